@@ -1,0 +1,126 @@
+//! What the engine asks of a link: queues that receive and send bursts.
+//!
+//! The engine sees Ethernet frames only: a link whose medium has another header (raw IP, Linux
+//! cooked, loopback) puts an Ethernet header in front on receive and takes it off on send.
+
+use std::fmt;
+
+use corelane_frame::{Burst, Pool, PoolCache};
+use corelane_sync::doorbell::Doorbell;
+use corelane_wire::MacAddr;
+
+/// A link that has not been opened: what a NIC is built on.
+pub trait Link: Send {
+    /// The name for messages and reports (a device or file name).
+    fn name(&self) -> &str;
+
+    /// The link address, if the link has one.
+    fn mac(&self) -> Option<MacAddr> {
+        None
+    }
+
+    /// The largest network packet the link takes, in bytes, without the Ethernet header.
+    fn mtu(&self) -> usize;
+
+    /// Opens the link and returns its queues, at least one. The engine polls each receive queue
+    /// from one thread and each transmit queue from one thread.
+    ///
+    /// # Errors
+    /// What went wrong and with what, in words for the user.
+    fn open(self: Box<Self>, pool: &Pool) -> Result<Queues, LinkError>;
+}
+
+/// The two halves of an open link.
+pub struct Queues {
+    /// Receive queues: one is spread over the workers by RSS, more are taken as spread already.
+    pub rx: Vec<Box<dyn RxQueue>>,
+    /// Transmit queues: workers share them round robin if there are fewer than workers.
+    pub tx: Vec<Box<dyn TxQueue>>,
+}
+
+/// A receive queue.
+pub trait RxQueue: Send {
+    /// Takes frames from `cache`, fills them and appends them to `out` (up to its capacity), each
+    /// with its length, receive time and, if the link knows it, RSS hash set.
+    ///
+    /// # Errors
+    /// An error ends the queue: the engine reports it and polls no more.
+    fn rx_burst(&mut self, cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError>;
+
+    /// Takes the bell of the thread that polls this queue. Returns whether the queue rings it when
+    /// frames arrive, or its end is reached; if not, a thread that sleeps looks every now and then.
+    /// A queue that rings also implements [`has_frames`](Self::has_frames).
+    fn ring_on_arrival(&mut self, doorbell: Doorbell) -> bool {
+        drop(doorbell);
+        false
+    }
+
+    /// Whether there is something to receive: asked before the thread sleeps, so that no bell is
+    /// missed.
+    fn has_frames(&mut self) -> bool {
+        false
+    }
+
+    /// What this queue counted, by name: for the report.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+}
+
+/// What a receive queue says after a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RxStatus {
+    /// There may be more at once.
+    Ready,
+    /// Nothing now.
+    Idle,
+    /// Nothing now or later: the input is at its end (frames of this last burst still count).
+    Finished,
+}
+
+/// A transmit queue.
+pub trait TxQueue: Send {
+    /// Sends from the front of `frames` and returns sent frames to `cache`; what stays in `frames`
+    /// could not be sent now, and the caller decides (drop and count, or try again).
+    ///
+    /// # Errors
+    /// An error ends the queue: what stays in `frames` is the caller's.
+    fn tx_burst(&mut self, cache: &mut PoolCache, frames: &mut Burst) -> Result<usize, LinkError>;
+}
+
+/// A link that could not be opened, or broke.
+#[derive(Debug)]
+pub struct LinkError {
+    link: String,
+    what: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl LinkError {
+    /// An error of the link of this name.
+    pub fn new(
+        link: impl Into<String>,
+        what: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            link: link.into(),
+            what: what.into(),
+        }
+    }
+
+    /// The name of the link.
+    pub fn link(&self) -> &str {
+        &self.link
+    }
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.link, self.what)
+    }
+}
+
+impl std::error::Error for LinkError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.what.source()
+    }
+}

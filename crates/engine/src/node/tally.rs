@@ -1,0 +1,73 @@
+//! What a burst came to, added to the counters once at its end.
+
+use corelane_stack::{DropReason, NicCounter};
+use corelane_sync::counters::CounterWriter;
+
+/// The counts of one burst on one NIC.
+pub(super) struct Tally<'w> {
+    counters: &'w mut CounterWriter<NicCounter>,
+    received: u64,
+    received_bytes: u64,
+    delivered: u64,
+    consumed: u64,
+    /// The reason dropped for last, and how often in a row: a burst's drops are mostly of one kind.
+    reason: DropReason,
+    dropped: u64,
+}
+
+impl<'w> Tally<'w> {
+    pub(super) fn new(counters: &'w mut CounterWriter<NicCounter>) -> Self {
+        Self {
+            counters,
+            received: 0,
+            received_bytes: 0,
+            delivered: 0,
+            consumed: 0,
+            reason: DropReason::InvalidAddress,
+            dropped: 0,
+        }
+    }
+
+    pub(super) fn received(&mut self, frames: usize, bytes: usize) {
+        self.received += frames as u64;
+        self.received_bytes += bytes as u64;
+    }
+
+    pub(super) fn delivered(&mut self, packets: usize) {
+        self.delivered += packets as u64;
+    }
+
+    pub(super) fn consumed(&mut self) {
+        self.consumed += 1;
+    }
+
+    pub(super) fn dropped(&mut self, reason: DropReason) {
+        if self.reason != reason {
+            self.flush_drops();
+            self.reason = reason;
+        }
+        self.dropped += 1;
+    }
+
+    fn flush_drops(&mut self) {
+        if self.dropped > 0 {
+            self.counters
+                .add(NicCounter::Drop(self.reason), self.dropped);
+            self.dropped = 0;
+        }
+    }
+
+    /// Adds everything to the NIC's counters.
+    pub(super) fn finish(mut self) {
+        self.flush_drops();
+        // Received last: who reads in between sees outcomes without their frames, never frames
+        // that seem lost.
+        self.counters.add(NicCounter::Delivered, self.delivered);
+        if self.consumed > 0 {
+            self.counters.add(NicCounter::Consumed, self.consumed);
+        }
+        self.counters
+            .add(NicCounter::ReceivedBytes, self.received_bytes);
+        self.counters.add(NicCounter::Received, self.received);
+    }
+}

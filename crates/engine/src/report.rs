@@ -1,0 +1,233 @@
+//! What an engine counted, put together from its workers', NICs' and distributors' counters.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use corelane_frame::{Pool, PoolStats};
+use corelane_stack::{Nic, NicId, NicTotals};
+use corelane_sync::alloc_count;
+use corelane_sync::counters::CounterReader;
+
+use crate::distributor::{DistributorCounter, DistributorStatus};
+use crate::worker::{WorkerCounter, WorkerId};
+
+/// The state of an engine's counters. Read while frames are moving, its parts are from slightly
+/// different moments.
+#[derive(Clone, Debug)]
+pub struct EngineReport {
+    /// Each NIC.
+    pub nics: Vec<NicReport>,
+    /// Each worker.
+    pub workers: Vec<WorkerReport>,
+    /// Each distributor.
+    pub distributors: Vec<DistributorReport>,
+    /// The frame pool.
+    pub pool: PoolStats,
+    /// Frames that distributors took from their links and no worker has accounted for yet.
+    pub in_flight: u64,
+}
+
+/// What one NIC counted.
+#[derive(Clone, Debug)]
+pub struct NicReport {
+    /// Its number.
+    pub id: NicId,
+    /// Its name.
+    pub name: String,
+    /// Over all workers.
+    pub totals: NicTotals,
+    /// On each worker.
+    pub per_worker: Vec<NicTotals>,
+}
+
+/// What one worker counted.
+#[derive(Clone, Debug)]
+pub struct WorkerReport {
+    /// Its number.
+    pub id: WorkerId,
+    /// The core it is pinned to.
+    pub core: Option<usize>,
+    /// Frames taken up, on all NICs.
+    pub packets: u64,
+    /// Bytes of those frames, Ethernet headers included.
+    pub bytes: u64,
+    /// Polls.
+    pub polls: u64,
+    /// Polls that found nothing.
+    pub empty_polls: u64,
+    /// Nanoseconds spent in polls that found something.
+    pub busy_ns: u64,
+    /// Nanoseconds spent otherwise.
+    pub idle_ns: u64,
+    /// Panics of its handler.
+    pub handler_panics: u64,
+    /// Blocks allocated while polling, the handler's included. None if the program's allocator
+    /// does not count ([`alloc_count`]).
+    pub allocations: Option<u64>,
+    /// Blocks freed while polling.
+    pub frees: Option<u64>,
+}
+
+/// What one distributor counted.
+#[derive(Clone, Debug)]
+pub struct DistributorReport {
+    /// The NIC whose link it polls.
+    pub nic: NicId,
+    /// The core it is pinned to.
+    pub core: Option<usize>,
+    /// Frames taken from the link.
+    pub taken: u64,
+    /// Frames handed to workers.
+    pub handed_over: u64,
+    /// Frames dropped because a worker's ring was full.
+    pub ring_full: u64,
+    /// Polls in which the link had to wait for room in a ring.
+    pub wait_polls: u64,
+    /// Polls.
+    pub polls: u64,
+    /// Polls that found nothing.
+    pub empty_polls: u64,
+    /// Workers' frames that the link took for sending.
+    pub sent: u64,
+    /// Workers' frames that the link had no room for.
+    pub send_dropped: u64,
+    /// Whether the link is at its end and everything is handed over.
+    pub finished: bool,
+    /// Blocks allocated while polling. None if the program's allocator does not count.
+    pub allocations: Option<u64>,
+    /// Blocks freed while polling.
+    pub frees: Option<u64>,
+}
+
+/// Reads an engine's counters, from any thread.
+#[derive(Clone)]
+pub struct Monitor {
+    pub(crate) nics: Vec<Nic>,
+    pub(crate) workers: Vec<WorkerMonitor>,
+    pub(crate) distributors: Vec<DistributorMonitor>,
+    pub(crate) pool: Pool,
+    pub(crate) counts_allocations: bool,
+}
+
+#[derive(Clone)]
+pub(crate) struct WorkerMonitor {
+    pub(crate) id: WorkerId,
+    pub(crate) core: Option<usize>,
+    pub(crate) counters: CounterReader<WorkerCounter>,
+}
+
+#[derive(Clone)]
+pub(crate) struct DistributorMonitor {
+    pub(crate) nic: NicId,
+    pub(crate) core: Option<usize>,
+    pub(crate) counters: CounterReader<DistributorCounter>,
+    pub(crate) status: Arc<DistributorStatus>,
+}
+
+impl Monitor {
+    pub(crate) fn new(nics: Vec<Nic>, pool: Pool) -> Self {
+        Self {
+            nics,
+            workers: Vec::new(),
+            distributors: Vec::new(),
+            pool,
+            counts_allocations: alloc_count::installed(),
+        }
+    }
+
+    /// The counters as they are now.
+    pub fn report(&self) -> EngineReport {
+        // What comes later on a frame's way is read first, so that nothing seems to have arrived
+        // that was not sent.
+        let nics: Vec<NicReport> = self.nics.iter().map(nic_report).collect();
+        let workers = self
+            .workers
+            .iter()
+            .map(|worker| self.worker_report(worker))
+            .collect();
+        let distributors: Vec<DistributorReport> = self
+            .distributors
+            .iter()
+            .map(|d| self.distributor_report(d))
+            .collect();
+        let in_flight = distributors
+            .iter()
+            .map(|distributor| {
+                let nic = nics.iter().find(|nic| nic.id == distributor.nic);
+                let received = nic.map_or(0, |nic| nic.totals.received);
+                distributor
+                    .taken
+                    .saturating_sub(distributor.ring_full)
+                    .saturating_sub(received)
+            })
+            .sum();
+        EngineReport {
+            nics,
+            workers,
+            distributors,
+            pool: self.pool.stats(),
+            in_flight,
+        }
+    }
+
+    /// Whether every distributor's link is at its end and everything is handed over.
+    pub fn links_finished(&self) -> bool {
+        self.distributors
+            .iter()
+            .all(|d| d.status.finished.load(Ordering::Acquire))
+    }
+
+    /// `value` if allocations are counted at all.
+    fn counted(&self, value: u64) -> Option<u64> {
+        self.counts_allocations.then_some(value)
+    }
+
+    fn worker_report(&self, worker: &WorkerMonitor) -> WorkerReport {
+        let value = |counter| worker.counters.value(counter);
+        WorkerReport {
+            id: worker.id,
+            core: worker.core,
+            packets: value(WorkerCounter::Packets),
+            bytes: value(WorkerCounter::Bytes),
+            polls: value(WorkerCounter::Polls),
+            empty_polls: value(WorkerCounter::EmptyPolls),
+            busy_ns: value(WorkerCounter::BusyNs),
+            idle_ns: value(WorkerCounter::IdleNs),
+            handler_panics: value(WorkerCounter::HandlerPanics),
+            allocations: self.counted(value(WorkerCounter::Allocations)),
+            frees: self.counted(value(WorkerCounter::Frees)),
+        }
+    }
+
+    fn distributor_report(&self, distributor: &DistributorMonitor) -> DistributorReport {
+        let value = |counter| distributor.counters.value(counter);
+        DistributorReport {
+            nic: distributor.nic,
+            core: distributor.core,
+            taken: value(DistributorCounter::Taken),
+            handed_over: value(DistributorCounter::HandedOver),
+            ring_full: value(DistributorCounter::RingFull),
+            wait_polls: value(DistributorCounter::WaitPolls),
+            polls: value(DistributorCounter::Polls),
+            empty_polls: value(DistributorCounter::EmptyPolls),
+            sent: value(DistributorCounter::Sent),
+            send_dropped: value(DistributorCounter::SendDropped),
+            finished: distributor.status.finished.load(Ordering::Acquire),
+            allocations: self.counted(value(DistributorCounter::Allocations)),
+            frees: self.counted(value(DistributorCounter::Frees)),
+        }
+    }
+}
+
+fn nic_report(nic: &Nic) -> NicReport {
+    let per_worker = nic.worker_counters();
+    let totals = per_worker
+        .iter()
+        .fold(NicTotals::default(), |sum, worker| sum.plus(worker));
+    NicReport {
+        id: nic.id(),
+        name: nic.name().to_owned(),
+        totals,
+        per_worker,
+    }
+}

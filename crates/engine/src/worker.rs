@@ -1,0 +1,355 @@
+//! A worker: the object that polls its inputs and takes each burst through the stages.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use corelane_frame::{Burst, Frame, PoolCache};
+use corelane_stack::{Event, EventSender, Handler, NicDatapath};
+use corelane_sync::alloc_count::{self, AllocCounts};
+use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
+use corelane_sync::doorbell::Sleeper;
+use corelane_sync::ring::Consumer;
+
+use crate::cores;
+use crate::idle::{self, Idle, Idler, Next};
+use crate::link::{LinkError, RxQueue, RxStatus};
+use crate::node::{self, LinkOutput, Outlet};
+
+/// The number of a worker in its engine, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkerId(pub usize);
+
+/// What a worker counts for itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WorkerCounter {
+    Packets,
+    Bytes,
+    Polls,
+    EmptyPolls,
+    BusyNs,
+    IdleNs,
+    HandlerPanics,
+    Allocations,
+    Frees,
+}
+
+impl CounterKey for WorkerCounter {
+    const COUNT: usize = 9;
+
+    #[inline]
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Where a worker's frames come from.
+pub(crate) enum Source {
+    /// From a distributor.
+    Ring(Consumer<Frame>),
+    /// From a receive queue of the worker's own.
+    Queue {
+        queue: Box<dyn RxQueue>,
+        /// Whether it rings the worker when frames arrive.
+        rings: bool,
+    },
+    /// At its end.
+    Ended,
+}
+
+/// One NIC as one worker serves it.
+pub(crate) struct Port {
+    source: Source,
+    nic: NicDatapath,
+    output: LinkOutput,
+}
+
+impl Port {
+    pub(crate) fn new(source: Source, nic: NicDatapath, outlet: Outlet) -> Self {
+        Self {
+            source,
+            nic,
+            output: LinkOutput::new(outlet),
+        }
+    }
+
+    /// Takes what there is, up to a burst.
+    fn receive(&mut self, cache: &mut PoolCache, burst: &mut Burst) -> Result<(), LinkError> {
+        match &mut self.source {
+            Source::Ring(ring) => {
+                if ring.pop_burst(burst) == 0 && ring.is_closed() && ring.is_empty() {
+                    self.source = Source::Ended;
+                }
+                Ok(())
+            }
+            Source::Queue { queue, .. } => {
+                let status = queue.rx_burst(cache, burst);
+                let nic = self.nic.id();
+                burst.iter_mut().for_each(|frame| frame.set_nic(nic.0));
+                if status
+                    .as_ref()
+                    .map_or(true, |status| *status == RxStatus::Finished)
+                {
+                    self.source = Source::Ended;
+                }
+                status.map(drop)
+            }
+            Source::Ended => Ok(()),
+        }
+    }
+}
+
+/// Everything a worker is made from.
+pub(crate) struct WorkerParts {
+    pub(crate) id: WorkerId,
+    pub(crate) core: Option<usize>,
+    pub(crate) ports: Vec<Port>,
+    pub(crate) cache: PoolCache,
+    pub(crate) handler: Box<dyn Handler>,
+    pub(crate) sleeper: Sleeper,
+    pub(crate) idle: Idle,
+    pub(crate) crowded: bool,
+    pub(crate) events: EventSender,
+}
+
+/// A worker: it owns its end of the rings, its handler and its counters, and shares nothing that
+/// it writes.
+///
+/// [`Engine::start`](crate::Engine::start) runs workers on threads of their own. An embedder that
+/// has threads takes them by [`Engine::into_workers`](crate::Engine::into_workers) and calls
+/// [`poll`](Self::poll) from a thread each.
+pub struct Worker {
+    id: WorkerId,
+    core: Option<usize>,
+    ports: Vec<Port>,
+    cache: PoolCache,
+    handler: Box<dyn Handler>,
+    sleeper: Sleeper,
+    idler: Idler,
+    events: EventSender,
+    counters: CounterWriter<WorkerCounter>,
+    /// The burst in work, kept between polls so that it need not be made anew.
+    burst: Burst,
+    panics: Vec<node::HandlerPanic>,
+    /// Since when it has been busy (or idle), and which of the two.
+    since: Option<Instant>,
+    busy: bool,
+    allocated: AllocCounts,
+    polls_until_clock: u32,
+}
+
+/// Polls of an unchanging state after which the times are brought up to date.
+const CLOCK_EVERY: u32 = 4096;
+
+impl Worker {
+    pub(crate) fn new(parts: WorkerParts) -> (Self, CounterReader<WorkerCounter>) {
+        let (writer, reader) = counters();
+        let worker = Self {
+            id: parts.id,
+            core: parts.core,
+            ports: parts.ports,
+            cache: parts.cache,
+            handler: parts.handler,
+            sleeper: parts.sleeper,
+            idler: Idler::new(parts.idle, parts.crowded),
+            events: parts.events,
+            counters: writer,
+            burst: Burst::new(),
+            panics: Vec::new(),
+            since: None,
+            busy: false,
+            allocated: AllocCounts::default(),
+            polls_until_clock: CLOCK_EVERY,
+        };
+        (worker, reader)
+    }
+
+    /// The number.
+    pub fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    /// The core it is to run on, if any.
+    pub fn core(&self) -> Option<usize> {
+        self.core
+    }
+
+    /// Takes one burst from each input through all stages. Returns how many frames that were; 0
+    /// means there was nothing to do.
+    ///
+    /// It does not block, lock or allocate, whatever the handler does aside.
+    pub fn poll(&mut self) -> usize {
+        if self.since.is_none() {
+            self.begin();
+        }
+        let mut frames = 0;
+        for port in 0..self.ports.len() {
+            frames += self.poll_port(port);
+        }
+        self.counters.add(WorkerCounter::Polls, 1);
+        if frames == 0 {
+            self.counters.add(WorkerCounter::EmptyPolls, 1);
+        } else {
+            self.count_allocations();
+        }
+        self.count_time(frames > 0);
+        frames
+    }
+
+    fn poll_port(&mut self, index: usize) -> usize {
+        let Some(port) = self.ports.get_mut(index) else {
+            return 0;
+        };
+        let received = port.receive(&mut self.cache, &mut self.burst);
+        let frames = self.burst.len();
+        let mut sent = Ok(());
+        if frames > 0 {
+            let bytes: usize = self.burst.iter().map(Frame::len).sum();
+            node::deliver_network_packets(
+                &mut self.burst,
+                &mut port.nic,
+                &mut *self.handler,
+                &mut port.output,
+                &mut self.panics,
+            );
+            sent = port.output.flush(&mut self.cache, &mut port.nic.counters);
+            self.cache.recycle_burst(&mut self.burst);
+            self.counters.add(WorkerCounter::Packets, frames as u64);
+            self.counters.add(WorkerCounter::Bytes, bytes as u64);
+        }
+        let nic = port.nic.id();
+        for error in [received.err(), sent.err()].into_iter().flatten() {
+            self.events.send(Event::LinkFailed {
+                nic,
+                error: error.to_string(),
+            });
+        }
+        for message in self.panics.drain(..) {
+            self.counters.add(WorkerCounter::HandlerPanics, 1);
+            self.events.send(Event::HandlerPanicked {
+                worker: self.id.0,
+                message,
+            });
+        }
+        frames
+    }
+
+    /// Whether every input is at its end: nothing will come any more.
+    pub fn is_finished(&self) -> bool {
+        self.ports
+            .iter()
+            .all(|port| matches!(port.source, Source::Ended))
+    }
+
+    /// Whether frames wait in a ring.
+    pub fn has_work(&mut self) -> bool {
+        has_work(&mut self.ports)
+    }
+
+    /// Holds no snapshot until the next poll that finds frames. To be called before the polling
+    /// thread sleeps or does something else for long: what the control plane retires meanwhile is
+    /// then not kept for this worker.
+    pub fn quiesce(&mut self) {
+        self.ports.iter_mut().for_each(|port| port.nic.quiesce());
+    }
+
+    /// Polls until all inputs are at their end or, once `stop` is set, until the rings are empty
+    /// and closed.
+    pub(crate) fn run(mut self, stop: &Arc<AtomicBool>) {
+        cores::pin(self.core);
+        loop {
+            if self.poll() > 0 {
+                self.idler.worked();
+                continue;
+            }
+            if self.is_finished() {
+                break;
+            }
+            if stop.load(Ordering::Acquire) {
+                self.end_queues();
+                self.idler.worked();
+            }
+            if self.idler.wait() == Next::Sleep {
+                self.quiesce();
+                self.cache.flush();
+                let rung = self.ports.iter().all(Port::rings);
+                let Self { sleeper, ports, .. } = &mut self;
+                idle::sleep(sleeper, rung, || has_work(ports));
+            }
+        }
+        self.quiesce();
+        self.settle_time();
+    }
+
+    /// Polls no receive queue of its own any more; rings end when their distributor lets go.
+    fn end_queues(&mut self) {
+        for port in &mut self.ports {
+            if matches!(port.source, Source::Queue { .. }) {
+                port.source = Source::Ended;
+            }
+        }
+    }
+
+    /// The first poll, on the thread that polls.
+    #[cold]
+    fn begin(&mut self) {
+        self.since = Some(Instant::now());
+        self.allocated = alloc_count::this_thread();
+    }
+
+    #[inline]
+    fn count_allocations(&mut self) {
+        let now = alloc_count::this_thread();
+        if now != self.allocated {
+            let since = now.since(self.allocated);
+            self.counters
+                .add(WorkerCounter::Allocations, since.allocations);
+            self.counters.add(WorkerCounter::Frees, since.frees);
+            self.allocated = now;
+        }
+    }
+
+    /// Reads the clock when work begins or ends, and now and then in between: a worker that is
+    /// busy throughout reads it next to never.
+    #[inline]
+    fn count_time(&mut self, busy: bool) {
+        self.polls_until_clock -= 1;
+        if busy != self.busy || self.polls_until_clock == 0 {
+            self.settle_time();
+            self.busy = busy;
+        }
+    }
+
+    fn settle_time(&mut self) {
+        self.polls_until_clock = CLOCK_EVERY;
+        let now = Instant::now();
+        let elapsed = self
+            .since
+            .map_or(0, |since| now.duration_since(since).as_nanos() as u64);
+        let counter = if self.busy {
+            WorkerCounter::BusyNs
+        } else {
+            WorkerCounter::IdleNs
+        };
+        self.counters.add(counter, elapsed);
+        self.since = Some(now);
+    }
+}
+
+fn has_work(ports: &mut [Port]) -> bool {
+    ports.iter_mut().any(|port| match &mut port.source {
+        Source::Ring(ring) => !ring.is_empty() || ring.is_closed(),
+        Source::Queue { queue, .. } => queue.has_frames(),
+        Source::Ended => false,
+    })
+}
+
+impl Port {
+    /// Whether the worker is rung when there is work.
+    fn rings(&self) -> bool {
+        match self.source {
+            Source::Ring(_) | Source::Ended => true,
+            Source::Queue { rings, .. } => rings,
+        }
+    }
+}

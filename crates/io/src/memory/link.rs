@@ -1,0 +1,90 @@
+//! The engine's end.
+
+use std::sync::{Arc, OnceLock};
+
+use corelane_engine::link::{Link, LinkError, Queues, RxQueue, RxStatus, TxQueue};
+use corelane_frame::{Burst, Frame, Pool, PoolCache};
+use corelane_sync::doorbell::Doorbell;
+use corelane_sync::ring::{Consumer, Producer};
+use corelane_wire::MacAddr;
+
+/// The end of a memory link that a NIC is built on: see [`memory_link`](super::memory_link).
+#[derive(Debug)]
+pub struct MemoryLink {
+    pub(super) name: String,
+    pub(super) mac: Option<MacAddr>,
+    pub(super) mtu: usize,
+    pub(super) rx: Vec<(Consumer<Frame>, Arc<OnceLock<Doorbell>>)>,
+    pub(super) tx: Vec<Producer<Frame>>,
+}
+
+impl Link for MemoryLink {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn mac(&self) -> Option<MacAddr> {
+        self.mac
+    }
+
+    fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    fn open(self: Box<Self>, _pool: &Pool) -> Result<Queues, LinkError> {
+        Ok(Queues {
+            rx: self
+                .rx
+                .into_iter()
+                .map(|(ring, doorbell)| Box::new(MemoryRx { ring, doorbell }) as _)
+                .collect(),
+            tx: self
+                .tx
+                .into_iter()
+                .map(|ring| Box::new(MemoryTx(ring)) as _)
+                .collect(),
+        })
+    }
+}
+
+struct MemoryRx {
+    ring: Consumer<Frame>,
+    /// What the sender rings, once the engine has hung it there.
+    doorbell: Arc<OnceLock<Doorbell>>,
+}
+
+impl RxQueue for MemoryRx {
+    fn rx_burst(&mut self, _cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError> {
+        // Asked before popping: what a peer sent before it left is in the ring by now.
+        let closed = self.ring.is_closed();
+        let got = self.ring.pop_burst(out);
+        Ok(if closed && self.ring.is_empty() {
+            RxStatus::Finished
+        } else if got == 0 && !out.is_full() {
+            RxStatus::Idle
+        } else {
+            RxStatus::Ready
+        })
+    }
+
+    fn ring_on_arrival(&mut self, doorbell: Doorbell) -> bool {
+        self.doorbell.set(doorbell).is_ok()
+    }
+
+    fn has_frames(&mut self) -> bool {
+        !self.ring.is_empty() || self.ring.is_closed()
+    }
+}
+
+struct MemoryTx(Producer<Frame>);
+
+impl TxQueue for MemoryTx {
+    /// The frames move to the peer: none returns to the cache here.
+    fn tx_burst(&mut self, _cache: &mut PoolCache, frames: &mut Burst) -> Result<usize, LinkError> {
+        // Nobody will take them out: they stay with the caller.
+        if self.0.is_closed() {
+            return Ok(0);
+        }
+        Ok(self.0.push_burst(frames))
+    }
+}

@@ -1,0 +1,186 @@
+//! What a NIC counts, per worker.
+
+use corelane_sync::counters::CounterKey;
+
+use crate::DropReason;
+
+/// A counter of one NIC on one worker. [`DropReason`]s are counters too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NicCounter {
+    /// Frames a worker took up.
+    Received,
+    /// Bytes of those frames, the Ethernet header included.
+    ReceivedBytes,
+    /// Packets given to a handler.
+    Delivered,
+    /// Packets sent on to another link.
+    Forwarded,
+    /// Packets the stack itself dealt with (an echo request it answered, say).
+    Consumed,
+    /// Frames a link took for sending.
+    Sent,
+    /// Bytes of those frames.
+    SentBytes,
+    /// Frames that no transmit queue had room for.
+    SendDropped,
+    /// Frames dropped for this reason.
+    Drop(DropReason),
+}
+
+/// The counters that are not drops.
+const FIXED: usize = 8;
+
+impl CounterKey for NicCounter {
+    const COUNT: usize = FIXED + DropReason::COUNT;
+
+    #[inline]
+    fn index(self) -> usize {
+        match self {
+            Self::Received => 0,
+            Self::ReceivedBytes => 1,
+            Self::Delivered => 2,
+            Self::Forwarded => 3,
+            Self::Consumed => 4,
+            Self::Sent => 5,
+            Self::SentBytes => 6,
+            Self::SendDropped => 7,
+            Self::Drop(reason) => FIXED + reason as usize,
+        }
+    }
+}
+
+/// What a NIC counted, over one worker or the sum of all.
+///
+/// At a quiescent point `received = delivered + forwarded + consumed + Σ drops`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NicTotals {
+    /// Frames taken up.
+    pub received: u64,
+    /// Bytes of those frames, the Ethernet header included.
+    pub received_bytes: u64,
+    /// Packets given to a handler.
+    pub delivered: u64,
+    /// Packets sent on to another link.
+    pub forwarded: u64,
+    /// Packets the stack itself dealt with.
+    pub consumed: u64,
+    /// Frames a link took for sending.
+    pub sent: u64,
+    /// Bytes of those frames.
+    pub sent_bytes: u64,
+    /// Frames that no transmit queue had room for.
+    pub send_dropped: u64,
+    /// Frames dropped, by reason in the order of [`DropReason::ALL`].
+    pub drops: [u64; DropReason::COUNT],
+}
+
+impl Default for NicTotals {
+    fn default() -> Self {
+        Self::read(|_| 0)
+    }
+}
+
+impl NicTotals {
+    /// Totals of what `value` says of each counter.
+    pub fn read(value: impl Fn(NicCounter) -> u64) -> Self {
+        Self {
+            received: value(NicCounter::Received),
+            received_bytes: value(NicCounter::ReceivedBytes),
+            delivered: value(NicCounter::Delivered),
+            forwarded: value(NicCounter::Forwarded),
+            consumed: value(NicCounter::Consumed),
+            sent: value(NicCounter::Sent),
+            sent_bytes: value(NicCounter::SentBytes),
+            send_dropped: value(NicCounter::SendDropped),
+            drops: std::array::from_fn(|i| value(NicCounter::Drop(DropReason::ALL[i]))),
+        }
+    }
+
+    /// The count of each drop reason.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL.iter().copied().zip(self.drops)
+    }
+
+    /// The count of one drop reason.
+    pub fn dropped_for(&self, reason: DropReason) -> u64 {
+        self.drops[reason as usize]
+    }
+
+    /// All drops together.
+    pub fn dropped(&self) -> u64 {
+        self.drops.iter().sum()
+    }
+
+    /// Frames taken up and not accounted for yet: 0 at every quiescent point.
+    pub fn balance(&self) -> i64 {
+        let ended = self.delivered + self.forwarded + self.consumed + self.dropped();
+        self.received.wrapping_sub(ended) as i64
+    }
+
+    /// What was counted since `earlier`.
+    pub fn since(&self, earlier: &Self) -> Self {
+        self.zip(earlier, u64::wrapping_sub)
+    }
+
+    /// The sum of two.
+    pub fn plus(&self, other: &Self) -> Self {
+        self.zip(other, u64::wrapping_add)
+    }
+
+    fn zip(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            received: f(self.received, other.received),
+            received_bytes: f(self.received_bytes, other.received_bytes),
+            delivered: f(self.delivered, other.delivered),
+            forwarded: f(self.forwarded, other.forwarded),
+            consumed: f(self.consumed, other.consumed),
+            sent: f(self.sent, other.sent),
+            sent_bytes: f(self.sent_bytes, other.sent_bytes),
+            send_dropped: f(self.send_dropped, other.send_dropped),
+            drops: std::array::from_fn(|i| f(self.drops[i], other.drops[i])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_counter_has_its_own_index() {
+        let fixed = [
+            NicCounter::Received,
+            NicCounter::ReceivedBytes,
+            NicCounter::Delivered,
+            NicCounter::Forwarded,
+            NicCounter::Consumed,
+            NicCounter::Sent,
+            NicCounter::SentBytes,
+            NicCounter::SendDropped,
+        ];
+        let drops = DropReason::ALL.iter().map(|r| NicCounter::Drop(*r));
+        let indices: HashSet<_> = fixed
+            .into_iter()
+            .chain(drops)
+            .map(CounterKey::index)
+            .collect();
+        assert_eq!(indices.len(), NicCounter::COUNT);
+        assert!(indices.iter().all(|i| *i < NicCounter::COUNT));
+    }
+
+    #[test]
+    fn totals_balance_and_subtract() {
+        let mut a = NicTotals::default();
+        a.received = 10;
+        a.delivered = 4;
+        a.consumed = 1;
+        a.drops[DropReason::InvalidAddress as usize] = 3;
+        assert_eq!(a.balance(), 2);
+        a.forwarded = 2;
+        assert_eq!(a.balance(), 0);
+        assert_eq!(a.since(&a), NicTotals::default());
+        assert_eq!(a.plus(&NicTotals::default()), a);
+        assert_eq!(a.plus(&a).dropped(), 6);
+    }
+}

@@ -1,0 +1,273 @@
+//! The endpoint table: addresses to endpoint indices, copy-on-write by page.
+//!
+//! Extendible hashing over shared pages. The top bits of a hash pick a page through a two-level
+//! directory, the low bits a bucket in it:
+//!
+//! ```text
+//!   Table ─► [ leaf | leaf | … ] ─► [ page | page | … ] ─► 62 buckets of 8 entries ─► endpoint
+//!             Arc, ≤ 64 pages each    Arc, 4 KiB each        one cache line each        (slab)
+//! ```
+//!
+//! Every arrow up to the page is an `Arc`. A change copies what it touches and nothing else: the
+//! page (4 KiB), its leaf and the root (some hundred bytes to a few KiB), each only if a published
+//! snapshot shares it; later changes of the same transaction find them unshared and edit in place.
+//! Cloning a table is one `Arc` clone. A full page splits alone, so that growing costs one page
+//! too and never the table.
+//!
+//! A lookup is two dependent loads in the small, cached directory and then at most two misses: the
+//! bucket and, if a tag matches, the endpoint, which holds the key to compare. [`Table::home`] and
+//! [`Home::candidate`] take the two apart, so that a burst can prefetch both.
+
+mod bucket;
+mod page;
+#[cfg(test)]
+mod tests;
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use corelane_sync::prefetch::prefetch_read;
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
+use thiserror::Error;
+
+use crate::address::Key;
+use page::{Page, SPLIT_ABOVE};
+
+/// Pages in a leaf, as a power of two: root and leaves grow alike at a million addresses, and
+/// what a change copies is the sum of the two.
+const LEAF_BITS: u32 = 6;
+
+/// The directory may tell this many bits of the hash apart: far beyond what any number of
+/// addresses needs, and a bound should the hash ever be broken.
+const MAX_BITS: u32 = 22;
+
+/// Where the table finds the key of an index.
+pub(crate) trait Keys {
+    /// The key of the endpoint at `index`.
+    fn key(&self, index: u32) -> Key;
+}
+
+/// The table cannot take another entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the endpoint table is full")]
+pub(crate) struct TableFull;
+
+type Leaf = Arc<[Arc<Page>]>;
+
+/// A version of the table. Clones share all pages.
+#[derive(Clone)]
+pub(crate) struct Table {
+    root: Arc<[Leaf]>,
+    /// The directory has two to the power of this many entries.
+    bits: u32,
+    len: usize,
+    hasher: SeedableRandomState,
+}
+
+/// Where a key's search starts.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'t> {
+    page: &'t Page,
+    home: page::Home,
+}
+
+impl<'t> Home<'t> {
+    /// Asks the processor for the bucket.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch_read(self.page.bucket(self.home));
+    }
+
+    /// The endpoint that probably has the key, if any: with a tag that matches in the first
+    /// bucket.
+    #[inline]
+    pub(crate) fn candidate(&self) -> Option<u32> {
+        self.page.bucket(self.home).first_candidate(self.home.tag)
+    }
+
+    /// Whether no endpoint but the candidate can have the key when there is none.
+    #[inline]
+    pub(crate) fn ends_here(&self) -> bool {
+        !self.page.bucket(self.home).was_passed()
+    }
+
+    /// The endpoint that has the key.
+    #[inline]
+    pub(crate) fn find(&self, keys: &impl Keys, key: Key) -> Option<u32> {
+        self.page
+            .find(self.home, |index| keys.key(index) == key)
+            .map(|(index, _)| index)
+    }
+}
+
+impl Table {
+    /// An empty table whose hash is seeded by `seed`.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            root: Arc::new([Arc::new([Arc::new(Page::new(0))])]),
+            bits: 0,
+            len: 0,
+            hasher: SeedableRandomState::with_seed(seed, &SHARED_SEED),
+        }
+    }
+
+    /// The number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    fn hash(&self, key: Key) -> u64 {
+        self.hasher.hash_one(key.bits())
+    }
+
+    /// The directory entry of a hash: leaf and page in it.
+    #[inline]
+    fn entry(&self, hash: u64) -> (usize, usize) {
+        // In two shifts, because the directory may have no bits at all.
+        let entry = ((hash >> 1) >> (63 - self.bits)) as usize;
+        (entry >> LEAF_BITS, entry & ((1 << LEAF_BITS) - 1))
+    }
+
+    /// Where the search for `key` starts.
+    #[inline]
+    pub(crate) fn home(&self, key: Key) -> Home<'_> {
+        let hash = self.hash(key);
+        let (leaf, page) = self.entry(hash);
+        Home {
+            page: &self.root[leaf][page],
+            home: page::Home::of(hash),
+        }
+    }
+
+    /// The endpoint that has `key`.
+    #[inline]
+    pub(crate) fn find(&self, keys: &impl Keys, key: Key) -> Option<u32> {
+        self.home(key).find(keys, key)
+    }
+
+    /// Every entry, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = u32> {
+        let pages = self.root.iter().flat_map(|leaf| leaf.iter());
+        let mut before: Option<&Arc<Page>> = None;
+        // A page of less depth than the directory stands in it several times in a row.
+        pages
+            .filter(move |page| !before.replace(page).is_some_and(|b| Arc::ptr_eq(b, page)))
+            .flat_map(|page| page.entries())
+    }
+
+    /// Adds an entry. The caller has made sure that `key` is not there, and that `keys` knows it.
+    pub(crate) fn insert(
+        &mut self,
+        keys: &impl Keys,
+        key: Key,
+        index: u32,
+    ) -> Result<(), TableFull> {
+        let hash = self.hash(key);
+        loop {
+            let (leaf, page) = self.entry(hash);
+            if self.root[leaf][page].len() <= SPLIT_ABOVE {
+                break;
+            }
+            self.split(keys, hash)?;
+        }
+        self.edit(hash, |page| page.insert(page::Home::of(hash), index));
+        self.len += 1;
+        Ok(())
+    }
+
+    /// Takes the entry of `key` out and returns its index.
+    pub(crate) fn remove(&mut self, keys: &impl Keys, key: Key) -> Option<u32> {
+        let hash = self.hash(key);
+        let home = page::Home::of(hash);
+        let (leaf, page) = self.entry(hash);
+        let (index, place) = self.root[leaf][page].find(home, |i| keys.key(i) == key)?;
+        self.edit(hash, |page| page.remove(home, place));
+        self.len -= 1;
+        Some(index)
+    }
+
+    /// Points the entry of `key` at another index; false if there is none.
+    pub(crate) fn replace(&mut self, keys: &impl Keys, key: Key, index: u32) -> bool {
+        let hash = self.hash(key);
+        let (leaf, page) = self.entry(hash);
+        let found = self.root[leaf][page].find(page::Home::of(hash), |i| keys.key(i) == key);
+        let Some((_, place)) = found else {
+            return false;
+        };
+        self.edit(hash, |page| page.replace(place, index));
+        true
+    }
+
+    /// Changes the page of `hash`, after copying what is shared.
+    fn edit<R>(&mut self, hash: u64, change: impl FnOnce(&mut Page) -> R) -> R {
+        let (leaf, page) = self.entry(hash);
+        let depth = self.root[leaf][page].depth();
+        if depth == self.bits {
+            let leaf = Arc::make_mut(&mut Arc::make_mut(&mut self.root)[leaf]);
+            return change(Arc::make_mut(&mut leaf[page]));
+        }
+        // The page stands in several entries: take it out of all, so that it counts as unshared
+        // if only this version has it.
+        let mut page = Arc::clone(&self.root[leaf][page]);
+        self.fill(hash, depth, &Arc::new(Page::new(depth)));
+        let result = change(Arc::make_mut(&mut page));
+        self.fill(hash, depth, &page);
+        result
+    }
+
+    /// Puts `page` into every entry that shares the first `depth` bits of `hash`.
+    fn fill(&mut self, hash: u64, depth: u32, page: &Arc<Page>) {
+        let span = 1usize << (self.bits - depth);
+        let first = ((hash >> 1) >> (63 - self.bits)) as usize & !(span - 1);
+        let root = Arc::make_mut(&mut self.root);
+        let mut entry = first;
+        while entry < first + span {
+            let leaf = Arc::make_mut(&mut root[entry >> LEAF_BITS]);
+            let from = entry & ((1 << LEAF_BITS) - 1);
+            let to = leaf.len().min(from + (first + span - entry));
+            leaf[from..to].fill(Arc::clone(page));
+            entry += to - from;
+        }
+    }
+
+    /// Splits the page of `hash` in two by the next bit.
+    fn split(&mut self, keys: &impl Keys, hash: u64) -> Result<(), TableFull> {
+        let (leaf, page) = self.entry(hash);
+        let old = Arc::clone(&self.root[leaf][page]);
+        let depth = old.depth();
+        if depth == self.bits {
+            self.grow()?;
+        }
+        let bit = 1u64 << (63 - depth);
+        let mut halves = [Page::new(depth + 1), Page::new(depth + 1)];
+        for index in old.entries() {
+            let hash = self.hash(keys.key(index));
+            halves[usize::from(hash & bit != 0)].insert(page::Home::of(hash), index);
+        }
+        let [low, high] = halves;
+        self.fill(hash & !bit, depth + 1, &Arc::new(low));
+        self.fill(hash | bit, depth + 1, &Arc::new(high));
+        Ok(())
+    }
+
+    /// Doubles the directory: each page stands twice in it.
+    fn grow(&mut self) -> Result<(), TableFull> {
+        if self.bits == MAX_BITS {
+            return Err(TableFull);
+        }
+        let pages: Vec<Arc<Page>> = self
+            .root
+            .iter()
+            .flat_map(|leaf| leaf.iter())
+            .flat_map(|page| [Arc::clone(page), Arc::clone(page)])
+            .collect();
+        self.bits += 1;
+        self.root = pages.chunks(1 << LEAF_BITS).map(Leaf::from).collect();
+        Ok(())
+    }
+}
+
+/// foldhash wants a second, process-wide seed. Ours is fixed: the secret is each table's own.
+static SHARED_SEED: SharedSeed = SharedSeed::from_u64(0x636f_7265_6c61_6e65);

@@ -1,0 +1,219 @@
+//! The options of each verb.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::Usage;
+use crate::generator::MAX_ENDPOINTS;
+use crate::unit::{
+    Arrival, CoreList, Destinations, Family, FrameSize, Rate, Speed, ValueError, count, duration,
+    ratio,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Synthetic traffic through the engine, in memory
+    #[command(after_help = super::usage::BENCH_NOTES)]
+    Bench(BenchArgs),
+    /// Captures as the traffic
+    #[command(after_help = super::usage::REPLAY_NOTES)]
+    Replay(ReplayArgs),
+}
+
+/// The options of `bench`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// Options that `replay` has too.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+
+    /// Addresses of the NIC, up to 10 million: 1000, 64k, 1_000_000, 10m
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = endpoints)]
+    pub endpoints: u32,
+
+    /// How destinations are drawn from them: uniform, zipf:S or one
+    #[arg(long, value_name = "LAW", default_value = "uniform")]
+    pub destinations: Destinations,
+
+    /// v4, v6 or mixed (half of each)
+    #[arg(long, value_name = "FAMILY", default_value = "mixed")]
+    pub family: Family,
+
+    /// Bytes of a frame, its check sequence (4 bytes that are not in memory) included: 64 to 9018,
+    /// or imix (64, 570 and 1518 as 7:4:1). An IPv6/UDP frame has at least 66
+    #[arg(long, value_name = "BYTES", default_value = "64")]
+    pub frame_size: FrameSize,
+
+    /// Pairs of source address and ports, pseudorandom, independent of destinations
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = flows)]
+    pub flows: u32,
+
+    /// max (as fast as the workers take it), frames or bits per second on the wire (5Mpps,
+    /// 2.5gbps, 10g), or a share of what a calibration of one second at max achieves (50%)
+    #[arg(long, value_name = "RATE", default_value = "max")]
+    pub rate: Rate,
+
+    /// When frames are due, at a fixed rate: cbr, poisson or burst:N (trains of N frames due at
+    /// once) [default: cbr]
+    #[arg(long, value_name = "MODEL")]
+    pub arrival: Option<Arrival>,
+
+    /// How long to measure: 10s, 500ms, 2min
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = window)]
+    pub duration: Duration,
+
+    /// How long to run before, unmeasured
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = warmup)]
+    pub warmup: Duration,
+
+    /// Addresses (beside the endpoints) added and removed per second meanwhile, by another thread
+    #[arg(long, value_name = "OPS_PER_S", value_parser = churn)]
+    pub churn: Option<u32>,
+
+    /// The share of frames for an endpoint; the others go to random addresses that are none's
+    #[arg(long, value_name = "SHARE", default_value = "1", value_parser = ratio)]
+    pub hit_ratio: f64,
+
+    /// What all random draws start from: the same seed, the same frames at the same planned times
+    #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
+    pub seed: u64,
+}
+
+/// The options of `replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// pcap and pcapng files, sent one after the other
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// max (as fast as the workers take it), or a multiple of the capture's own pace: 1, 0.5, 10x
+    #[arg(long, value_name = "SPEED", default_value = "max")]
+    pub speed: Speed,
+
+    /// How often to send it all
+    #[arg(long, value_name = "N", default_value = "1", value_parser = repeat)]
+    pub repeat: u32,
+
+    /// Give the NIC the unicast destination addresses of the capture. Without this or
+    /// --promiscuous every IP packet is dropped as invalid_address
+    #[arg(long)]
+    pub own: bool,
+
+    /// Options that `bench` has too.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// The options that set up the engine and its report.
+#[derive(Clone, Debug, Args)]
+pub struct EngineArgs {
+    /// Worker threads [default: one per core but the generator's, or one per core of --cores]
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub workers: Option<usize>,
+
+    /// The cores of the workers, in order: 1,3-5 [default: the allowed ones but the generator's]
+    #[arg(long, value_name = "LIST")]
+    pub cores: Option<CoreList>,
+
+    /// Frames that a worker's ring holds; rounded up to a power of two
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = ring)]
+    pub ring: usize,
+
+    /// Slots of the frame pool [default: enough for all rings to be full]
+    #[arg(long, value_name = "N", value_parser = pool_slots)]
+    pub pool_slots: Option<usize>,
+
+    /// Let the NIC take packets for any address
+    #[arg(long)]
+    pub promiscuous: bool,
+
+    /// Measure the time from each frame's planned send time to its handler
+    #[arg(long)]
+    pub latency: bool,
+
+    /// Write the result as JSON; - is standard output, with nothing else on it
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl BenchArgs {
+    /// What no single option shows.
+    pub(super) fn check(&self) -> Result<(), Usage> {
+        if self.rate == Rate::Max
+            && let Some(arrival) = self.arrival
+        {
+            return Err(Usage::value(
+                "--arrival",
+                &format!("'{arrival}' needs a fixed --rate: at max the workers set the pace"),
+                "--rate 90%",
+            ));
+        }
+        self.engine.check()
+    }
+}
+
+impl EngineArgs {
+    /// What no single option shows.
+    pub(super) fn check(&self) -> Result<(), Usage> {
+        match (self.workers, &self.cores) {
+            (Some(workers), Some(cores)) if workers != cores.cores().len() => Err(Usage::value(
+                "--workers",
+                &format!("'{workers}' is not the number of --cores: {cores}"),
+                &cores.cores().len().to_string(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nothing but JSON may go to standard output.
+    pub fn json_to_stdout(&self) -> bool {
+        self.json.as_deref().is_some_and(|path| path.as_os_str() == "-")
+    }
+}
+
+/// RSS spreads over 128 entries: more workers would have none.
+const MAX_WORKERS: u64 = 128;
+
+fn workers(text: &str) -> Result<usize, ValueError> {
+    count(text, "a number of workers", 1..=MAX_WORKERS).map(|n| n as usize)
+}
+
+fn endpoints(text: &str) -> Result<u32, ValueError> {
+    count(text, "a number of endpoints", 1..=MAX_ENDPOINTS.into()).map(|n| n as u32)
+}
+
+fn flows(text: &str) -> Result<u32, ValueError> {
+    count(text, "a number of flows", 1..=1 << 20).map(|n| n as u32)
+}
+
+fn churn(text: &str) -> Result<u32, ValueError> {
+    count(text, "a number of changes per second", 1..=10_000_000).map(|n| n as u32)
+}
+
+fn ring(text: &str) -> Result<usize, ValueError> {
+    count(text, "a ring size", 64..=1 << 20).map(|n| n as usize)
+}
+
+fn pool_slots(text: &str) -> Result<usize, ValueError> {
+    count(text, "a number of slots", 64..=1 << 22).map(|n| n as usize)
+}
+
+fn repeat(text: &str) -> Result<u32, ValueError> {
+    count(text, "a number of rounds", 1..=u32::MAX.into()).map(|n| n as u32)
+}
+
+fn seed(text: &str) -> Result<u64, ValueError> {
+    count(text, "a seed", 0..=u64::MAX)
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn window(text: &str) -> Result<Duration, ValueError> {
+    duration(text, Duration::from_millis(10)..=DAY)
+}
+
+fn warmup(text: &str) -> Result<Duration, ValueError> {
+    duration(text, Duration::ZERO..=DAY)
+}

@@ -1,0 +1,69 @@
+//! The command line: what can be written, and what is said to what cannot.
+
+mod args;
+mod usage;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+pub use args::{BenchArgs, EngineArgs, ReplayArgs};
+pub use usage::Usage;
+
+use args::Command;
+
+/// A dataplane engine's workbench.
+#[derive(Debug, Parser)]
+#[command(
+    name = "corelane",
+    version,
+    about = "corelane: a lock-free sharded dataplane engine, under load",
+    after_help = usage::PLANNED_VERBS,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    allow_negative_numbers = true,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Asked {
+    /// A synthetic load.
+    Bench(BenchArgs),
+    /// Captures as the load.
+    Replay(ReplayArgs),
+    /// A text, for standard output: help or the version.
+    Text(String),
+}
+
+/// Reads a command line, the program's name first.
+///
+/// # Errors
+/// What is wrong with it, in one message.
+pub fn parse<A>(args: impl IntoIterator<Item = A>) -> Result<Asked, Usage>
+where
+    A: Into<std::ffi::OsString> + Clone,
+{
+    match Cli::try_parse_from(args) {
+        Ok(Cli { command: Command::Bench(args) }) => {
+            args.check()?;
+            Ok(Asked::Bench(args))
+        }
+        Ok(Cli { command: Command::Replay(args) }) => {
+            args.engine.check()?;
+            Ok(Asked::Replay(args))
+        }
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                Ok(Asked::Text(error.render().to_string()))
+            }
+            _ => Err(Usage::of(&error)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

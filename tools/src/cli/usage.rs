@@ -1,0 +1,114 @@
+//! What is said to a command line that is wrong.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::unit::nearest;
+
+/// Verbs that are planned.
+const PLANNED: &[&str] = &[
+    "search", "sim", "up", "ctl", "top", "profile", "report", "compare", "selftest", "doctor",
+    "check-config",
+];
+
+pub(super) const PLANNED_VERBS: &str = "\
+Examples:
+  corelane bench
+  corelane bench --endpoints 1m --rate 5Mpps --latency --json -
+  corelane replay --own --speed 1 trace.pcapng
+
+Planned, not there yet: search, sim, up, ctl, top, profile, report, compare, selftest, doctor,
+check-config.
+
+Exit status: 0 done; 1 run-time error; 2 bad usage or input; 3 accounting violated;
+130 interrupted, the report still written.";
+
+pub(super) const BENCH_NOTES: &str = "\
+Example:
+  corelane bench --endpoints 1m --frame-size imix --rate 2Mpps --arrival poisson --latency
+
+Runs a generator, RSS, rings, workers, address lookup and delivery in this process: no root, no
+NIC. Latency counts from each frame's planned send time; at --rate max, from its emission.
+
+Not there yet: --capture N, --profile FILE.toml.";
+
+pub(super) const REPLAY_NOTES: &str = "\
+Example:
+  corelane replay --promiscuous --speed 1 --latency trace.pcapng
+
+Link types: Ethernet, raw IP, BSD loopback, Linux cooked. At --speed max latency counts from a
+frame's emission, otherwise from its planned send time.";
+
+/// A command line, configuration or input that is wrong: exit status 2.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(String);
+
+impl Usage {
+    /// With this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+
+    /// An option's value that is wrong: `--option: what; did you mean 'nearest'?`
+    pub fn value(option: &str, what: &str, nearest: &str) -> Self {
+        Self(format!("{option}: {what}; did you mean '{nearest}'?"))
+    }
+
+    /// What clap found, in one message.
+    pub(super) fn of(error: &clap::Error) -> Self {
+        let text = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => Some(text.as_str()),
+            Some(ContextValue::Strings(texts)) => texts.first().map(String::as_str),
+            _ => None,
+        };
+        let argument = || text(ContextKind::InvalidArg).map(name).unwrap_or_default();
+        match error.kind() {
+            ErrorKind::ValueValidation => {
+                let why = std::error::Error::source(error).map(ToString::to_string);
+                Self(format!("{}: {}", argument(), why.unwrap_or_default()))
+            }
+            ErrorKind::InvalidValue if text(ContextKind::InvalidValue) == Some("") => {
+                Self(format!("{}: a value is missing", argument()))
+            }
+            ErrorKind::ArgumentConflict => Self(format!("{}: given more than once", argument())),
+            ErrorKind::UnknownArgument => match argument() {
+                planned @ ("--capture" | "--profile") => {
+                    Self(format!("{planned}: not there yet; corelane bench --help lists what is"))
+                }
+                unknown => Self(format!(
+                    "{unknown}: no such option{}",
+                    did_you_mean(text(ContextKind::SuggestedArg).map(name))
+                )),
+            },
+            ErrorKind::InvalidSubcommand => {
+                let verb = text(ContextKind::InvalidSubcommand).unwrap_or_default();
+                if PLANNED.contains(&verb) {
+                    return Self(format!("'{verb}' is planned and not there yet; bench and replay are"));
+                }
+                let meant = nearest(verb, ["bench", "replay"]);
+                Self(format!("'{verb}' is no verb; bench and replay are{}", did_you_mean(meant)))
+            }
+            ErrorKind::MissingRequiredArgument => {
+                Self(format!("{} is missing", argument()))
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+                Self(error.render().to_string().trim_end().to_owned())
+            }
+            // The first paragraph says what; the rest is how to get help.
+            _ => {
+                let text = error.render().to_string();
+                let first = text.split("\n\n").next().unwrap_or_default();
+                Self(first.trim_start_matches("error: ").trim_end().to_owned())
+            }
+        }
+    }
+}
+
+/// `--rate <RATE>` without its value's name.
+fn name(argument: &str) -> &str {
+    argument.split([' ', '=']).next().unwrap_or(argument).trim_end_matches("...")
+}
+
+fn did_you_mean(meant: Option<&str>) -> String {
+    meant.map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default()
+}

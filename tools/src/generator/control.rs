@@ -1,0 +1,206 @@
+//! How the main thread tells the generator what to do, and what it says back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::utils::CachePadded;
+
+use super::Schedule;
+
+/// When a generator emits.
+#[derive(Clone)]
+pub enum Pace {
+    /// As fast as it is polled and gets buffers.
+    Max,
+    /// At planned times, counted from the start of each window.
+    Planned(Schedule),
+}
+
+/// How long a window is: whichever ends first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// So much time.
+    pub duration: Option<Duration>,
+    /// So many frames.
+    pub frames: Option<u64>,
+}
+
+/// What happened in a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// The length of the window in nanoseconds: as planned, or until it was ended early.
+    pub elapsed_ns: u64,
+    /// Frames that were planned in the window; at the rate `max`, those emitted.
+    pub intended: u64,
+    /// Frames that were emitted.
+    pub emitted: u64,
+    /// Frames that were due and for which there was no buffer.
+    pub pool_empty: u64,
+    /// Frames that were due and not emitted before the window ended.
+    pub late: u64,
+    /// What polls came to.
+    pub polls: Emission,
+    /// How late frames were emitted; all zero at the rate `max`.
+    pub lateness: Lateness,
+}
+
+/// What polls of the generator came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Emission {
+    /// Polls that gave frames.
+    pub productive: u64,
+    /// Polls when no frame was due.
+    pub idle: u64,
+    /// Polls that gave nothing because there was no buffer.
+    pub starved: u64,
+}
+
+/// From planned time to emission, in nanoseconds: the oldest frame of a burst stands for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lateness {
+    /// The median.
+    pub p50: u64,
+    /// The 99th percentile.
+    pub p99: u64,
+    /// The 99.9th percentile.
+    pub p999: u64,
+    /// The largest.
+    pub max: u64,
+}
+
+/// What a generator is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Emits nothing and waits for the next window.
+    Holding,
+    /// In a window.
+    Running,
+    /// Emits nothing any more.
+    Finished,
+}
+
+/// What is asked of a generator.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Request {
+    Run(Limits),
+    Stop,
+    Finish,
+}
+
+/// Requests, and windows, that nobody has looked at yet: a handle that is ahead by more waits.
+const REQUESTS: usize = 16;
+
+/// Makes the two ends of a generator's control.
+pub struct GeneratorControl;
+
+impl GeneratorControl {
+    /// The end for the main thread, and the one for the queue.
+    pub(super) fn ends() -> (GeneratorHandle, QueueEnd) {
+        let shared = Arc::new(Shared::default());
+        // With room from the start: the queue's thread allocates nothing, not even between windows.
+        let (requests, to_obey) = bounded(REQUESTS);
+        let (report, reports) = bounded(REQUESTS);
+        let handle = GeneratorHandle {
+            shared: Arc::clone(&shared),
+            requests,
+            reports,
+        };
+        (
+            handle,
+            QueueEnd {
+                shared,
+                seen: 0,
+                to_obey,
+                report,
+            },
+        )
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    /// How many requests there were: what the queue looks at in each poll, a line that changes only
+    /// with a request.
+    asked: CachePadded<AtomicU64>,
+    /// Frames emitted in all, stored once per burst: for the progress line.
+    emitted: CachePadded<AtomicU64>,
+}
+
+/// The main thread's end.
+pub struct GeneratorHandle {
+    shared: Arc<Shared>,
+    requests: Sender<Request>,
+    reports: Receiver<Totals>,
+}
+
+impl GeneratorHandle {
+    /// Starts a window at the next poll; only after the one before has ended.
+    pub fn run(&self, limits: Limits) {
+        self.ask(Request::Run(limits));
+    }
+
+    /// Ends the window at the next poll, if there is one.
+    pub fn stop(&self) {
+        self.ask(Request::Stop);
+    }
+
+    /// Makes the queue say that it is finished, from the next poll on.
+    pub fn finish(&self) {
+        self.ask(Request::Finish);
+    }
+
+    /// What happened in the window, once: when it has ended.
+    pub fn ended(&self) -> Option<Totals> {
+        self.reports.try_recv().ok()
+    }
+
+    /// Frames emitted so far, in all windows; to show, not to count by.
+    pub fn emitted(&self) -> u64 {
+        self.shared.emitted.load(Ordering::Relaxed)
+    }
+
+    fn ask(&self, request: Request) {
+        // A queue that is gone obeys nothing: the caller sees that no window ends.
+        if self.requests.send(request).is_ok() {
+            self.shared.asked.fetch_add(1, Ordering::Release);
+        }
+    }
+}
+
+/// The queue's end.
+pub(super) struct QueueEnd {
+    shared: Arc<Shared>,
+    seen: u64,
+    to_obey: Receiver<Request>,
+    report: Sender<Totals>,
+}
+
+impl QueueEnd {
+    /// The next request, if there is one: a load of an unshared line otherwise.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<Request> {
+        if self.shared.asked.load(Ordering::Acquire) == self.seen {
+            return None;
+        }
+        self.take()
+    }
+
+    #[cold]
+    fn take(&mut self) -> Option<Request> {
+        self.seen += 1;
+        self.to_obey.try_recv().ok()
+    }
+
+    #[inline]
+    pub(super) fn emitted(&self, n: u64) {
+        let sum = self.shared.emitted.load(Ordering::Relaxed).wrapping_add(n);
+        self.shared.emitted.store(sum, Ordering::Relaxed);
+    }
+
+    pub(super) fn ended(&self, totals: Totals) {
+        // Nobody listens when the run was given up, and nobody may wait here.
+        let _ = self.report.try_send(totals);
+    }
+}

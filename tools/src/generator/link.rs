@@ -1,0 +1,83 @@
+//! The link that a generator is to the engine.
+
+use corelane::engine::link::{Link, LinkError, Queues, RxQueue, TxQueue};
+use corelane::frame::{Burst, Pool, PoolCache};
+use corelane::wire::MacAddr;
+
+use super::control::QueueEnd;
+use super::frame::DESTINATION_MAC;
+use super::{GeneratorControl, GeneratorHandle, GeneratorQueue, Pace, Source};
+use crate::clock::Clock;
+
+/// A link with one receive queue, the generator, and a transmit queue into nothing.
+pub struct GeneratorLink<S> {
+    source: S,
+    pace: Pace,
+    clock: Clock,
+    control: QueueEnd,
+}
+
+impl<S: Source> GeneratorLink<S> {
+    /// A link that emits the frames of `source` at this pace by this clock, and the handle that
+    /// starts and ends windows.
+    pub fn new(source: S, pace: Pace, clock: Clock) -> (Self, GeneratorHandle) {
+        let (handle, control) = GeneratorControl::ends();
+        (
+            Self {
+                source,
+                pace,
+                clock,
+                control,
+            },
+            handle,
+        )
+    }
+
+    /// The receive queue alone, for whoever polls it without an engine. The caches it is polled
+    /// with are of a pool whose slots have room for the source's longest frame.
+    pub fn into_queue(self) -> GeneratorQueue<S> {
+        GeneratorQueue::new(self.source, self.pace, self.clock, self.control)
+    }
+}
+
+impl<S: Source> Link for GeneratorLink<S> {
+    fn name(&self) -> &str {
+        "generator"
+    }
+
+    fn mac(&self) -> Option<MacAddr> {
+        Some(DESTINATION_MAC)
+    }
+
+    fn mtu(&self) -> usize {
+        self.source.longest().saturating_sub(14).max(1500)
+    }
+
+    fn open(self: Box<Self>, pool: &Pool) -> Result<Queues, LinkError> {
+        let longest = self.source.longest();
+        let room = pool
+            .config()
+            .slot_size
+            .saturating_sub(pool.config().headroom);
+        if longest > room {
+            let what = format!("frames of {longest} bytes do not fit the pool's {room}-byte slots");
+            return Err(LinkError::new(self.name(), what));
+        }
+        let rx: Box<dyn RxQueue> = Box::new(self.into_queue());
+        Ok(Queues {
+            rx: vec![rx],
+            tx: vec![Box::new(Discard)],
+        })
+    }
+}
+
+/// Takes what the stack sends (replies to echo requests of a capture) and sends it nowhere.
+struct Discard;
+
+impl TxQueue for Discard {
+    fn tx_burst(&mut self, cache: &mut PoolCache, frames: &mut Burst) -> Result<usize, LinkError> {
+        let sent = frames.len();
+        cache.recycle_burst(frames);
+        Ok(sent)
+    }
+}

@@ -1,0 +1,66 @@
+//! The load generator: a link with one receive queue whose frames are made up, or taken from
+//! captures, and due at planned times.
+//!
+//! ```text
+//!                 GeneratorControl (atomics)
+//!   main thread ──────── run, stop, finish ───────► GeneratorQueue ◄── rx_burst, by the engine's
+//!               ◄─── ended, counts, lateness ──────      │              distributor thread
+//!                                                        │
+//!             Schedule: when is frame n due? ────────────┤
+//!             Source:   what is in frame n?  ────────────┴─► frames with rx_time = planned time
+//! ```
+//!
+//! # Open loop
+//!
+//! At a fixed rate every frame has a planned time, a function of its number alone
+//! ([`Schedule::at`]). A frame is due when its time has passed, and whoever receives it measures
+//! its latency from the *planned* time: a stall anywhere, of the generator too, shows up in the
+//! latency of all frames that were due meanwhile. Nothing that is due waits for anything but the
+//! generator's own turn:
+//!
+//! - no buffer free: the frame is dropped and counted (`pool_empty`);
+//! - a worker's ring full: the engine's distributor drops and counts it (`ring_full`);
+//! - the generator is behind at the end of the window, by more than [`GRACE`]: what was due and has
+//!   not been sent is counted as not sent (`late`).
+//!
+//! At the rate `max` there is no plan: the receiver's back-pressure sets the pace, a frame's planned
+//! time is the time of its emission, and latency says how long frames sat in the rings.
+//!
+//! # What it costs
+//!
+//! Frames are drawn before the run: the first 64 bytes of each frame of a [`Sequence`] are laid out
+//! in memory, destination, source, ports and checksums included, and sending is a copy of them (and
+//! of a shared tail, for larger frames) into a fresh slot. The clock is read once per burst.
+
+mod address;
+mod captures;
+mod control;
+mod destination;
+mod flow;
+mod frame;
+mod link;
+mod queue;
+mod random;
+mod schedule;
+mod sequence;
+mod size;
+mod source;
+
+pub use address::{AddressPlan, MAX_ENDPOINTS};
+pub use captures::{CaptureFrames, CaptureSet};
+pub use control::{
+    Emission, GeneratorControl, GeneratorHandle, Lateness, Limits, Pace, Stage, Totals,
+};
+pub use destination::DestinationPicker;
+pub use flow::{Flow, draw_flows};
+pub use frame::{LINE, Line, Tail, lay_out};
+pub use link::GeneratorLink;
+pub use queue::{GRACE, GeneratorQueue};
+pub use random::stream;
+pub use schedule::Schedule;
+pub use sequence::{Sequence, Traffic};
+pub use size::{SizeDeck, mean_size, size_on_wire};
+pub use source::Source;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! The receive queue.
+
+use corelane::engine::link::{LinkError, RxQueue, RxStatus};
+use corelane::frame::{BURST, Burst, PoolCache};
+use hdrhistogram::Histogram;
+
+use super::control::{QueueEnd, Request};
+use super::{Emission, Lateness, Limits, Pace, Source, Stage, Totals};
+use crate::clock::Clock;
+use crate::latency;
+
+/// How long after the end of a window frames that were due in it are still emitted, in nanoseconds:
+/// a poll comes when it comes. What is later than this counts as not sent.
+pub const GRACE: u64 = 1_000_000;
+
+/// A generator's receive queue: emits in windows that its handle starts, and nothing between them.
+pub struct GeneratorQueue<S> {
+    source: S,
+    pace: Pace,
+    clock: Clock,
+    control: QueueEnd,
+    stage: Stage,
+    window: Window,
+    lateness: Histogram<u64>,
+}
+
+/// The window that runs, or ran last.
+#[derive(Default)]
+struct Window {
+    /// By the clock.
+    start: u64,
+    /// How long it is to be; all ones if only frames end it.
+    duration: u64,
+    /// How many frames it has at most.
+    limit: u64,
+    /// The number of the next frame.
+    next: u64,
+    emitted: u64,
+    pool_empty: u64,
+    polls: Emission,
+}
+
+impl<S: Source> GeneratorQueue<S> {
+    pub(super) fn new(source: S, pace: Pace, clock: Clock, control: QueueEnd) -> Self {
+        Self {
+            source,
+            pace,
+            clock,
+            control,
+            stage: Stage::Holding,
+            window: Window::default(),
+            lateness: latency::histogram(),
+        }
+    }
+
+    #[cold]
+    fn obey(&mut self, request: Request) {
+        match request {
+            Request::Run(limits) => self.begin(limits),
+            Request::Stop if self.stage == Stage::Running => self.conclude(self.elapsed()),
+            Request::Stop => {}
+            Request::Finish => {
+                if self.stage == Stage::Running {
+                    self.conclude(self.elapsed());
+                }
+                self.stage = Stage::Finished;
+            }
+        }
+    }
+
+    fn begin(&mut self, limits: Limits) {
+        self.source.rewind();
+        self.lateness.reset();
+        let duration = limits
+            .duration
+            .map(|d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        self.window = Window {
+            start: self.clock.now(),
+            duration: duration.unwrap_or(u64::MAX),
+            limit: limits.frames.unwrap_or(u64::MAX),
+            ..Window::default()
+        };
+        self.stage = Stage::Running;
+    }
+
+    fn elapsed(&self) -> u64 {
+        self.clock.now().saturating_sub(self.window.start)
+    }
+
+    /// Ends the window, `elapsed` nanoseconds after its start.
+    #[cold]
+    fn conclude(&mut self, elapsed: u64) {
+        self.stage = Stage::Holding;
+        let window = &self.window;
+        let (elapsed_ns, intended) = match &self.pace {
+            Pace::Max => (elapsed, window.emitted),
+            Pace::Planned(schedule) => {
+                let end = elapsed.min(window.duration);
+                (end, schedule.due_before(end, window.limit))
+            }
+        };
+        let quantile = |q| self.lateness.value_at_quantile(q);
+        self.control.ended(Totals {
+            elapsed_ns,
+            // A stop can come before the time of frames that were emitted in the same nanosecond.
+            intended: intended.max(window.next),
+            emitted: window.emitted,
+            pool_empty: window.pool_empty,
+            late: intended.saturating_sub(window.next),
+            polls: window.polls,
+            lateness: Lateness {
+                p50: quantile(0.5),
+                p99: quantile(0.99),
+                p999: quantile(0.999),
+                max: self.lateness.max(),
+            },
+        });
+    }
+
+    #[inline]
+    fn emit_max(&mut self, cache: &mut PoolCache, out: &mut Burst) -> RxStatus {
+        let now = self.clock.now();
+        let elapsed = now.saturating_sub(self.window.start);
+        let left = self.window.limit - self.window.next;
+        if elapsed >= self.window.duration || left == 0 {
+            self.conclude(elapsed);
+            return RxStatus::Idle;
+        }
+        let first = out.len();
+        let want = left.min(out.remaining_capacity() as u64) as usize;
+        let got = cache.alloc_burst(out, want);
+        if got == 0 {
+            // No frame is due at a time of its own: it waits for a buffer.
+            self.window.polls.starved += 1;
+            return RxStatus::Idle;
+        }
+        let frames = out.get_mut(first..).unwrap_or_default();
+        self.source.fill(frames);
+        for frame in frames {
+            frame.set_rx_time(now);
+        }
+        self.count(got);
+        self.window.next += got as u64;
+        RxStatus::Ready
+    }
+
+    #[inline]
+    fn emit_due(&mut self, cache: &mut PoolCache, out: &mut Burst) -> RxStatus {
+        let Pace::Planned(schedule) = &self.pace else {
+            return RxStatus::Idle;
+        };
+        let window = &mut self.window;
+        let elapsed = self.clock.now().saturating_sub(window.start);
+        let until = elapsed.saturating_add(1).min(window.duration);
+        let room = window
+            .limit
+            .saturating_sub(window.next)
+            .min(out.remaining_capacity() as u64);
+
+        let mut times = [0; BURST];
+        let mut due = 0;
+        for slot in times.iter_mut().take(room as usize) {
+            let time = schedule.at(window.next + due as u64);
+            if time >= until {
+                break;
+            }
+            *slot = window.start + time;
+            due += 1;
+        }
+        if due == 0 {
+            if elapsed >= window.duration || window.next >= window.limit {
+                self.conclude(elapsed);
+                return RxStatus::Idle;
+            }
+            window.polls.idle += 1;
+            return RxStatus::Idle;
+        }
+        if elapsed >= window.duration.saturating_add(GRACE) {
+            self.conclude(elapsed);
+            return RxStatus::Idle;
+        }
+
+        let first = out.len();
+        let got = cache.alloc_burst(out, due);
+        // A frame that finds no buffer when it is due is lost, as in a NIC: its time goes by.
+        window.pool_empty += (due - got) as u64;
+        window.next += due as u64;
+        let oldest = (window.start + elapsed).saturating_sub(times[0]);
+        self.lateness.saturating_record_n(oldest, due as u64);
+        let frames = out.get_mut(first..).unwrap_or_default();
+        self.source.fill(frames);
+        for (frame, time) in frames.iter_mut().zip(times) {
+            frame.set_rx_time(time);
+        }
+        if got < due {
+            self.source.skip((due - got) as u64);
+        }
+        if got == 0 {
+            self.window.polls.starved += 1;
+        } else {
+            self.count(got);
+        }
+        RxStatus::Ready
+    }
+
+    #[inline]
+    fn count(&mut self, got: usize) {
+        self.window.emitted += got as u64;
+        self.window.polls.productive += 1;
+        self.control.emitted(got as u64);
+    }
+}
+
+impl<S: Source> RxQueue for GeneratorQueue<S> {
+    fn rx_burst(&mut self, cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError> {
+        if let Some(request) = self.control.next() {
+            self.obey(request);
+        }
+        Ok(match self.stage {
+            Stage::Holding => RxStatus::Idle,
+            Stage::Finished => RxStatus::Finished,
+            Stage::Running if matches!(self.pace, Pace::Max) => self.emit_max(cache, out),
+            Stage::Running => self.emit_due(cache, out),
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! What a generator sends.
+
+use corelane::frame::Frame;
+
+/// Fills frames, one after the other, from what was laid out before the run.
+pub trait Source: Send + 'static {
+    /// The length of the longest frame, in bytes in memory.
+    fn longest(&self) -> usize;
+
+    /// Goes back to the first frame.
+    fn rewind(&mut self);
+
+    /// Makes each of `frames`, which are empty, the next frame: data only. Their slots have room
+    /// for the longest.
+    fn fill(&mut self, frames: &mut [Frame]);
+
+    /// Passes over the next `n` frames.
+    fn skip(&mut self, n: u64);
+}

@@ -1,0 +1,585 @@
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use corelane::engine::link::{RxQueue, RxStatus};
+use corelane::frame::{Burst, Pool, PoolCache, PoolConfig};
+use corelane::wire::{EtherType, parse_ethernet, parse_ipv4, parse_ipv6, parse_udp};
+
+use super::*;
+use crate::clock::Clock;
+use crate::unit::{Arrival, Destinations, Family, FrameSize};
+
+fn traffic() -> Traffic {
+    Traffic {
+        family: Family::Mixed,
+        endpoints: 1000,
+        destinations: Destinations::Uniform,
+        hit_ratio: 1.0,
+        frame_size: FrameSize::Fixed(64),
+        flows: 256,
+        seed: 7,
+    }
+}
+
+fn pool(slots: usize) -> Pool {
+    let slot_size = 9216;
+    Pool::new(PoolConfig {
+        slots,
+        slot_size,
+        ..PoolConfig::default()
+    })
+    .unwrap()
+}
+
+/// The bytes of the first `n` frames of a source.
+fn frames(source: &mut impl Source, n: usize) -> Vec<Vec<u8>> {
+    let pool = pool(256);
+    let mut cache = pool.cache();
+    let mut all = Vec::new();
+    while all.len() < n {
+        let mut burst = Burst::new();
+        cache.alloc_burst(&mut burst, 64.min(n - all.len()));
+        source.fill(&mut burst);
+        all.extend(burst.iter().map(|frame| frame.data().to_vec()));
+        cache.recycle_burst(&mut burst);
+    }
+    all
+}
+
+/// Parses a frame fully, checksums included: source, destination, ports.
+fn parse(frame: &[u8]) -> (IpAddr, IpAddr, u16, u16) {
+    let ethernet = parse_ethernet(frame).unwrap();
+    match ethernet.header.ethertype() {
+        EtherType::IPV4 => {
+            let ip = parse_ipv4(ethernet.payload).unwrap();
+            assert_eq!(
+                ip.payload.len() + 34,
+                frame.len(),
+                "no byte of the frame is padding"
+            );
+            let udp = parse_udp(ip.payload).unwrap();
+            udp.verify_checksum_ipv4(ip.source(), ip.destination())
+                .unwrap();
+            let (from, to) = (
+                udp.header.source_port.get(),
+                udp.header.destination_port.get(),
+            );
+            (ip.source().into(), ip.destination().into(), from, to)
+        }
+        EtherType::IPV6 => {
+            let ip = parse_ipv6(ethernet.payload).unwrap();
+            assert_eq!(
+                ip.payload.len() + 54,
+                frame.len(),
+                "no byte of the frame is padding"
+            );
+            let udp = parse_udp(ip.payload).unwrap();
+            udp.verify_checksum_ipv6(ip.source(), ip.destination())
+                .unwrap();
+            let (from, to) = (
+                udp.header.source_port.get(),
+                udp.header.destination_port.get(),
+            );
+            (ip.source().into(), ip.destination().into(), from, to)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_frames() {
+    let draw = |seed| {
+        let traffic = Traffic {
+            seed,
+            frame_size: FrameSize::Imix,
+            hit_ratio: 0.5,
+            ..traffic()
+        };
+        frames(&mut Sequence::draw_frames(&traffic, 500), 600)
+    };
+    assert_eq!(draw(1), draw(1));
+    assert_ne!(draw(1), draw(2));
+}
+
+#[test]
+fn a_round_repeats_and_rewinds_and_skips() {
+    let mut sequence = Sequence::draw_frames(&traffic(), 100);
+    let first = frames(&mut sequence, 250);
+    assert_eq!(first[..100], first[100..200]);
+    sequence.rewind();
+    sequence.skip(230);
+    assert_eq!(frames(&mut sequence, 20), first[230..250]);
+}
+
+#[test]
+fn frames_are_valid_and_of_the_size_asked_for() {
+    for requested in [64, 65, 66, 67, 68, 69, 128, 571, 1518, 9018] {
+        let traffic = Traffic {
+            frame_size: FrameSize::Fixed(requested),
+            ..traffic()
+        };
+        for frame in frames(&mut Sequence::draw_frames(&traffic, 200), 200) {
+            let (_, destination, ..) = parse(&frame);
+            let with_check_sequence = frame.len() as u16 + 4;
+            assert_eq!(
+                with_check_sequence,
+                size_on_wire(requested, destination.is_ipv6())
+            );
+            assert!(with_check_sequence >= requested);
+        }
+    }
+    assert_eq!((size_on_wire(64, false), size_on_wire(64, true)), (64, 66));
+}
+
+#[test]
+fn imix_keeps_its_proportions() {
+    let traffic = Traffic {
+        frame_size: FrameSize::Imix,
+        family: Family::V4,
+        ..traffic()
+    };
+    let mut by_size = HashMap::new();
+    for frame in frames(&mut Sequence::draw_frames(&traffic, 1200), 1200) {
+        parse(&frame);
+        *by_size.entry(frame.len() + 4).or_insert(0) += 1;
+    }
+    assert_eq!(by_size, HashMap::from([(64, 700), (570, 400), (1518, 100)]));
+    let mean = mean_size(FrameSize::Imix, Family::V4);
+    assert!((mean - (64.0 * 7.0 + 570.0 * 4.0 + 1518.0) / 12.0).abs() < 1e-9);
+    assert_eq!(mean_size(FrameSize::Fixed(64), Family::Mixed), 65.0);
+}
+
+#[test]
+fn hits_go_to_endpoints_and_misses_do_not() {
+    for family in [Family::V4, Family::V6, Family::Mixed] {
+        let plan = AddressPlan::new(family, 1000);
+        let endpoints: HashSet<IpAddr> = plan.iter().collect();
+        assert_eq!(endpoints.len(), 1000);
+        for (hit_ratio, least, most) in [(0.0, 0, 0), (0.5, 1800, 2200), (1.0, 4000, 4000)] {
+            let traffic = Traffic {
+                family,
+                hit_ratio,
+                ..traffic()
+            };
+            let mut hits = 0;
+            for frame in frames(&mut Sequence::draw_frames(&traffic, 4000), 4000) {
+                let (source, destination, ..) = parse(&frame);
+                hits += usize::from(endpoints.contains(&destination));
+                assert_eq!(source.is_ipv4(), destination.is_ipv4());
+                assert!(!endpoints.contains(&source));
+            }
+            assert!(
+                (least..=most).contains(&hits),
+                "{family} {hit_ratio}: {hits}"
+            );
+        }
+    }
+}
+
+#[test]
+fn families_are_what_was_asked_for() {
+    for (family, least, most) in [
+        (Family::V4, 2000, 2000),
+        (Family::V6, 0, 0),
+        (Family::Mixed, 850, 1150),
+    ] {
+        for hit_ratio in [0.0, 1.0] {
+            let traffic = Traffic {
+                family,
+                hit_ratio,
+                ..traffic()
+            };
+            let v4 = frames(&mut Sequence::draw_frames(&traffic, 2000), 2000)
+                .iter()
+                .filter(|frame| parse(frame).1.is_ipv4())
+                .count();
+            assert!((least..=most).contains(&v4), "{family}: {v4}");
+        }
+    }
+}
+
+#[test]
+fn no_churned_address_is_an_endpoint() {
+    for family in [Family::V4, Family::V6, Family::Mixed] {
+        let plan = AddressPlan::new(family, MAX_ENDPOINTS);
+        let churned: HashSet<IpAddr> = (0..4096).map(|i| plan.churned(i)).collect();
+        assert_eq!(churned.len(), 4096);
+        assert!(plan.iter().all(|endpoint| !churned.contains(&endpoint)));
+    }
+}
+
+#[test]
+fn ten_million_endpoints_have_as_many_addresses() {
+    let plan = AddressPlan::new(Family::V4, u32::MAX);
+    assert_eq!(plan.len(), MAX_ENDPOINTS);
+    assert_eq!(plan.endpoint(0), IpAddr::from([10, 0, 0, 1]));
+    let distinct: HashSet<IpAddr> = plan.iter().collect();
+    assert_eq!(distinct.len(), MAX_ENDPOINTS as usize);
+}
+
+#[test]
+fn flows_are_pseudorandom_and_as_many_as_asked_for() {
+    let traffic = Traffic {
+        family: Family::V4,
+        ..traffic()
+    };
+    let mut flows = HashSet::new();
+    for frame in frames(&mut Sequence::draw_frames(&traffic, 8000), 8000) {
+        let (source, _, from, to) = parse(&frame);
+        assert!(from >= 1024 && (1..=49_151).contains(&to));
+        flows.insert((source, from, to));
+    }
+    assert_eq!(flows.len(), 256);
+}
+
+#[test]
+fn destinations_follow_their_law() {
+    let draw = |law, endpoints| {
+        let mut random = stream(3, "test");
+        let picker = DestinationPicker::new(law, endpoints, &mut random);
+        let mut counts = vec![0u32; endpoints as usize];
+        for _ in 0..100_000 {
+            counts[picker.draw(&mut random) as usize] += 1;
+        }
+        counts
+    };
+    assert_eq!(draw(Destinations::One, 10)[0], 100_000);
+    for count in draw(Destinations::Uniform, 10) {
+        assert!((9_000..=11_000).contains(&count), "{count}");
+    }
+    let mut zipf = draw(Destinations::Zipf(1.0), 1000);
+    let top = zipf
+        .iter()
+        .position(|n| n == zipf.iter().max().unwrap())
+        .unwrap();
+    assert_ne!(top, 0, "the hottest endpoint is anywhere");
+    zipf.sort_unstable_by(|a, b| b.cmp(a));
+    // The harmonic number of 1000 is 7.485: rank 1 has 13.4 % of the draws, rank 2 half of that.
+    assert!((12_900..=13_900).contains(&zipf[0]), "{}", zipf[0]);
+    assert!((6_300..=7_100).contains(&zipf[1]), "{}", zipf[1]);
+}
+
+#[test]
+fn planned_times_keep_the_mean_rate() {
+    const PPS: f64 = 3e6;
+    const SECOND: u64 = 1_000_000_000;
+    for (arrival, tolerance) in [
+        (Arrival::Cbr, 1),
+        (Arrival::Burst(64), 64),
+        (Arrival::Poisson, 15_000),
+    ] {
+        let schedule = Schedule::new(arrival, PPS, 1);
+        let due = schedule.due_before(SECOND, u64::MAX);
+        assert!(due.abs_diff(PPS as u64) <= tolerance, "{arrival}: {due}");
+        let mut before = 0;
+        for n in 0..200_000 {
+            let time = schedule.at(n);
+            assert!(time >= before);
+            before = time;
+        }
+        for end in [0, 1, 1000, 12_345, 777_777] {
+            let due = schedule.due_before(end, u64::MAX);
+            assert!(due == 0 || schedule.at(due - 1) < end);
+            assert!(schedule.at(due) >= end);
+        }
+        assert_eq!(schedule.due_before(SECOND, 10), 10);
+    }
+}
+
+#[test]
+fn arrivals_are_of_their_kind() {
+    let cbr = Schedule::new(Arrival::Cbr, 1e6, 1);
+    assert_eq!(
+        [cbr.at(0), cbr.at(1), cbr.at(1_000_000)],
+        [0, 1000, 1_000_000_000]
+    );
+    let third = Schedule::new(Arrival::Cbr, 3.0, 1);
+    assert_eq!(
+        third.at(3_000_000_000),
+        1_000_000_000_000_000_000,
+        "no drift"
+    );
+
+    let trains = Schedule::new(Arrival::Burst(4), 1e6, 1);
+    let times: Vec<u64> = (0..9).map(|n| trains.at(n)).collect();
+    assert_eq!(times, [0, 0, 0, 0, 4000, 4000, 4000, 4000, 8000]);
+
+    let poisson = Schedule::new(Arrival::Poisson, 1e6, 1);
+    let gaps: Vec<f64> = (0..30_000)
+        .map(|n| (poisson.at(n + 1) - poisson.at(n)) as f64)
+        .collect();
+    let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+    let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+    // Of an exponential distribution the standard deviation is the mean.
+    assert!((mean / 1000.0 - 1.0).abs() < 0.05, "{mean}");
+    assert!(
+        (variance.sqrt() / mean - 1.0).abs() < 0.05,
+        "{}",
+        variance.sqrt()
+    );
+    let other_seed = Schedule::new(Arrival::Poisson, 1e6, 2);
+    assert_ne!(poisson.at(100), other_seed.at(100));
+    assert_eq!(
+        poisson.at(100),
+        Schedule::new(Arrival::Poisson, 1e6, 1).at(100)
+    );
+}
+
+#[test]
+fn recorded_times_repeat_and_never_fall() {
+    let schedule = Schedule::recorded([0, 10, 5, 30], 40);
+    let times: Vec<u64> = (0..9).map(|n| schedule.at(n)).collect();
+    assert_eq!(times, [0, 10, 10, 30, 40, 50, 50, 70, 80]);
+    assert_eq!(schedule.due_before(u64::MAX, 8), 8);
+    assert_eq!(Schedule::recorded([], 0).at(5), 0);
+}
+
+/// Polls until the window ends; what came out.
+fn poll_window(
+    queue: &mut impl RxQueue,
+    handle: &GeneratorHandle,
+    cache: &mut PoolCache,
+    mut each: impl FnMut(&mut Burst, &mut PoolCache),
+) -> Totals {
+    loop {
+        let mut burst = Burst::new();
+        queue.rx_burst(cache, &mut burst).unwrap();
+        each(&mut burst, cache);
+        cache.recycle_burst(&mut burst);
+        if let Some(totals) = handle.ended() {
+            return totals;
+        }
+    }
+}
+
+fn window(ms: u64) -> Limits {
+    Limits {
+        duration: Some(Duration::from_millis(ms)),
+        frames: None,
+    }
+}
+
+#[test]
+fn windows_start_and_end_when_told() {
+    let clock = Clock::start();
+    let sequence = Sequence::draw_frames(&traffic(), 1000);
+    let (link, handle) = GeneratorLink::new(sequence, Pace::Max, clock);
+    let mut queue = link.into_queue();
+    let pool = pool(512);
+    let mut cache = pool.cache();
+    let mut burst = Burst::new();
+    assert_eq!(
+        queue.rx_burst(&mut cache, &mut burst).unwrap(),
+        RxStatus::Idle
+    );
+    assert!(burst.is_empty());
+
+    handle.run(Limits {
+        duration: None,
+        frames: Some(100),
+    });
+    let mut received = 0;
+    let totals = poll_window(&mut queue, &handle, &mut cache, |burst, _| {
+        received += burst.len()
+    });
+    assert_eq!((received, totals.emitted, totals.intended), (100, 100, 100));
+    assert_eq!((totals.late, totals.pool_empty), (0, 0));
+    assert_eq!(handle.emitted(), 100);
+
+    // A window without an end, until it is stopped.
+    handle.run(Limits::default());
+    queue.rx_burst(&mut cache, &mut burst).unwrap();
+    assert_eq!(burst.len(), 64);
+    cache.recycle_burst(&mut burst);
+    handle.stop();
+    queue.rx_burst(&mut cache, &mut burst).unwrap();
+    assert!(burst.is_empty());
+    assert_eq!(handle.ended().unwrap().emitted, 64);
+    assert_eq!(handle.ended(), None);
+
+    handle.finish();
+    assert_eq!(
+        queue.rx_burst(&mut cache, &mut burst).unwrap(),
+        RxStatus::Finished
+    );
+    assert_eq!(pool.out(), 0);
+}
+
+#[test]
+fn every_planned_frame_is_emitted_at_or_after_its_time() {
+    for arrival in [Arrival::Cbr, Arrival::Poisson, Arrival::Burst(16)] {
+        let clock = Clock::start();
+        let schedule = Schedule::new(arrival, 500_000.0, 1);
+        let pace = Pace::Planned(schedule.clone());
+        let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+        let (mut queue, pool) = (link.into_queue(), pool(512));
+        let mut cache = pool.cache();
+        handle.run(window(20));
+        let mut times = Vec::new();
+        let totals = poll_window(&mut queue, &handle, &mut cache, |burst, _| {
+            let now = clock.now();
+            for frame in burst {
+                assert!(frame.rx_time() <= now, "sent before its time");
+                times.push(frame.rx_time());
+            }
+        });
+        assert_eq!(totals.emitted, times.len() as u64);
+        assert_eq!(
+            totals.intended,
+            totals.emitted + totals.pool_empty + totals.late
+        );
+        assert_eq!(totals.intended, schedule.due_before(20_000_000, u64::MAX));
+        assert_eq!((totals.pool_empty, totals.elapsed_ns), (0, 20_000_000));
+        // The stamps are the plan, whatever the poll's own time was.
+        for (n, time) in times.iter().enumerate() {
+            assert_eq!(time - times[0], schedule.at(n as u64) - schedule.at(0));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_in_time_is_not_sent() {
+    let clock = Clock::start();
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1));
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+    let (mut queue, pool) = (link.into_queue(), pool(512));
+    let mut cache = pool.cache();
+    handle.run(window(20));
+    // A receiver that polls once in a millisecond takes 64,000 frames a second.
+    let totals = poll_window(&mut queue, &handle, &mut cache, |_, _| {
+        std::thread::sleep(Duration::from_millis(1));
+    });
+    assert_eq!(totals.intended, 20_000);
+    assert!(totals.emitted <= 64 * 25, "{totals:?}");
+    assert_eq!(totals.late, totals.intended - totals.emitted);
+    assert!(totals.lateness.p50 >= 1_000_000, "{totals:?}");
+}
+
+#[test]
+fn a_frame_without_a_buffer_is_lost_at_its_time() {
+    let clock = Clock::start();
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 100_000.0, 1));
+    let sequence = Sequence::draw_frames(&traffic(), 64);
+    let want = frames(&mut Sequence::draw_frames(&traffic(), 64), 64);
+    let (link, handle) = GeneratorLink::new(sequence, pace, clock);
+    let (mut queue, pool) = (link.into_queue(), pool(8));
+    let mut cache = pool.cache();
+    handle.run(window(10));
+    let mut kept = Vec::new();
+    let totals = poll_window(&mut queue, &handle, &mut cache, |burst, _| {
+        kept.extend(burst.drain(..))
+    });
+    assert_eq!((totals.emitted, totals.intended), (8, 1000));
+    assert_eq!(totals.pool_empty + totals.late, 992);
+    assert!(totals.pool_empty > 0 && totals.polls.starved > 0);
+    for (frame, want) in kept.iter().zip(&want) {
+        assert_eq!(frame.data(), want);
+    }
+
+    // A new window starts at the first frame of the sequence again, and skips what it loses.
+    drop(kept.split_off(4));
+    handle.run(window(10));
+    let totals = poll_window(&mut queue, &handle, &mut cache, |burst, _| {
+        kept.extend(burst.drain(..))
+    });
+    assert_eq!(totals.emitted, 4);
+    assert_eq!(kept[4].data(), want[0]);
+}
+
+#[test]
+fn at_the_maximum_a_frame_waits_for_its_buffer() {
+    let clock = Clock::start();
+    let sequence = Sequence::draw_frames(&traffic(), 64);
+    let (link, handle) = GeneratorLink::new(sequence, Pace::Max, clock);
+    let (mut queue, pool) = (link.into_queue(), pool(8));
+    let mut cache = pool.cache();
+    handle.run(window(5));
+    let mut kept = Vec::new();
+    let totals = poll_window(&mut queue, &handle, &mut cache, |burst, _| {
+        kept.extend(burst.drain(..))
+    });
+    assert_eq!((totals.intended, totals.emitted), (8, 8));
+    assert_eq!((totals.late, totals.pool_empty), (0, 0));
+    assert!(totals.polls.starved > 0);
+    assert!(totals.elapsed_ns >= 5_000_000);
+}
+
+#[test]
+fn a_pool_of_small_slots_is_refused() {
+    use corelane::engine::link::Link;
+    let traffic = Traffic {
+        frame_size: FrameSize::Fixed(9018),
+        ..traffic()
+    };
+    let sequence = Sequence::draw_frames(&traffic, 8);
+    let (link, _handle) = GeneratorLink::new(sequence, Pace::Max, Clock::start());
+    let pool = Pool::new(PoolConfig::default()).unwrap();
+    let refused = Box::new(link).open(&pool).err().unwrap();
+    assert_eq!(
+        refused.to_string(),
+        "generator: frames of 9014 bytes do not fit the pool's 1920-byte slots"
+    );
+}
+
+mod capture {
+    use std::sync::Arc;
+
+    use corelane::io::pcap::{Capture, PcapWriter};
+
+    use super::*;
+
+    fn capture(packets: &[(u64, &[u8])]) -> Capture {
+        let mut writer = PcapWriter::new(Vec::new()).unwrap();
+        for (time, bytes) in packets {
+            writer.write(*time, bytes).unwrap();
+        }
+        Capture::from_bytes("test", writer.into_inner().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn files_follow_each_other_and_rounds_repeat() {
+        let one = capture(&[
+            (1000, b"one of the first file"),
+            (1100, b"two"),
+            (1050, b"three"),
+        ]);
+        let two = capture(&[(9_000_000, b"one of the second")]);
+        let set = CaptureSet::new(vec![one, two], 128);
+        assert_eq!((set.len(), set.too_large(), set.longest()), (4, 0, 21));
+        let (times, period) = set.times();
+        // The mean gap of the first file is (1100 - 1000) / 2.
+        assert_eq!((times, period), (vec![0, 100, 100, 150], 150));
+        let mut source = CaptureFrames::new(Arc::new(set));
+        let sent = frames(&mut source, 6);
+        assert_eq!(sent[3], b"one of the second");
+        assert_eq!(sent[4..], sent[..2]);
+        source.rewind();
+        source.skip(5);
+        assert_eq!(frames(&mut source, 1)[0], sent[1]);
+    }
+
+    #[test]
+    fn unicast_destinations_of_well_formed_packets() {
+        let sequence = &mut Sequence::draw_frames(&traffic(), 100);
+        let sent = frames(sequence, 100);
+        let mut broken = sent[0].clone();
+        broken.truncate(30);
+        let mut packets: Vec<(u64, &[u8])> = sent.iter().map(|frame| (0, &frame[..])).collect();
+        packets.push((0, &broken));
+        packets.push((0, b"no header"));
+        let set = CaptureSet::new(vec![capture(&packets)], 128);
+        let want = sent.iter().map(|frame| parse(frame).1).collect();
+        assert_eq!(set.destinations(), want);
+    }
+
+    #[test]
+    fn a_capture_without_packets() {
+        let set = CaptureSet::new(vec![capture(&[])], 128);
+        assert!(set.is_empty() && set.destinations().is_empty());
+        assert_eq!(
+            (set.times(), set.mean_len(), set.longest()),
+            ((vec![], 0), 0.0, 0)
+        );
+    }
+}

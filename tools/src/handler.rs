@@ -1,0 +1,156 @@
+//! What takes the packets: it counts them and, if asked to, measures their latency.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use corelane::stack::{Delivery, Handler, Packet};
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use hdrhistogram::Histogram;
+
+use crate::clock::Clock;
+use crate::latency;
+
+/// What one handler counted in the last window that was recorded.
+#[derive(Clone, Debug)]
+pub struct Handled {
+    /// The worker's number.
+    pub worker: usize,
+    /// Packets it was given.
+    pub packets: u64,
+    /// Bytes of their frames.
+    pub bytes: u64,
+    /// Nanoseconds from planned send time to here, if measured.
+    pub latency: Option<Histogram<u64>>,
+}
+
+/// Makes the handlers of a run, and collects what they counted.
+pub struct Handlers {
+    clock: Clock,
+    latency: bool,
+    window: Arc<AtomicU64>,
+    results: Sender<Handled>,
+    collected: Receiver<Handled>,
+}
+
+impl Handlers {
+    /// Handlers that read this clock, if they measure latency.
+    pub fn new(clock: Clock, latency: bool) -> Self {
+        let (results, collected) = unbounded();
+        Self { clock, latency, window: Arc::default(), results, collected }
+    }
+
+    /// The handler of a worker.
+    pub fn handler(&self, worker: usize) -> CountingHandler {
+        CountingHandler {
+            clock: self.clock,
+            window: Arc::clone(&self.window),
+            of_window: 0,
+            handled: Handled {
+                worker,
+                packets: 0,
+                bytes: 0,
+                latency: self.latency.then(latency::histogram),
+            },
+            results: self.results.clone(),
+        }
+    }
+
+    /// What starts windows.
+    pub fn windows(&self) -> Windows {
+        Windows { window: Arc::clone(&self.window) }
+    }
+
+    /// What handlers that are gone counted, by worker. A handler answers when it is dropped.
+    pub fn collect(&self) -> Vec<Handled> {
+        let mut handled: Vec<Handled> = self.collected.try_iter().collect();
+        handled.sort_unstable_by_key(|handled| handled.worker);
+        handled
+    }
+}
+
+/// Starts windows for the handlers.
+#[derive(Clone)]
+pub struct Windows {
+    window: Arc<AtomicU64>,
+}
+
+impl Windows {
+    /// Makes every handler start from zero with its next burst. Only while nothing is in flight:
+    /// what is, would be in neither window.
+    pub fn start(&self) {
+        self.window.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts packets and bytes. The clock is read once per burst, before its first packet.
+pub struct CountingHandler {
+    clock: Clock,
+    /// The number of the window: a line that changes between windows only.
+    window: Arc<AtomicU64>,
+    of_window: u64,
+    handled: Handled,
+    results: Sender<Handled>,
+}
+
+impl CountingHandler {
+    #[cold]
+    fn restart(&mut self, window: u64) {
+        self.of_window = window;
+        self.handled.packets = 0;
+        self.handled.bytes = 0;
+        if let Some(latency) = &mut self.handled.latency {
+            latency.reset();
+        }
+    }
+}
+
+impl Handler for CountingHandler {
+    fn packet(&mut self, packet: &mut Packet<'_>) {
+        self.handled.packets += 1;
+        self.handled.bytes += packet.len() as u64;
+    }
+
+    fn burst(&mut self, delivery: &mut Delivery<'_>) {
+        let window = self.window.load(Ordering::Relaxed);
+        if window != self.of_window {
+            self.restart(window);
+        }
+        let mut packets = 0;
+        let mut bytes = 0;
+        match &mut self.handled.latency {
+            None => {
+                while let Some(packet) = delivery.next() {
+                    packets += 1;
+                    bytes += packet.len() as u64;
+                }
+            }
+            Some(latency) => {
+                let now = self.clock.now();
+                while let Some(packet) = delivery.next() {
+                    packets += 1;
+                    bytes += packet.len() as u64;
+                    latency.saturating_record(now.saturating_sub(packet.rx_time()));
+                }
+            }
+        }
+        self.handled.packets += packets;
+        self.handled.bytes += bytes;
+    }
+}
+
+impl Drop for CountingHandler {
+    fn drop(&mut self) {
+        let nothing = Handled { worker: 0, packets: 0, bytes: 0, latency: None };
+        let mut handled = std::mem::replace(&mut self.handled, nothing);
+        if self.of_window != self.window.load(Ordering::Relaxed) {
+            // It saw no packet of the last window.
+            handled.packets = 0;
+            handled.bytes = 0;
+            if let Some(latency) = &mut handled.latency {
+                latency.reset();
+            }
+        }
+        // Nobody collects from a run that was given up.
+        let _ = self.results.send(handled);
+    }
+}

@@ -1,0 +1,72 @@
+//! What set the pace.
+
+use serde::Serialize;
+
+/// What kept the rate from being higher, or from being what was planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Limit {
+    /// Nothing: the planned rate was sent and taken.
+    None,
+    /// The workers: their rings were full.
+    Workers,
+    /// The generator: the workers waited for it, or it was late.
+    Generator,
+    /// The frame pool: there was no buffer for a frame.
+    Pool,
+}
+
+/// From what the limit is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Evidence {
+    /// Whether the rate was `max`.
+    pub at_max: bool,
+    /// Frames planned.
+    pub intended: u64,
+    /// Of these, not sent in time.
+    pub late: u64,
+    /// Dropped because a ring was full.
+    pub ring_full: u64,
+    /// Dropped because there was no buffer.
+    pub pool_empty: u64,
+    /// Polls of the generator that gave frames.
+    pub productive: u64,
+    /// Polls that gave nothing for want of a buffer.
+    pub starved: u64,
+    /// Times the generator was not polled because a ring was full.
+    pub waiting: u64,
+}
+
+impl Limit {
+    /// What the evidence says. At `max` the generator runs against the rings: they are full now and
+    /// then if the workers are the slower, and if it hardly ever found one full it was the slower
+    /// itself. At a fixed rate the limit is what frames were lost for.
+    pub fn of(evidence: &Evidence) -> Self {
+        /// The share of polls, or of frames, below which something is chance.
+        const CHANCE: f64 = 0.01;
+        let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
+        let Evidence { productive, starved, waiting, intended, .. } = *evidence;
+        if evidence.at_max {
+            let polls = productive + starved + waiting;
+            return if intended == 0 {
+                Self::None
+            } else if share(starved, polls) > CHANCE && starved > waiting {
+                Self::Pool
+            } else if share(waiting, polls) > CHANCE {
+                Self::Workers
+            } else {
+                Self::Generator
+            };
+        }
+        let lost = [
+            (evidence.ring_full, Self::Workers),
+            (evidence.pool_empty, Self::Pool),
+            // The last of the planned frames may be late by chance.
+            (if share(evidence.late, intended) > 0.001 { evidence.late } else { 0 }, Self::Generator),
+        ];
+        match lost.into_iter().max_by_key(|(frames, _)| *frames) {
+            Some((frames, limit)) if frames > 0 => limit,
+            _ => Self::None,
+        }
+    }
+}

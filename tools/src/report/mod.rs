@@ -1,0 +1,212 @@
+//! What a run found: for people and for machines.
+
+mod ledger;
+mod limit;
+pub mod schema;
+mod text;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::generator::{Emission, Lateness};
+use crate::latency::Percentiles;
+use crate::machine::{Machine, Versions};
+
+pub use ledger::{Accounting, Identity, Ledger};
+pub use limit::{Evidence, Limit};
+pub use text::scaled;
+
+/// The version of the JSON layout: it changes when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// The result of a run; as JSON its fields are those of [`schema`].
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct Report {
+    pub schema: u32,
+    pub verb: &'static str,
+    pub versions: Versions,
+    pub machine: Machine,
+    pub seed: u64,
+    pub flags: BTreeMap<&'static str, serde_json::Value>,
+    pub interrupted: bool,
+    pub warnings: Vec<String>,
+    pub window_s: f64,
+    pub offered_pps: f64,
+    pub achieved_pps: f64,
+    pub delivered_pps: f64,
+    pub ns_per_packet: Option<f64>,
+    pub sent: u64,
+    pub received: u64,
+    pub received_bytes: u64,
+    pub delivered: u64,
+    pub forwarded: u64,
+    pub consumed: u64,
+    pub drops: BTreeMap<&'static str, u64>,
+    pub in_flight_at_end: u64,
+    pub workers: Vec<WorkerShare>,
+    pub latency_ns: Option<Percentiles>,
+    pub latency_limited_by_generator: Option<bool>,
+    pub datapath_allocations: Option<u64>,
+    pub generator: GeneratorShare,
+    pub churn: Option<ChurnShare>,
+    pub setup: Setup,
+    pub captures: Option<Vec<CaptureShare>>,
+    pub accounting: Accounting,
+    /// Lines of the report for people that say what ran.
+    #[serde(skip)]
+    pub conditions: Vec<String>,
+}
+
+/// What one worker did in the window.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct WorkerShare {
+    pub id: usize,
+    pub core: Option<usize>,
+    pub packets: u64,
+    pub bytes: u64,
+    pub busy_ratio: f64,
+    pub ns_per_packet: Option<f64>,
+    pub empty_polls: u64,
+    pub polls: u64,
+    pub allocations: Option<u64>,
+}
+
+/// What the generator did in the window.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct GeneratorShare {
+    pub core: Option<usize>,
+    pub planned_pps: Option<f64>,
+    pub calibrated_pps: Option<f64>,
+    pub intended: u64,
+    pub sent: u64,
+    pub unsent: Unsent,
+    pub drops: GeneratorDrops,
+    pub polls: Polls,
+    pub busy_share: f64,
+    pub limit: Limit,
+    pub lateness_ns: LatenessShare,
+    pub allocations: Option<u64>,
+}
+
+/// Frames that were planned and not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct Unsent {
+    pub late: u64,
+    pub too_large: u64,
+}
+
+/// Frames that were sent and did not reach the NIC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct GeneratorDrops {
+    pub ring_full: u64,
+    pub pool_empty: u64,
+}
+
+/// What polls of the generator came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct Polls {
+    pub productive: u64,
+    pub idle: u64,
+    pub starved: u64,
+    pub waiting: u64,
+}
+
+impl Polls {
+    /// Those of the generator, and those when it was not polled because a ring was full.
+    pub fn new(emission: Emission, waiting: u64) -> Self {
+        let Emission { productive, idle, starved } = emission;
+        Self { productive, idle, starved, waiting }
+    }
+
+    /// The share of polls that gave frames.
+    pub fn busy_share(&self) -> f64 {
+        let all = self.productive + self.idle + self.starved + self.waiting;
+        self.productive as f64 / all.max(1) as f64
+    }
+}
+
+/// How late frames were sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct LatenessShare {
+    pub p50: u64,
+    pub p99: u64,
+    #[serde(rename = "p99.9")]
+    pub p999: u64,
+    pub max: u64,
+}
+
+impl From<Lateness> for LatenessShare {
+    fn from(Lateness { p50, p99, p999, max }: Lateness) -> Self {
+        Self { p50, p99, p999, max }
+    }
+}
+
+/// What the thread that adds and removes addresses did in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct ChurnShare {
+    pub asked_per_s: f64,
+    pub achieved_per_s: f64,
+    pub changes: u64,
+    pub failed: u64,
+    pub publish_ns: Percentiles,
+}
+
+/// What came before the traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct Setup {
+    pub endpoints: u64,
+    pub endpoints_s: f64,
+    pub frames_s: f64,
+}
+
+/// What a capture held.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct CaptureShare {
+    pub file: String,
+    pub packets: u64,
+    pub skipped: u64,
+    pub snap_truncated: u64,
+    pub broken: Option<String>,
+}
+
+impl Report {
+    /// As JSON, a line of its own.
+    ///
+    /// # Errors
+    /// A figure that JSON cannot hold.
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
+
+    /// For people: one screen.
+    pub fn text(&self) -> String {
+        text::write(self)
+    }
+
+    /// Whether the latency measured may be the generator's own lateness: only a generator that is on
+    /// time tells something about the engine.
+    pub fn limited_by_generator(latency: &Percentiles, lateness: &Lateness) -> bool {
+        /// Lateness that no latency of interest is about.
+        const NEGLIGIBLE_NS: u64 = 10_000;
+        lateness.p999 > NEGLIGIBLE_NS.max(latency.p999 / 100)
+    }
+}
+
+/// `part` for each of `whole`; none if there is none.
+pub fn per(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests;

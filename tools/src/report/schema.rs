@@ -1,0 +1,62 @@
+//! The layout of the JSON result, version 1.
+//!
+//! Counts are frames in the measured window: from a moment when nothing was in flight after the
+//! warm-up to the moment when everything sent had been accounted for. Rates are counts over
+//! `window_s`. Fields may be added without a new version; a reader ignores what it does not know.
+//!
+//! | field | what |
+//! |---|---|
+//! | `schema` | 1 |
+//! | `verb` | `bench` or `replay` |
+//! | `versions` | `corelane`; `profile`: `release`, or `debug` |
+//! | `machine` | `cpu`, `cores` (that the process may use), `os`, `kernel`, `arch` |
+//! | `seed` | what random draws started from |
+//! | `flags` | every option as it was in effect, by its name with `_` for `-` |
+//! | `interrupted` | whether the run was ended early by a signal |
+//! | `warnings` | texts: what may make the result mean less |
+//! | `window_s` | seconds that were measured |
+//! | `offered_pps` | intended frames per second: what the plan offered (at `max`, what was emitted) |
+//! | `achieved_pps` | sent frames per second |
+//! | `delivered_pps` | frames given to handlers, per second |
+//! | `ns_per_packet` | nanoseconds that workers were busy, for each packet received; null if none |
+//! | `sent` | frames sent: emitted, or lost at their time for want of a buffer |
+//! | `received`, `received_bytes` | frames the NIC took up, and their bytes without check sequence |
+//! | `delivered` | packets given to handlers |
+//! | `forwarded` | packets sent on to another link |
+//! | `consumed` | packets the stack dealt with itself |
+//! | `drops` | packets dropped by the NIC, by reason; every reason is there |
+//! | `in_flight_at_end` | frames handed to workers and not accounted for: 0 |
+//! | `workers[]` | `id`, `core` (null if not pinned), `packets`, `bytes`, `busy_ratio` (0 to 1), `ns_per_packet` (null if there were none), `polls`, `empty_polls`, `allocations` (null if not counted) |
+//! | `latency_ns` | null without `--latency`; `p50` `p90` `p99` `p99.9` `p99.99` `max` `count`, from planned send time (at `max`: emission) to the handler |
+//! | `latency_limited_by_generator` | whether frames were sent so late that the latency says little about the engine; null where `latency_ns` is |
+//! | `datapath_allocations` | heap allocations of workers and distributors; null if not counted |
+//! | `generator` | see below |
+//! | `churn` | null without `--churn`; `asked_per_s`, `achieved_per_s`, `changes`, `failed`, `publish_ns` (percentiles of the time of one change, as `latency_ns`) |
+//! | `setup` | `endpoints` added, `endpoints_s` it took in one transaction, `frames_s` that laying out frames (or reading captures) took |
+//! | `captures[]` | null but for `replay`; `file`, `packets` delivered of it per round, `skipped` (no frame could be made of them), `snap_truncated`, `broken` (why the rest of the file could not be used; null if it could) |
+//! | `accounting` | `holds`; `identities[]` of `claim`, `left`, `right`, `holds` |
+//!
+//! `generator`:
+//!
+//! | field | what |
+//! |---|---|
+//! | `core` | where the generator ran; null if not pinned |
+//! | `planned_pps` | the rate asked for, in frames per second; null at `max` |
+//! | `calibrated_pps` | what the calibration achieved, for a rate in percent; null otherwise |
+//! | `intended` | frames planned |
+//! | `sent` | as above |
+//! | `unsent` | `late`: planned and not sent in time; `too_large`: packets of captures that fit no slot |
+//! | `drops` | `ring_full`: a worker had no room; `pool_empty`: there was no buffer |
+//! | `polls` | `productive`, `idle` (nothing was due), `starved` (no buffer), `waiting` (a ring was full) |
+//! | `busy_share` | productive polls to all polls |
+//! | `limit` | what set the pace: `none`, `workers`, `generator` or `pool` |
+//! | `lateness_ns` | from planned time to emission: `p50` `p99` `p99.9` `max` |
+//! | `allocations` | heap allocations of the generator's thread; null if not counted |
+//!
+//! The identities, each of which has to hold (exit status 3 otherwise):
+//!
+//! - intended = sent + unsent
+//! - sent = received + generator drops
+//! - received = delivered + forwarded + consumed + Σ drops
+//! - received = Σ over workers, delivered = Σ over handlers
+//! - nothing is in flight at the end, and every frame is back in its pool

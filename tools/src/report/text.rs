@@ -1,0 +1,231 @@
+//! The report for people.
+
+use std::fmt::Write;
+
+use super::{Limit, Report};
+use crate::latency::Percentiles;
+
+/// A figure with three or four digits and its unit scaled: `12.35 Mpps`.
+pub fn scaled(value: f64, unit: &str) -> String {
+    let (value, prefix) = match value {
+        v if v >= 1e9 => (v / 1e9, "G"),
+        v if v >= 1e6 => (v / 1e6, "M"),
+        v if v >= 1e3 => (v / 1e3, "k"),
+        v => (v, ""),
+    };
+    format!("{value:.2} {prefix}{unit}")
+}
+
+/// Nanoseconds in the unit that fits.
+fn time(ns: u64) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.2} us", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
+        _ => format!("{:.2} s", ns as f64 / 1e9),
+    }
+}
+
+pub(super) fn write(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    let _ = write_all(&mut out, report);
+    out
+}
+
+fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
+    let machine = &report.machine;
+    writeln!(
+        out,
+        "corelane {} {} ({} build) on {}, {} core{}, {} {}",
+        report.verb,
+        report.versions.corelane,
+        report.versions.profile,
+        machine.cpu,
+        machine.cores,
+        plural(machine.cores),
+        machine.os,
+        machine.kernel,
+    )?;
+    for line in &report.conditions {
+        writeln!(out, "{line}")?;
+    }
+    for warning in &report.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    if report.interrupted {
+        writeln!(out, "interrupted after {:.2} s", report.window_s)?;
+    }
+    writeln!(out)?;
+    rates(out, report)?;
+    writeln!(out)?;
+    workers(out, report)?;
+    writeln!(out)?;
+    if let Some(latency) = &report.latency_ns {
+        percentiles(out, latency_title(report), latency)?;
+        if report.latency_limited_by_generator == Some(true) {
+            let late = time(report.generator.lateness_ns.p999);
+            writeln!(out, "  the generator was late itself (p99.9 {late}): take this with care")?;
+        }
+    }
+    if let Some(churn) = &report.churn {
+        writeln!(
+            out,
+            "churn        {:.0} changes/s of {:.0} asked for{}",
+            churn.achieved_per_s,
+            churn.asked_per_s,
+            if churn.failed > 0 { format!(", {} FAILED", churn.failed) } else { String::new() },
+        )?;
+        percentiles(out, "a change", &churn.publish_ns)?;
+    }
+    match report.datapath_allocations {
+        Some(n) => writeln!(out, "allocations  {n} on the datapath")?,
+        None => writeln!(out, "allocations  not counted in this build")?,
+    }
+    drops(out, report)?;
+    writeln!(out, "pace         {}", pace(report))?;
+    writeln!(out)?;
+    ledger(out, report)
+}
+
+fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
+    let generator = &report.generator;
+    let planned = match (generator.planned_pps, generator.calibrated_pps) {
+        (None, _) => "as fast as it is taken".to_owned(),
+        (Some(pps), None) => format!("planned {}", scaled(pps, "pps")),
+        (Some(pps), Some(max)) => {
+            format!("planned {}, the maximum being {}", scaled(pps, "pps"), scaled(max, "pps"))
+        }
+    };
+    writeln!(out, "offered      {:<14} {planned}", scaled(report.offered_pps, "pps"))?;
+    writeln!(out, "achieved     {:<14} sent", scaled(report.achieved_pps, "pps"))?;
+    let bits = report.received_bytes as f64 * 8.0 / report.window_s.max(f64::MIN_POSITIVE);
+    writeln!(
+        out,
+        "delivered    {:<14} {} received",
+        scaled(report.delivered_pps, "pps"),
+        scaled(bits, "bit/s"),
+    )?;
+    match report.ns_per_packet {
+        Some(ns) => writeln!(out, "per packet   {ns:.1} ns of a busy worker"),
+        None => writeln!(out, "per packet   -"),
+    }
+}
+
+fn workers(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(out, "worker  core       packets    share          rate    busy  ns/packet")?;
+    for worker in &report.workers {
+        let core = worker.core.map_or_else(|| "-".to_owned(), |core| core.to_string());
+        let share = 100.0 * worker.packets as f64 / report.received.max(1) as f64;
+        let rate = worker.packets as f64 / report.window_s.max(f64::MIN_POSITIVE);
+        let each = worker.ns_per_packet.map_or_else(|| "-".to_owned(), |ns| format!("{ns:.1}"));
+        writeln!(
+            out,
+            "{:>6}  {core:>4}  {:>12}  {share:>6.1}%  {:>12}  {:>5.1}%  {each:>9}",
+            worker.id,
+            worker.packets,
+            scaled(rate, "pps"),
+            100.0 * worker.busy_ratio,
+        )?;
+    }
+    Ok(())
+}
+
+fn latency_title(report: &Report) -> &'static str {
+    if report.generator.planned_pps.is_some() {
+        "latency, from the planned send time"
+    } else {
+        "time in the rings, from emission (no plan at max: no latency under load)"
+    }
+}
+
+fn percentiles(out: &mut String, title: &str, p: &Percentiles) -> std::fmt::Result {
+    writeln!(out, "{title}")?;
+    writeln!(
+        out,
+        "  {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
+        "p50", "p90", "p99", "p99.9", "p99.99", "max", "count"
+    )?;
+    writeln!(
+        out,
+        "  {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
+        time(p.p50),
+        time(p.p90),
+        time(p.p99),
+        time(p.p999),
+        time(p.p9999),
+        time(p.max),
+        p.count,
+    )
+}
+
+fn drops(out: &mut String, report: &Report) -> std::fmt::Result {
+    let mut some = false;
+    for (reason, &count) in report.drops.iter().filter(|(_, count)| **count > 0) {
+        let title = if some { "" } else { "dropped" };
+        let share = 100.0 * count as f64 / report.received.max(1) as f64;
+        writeln!(out, "{title:<12} {count:>12} {reason} ({share:.1}%)")?;
+        some = true;
+    }
+    if some { Ok(()) } else { writeln!(out, "dropped      none") }
+}
+
+fn pace(report: &Report) -> String {
+    let polls = &report.generator.polls;
+    let busy = 100.0 * report.generator.busy_share;
+    match report.generator.limit {
+        Limit::Workers if report.generator.planned_pps.is_none() => format!(
+            "set by the workers: the generator found a ring full {} times",
+            polls.waiting
+        ),
+        Limit::Workers => "the workers could not take the planned rate".to_owned(),
+        Limit::Generator if report.generator.planned_pps.is_none() => format!(
+            "THE GENERATOR WAS THE LIMIT ({busy:.0}% of its polls gave frames): the workers can do more"
+        ),
+        Limit::Generator => {
+            "THE GENERATOR WAS THE LIMIT: it could not send at the planned rate".to_owned()
+        }
+        Limit::Pool => "THE FRAME POOL WAS THE LIMIT: see --pool-slots".to_owned(),
+        Limit::None => format!("as planned ({busy:.0}% of the generator's polls gave frames)"),
+    }
+}
+
+fn ledger(out: &mut String, report: &Report) -> std::fmt::Result {
+    let generator = &report.generator;
+    let dropped: u64 = report.drops.values().sum();
+    writeln!(out, "ledger")?;
+    writeln!(
+        out,
+        "  intended {} = sent {} + late {}{}",
+        generator.intended,
+        generator.sent,
+        generator.unsent.late,
+        match generator.unsent.too_large {
+            0 => String::new(),
+            n => format!(" + too large {n}"),
+        },
+    )?;
+    writeln!(
+        out,
+        "  sent {} = received {} + ring full {} + pool empty {}",
+        generator.sent, report.received, generator.drops.ring_full, generator.drops.pool_empty,
+    )?;
+    writeln!(
+        out,
+        "  received {} = delivered {} + forwarded {} + consumed {} + dropped {dropped}",
+        report.received, report.delivered, report.forwarded, report.consumed,
+    )?;
+    write!(out, "  in flight at the end {}: ", report.in_flight_at_end)?;
+    if report.accounting.holds {
+        return writeln!(out, "holds");
+    }
+    writeln!(out, "VIOLATED")?;
+    for identity in report.accounting.identities.iter().filter(|identity| !identity.holds) {
+        writeln!(out, "  VIOLATED: {}: {} is not {}", identity.claim, identity.left, identity.right)?;
+    }
+    Ok(())
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}

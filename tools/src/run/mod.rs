@@ -1,0 +1,11 @@
+//! Running the engine under a generator: set-up, windows, the books.
+
+mod failure;
+mod measure;
+mod output;
+mod session;
+
+pub use failure::Failure;
+pub use measure::{Conditions, Measured, assemble};
+pub use output::{Output, print};
+pub use session::{Outcome, Session, Setting};

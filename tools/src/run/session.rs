@@ -1,0 +1,233 @@
+//! An engine that runs under a generator.
+
+use std::time::{Duration, Instant};
+
+use corelane::engine::{Engine, EngineReport, Idle, NicConfig, Running, WhenFull, allowed_cores};
+use corelane::frame::{LINE, PoolConfig};
+use corelane::stack::{Event, Nic, NicId};
+
+use super::{Failure, Measured};
+use crate::cli::EngineArgs;
+use crate::clock::Clock;
+use crate::generator::{GeneratorHandle, GeneratorLink, Limits, Source, Totals};
+use crate::handler::{Handled, Handlers, Windows};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// How an engine is set up.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Worker threads.
+    pub workers: usize,
+    /// Their cores, if said.
+    pub cores: Option<Vec<usize>>,
+    /// Frames in a ring, a power of two.
+    pub ring: usize,
+    /// Slots of the pool.
+    pub pool_slots: usize,
+    /// What a full ring means: back-pressure or drops.
+    pub when_full: WhenFull,
+    /// Whether the NIC takes packets for any address.
+    pub promiscuous: bool,
+    /// Whether handlers measure latency.
+    pub latency: bool,
+    /// The seed of the endpoint table's hash.
+    pub seed: u64,
+}
+
+impl Setting {
+    /// The one that the options ask for.
+    pub fn new(args: &EngineArgs, when_full: WhenFull, seed: u64) -> Self {
+        let cores = args.cores.as_ref().map(|list| list.cores().to_vec());
+        // The generator keeps a core of its own if there is more than one.
+        let default_workers = match &cores {
+            Some(cores) => cores.len(),
+            None => allowed_cores().len().saturating_sub(1).max(1),
+        };
+        let workers = args.workers.unwrap_or(default_workers);
+        let ring = args.ring.next_power_of_two();
+        // What a worker can have before and behind it: its ring, replies on their way back as many,
+        // a burst in hand at each end and one waiting for company.
+        let in_flight = workers * (2 * ring + 4 * corelane::frame::BURST) + corelane::frame::BURST;
+        let enough = PoolConfig::slots_for(in_flight, workers + 1);
+        Self {
+            workers,
+            cores,
+            ring,
+            pool_slots: args.pool_slots.unwrap_or(enough),
+            when_full,
+            promiscuous: args.promiscuous,
+            latency: args.latency,
+            seed,
+        }
+    }
+
+    /// A pool whose slots have room for frames of `longest` bytes.
+    fn pool(&self, longest: usize) -> PoolConfig {
+        let default = PoolConfig::default();
+        let needed = (default.headroom + longest).next_multiple_of(LINE);
+        PoolConfig {
+            slots: self.pool_slots,
+            slot_size: default.slot_size.max(needed),
+            ..default
+        }
+    }
+}
+
+/// An engine that runs, its generator, and what counts.
+pub struct Session {
+    running: Running,
+    nic: Nic,
+    generator: GeneratorHandle,
+    handlers: Handlers,
+    windows: Windows,
+    warnings: Vec<String>,
+}
+
+/// What is known when an engine has stopped.
+pub struct Outcome {
+    /// The last counters.
+    pub last: EngineReport,
+    /// What each handler counted in the last recorded window.
+    pub handled: Vec<Handled>,
+    /// What may make the result mean less.
+    pub warnings: Vec<String>,
+}
+
+/// How long frames have to get through the engine after the generator stopped.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long after its planned end a window may take to end: the generator's thread may have lost
+/// its core, but not for ever.
+const OVERDUE: Duration = Duration::from_secs(30);
+
+impl Session {
+    /// Builds and starts an engine on a generator's link; the generator holds. `clock` is the one
+    /// of the link.
+    ///
+    /// # Errors
+    /// The engine cannot be built or started.
+    pub fn start<S: Source>(
+        setting: &Setting,
+        (link, generator): (GeneratorLink<S>, GeneratorHandle),
+        longest: usize,
+        clock: Clock,
+        set_up: impl FnOnce(&Nic) -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
+        let handlers = Handlers::new(clock, setting.latency);
+        let windows = handlers.windows();
+        let mut builder = Engine::builder();
+        builder
+            .workers(setting.workers)
+            .ring_capacity(setting.ring)
+            .pool(setting.pool(longest))
+            .idle(Idle::BusyPoll)
+            .when_full(setting.when_full);
+        if let Some(cores) = &setting.cores {
+            builder.worker_cores(cores.clone());
+        }
+        let id: NicId =
+            builder.nic(NicConfig::new("generator").seed(setting.seed), Box::new(link));
+        // The engine asks for its handlers while it is built; what they report to stays here.
+        let made: Vec<_> = (0..setting.workers).map(|n| handlers.handler(n)).collect();
+        let mut made = made.into_iter();
+        let spare = Handlers::new(clock, false);
+        builder.handler(move |worker| made.next().unwrap_or_else(|| spare.handler(worker.0)));
+        let engine = builder.build()?;
+        let warnings = engine.warnings().iter().map(ToString::to_string).collect();
+        let Some(nic) = engine.nic(id).cloned() else {
+            return Err(Failure::Run("the engine has no NIC for the generator".to_owned()));
+        };
+        set_up(&nic)?;
+        if setting.promiscuous {
+            nic.set_promiscuous(true);
+        }
+        let running = engine.start()?;
+        Ok(Self { running, nic, generator, handlers, windows, warnings })
+    }
+
+    /// The NIC.
+    pub fn nic(&self) -> &Nic {
+        &self.nic
+    }
+
+    /// Runs a window from start to the last frame's end, and says what was counted in it.
+    ///
+    /// # Errors
+    /// The generator's link failed, or the window does not end.
+    pub fn window(
+        &self,
+        limits: Limits,
+        progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Measured, Failure> {
+        self.running.drain(DRAIN);
+        let before = self.running.report();
+        self.windows.start();
+        let emitted = self.generator.emitted();
+        let start = Instant::now();
+        self.generator.run(limits);
+        let totals = self.wait(limits, start, emitted, progress, interrupt)?;
+        self.running.drain(DRAIN);
+        let after = self.running.report();
+        Ok(Measured { totals, before, after })
+    }
+
+    fn wait(
+        &self,
+        limits: Limits,
+        start: Instant,
+        emitted: u64,
+        progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Totals, Failure> {
+        // Often enough for short windows, seldom enough to disturb nothing.
+        let nap = limits.duration.map_or(Duration::from_millis(5), |duration| {
+            (duration / 20).clamp(Duration::from_millis(1), Duration::from_millis(50))
+        });
+        let mut stopped = false;
+        let mut shown = (start, emitted);
+        loop {
+            if let Some(totals) = self.generator.ended() {
+                return Ok(totals);
+            }
+            std::thread::sleep(nap);
+            if let Some(failure) = self.link_failure() {
+                return Err(failure);
+            }
+            if interrupt.is_raised() && !stopped {
+                self.generator.stop();
+                stopped = true;
+            }
+            let now = Instant::now();
+            let elapsed = now - start;
+            if limits.duration.is_some_and(|duration| elapsed > duration + OVERDUE) {
+                return Err(Failure::Run("the generator does not end its window".to_owned()));
+            }
+            if now - shown.0 >= Duration::from_millis(100) {
+                let emitted = self.generator.emitted();
+                let pps = (emitted - shown.1) as f64 / (now - shown.0).as_secs_f64();
+                progress.update(elapsed, limits.duration, pps);
+                shown = (now, emitted);
+            }
+        }
+    }
+
+    fn link_failure(&self) -> Option<Failure> {
+        while let Some(event) = self.running.events().try_next() {
+            if let Event::LinkFailed { error, .. } = event {
+                return Some(Failure::Run(error));
+            }
+        }
+        None
+    }
+
+    /// Ends the generator and stops the engine.
+    pub fn finish(self) -> Outcome {
+        let Self { running, nic, generator, handlers, warnings, .. } = self;
+        generator.finish();
+        let last = running.stop();
+        drop(nic);
+        Outcome { last, handled: handlers.collect(), warnings }
+    }
+}

@@ -1,0 +1,292 @@
+use std::time::Duration;
+
+use super::*;
+
+fn message<T: std::fmt::Debug>(result: Result<T, ValueError>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn rates_as_people_write_them() {
+    for (text, rate) in [
+        ("max", Rate::Max),
+        ("MAX", Rate::Max),
+        ("5mpps", Rate::Pps(5e6)),
+        ("5Mpps", Rate::Pps(5e6)),
+        ("5 Mpps", Rate::Pps(5e6)),
+        ("200kpps", Rate::Pps(2e5)),
+        ("1_000_000", Rate::Pps(1e6)),
+        ("1e6", Rate::Pps(1e6)),
+        ("1.5e6pps", Rate::Pps(1.5e6)),
+        ("2.5gbps", Rate::Bps(2.5e9)),
+        ("10g", Rate::Bps(1e10)),
+        ("10G", Rate::Bps(1e10)),
+        ("100Mbit/s", Rate::Bps(1e8)),
+        ("50%", Rate::Percent(50.0)),
+        ("0.5%", Rate::Percent(0.5)),
+    ] {
+        assert_eq!(text.parse(), Ok(rate), "{text}");
+    }
+}
+
+#[test]
+fn a_bit_rate_becomes_frames_by_their_size_on_the_wire() {
+    // The well-known limits of a 10 Gbit/s link.
+    assert_eq!(
+        Rate::Bps(1e10).pps(64.0, 0.0).unwrap().floor(),
+        14_880_952.0
+    );
+    assert_eq!(Rate::Bps(1e10).pps(1518.0, 0.0).unwrap().floor(), 812_743.0);
+    assert_eq!(Rate::Percent(50.0).pps(64.0, 8e6), Some(4e6));
+    assert_eq!(Rate::Max.pps(64.0, 8e6), None);
+}
+
+#[test]
+fn refused_rates_say_what_would_do() {
+    const FORMS: &str = "is not a rate: max, frames per second (5Mpps, 200kpps, 1_000_000), bits per \
+                         second (2.5gbps, 10g) or a share of max (50%)";
+    for (text, nearest) in [
+        ("mx", "max"),
+        ("fast", "1Mpps"),
+        ("5mpp", "5Mpps"),
+        ("5mpsp", "5Mpps"),
+        ("2.5gbs", "2.5gbps"),
+        ("7 parsecs", "7pps"),
+        ("-1", "1Mpps"),
+        ("0", "1pps"),
+        ("0%", "1%"),
+        ("2000%", "1000%"),
+        ("1.2.3", "1Mpps"),
+        ("", "1Mpps"),
+    ] {
+        let want = format!("'{text}' {FORMS}; did you mean '{nearest}'?");
+        assert_eq!(message(text.parse::<Rate>()), want, "{text}");
+    }
+    assert_eq!(
+        message("5m".parse::<Rate>()),
+        "'5m' may be frames or bits per second: write 5mpps or 5mbps; did you mean '5mpps'?"
+    );
+    assert_eq!(
+        message("1e300".parse::<Rate>()),
+        "'1e300' is more than a thousand million frames per second; did you mean 'max'?"
+    );
+}
+
+#[test]
+fn times() {
+    let any = Duration::ZERO..=Duration::from_secs(86_400);
+    for (text, ms) in [
+        ("10s", 10_000),
+        ("100ms", 100),
+        ("10", 10_000),
+        ("0.2", 200),
+        ("2m", 120_000),
+        ("2min", 120_000),
+        ("1h", 3_600_000),
+        ("1_500ms", 1_500),
+        ("0s", 0),
+    ] {
+        assert_eq!(
+            duration(text, any.clone()),
+            Ok(Duration::from_millis(ms)),
+            "{text}"
+        );
+    }
+    assert_eq!(
+        duration("250us", any.clone()),
+        Ok(Duration::from_micros(250))
+    );
+    assert_eq!(
+        duration("250µs", any.clone()),
+        Ok(Duration::from_micros(250))
+    );
+    const FORMS: &str = "is not a time: a number with ns, us, ms, s, min or h, from 10ms to 24h";
+    let range = Duration::from_millis(10)..=Duration::from_secs(86_400);
+    for (text, nearest) in [
+        ("10x", "10s"),
+        ("ten", "1s"),
+        ("-5s", "10ms"),
+        ("1ms", "10ms"),
+        ("25h", "24h"),
+        ("1e300h", "24h"),
+    ] {
+        let want = format!("'{text}' {FORMS}; did you mean '{nearest}'?");
+        assert_eq!(message(duration(text, range.clone())), want, "{text}");
+    }
+}
+
+#[test]
+fn counts() {
+    let parse = |text| count(text, "a number of endpoints", 1..=10_000_000);
+    for (text, value) in [
+        ("1", 1),
+        ("1_000_000", 1_000_000),
+        ("64k", 64_000),
+        ("1m", 1_000_000),
+        ("1M", 1_000_000),
+        ("0.5m", 500_000),
+        ("1e6", 1_000_000),
+    ] {
+        assert_eq!(parse(text), Ok(value), "{text}");
+    }
+    for (text, nearest) in [
+        ("0", "1"),
+        ("-3", "1"),
+        ("10_000_001", "10000000"),
+        ("1g", "10000000"),
+        ("99999999999999999999", "10000000"),
+        ("1.5", "2"),
+        ("12x", "12"),
+        ("many", "1"),
+        ("", "1"),
+        ("+5", "1"),
+    ] {
+        let want = format!(
+            "'{text}' is not a number of endpoints: a whole number from 1 to 10000000; did you \
+             mean '{nearest}'?"
+        );
+        assert_eq!(message(parse(text)), want, "{text}");
+    }
+    assert_eq!(
+        count("18446744073709551615", "a seed", 0..=u64::MAX),
+        Ok(u64::MAX)
+    );
+}
+
+#[test]
+fn frame_sizes() {
+    assert_eq!("64".parse(), Ok(FrameSize::Fixed(64)));
+    assert_eq!("1518".parse(), Ok(FrameSize::Fixed(1518)));
+    assert_eq!("IMIX".parse(), Ok(FrameSize::Imix));
+    for (text, nearest) in [
+        ("imx", "imix"),
+        ("mix", "imix"),
+        ("63", "64"),
+        ("65536", "9018"),
+        ("huge", "64"),
+    ] {
+        assert_eq!(
+            message(text.parse::<FrameSize>()),
+            format!(
+                "'{text}' is not a frame size: bytes from 64 to 9018, or imix; did you mean \
+                 '{nearest}'?"
+            )
+        );
+    }
+    assert_eq!(IMIX.iter().map(|(_, n)| u32::from(*n)).sum::<u32>(), 12);
+}
+
+#[test]
+fn words_with_numbers() {
+    assert_eq!("cbr".parse(), Ok(Arrival::Cbr));
+    assert_eq!("Poisson".parse(), Ok(Arrival::Poisson));
+    assert_eq!("burst:64".parse(), Ok(Arrival::Burst(64)));
+    for (text, nearest) in [
+        ("posson", "poisson"),
+        ("burst", "burst:32"),
+        ("burst:0", "burst:1"),
+        ("burst:x", "burst:1"),
+        ("xyz", "cbr"),
+    ] {
+        let message = message(text.parse::<Arrival>());
+        assert!(
+            message.ends_with(&format!("did you mean '{nearest}'?")),
+            "{message}"
+        );
+    }
+    assert_eq!("uniform".parse(), Ok(Destinations::Uniform));
+    assert_eq!("zipf:0.99".parse(), Ok(Destinations::Zipf(0.99)));
+    assert_eq!("one".parse(), Ok(Destinations::One));
+    for (text, nearest) in [
+        ("unifrom", "uniform"),
+        ("zipf", "zipf:1"),
+        ("zipf:0", "zipf:1"),
+        ("zipf:11", "zipf:10"),
+        ("zipf:nan", "zipf:1"),
+        ("all", "uniform"),
+    ] {
+        let message = message(text.parse::<Destinations>());
+        assert!(
+            message.ends_with(&format!("did you mean '{nearest}'?")),
+            "{message}"
+        );
+    }
+    assert_eq!("ipv6".parse(), Ok(Family::V6));
+    assert_eq!(
+        message("v5".parse::<Family>()),
+        "'v5' is not a family: v4, v6 or mixed; did you mean 'v4'?"
+    );
+}
+
+#[test]
+fn shares() {
+    assert_eq!(ratio("0"), Ok(0.0));
+    assert_eq!(ratio("1"), Ok(1.0));
+    assert_eq!(ratio("25%"), Ok(0.25));
+    for (text, nearest) in [("50", "50%"), ("-1", "0"), ("200%", "1"), ("half", "1")] {
+        assert_eq!(
+            message(ratio(text)),
+            format!(
+                "'{text}' is not a share: a number from 0 to 1, or from 0% to 100%; did you mean \
+                 '{nearest}'?"
+            )
+        );
+    }
+}
+
+#[test]
+fn lists_of_cores() {
+    let cores = |text: &str| text.parse::<CoreList>().map(|list| list.cores().to_vec());
+    assert_eq!(cores("1,3-5"), Ok(vec![1, 3, 4, 5]));
+    assert_eq!(cores("0"), Ok(vec![0]));
+    for (text, nearest) in [
+        ("1,1", "1"),
+        ("5-3", "0"),
+        ("a", "0"),
+        ("", "0"),
+        ("2,", "2"),
+        ("0-4000000000", "0"),
+        ("+1", "0"),
+    ] {
+        assert_eq!(
+            message(cores(text)),
+            format!(
+                "'{text}' is not a list of cores: numbers and ranges, such as 1,3-5, none twice; \
+                 did you mean '{nearest}'?"
+            )
+        );
+    }
+}
+
+#[test]
+fn speeds() {
+    assert_eq!("max".parse(), Ok(Speed::Max));
+    assert_eq!("1".parse(), Ok(Speed::Times(1.0)));
+    assert_eq!("10x".parse(), Ok(Speed::Times(10.0)));
+    for (text, nearest) in [
+        ("0", "1"),
+        ("fast", "1"),
+        ("mxa", "max"),
+        ("2y", "2"),
+        ("-1", "1"),
+    ] {
+        let message = message(text.parse::<Speed>());
+        assert!(
+            message.ends_with(&format!("did you mean '{nearest}'?")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn the_nearest_word() {
+    assert_eq!(nearest("unifrom", ["one", "uniform"]), Some("uniform"));
+    assert_eq!(
+        nearest("--wokers", ["--workers", "--warmup"]),
+        Some("--workers")
+    );
+    assert_eq!(nearest("bench", ["bench"]), Some("bench"));
+    assert_eq!(nearest("xyz", ["uniform", "one"]), None);
+    assert_eq!(nearest("", ["one"]), None);
+    assert_eq!(nearest("x", []), None);
+}
