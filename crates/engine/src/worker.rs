@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use corelane_frame::{Burst, Frame, PoolCache};
-use corelane_stack::{Event, EventSender, Handler, NicDatapath};
+use corelane_stack::{Event, EventSender, Handler, NicDatapath, PacketBurst};
 use corelane_sync::alloc_count::{self, AllocCounts};
 use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::Sleeper;
@@ -130,6 +130,7 @@ pub struct Worker {
     counters: CounterWriter<WorkerCounter>,
     /// The burst in work, kept between polls so that it need not be made anew.
     burst: Burst,
+    packets: Box<PacketBurst>,
     panics: Vec<node::HandlerPanic>,
     /// Since when it has been busy (or idle), and which of the two.
     since: Option<Instant>,
@@ -155,6 +156,7 @@ impl Worker {
             events: parts.events,
             counters: writer,
             burst: Burst::new(),
+            packets: Box::default(),
             panics: Vec::new(),
             since: None,
             busy: false,
@@ -204,9 +206,9 @@ impl Worker {
         let frames = self.burst.len();
         let mut sent = Ok(());
         if frames > 0 {
-            let bytes: usize = self.burst.iter().map(Frame::len).sum();
-            node::deliver_network_packets(
+            let bytes = node::deliver_network_packets(
                 &mut self.burst,
+                &mut self.packets,
                 &mut port.nic,
                 &mut *self.handler,
                 &mut port.output,
@@ -215,7 +217,7 @@ impl Worker {
             sent = port.output.flush(&mut self.cache, &mut port.nic.counters);
             self.cache.recycle_burst(&mut self.burst);
             self.counters.add(WorkerCounter::Packets, frames as u64);
-            self.counters.add(WorkerCounter::Bytes, bytes as u64);
+            self.counters.add(WorkerCounter::Bytes, bytes);
         }
         let nic = port.nic.id();
         for error in [received.err(), sent.err()].into_iter().flatten() {

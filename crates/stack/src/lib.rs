@@ -32,7 +32,9 @@ pub use address::{AddressConfig, Family, Key, Prefix, PrefixError, PrimaryEndpoi
 pub use control::{AddressInfo, Transaction};
 pub use corelane_sync::refs::AddressKind;
 pub use counters::{NicCounter, NicTotals};
-pub use datapath::{Delivery, Found, Handler, Inbound, NicDatapath, NicView, Packet};
+pub use datapath::{
+    Delivery, Found, Handler, Inbound, NicDatapath, NicView, Packet, PacketBurst, PacketFlags,
+};
 pub use drop_reason::DropReason;
 pub use endpoint::EndpointRef;
 pub use error::{AddAddressError, BadAddress, HoldError, RemoveAddressError};

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use corelane_frame::Frame;
-use corelane_stack::{DropReason, Inbound};
+use corelane_stack::{DropReason, Inbound, PacketFlags};
 use corelane_wire::ethernet::ethernet_header_mut;
 use corelane_wire::icmpv4::{self, parse_icmpv4};
 use corelane_wire::icmpv6::{self, parse_icmpv6};
@@ -32,7 +32,7 @@ pub(super) fn icmp_echo(frame: &mut Frame, inbound: &Inbound) -> Echoed {
     let network = usize::from(inbound.network);
     let transport = usize::from(inbound.transport);
     let end = inbound.end as usize;
-    if inbound.is_v4 {
+    if inbound.flags.has(PacketFlags::V4) {
         echo_v4(frame, network, transport, end)
     } else {
         echo_v6(frame, network, transport, end)

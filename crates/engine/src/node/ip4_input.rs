@@ -1,22 +1,19 @@
 //! Validates IPv4 headers (RFC 791, RFC 1122 section 3.2.1).
 
-use corelane_frame::Frame;
-use corelane_stack::{DropReason, Inbound, Key};
-use corelane_wire::{ETHERNET_HEADER_LEN, IPV4_HEADER_LEN, Ipv4Error, parse_ipv4};
+use corelane_stack::{DropReason, Inbound, Key, PacketBurst, PacketFlags};
+use corelane_wire::{ETHERNET_HEADER_LEN, IPV4_HEADER_LEN, IpProtocol, Ipv4Error, parse_ipv4};
 
-use super::Parsed;
 use super::tally::Tally;
+use super::transport;
 
-/// Appends the valid packets among the frames at `places` to `parsed` and drops the others.
-pub(super) fn ip4_input(
-    frames: &[Frame],
-    places: &[u8],
-    parsed: &mut Parsed,
+/// Appends the valid packets among these to `parsed` and drops the others.
+pub(super) fn ip4_input<'f>(
+    packets: impl Iterator<Item = (u8, &'f [u8])>,
+    parsed: &mut PacketBurst,
     tally: &mut Tally<'_>,
 ) {
-    for place in places {
-        let data = frames[usize::from(*place)].data();
-        let packet = match parse_ipv4(&data[ETHERNET_HEADER_LEN..]) {
+    for (place, data) in packets {
+        let packet = match parse_ipv4(data) {
             Ok(packet) => packet,
             Err(error) => {
                 tally.dropped(reason(error));
@@ -24,18 +21,20 @@ pub(super) fn ip4_input(
             }
         };
         let transport = ETHERNET_HEADER_LEN + IPV4_HEADER_LEN + packet.options.len();
-        parsed.packets.push(Inbound {
-            frame: *place,
-            protocol: packet.protocol(),
-            is_v4: true,
-            is_fragment: packet.is_fragment(),
-            network: ETHERNET_HEADER_LEN as u16,
-            transport: transport as u16,
-            end: (transport + packet.payload.len()) as u32,
-        });
-        parsed
-            .destinations
-            .push(Key::v4(packet.destination().to_bits()));
+        let protocol = packet.protocol();
+        parsed.push(
+            Key::v4(packet.destination().to_bits()),
+            Inbound {
+                frame: place,
+                protocol,
+                flags: transport::check(protocol, packet.payload, IpProtocol::ICMPV4)
+                    .with(PacketFlags::V4, true)
+                    .with(PacketFlags::FRAGMENT, packet.is_fragment()),
+                network: ETHERNET_HEADER_LEN as u8,
+                transport: transport as u16,
+                end: (transport + packet.payload.len()) as u32,
+            },
+        );
     }
 }
 

@@ -1,24 +1,21 @@
 //! Validates IPv6 headers (RFC 8200 section 3).
 
-use corelane_frame::Frame;
-use corelane_stack::{DropReason, Inbound, Key};
+use corelane_stack::{DropReason, Inbound, Key, PacketBurst, PacketFlags};
 use corelane_wire::{ETHERNET_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol, Ipv6Error, parse_ipv6};
 
-use super::Parsed;
 use super::tally::Tally;
+use super::transport;
 
-/// Appends the valid packets among the frames at `places` to `parsed` and drops the others.
+/// Appends the valid packets among these to `parsed` and drops the others.
 ///
 /// Extension headers are not looked into yet: the first one stands as the transport protocol.
-pub(super) fn ip6_input(
-    frames: &[Frame],
-    places: &[u8],
-    parsed: &mut Parsed,
+pub(super) fn ip6_input<'f>(
+    packets: impl Iterator<Item = (u8, &'f [u8])>,
+    parsed: &mut PacketBurst,
     tally: &mut Tally<'_>,
 ) {
-    for place in places {
-        let data = frames[usize::from(*place)].data();
-        let packet = match parse_ipv6(&data[ETHERNET_HEADER_LEN..]) {
+    for (place, data) in packets {
+        let packet = match parse_ipv6(data) {
             Ok(packet) => packet,
             Err(error) => {
                 tally.dropped(reason(error));
@@ -34,16 +31,18 @@ pub(super) fn ip6_input(
         }
         let transport = ETHERNET_HEADER_LEN + IPV6_HEADER_LEN;
         let protocol = packet.next_header();
-        parsed.packets.push(Inbound {
-            frame: *place,
-            protocol,
-            is_v4: false,
-            is_fragment: protocol == IpProtocol::IPV6_FRAGMENT,
-            network: ETHERNET_HEADER_LEN as u16,
-            transport: transport as u16,
-            end: (transport + packet.payload.len()) as u32,
-        });
-        parsed.destinations.push(destination);
+        parsed.push(
+            destination,
+            Inbound {
+                frame: place,
+                protocol,
+                flags: transport::check(protocol, packet.payload, IpProtocol::ICMPV6)
+                    .with(PacketFlags::FRAGMENT, protocol == IpProtocol::IPV6_FRAGMENT),
+                network: ETHERNET_HEADER_LEN as u8,
+                transport: transport as u16,
+                end: (transport + packet.payload.len()) as u32,
+            },
+        );
     }
 }
 

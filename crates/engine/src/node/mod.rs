@@ -20,42 +20,39 @@ mod local_deliver;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod transport;
 
-use arrayvec::ArrayVec;
-use corelane_frame::{BURST, Burst};
-use corelane_stack::{Found, Handler, Inbound, Key, NicDatapath};
+use corelane_frame::{Burst, Frame};
+use corelane_stack::{Handler, NicDatapath, PacketBurst};
 
 pub(crate) use link_output::{LinkOutput, Outlet};
 pub(crate) use local_deliver::HandlerPanic;
 use tally::Tally;
 
-/// The packets of a burst whose network header is valid, with their destinations: entry i of one
-/// is packet i of the other.
-#[derive(Default)]
-struct Parsed {
-    packets: ArrayVec<Inbound, BURST>,
-    destinations: ArrayVec<Key, BURST>,
+/// The input stages, which only read.
+fn input(frames: &[Frame], packets: &mut PacketBurst, tally: &mut Tally<'_>) {
+    packets.clear();
+    let sorted = ethernet_input::ethernet_input(frames, tally);
+    ip4_input::ip4_input(sorted.v4(), packets, tally);
+    ip6_input::ip6_input(sorted.v6(), packets, tally);
 }
 
 /// Takes a burst of frames that arrived on one NIC through all stages (netstack's
 /// `DeliverNetworkPacket`, by burst). On return each frame is accounted for; those that nobody
-/// took are still in `burst`. Replies are in `output`.
+/// took are still in `burst`. Replies are in `output`. Returns the bytes received.
 pub(crate) fn deliver_network_packets(
     burst: &mut Burst,
+    packets: &mut PacketBurst,
     nic: &mut NicDatapath,
     handler: &mut dyn Handler,
     output: &mut LinkOutput,
     panics: &mut Vec<HandlerPanic>,
-) {
+) -> u64 {
     let (view, counters) = nic.load();
     let mut tally = Tally::new(counters);
-    let families = ethernet_input::ethernet_input(burst, &mut tally);
-    let mut parsed = Parsed::default();
-    ip4_input::ip4_input(burst, families.v4(), &mut parsed, &mut tally);
-    ip6_input::ip6_input(burst, families.v6(), &mut parsed, &mut tally);
-    let mut found = ArrayVec::<Found, BURST>::new();
-    view.lookup(&parsed.destinations, &mut found);
-    let local = local_deliver::local_deliver(burst, &parsed.packets, &found, output, &mut tally);
-    local_deliver::call_handler(view, burst, &local, handler, panics, &mut tally);
-    tally.finish();
+    input(burst, packets, &mut tally);
+    view.lookup(packets);
+    local_deliver::local_deliver(burst, packets, output, &mut tally);
+    local_deliver::call_handler(view, burst, packets, handler, panics, &mut tally);
+    tally.finish()
 }

@@ -57,8 +57,8 @@ impl<'w> Tally<'w> {
         }
     }
 
-    /// Adds everything to the NIC's counters.
-    pub(super) fn finish(mut self) {
+    /// Adds everything to the NIC's counters; returns the bytes received.
+    pub(super) fn finish(mut self) -> u64 {
         self.flush_drops();
         // Received last: who reads in between sees outcomes without their frames, never frames
         // that seem lost.
@@ -69,5 +69,6 @@ impl<'w> Tally<'w> {
         self.counters
             .add(NicCounter::ReceivedBytes, self.received_bytes);
         self.counters.add(NicCounter::Received, self.received);
+        self.received_bytes
     }
 }

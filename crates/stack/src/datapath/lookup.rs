@@ -3,30 +3,37 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
 use corelane_frame::BURST;
 use corelane_sync::counters::CounterWriter;
+use corelane_sync::prefetch::prefetch_read;
 use corelane_sync::refs::AddressKind;
 use corelane_sync::snapshot::Reader;
 
-use super::NicSnapshot;
+use super::{NicSnapshot, PacketBurst};
 use crate::address::Key;
 use crate::control;
 use crate::counters::NicCounter;
 use crate::endpoint::{EndpointRef, Endpoints};
 use crate::error::HoldError;
 use crate::nic::{NicId, NicShared};
+use crate::table::Home;
 
-/// What a destination is to the NIC.
+/// What a destination is to the NIC: an endpoint, or one of the constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// An endpoint: the number is its place, for [`Packet`](super::Packet)'s use.
-    Endpoint(u32),
+pub struct Found(u32);
+
+impl Found {
+    /// Not the NIC's.
+    pub const NOTHING: Self = Self(u32::MAX);
+
     /// Nobody's address, accepted because the NIC is promiscuous or a range has it: a temporary
     /// endpoint that lives for this packet, unless somebody holds it.
-    Temporary,
-    /// Not the NIC's.
-    Nothing,
+    pub const TEMPORARY: Self = Self(u32::MAX - 1);
+
+    #[inline]
+    pub(super) fn endpoint(self) -> Option<u32> {
+        (self != Self::NOTHING && self != Self::TEMPORARY).then_some(self.0)
+    }
 }
 
 /// A NIC as one worker sees it.
@@ -84,38 +91,46 @@ impl NicView<'_> {
         self.nic.id
     }
 
-    /// Looks every key up, in order, and appends what each is to `found`.
+    /// Looks every destination up.
     ///
     /// Three passes, so that the misses of a burst overlap: hash and ask for the bucket; match the
     /// tags and ask for the endpoint; compare the key and read kind and count.
-    pub fn lookup(&self, keys: &ArrayVec<Key, BURST>, found: &mut ArrayVec<Found, BURST>) {
+    pub fn lookup(&self, packets: &mut PacketBurst) {
         let endpoints = &self.nic.endpoints;
-        let mut homes = ArrayVec::<_, BURST>::new();
-        for key in keys {
-            let home = self.snapshot.table.home(*key);
+        let (keys, found) = packets.lookups();
+        let mut homes = [Home::NOWHERE; BURST];
+        for (key, home) in keys.iter().zip(&mut homes) {
+            *home = self.snapshot.table.home(*key);
             home.prefetch();
-            homes.push(home);
         }
-        let mut candidates = ArrayVec::<_, BURST>::new();
-        for home in &homes {
-            let candidate = home.candidate();
-            if let Some(index) = candidate {
-                endpoints.prefetch(index);
+        let mut candidates = [None; BURST];
+        for ((home, candidate), found) in homes.iter().zip(&mut candidates).zip(found.iter_mut()) {
+            if let Some(index) = home.candidate() {
+                let endpoint = endpoints.at(index);
+                prefetch_read(endpoint);
+                *candidate = Some(endpoint);
+                *found = Found(index);
             }
-            candidates.push(candidate);
         }
-        for ((key, home), candidate) in keys.iter().zip(&homes).zip(&candidates) {
-            let index = match candidate {
-                Some(index) if endpoints.at(*index).key() == *key => Some(*index),
-                None if home.ends_here() => None,
-                _ => home.find(endpoints, *key),
-            };
-            found.push(match index {
-                Some(index) if endpoints.at(index).refs.load().is_assigned() => {
-                    Found::Endpoint(index)
-                }
-                index => self.unassigned(endpoints, *key, index),
-            });
+        let burst = keys.iter().zip(&homes).zip(&candidates).zip(found);
+        for (((key, home), candidate), found) in burst {
+            // The rule for nearly all packets; `other` has the rest.
+            let settled =
+                candidate.is_some_and(|it| it.key() == *key && it.refs.load().is_assigned());
+            if !settled {
+                *found = match candidate {
+                    None if home.ends_here() => self.unassigned(endpoints, *key, None),
+                    _ => self.other(endpoints, *key),
+                };
+            }
+        }
+    }
+
+    /// A destination whose first candidate is not its endpoint, or is not assigned.
+    fn other(&self, endpoints: &Endpoints, key: Key) -> Found {
+        match self.snapshot.find(endpoints, key) {
+            Some(index) if endpoints.at(index).refs.load().is_assigned() => Found(index),
+            index => self.unassigned(endpoints, key, index),
         }
     }
 
@@ -129,29 +144,29 @@ impl NicView<'_> {
                 // Unlinked any moment: as if it were not there.
                 _ if state.is_dead() => {}
                 // Settled, or added again, since the caller looked.
-                AddressKind::Permanent | AddressKind::Temporary => return Found::Endpoint(index),
+                AddressKind::Permanent | AddressKind::Temporary => return Found(index),
                 AddressKind::PermanentExpired if self.snapshot.promiscuous => {
-                    return Found::Endpoint(index);
+                    return Found(index);
                 }
                 // A tentative address receives nothing whatever the mode (RFC 4862 section 5.4),
                 // and a removed one is not for the ranges to give back.
                 AddressKind::PermanentExpired | AddressKind::PermanentTentative => {
-                    return Found::Nothing;
+                    return Found::NOTHING;
                 }
             }
         }
         match endpoints.held(key) {
-            Some(index) if !endpoints.at(index).refs.load().is_dead() => Found::Endpoint(index),
+            Some(index) if !endpoints.at(index).refs.load().is_dead() => Found(index),
             _ if self.snapshot.promiscuous || self.snapshot.ranges.contains(key) => {
-                Found::Temporary
+                Found::TEMPORARY
             }
-            _ => Found::Nothing,
+            _ => Found::NOTHING,
         }
     }
 
     /// A reference to what a packet's destination was found to be.
     pub(crate) fn hold(&self, found: Found, address: IpAddr) -> Result<EndpointRef, HoldError> {
-        if let Found::Endpoint(index) = found
+        if let Some(index) = found.endpoint()
             && self.nic.endpoints.at(index).refs.try_acquire()
         {
             return Ok(EndpointRef::from_counted(Arc::clone(self.nic), index));

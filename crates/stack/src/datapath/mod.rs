@@ -13,5 +13,5 @@ mod tests;
 
 pub use handler::Handler;
 pub use lookup::{Found, NicDatapath, NicView};
-pub use packet::{Delivery, Inbound, Packet};
+pub use packet::{Delivery, Inbound, Packet, PacketBurst, PacketFlags};
 pub(crate) use snapshot::NicSnapshot;

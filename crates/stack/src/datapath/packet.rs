@@ -2,40 +2,79 @@
 
 use std::net::IpAddr;
 
-use corelane_frame::Frame;
+use corelane_frame::{BURST, Frame};
 use corelane_wire::IpProtocol;
 
 use super::{Found, NicView};
+use crate::address::Key;
 use crate::endpoint::EndpointRef;
 use crate::error::HoldError;
 use crate::nic::NicId;
 
 /// What the input stages found out about one packet of a burst: where its parts are.
-///
-/// All offsets are in bytes from the start of the frame's data.
 #[derive(Clone, Copy, Debug)]
 pub struct Inbound {
     /// The frame's place in the burst.
     pub frame: u8,
     /// The transport protocol.
     pub protocol: IpProtocol,
-    /// Whether the network header is IPv4's; otherwise it is IPv6's.
-    pub is_v4: bool,
-    /// Whether the packet is a fragment.
-    pub is_fragment: bool,
-    /// Where the network header starts.
-    pub network: u16,
+    /// What else there is to know.
+    pub flags: PacketFlags,
+    /// Where the network header starts, in bytes from the start of the frame's data.
+    pub network: u8,
     /// Where the transport header starts.
     pub transport: u16,
     /// Where the network packet ends: what follows is padding of the link.
     pub end: u32,
 }
 
+/// Facts about a packet, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketFlags(u8);
+
+impl PacketFlags {
+    /// The network header is IPv4's; otherwise it is IPv6's.
+    pub const V4: Self = Self(1);
+    /// The packet is a fragment.
+    pub const FRAGMENT: Self = Self(2);
+    /// It ends before its transport header does, or before what that header says.
+    pub const TRUNCATED: Self = Self(4);
+    /// ICMP of the packet's family, not looked into.
+    pub const ICMP: Self = Self(8);
+
+    /// These flags and `other`, if `it_is`. No branch.
+    #[inline]
+    pub fn with(self, other: Self, it_is: bool) -> Self {
+        Self(self.0 | other.0 * u8::from(it_is))
+    }
+
+    /// Whether all flags of `other` are set.
+    #[inline]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether there is nothing but the family to know: a whole packet for the handler.
+    #[inline]
+    pub const fn is_plain(self) -> bool {
+        self.0 & !Self::V4.0 == 0
+    }
+}
+
 impl Inbound {
+    const NONE: Self = Self {
+        frame: 0,
+        protocol: IpProtocol(0),
+        flags: PacketFlags(0),
+        network: 0,
+        transport: 0,
+        end: 0,
+    };
+
     /// The source and the destination address.
     fn addresses(&self, data: &[u8]) -> Option<(IpAddr, IpAddr)> {
         let header = data.get(usize::from(self.network)..)?;
-        Some(if self.is_v4 {
+        Some(if self.flags.has(PacketFlags::V4) {
             let source = header.get(12..)?.first_chunk::<4>()?;
             let destination = header.get(16..)?.first_chunk::<4>()?;
             ((*source).into(), (*destination).into())
@@ -47,33 +86,109 @@ impl Inbound {
     }
 }
 
+/// The packets of a burst on their way through the stages: where each has its parts, its
+/// destination, and what that was found to be. A worker has one and uses it again and again.
+#[derive(Clone)]
+pub struct PacketBurst {
+    len: usize,
+    destinations: [Key; BURST],
+    packets: [Inbound; BURST],
+    found: [Found; BURST],
+}
+
+impl Default for PacketBurst {
+    fn default() -> Self {
+        Self {
+            len: 0,
+            destinations: [Key::v4(0); BURST],
+            packets: [Inbound::NONE; BURST],
+            found: [Found::NOTHING; BURST],
+        }
+    }
+}
+
+impl PacketBurst {
+    /// How many packets there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Forgets all packets.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Adds a packet. A burst of frames has as many packets at most, so there is room; beyond it
+    /// the packet would be forgotten.
+    #[inline]
+    pub fn push(&mut self, destination: Key, packet: Inbound) {
+        let at = self.len;
+        if at < BURST {
+            self.destinations[at] = destination;
+            self.packets[at] = packet;
+            self.len = at + 1;
+        }
+    }
+
+    /// The destinations, and where to write what each is found to be.
+    #[inline]
+    pub(super) fn lookups(&mut self) -> (&[Key], &mut [Found]) {
+        let len = self.len.min(BURST);
+        (&self.destinations[..len], &mut self.found[..len])
+    }
+
+    /// Keeps the packets for which `keep` says so, in order.
+    #[inline]
+    pub fn retain(&mut self, mut keep: impl FnMut(&Inbound, Found) -> bool) {
+        let mut kept = 0;
+        for at in 0..self.len.min(BURST) {
+            if keep(&self.packets[at], self.found[at]) {
+                if kept != at {
+                    self.packets[kept] = self.packets[at];
+                    self.found[kept] = self.found[at];
+                }
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+}
+
 /// The packets of a burst that are for a handler, given out one by one.
 pub struct Delivery<'b> {
     view: NicView<'b>,
     frames: &'b mut [Frame],
-    packets: &'b [(Inbound, Found)],
+    packets: &'b PacketBurst,
     /// The next packet to give out.
     next: usize,
 }
 
 impl<'b> Delivery<'b> {
-    /// The packets of `frames` that `packets` describes.
+    /// The packets of `frames` that `packets` describes, from number `first` on.
     pub fn new(
         view: NicView<'b>,
         frames: &'b mut [Frame],
-        packets: &'b [(Inbound, Found)],
+        packets: &'b PacketBurst,
+        first: usize,
     ) -> Self {
         Self {
             view,
             frames,
             packets,
-            next: 0,
+            next: first,
         }
     }
 
     /// How many packets are left.
     pub fn len(&self) -> usize {
-        self.packets.len() - self.next
+        self.packets.len().saturating_sub(self.next)
     }
 
     /// Whether none is left.
@@ -81,8 +196,8 @@ impl<'b> Delivery<'b> {
         self.len() == 0
     }
 
-    /// How many packets were given out.
-    pub fn given_out(&self) -> usize {
+    /// The number of the next packet in its burst.
+    pub fn position(&self) -> usize {
         self.next
     }
 
@@ -93,14 +208,18 @@ impl<'b> Delivery<'b> {
         reason = "the packet borrows the delivery"
     )]
     pub fn next(&mut self) -> Option<Packet<'_>> {
-        let (inbound, found) = self.packets.get(self.next)?;
+        let packets = self.packets;
+        if self.next >= packets.len().min(BURST) {
+            return None;
+        }
+        let (inbound, found) = (packets.packets[self.next], packets.found[self.next]);
         self.next += 1;
         let frame = self.frames.get_mut(usize::from(inbound.frame))?;
         Some(Packet {
             view: self.view,
             frame,
-            inbound: *inbound,
-            found: *found,
+            inbound,
+            found,
         })
     }
 }
@@ -179,7 +298,7 @@ impl Packet<'_> {
     /// Whether the destination is an address of the NIC; otherwise it was accepted because the
     /// NIC is promiscuous or a range has it.
     pub fn is_for_endpoint(&self) -> bool {
-        matches!(self.found, Found::Endpoint(_))
+        self.found.endpoint().is_some()
     }
 
     /// Takes a reference to the endpoint of the destination, to outlive the burst. For an address

@@ -139,11 +139,6 @@ impl Endpoints {
             .expect("an index in use is in the slab")
     }
 
-    #[inline]
-    pub(crate) fn prefetch(&self, index: u32) {
-        self.slab.prefetch(index);
-    }
-
     /// Bytes of storage.
     pub(crate) fn bytes(&self) -> usize {
         self.slab.bytes()

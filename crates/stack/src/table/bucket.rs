@@ -13,7 +13,7 @@ const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
 
 /// Eight entries: a one-byte tag each, which tells most of the others apart without touching their
 /// endpoints, and the endpoint's index.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 #[repr(C, align(64))]
 pub(super) struct Bucket {
     /// Tag of slot i in byte i; 0 is an empty slot.
@@ -48,6 +48,13 @@ pub(super) fn tag_of(hash: u64) -> u8 {
 }
 
 impl Bucket {
+    /// Without entries.
+    pub(super) const EMPTY: Self = Self {
+        tags: 0,
+        indices: [0; SLOTS],
+        passed: 0,
+    };
+
     /// The slots whose tag is `tag`, in order. The caller compares the key.
     #[inline]
     pub(super) fn candidates(&self, tag: u8) -> Slots {
@@ -125,7 +132,7 @@ mod tests {
     proptest! {
         #[test]
         fn candidates_are_the_matches(tags in proptest::array::uniform8(0u8..4), tag in 0u8..4) {
-            let mut bucket = Bucket::default();
+            let mut bucket = Bucket::EMPTY;
             for (slot, tag) in tags.iter().enumerate() {
                 bucket.fill(slot, *tag, slot as u32);
             }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   Table ─► [ leaf | leaf | … ] ─► [ page | page | … ] ─► 62 buckets of 8 entries ─► endpoint
-//!             Arc, ≤ 64 pages each    Arc, 4 KiB each        one cache line each        (slab)
+//!             Arc, 64 pages each      Arc, 4 KiB each        one cache line each        (slab)
 //! ```
 //!
 //! Every arrow up to the page is an `Arc`. A change copies what it touches and nothing else: the
@@ -32,11 +32,13 @@ use foldhash::quality::SeedableRandomState;
 use thiserror::Error;
 
 use crate::address::Key;
+use bucket::Bucket;
 use page::{Page, SPLIT_ABOVE};
 
 /// Pages in a leaf, as a power of two: root and leaves grow alike at a million addresses, and
 /// what a change copies is the sum of the two.
 const LEAF_BITS: u32 = 6;
+const LEAF: usize = 1 << LEAF_BITS;
 
 /// The directory may tell this many bits of the hash apart: far beyond what any number of
 /// addresses needs, and a bound should the hash ever be broken.
@@ -53,13 +55,13 @@ pub(crate) trait Keys {
 #[error("the endpoint table is full")]
 pub(crate) struct TableFull;
 
-type Leaf = Arc<[Arc<Page>]>;
+type Leaf = Arc<[Arc<Page>; LEAF]>;
 
 /// A version of the table. Clones share all pages.
 #[derive(Clone)]
 pub(crate) struct Table {
     root: Arc<[Leaf]>,
-    /// The directory has two to the power of this many entries.
+    /// The directory tells this many leading bits of the hash apart: [`LEAF_BITS`] or more.
     bits: u32,
     len: usize,
     hasher: SeedableRandomState,
@@ -68,45 +70,47 @@ pub(crate) struct Table {
 /// Where a key's search starts.
 #[derive(Clone, Copy)]
 pub(crate) struct Home<'t> {
-    page: &'t Page,
-    home: page::Home,
+    bucket: &'t Bucket,
+    tag: u8,
 }
 
-impl<'t> Home<'t> {
+impl Home<'_> {
+    /// Of no key: its search finds nothing.
+    pub(crate) const NOWHERE: Home<'static> = {
+        static NOTHING: Bucket = Bucket::EMPTY;
+        Home {
+            bucket: &NOTHING,
+            tag: 1,
+        }
+    };
+
     /// Asks the processor for the bucket.
     #[inline]
     pub(crate) fn prefetch(&self) {
-        prefetch_read(self.page.bucket(self.home));
+        prefetch_read(self.bucket);
     }
 
     /// The endpoint that probably has the key, if any: with a tag that matches in the first
     /// bucket.
     #[inline]
     pub(crate) fn candidate(&self) -> Option<u32> {
-        self.page.bucket(self.home).first_candidate(self.home.tag)
+        self.bucket.first_candidate(self.tag)
     }
 
-    /// Whether no endpoint but the candidate can have the key when there is none.
+    /// Whether the table does not have the key if there is no candidate.
     #[inline]
     pub(crate) fn ends_here(&self) -> bool {
-        !self.page.bucket(self.home).was_passed()
-    }
-
-    /// The endpoint that has the key.
-    #[inline]
-    pub(crate) fn find(&self, keys: &impl Keys, key: Key) -> Option<u32> {
-        self.page
-            .find(self.home, |index| keys.key(index) == key)
-            .map(|(index, _)| index)
+        !self.bucket.was_passed()
     }
 }
 
 impl Table {
     /// An empty table whose hash is seeded by `seed`.
     pub(crate) fn new(seed: u64) -> Self {
+        let page = Arc::new(Page::new(0));
         Self {
-            root: Arc::new([Arc::new([Arc::new(Page::new(0))])]),
-            bits: 0,
+            root: Arc::new([Arc::new(std::array::from_fn(|_| Arc::clone(&page)))]),
+            bits: LEAF_BITS,
             len: 0,
             hasher: SeedableRandomState::with_seed(seed, &SHARED_SEED),
         }
@@ -122,29 +126,36 @@ impl Table {
         self.hasher.hash_one(key.bits())
     }
 
-    /// The directory entry of a hash: leaf and page in it.
+    /// The directory entry of a hash.
     #[inline]
-    fn entry(&self, hash: u64) -> (usize, usize) {
-        // In two shifts, because the directory may have no bits at all.
-        let entry = ((hash >> 1) >> (63 - self.bits)) as usize;
-        (entry >> LEAF_BITS, entry & ((1 << LEAF_BITS) - 1))
+    fn entry(&self, hash: u64) -> usize {
+        (hash >> (u64::BITS - self.bits)) as usize
+    }
+
+    #[inline]
+    fn page(&self, hash: u64) -> &Arc<Page> {
+        let entry = self.entry(hash);
+        &self.root[entry >> LEAF_BITS][entry % LEAF]
     }
 
     /// Where the search for `key` starts.
     #[inline]
     pub(crate) fn home(&self, key: Key) -> Home<'_> {
         let hash = self.hash(key);
-        let (leaf, page) = self.entry(hash);
+        let home = page::Home::of(hash);
         Home {
-            page: &self.root[leaf][page],
-            home: page::Home::of(hash),
+            bucket: self.page(hash).bucket(home),
+            tag: home.tag,
         }
     }
 
     /// The endpoint that has `key`.
-    #[inline]
     pub(crate) fn find(&self, keys: &impl Keys, key: Key) -> Option<u32> {
-        self.home(key).find(keys, key)
+        let hash = self.hash(key);
+        let found = self
+            .page(hash)
+            .find(page::Home::of(hash), |i| keys.key(i) == key);
+        found.map(|(index, _)| index)
     }
 
     /// Every entry, in no order.
@@ -165,11 +176,7 @@ impl Table {
         index: u32,
     ) -> Result<(), TableFull> {
         let hash = self.hash(key);
-        loop {
-            let (leaf, page) = self.entry(hash);
-            if self.root[leaf][page].len() <= SPLIT_ABOVE {
-                break;
-            }
+        while self.page(hash).len() > SPLIT_ABOVE {
             self.split(keys, hash)?;
         }
         self.edit(hash, |page| page.insert(page::Home::of(hash), index));
@@ -181,8 +188,7 @@ impl Table {
     pub(crate) fn remove(&mut self, keys: &impl Keys, key: Key) -> Option<u32> {
         let hash = self.hash(key);
         let home = page::Home::of(hash);
-        let (leaf, page) = self.entry(hash);
-        let (index, place) = self.root[leaf][page].find(home, |i| keys.key(i) == key)?;
+        let (index, place) = self.page(hash).find(home, |i| keys.key(i) == key)?;
         self.edit(hash, |page| page.remove(home, place));
         self.len -= 1;
         Some(index)
@@ -191,8 +197,9 @@ impl Table {
     /// Points the entry of `key` at another index; false if there is none.
     pub(crate) fn replace(&mut self, keys: &impl Keys, key: Key, index: u32) -> bool {
         let hash = self.hash(key);
-        let (leaf, page) = self.entry(hash);
-        let found = self.root[leaf][page].find(page::Home::of(hash), |i| keys.key(i) == key);
+        let found = self
+            .page(hash)
+            .find(page::Home::of(hash), |i| keys.key(i) == key);
         let Some((_, place)) = found else {
             return false;
         };
@@ -202,15 +209,15 @@ impl Table {
 
     /// Changes the page of `hash`, after copying what is shared.
     fn edit<R>(&mut self, hash: u64, change: impl FnOnce(&mut Page) -> R) -> R {
-        let (leaf, page) = self.entry(hash);
-        let depth = self.root[leaf][page].depth();
+        let depth = self.page(hash).depth();
         if depth == self.bits {
-            let leaf = Arc::make_mut(&mut Arc::make_mut(&mut self.root)[leaf]);
-            return change(Arc::make_mut(&mut leaf[page]));
+            let entry = self.entry(hash);
+            let leaf = Arc::make_mut(&mut Arc::make_mut(&mut self.root)[entry >> LEAF_BITS]);
+            return change(Arc::make_mut(&mut leaf[entry % LEAF]));
         }
         // The page stands in several entries: take it out of all, so that it counts as unshared
         // if only this version has it.
-        let mut page = Arc::clone(&self.root[leaf][page]);
+        let mut page = Arc::clone(self.page(hash));
         self.fill(hash, depth, &Arc::new(Page::new(depth)));
         let result = change(Arc::make_mut(&mut page));
         self.fill(hash, depth, &page);
@@ -220,27 +227,22 @@ impl Table {
     /// Puts `page` into every entry that shares the first `depth` bits of `hash`.
     fn fill(&mut self, hash: u64, depth: u32, page: &Arc<Page>) {
         let span = 1usize << (self.bits - depth);
-        let first = ((hash >> 1) >> (63 - self.bits)) as usize & !(span - 1);
+        let first = self.entry(hash) & !(span - 1);
         let root = Arc::make_mut(&mut self.root);
-        let mut entry = first;
-        while entry < first + span {
+        for entry in first..first + span {
             let leaf = Arc::make_mut(&mut root[entry >> LEAF_BITS]);
-            let from = entry & ((1 << LEAF_BITS) - 1);
-            let to = leaf.len().min(from + (first + span - entry));
-            leaf[from..to].fill(Arc::clone(page));
-            entry += to - from;
+            leaf[entry % LEAF] = Arc::clone(page);
         }
     }
 
     /// Splits the page of `hash` in two by the next bit.
     fn split(&mut self, keys: &impl Keys, hash: u64) -> Result<(), TableFull> {
-        let (leaf, page) = self.entry(hash);
-        let old = Arc::clone(&self.root[leaf][page]);
+        let old = Arc::clone(self.page(hash));
         let depth = old.depth();
         if depth == self.bits {
             self.grow()?;
         }
-        let bit = 1u64 << (63 - depth);
+        let bit = 1u64 << (u64::BITS - 1 - depth);
         let mut halves = [Page::new(depth + 1), Page::new(depth + 1)];
         for index in old.entries() {
             let hash = self.hash(keys.key(index));
@@ -252,19 +254,21 @@ impl Table {
         Ok(())
     }
 
-    /// Doubles the directory: each page stands twice in it.
+    /// Doubles the directory: each page stands twice as often in it.
     fn grow(&mut self) -> Result<(), TableFull> {
         if self.bits == MAX_BITS {
             return Err(TableFull);
         }
-        let pages: Vec<Arc<Page>> = self
-            .root
-            .iter()
-            .flat_map(|leaf| leaf.iter())
-            .flat_map(|page| [Arc::clone(page), Arc::clone(page)])
-            .collect();
         self.bits += 1;
-        self.root = pages.chunks(1 << LEAF_BITS).map(Leaf::from).collect();
+        self.root = (0..2 * self.root.len())
+            .map(|leaf| {
+                let old = &self.root[leaf / 2];
+                let from = leaf % 2 * (LEAF / 2);
+                Leaf::new(std::array::from_fn(|page| {
+                    Arc::clone(&old[from + page / 2])
+                }))
+            })
+            .collect();
         Ok(())
     }
 }

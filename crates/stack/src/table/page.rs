@@ -47,7 +47,7 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn new(depth: u32) -> Self {
         Self {
-            buckets: std::array::from_fn(|_| Bucket::default()),
+            buckets: [const { Bucket::EMPTY }; BUCKETS],
             depth,
             len: 0,
         }
@@ -63,7 +63,7 @@ impl Page {
 
     #[inline]
     pub(super) fn bucket(&self, home: Home) -> &Bucket {
-        &self.buckets[home.bucket % BUCKETS]
+        &self.buckets[home.bucket]
     }
 
     /// The index and place of the entry for which `is_it` says so.

@@ -105,10 +105,7 @@ fn a_change_copies_one_page_and_a_transaction_none_twice() {
             .filter(|(a, b)| **a != *b)
             .count()
     };
-    let spans = |t: &Table, key: Key| {
-        let (leaf, page) = t.entry(t.hash(key));
-        1usize << (t.bits - t.root[leaf][page].depth())
-    };
+    let spans = |t: &Table, key: Key| 1usize << (t.bits - t.page(t.hash(key)).depth());
     table.replace(&keys, keys[5], count);
     assert_eq!(differing(&table, &published), spans(&table, keys[5]));
     let after_first: Vec<_> = table.root.iter().map(Arc::as_ptr).collect();

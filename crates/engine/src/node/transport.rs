@@ -1,0 +1,23 @@
+//! A first look at the transport header, while its cache line is at hand.
+
+use corelane_stack::PacketFlags;
+use corelane_wire::IpProtocol;
+
+/// Whether the transport header is there whole, with a length that fits (BEHAVIOURS K3); `icmp` is
+/// what ICMP is called in this family.
+#[inline]
+pub(super) fn check(protocol: IpProtocol, payload: &[u8], icmp: IpProtocol) -> PacketFlags {
+    let fits = match protocol {
+        IpProtocol::UDP => payload.first_chunk::<8>().is_some_and(|header| {
+            let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
+            length >= 8 && length <= payload.len()
+        }),
+        IpProtocol::TCP => payload.first_chunk::<20>().is_some_and(|header| {
+            let length = usize::from(header[12] >> 4) * 4;
+            length >= 20 && length <= payload.len()
+        }),
+        other if other == icmp => return PacketFlags::ICMP,
+        _ => true,
+    };
+    PacketFlags::default().with(PacketFlags::TRUNCATED, !fits)
+}
