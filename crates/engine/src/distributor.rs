@@ -129,7 +129,6 @@ pub struct Distributor {
     outbound: Burst,
     /// No frame will come from the link any more.
     ended: bool,
-    allocated: Option<AllocCounts>,
 }
 
 impl Distributor {
@@ -142,7 +141,6 @@ impl Distributor {
             inbound: Burst::new(),
             outbound: Burst::new(),
             ended: false,
-            allocated: None,
         };
         (distributor, reader)
     }
@@ -159,9 +157,7 @@ impl Distributor {
 
     /// Takes a burst from the link, spreads it, and sends what the workers have for the link.
     pub fn poll(&mut self) -> Polled {
-        if self.allocated.is_none() {
-            self.allocated = Some(alloc_count::this_thread());
-        }
+        let allocated = alloc_count::this_thread();
         self.counters.add(DistributorCounter::Polls, 1);
         let mut worked = self.transmit();
         worked += self.spread();
@@ -178,7 +174,7 @@ impl Distributor {
         }
         worked += self.receive();
         if worked > 0 {
-            self.count_allocations();
+            self.count_allocations(allocated);
             return Polled::Worked;
         }
         self.counters.add(DistributorCounter::EmptyPolls, 1);
@@ -336,17 +332,13 @@ impl Distributor {
         self.parts.events.send(event);
     }
 
-    fn count_allocations(&mut self) {
+    fn count_allocations(&mut self, before: AllocCounts) {
         let now = alloc_count::this_thread();
-        if let Some(before) = self.allocated.replace(now)
-            && before != now
-        {
-            self.counters.add(
-                DistributorCounter::Allocations,
-                now.since(before).allocations,
-            );
+        if now != before {
+            let since = now.since(before);
             self.counters
-                .add(DistributorCounter::Frees, now.since(before).frees);
+                .add(DistributorCounter::Allocations, since.allocations);
+            self.counters.add(DistributorCounter::Frees, since.frees);
         }
     }
 

@@ -135,7 +135,6 @@ pub struct Worker {
     /// Since when it has been busy (or idle), and which of the two.
     since: Option<Instant>,
     busy: bool,
-    allocated: AllocCounts,
     polls_until_clock: u32,
 }
 
@@ -160,7 +159,6 @@ impl Worker {
             panics: Vec::new(),
             since: None,
             busy: false,
-            allocated: AllocCounts::default(),
             polls_until_clock: CLOCK_EVERY,
         };
         (worker, reader)
@@ -184,6 +182,7 @@ impl Worker {
         if self.since.is_none() {
             self.begin();
         }
+        let allocated = alloc_count::this_thread();
         let mut frames = 0;
         for port in 0..self.ports.len() {
             frames += self.poll_port(port);
@@ -192,7 +191,7 @@ impl Worker {
         if frames == 0 {
             self.counters.add(WorkerCounter::EmptyPolls, 1);
         } else {
-            self.count_allocations();
+            self.count_allocations(allocated);
         }
         self.count_time(frames > 0);
         frames
@@ -296,18 +295,16 @@ impl Worker {
     #[cold]
     fn begin(&mut self) {
         self.since = Some(Instant::now());
-        self.allocated = alloc_count::this_thread();
     }
 
     #[inline]
-    fn count_allocations(&mut self) {
+    fn count_allocations(&mut self, before: AllocCounts) {
         let now = alloc_count::this_thread();
-        if now != self.allocated {
-            let since = now.since(self.allocated);
+        if now != before {
+            let since = now.since(before);
             self.counters
                 .add(WorkerCounter::Allocations, since.allocations);
             self.counters.add(WorkerCounter::Frees, since.frees);
-            self.allocated = now;
         }
     }
 
