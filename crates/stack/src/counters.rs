@@ -171,10 +171,12 @@ mod tests {
 
     #[test]
     fn totals_balance_and_subtract() {
-        let mut a = NicTotals::default();
-        a.received = 10;
-        a.delivered = 4;
-        a.consumed = 1;
+        let mut a = NicTotals {
+            received: 10,
+            delivered: 4,
+            consumed: 1,
+            ..NicTotals::default()
+        };
         a.drops[DropReason::InvalidAddress as usize] = 3;
         assert_eq!(a.balance(), 2);
         a.forwarded = 2;

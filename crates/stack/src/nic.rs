@@ -1,14 +1,12 @@
 //! A NIC: the handle that the control plane uses, from any thread.
+#![expect(
+    clippy::disallowed_types,
+    reason = "serialises the control plane; no worker takes these locks"
+)]
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
-#[expect(
-    clippy::disallowed_types,
-    reason = "serialises the control plane; no worker takes it"
-)]
-use std::sync::Mutex;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use corelane_sync::counters::{CounterReader, counters};
 use corelane_sync::snapshot::Handle;
@@ -32,10 +30,6 @@ impl fmt::Display for NicId {
 }
 
 /// What the handle, the workers and the references of one NIC share.
-#[expect(
-    clippy::disallowed_types,
-    reason = "serialises the control plane; no worker takes it"
-)]
 pub(crate) struct NicShared {
     pub(crate) id: NicId,
     name: String,

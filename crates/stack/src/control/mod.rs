@@ -28,6 +28,7 @@ mod transaction;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use corelane_sync::snapshot::{Handle, Publisher};
 
@@ -116,6 +117,8 @@ impl Control {
 
     /// Step 2 of adding (see the module): temporary endpoints give way to what was added.
     fn yield_to_permanent(&mut self, endpoints: &Endpoints) {
+        // Between the publish and the look; its counterpart is in `hold`.
+        fence(Ordering::SeqCst);
         for key in self.added.drain(..) {
             if let Some(held) = endpoints.held(key) {
                 endpoints.unhold(key, held);
@@ -204,6 +207,9 @@ pub(crate) fn hold(
     let temporary = endpoints
         .hold_temporary(key)
         .map_err(HoldError::OutOfMemory)?;
+    // Between the insertion and the look: of the two sides' fences one is first, and the other
+    // side then finds what was made visible before it.
+    fence(Ordering::SeqCst);
     let after = nic.snapshots.load();
     match after.find(endpoints, key) {
         Some(index) if index != temporary && endpoints.at(index).refs.try_acquire() => {

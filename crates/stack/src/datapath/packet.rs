@@ -45,7 +45,7 @@ impl PacketFlags {
     /// These flags and `other`, if `it_is`. No branch.
     #[inline]
     pub fn with(self, other: Self, it_is: bool) -> Self {
-        Self(self.0 | other.0 * u8::from(it_is))
+        Self(self.0 | (other.0 * u8::from(it_is)))
     }
 
     /// Whether all flags of `other` are set.

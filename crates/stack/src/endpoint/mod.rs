@@ -1,19 +1,20 @@
 //! Endpoints: what the table points at, one cache line each, and the references that outlive a
 //! burst.
 
+mod held;
 mod reference;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use corelane_sync::refs::{AddressKind, Refs};
 use corelane_sync::slab::{Slab, SlabError};
 use crossbeam::queue::SegQueue;
-use dashmap::DashMap;
 use zerocopy::FromZeros;
 
-use crate::address::{Family, Key, PrimaryEndpointBehavior};
+use crate::address::{Key, PrimaryEndpointBehavior};
 use crate::table::Keys;
+use held::Held;
 
 pub use reference::EndpointRef;
 
@@ -109,11 +110,8 @@ pub(crate) struct Endpoints {
     /// Endpoints whose last reference was given back outside the control plane, which is to
     /// unlink and close them.
     dead: SegQueue<Life>,
-    /// Temporary endpoints that somebody holds, by key. They are visible to all workers at once,
-    /// without a publish: they may come and go with every flow (decision 8).
-    held: DashMap<Key, u32, foldhash::fast::RandomState>,
-    /// The size of `held`, so that a worker asks it only when there is something in it.
-    held_count: AtomicUsize,
+    /// Temporary endpoints that somebody holds.
+    held: Held,
 }
 
 impl Endpoints {
@@ -123,8 +121,7 @@ impl Endpoints {
             fresh: AtomicU32::new(0),
             free: SegQueue::new(),
             dead: SegQueue::new(),
-            held: DashMap::default(),
-            held_count: AtomicUsize::new(0),
+            held: Held::default(),
         }
     }
 
@@ -203,15 +200,7 @@ impl Endpoints {
     /// any; otherwise a shared lock on a part of the map.
     #[inline]
     pub(crate) fn held(&self, key: Key) -> Option<u32> {
-        if self.held_count.load(Ordering::Acquire) == 0 {
-            return None;
-        }
-        self.held_slow(key)
-    }
-
-    #[cold]
-    fn held_slow(&self, key: Key) -> Option<u32> {
-        self.held.get(&key).map(|index| *index)
+        self.held.find(key)
     }
 
     /// A reference to the temporary endpoint under `key`, made if there is none alive.
@@ -219,56 +208,23 @@ impl Endpoints {
     /// The caller then looks whether a permanent one was published meanwhile, and if so gives
     /// this one back: of two that race one sees the other (see [`crate::control`]).
     pub(crate) fn hold_temporary(&self, key: Key) -> Result<u32, SlabError> {
-        use dashmap::Entry;
-        match self.held.entry(key) {
-            Entry::Occupied(mut entry) => {
-                let index = *entry.get();
-                if self.at(index).refs.try_acquire() {
-                    return Ok(index);
-                }
-                // It is dead, and its death reported: the control plane finds another under the
-                // key and unlinks nothing.
-                let index = self.create_temporary(key)?;
-                entry.insert(index);
-                Ok(index)
-            }
-            Entry::Vacant(entry) => {
-                let index = self.create_temporary(key)?;
-                entry.insert(index);
-                self.held_count.fetch_add(1, Ordering::SeqCst);
-                Ok(index)
-            }
-        }
-    }
-
-    fn create_temporary(&self, key: Key) -> Result<u32, SlabError> {
-        let bits = match key.family() {
-            Family::V4 => 32,
-            Family::V6 => 128,
-        };
-        self.create(
+        let bits = key.family().bits();
+        let never = PrimaryEndpointBehavior::NeverPrimary;
+        self.held.find_or_insert(
             key,
-            AddressKind::Temporary,
-            bits,
-            PrimaryEndpointBehavior::NeverPrimary,
+            |index| self.at(index).refs.try_acquire(),
+            || self.create(key, AddressKind::Temporary, bits, never),
         )
     }
 
     /// Takes `index` out of the held ones if it is what stands under `key`.
-    pub(crate) fn unhold(&self, key: Key, index: u32) -> bool {
-        let removed = self
-            .held
-            .remove_if(&key, |_, held| *held == index)
-            .is_some();
-        if removed {
-            self.held_count.fetch_sub(1, Ordering::SeqCst);
-        }
-        removed
+    pub(crate) fn unhold(&self, key: Key, index: u32) {
+        self.held.remove(key, index);
     }
 
     /// How many temporary endpoints are held.
     pub(crate) fn held_count(&self) -> usize {
-        self.held_count.load(Ordering::Acquire)
+        self.held.len()
     }
 }
 
@@ -336,11 +292,13 @@ mod tests {
         let second = endpoints.hold_temporary(key).unwrap();
         assert_ne!(second, first);
         assert_eq!(endpoints.held(key), Some(second));
-        assert!(
-            !endpoints.unhold(key, first),
+        endpoints.unhold(key, first);
+        assert_eq!(
+            endpoints.held(key),
+            Some(second),
             "the late word of a death unlinks nothing"
         );
-        assert!(endpoints.unhold(key, second));
+        endpoints.unhold(key, second);
         assert_eq!(endpoints.held(key), None);
         assert_eq!(endpoints.held_count(), 0);
     }
