@@ -7,6 +7,7 @@ use super::tally::Tally;
 use super::transport;
 
 /// Appends the valid packets among these to `parsed` and drops the others.
+#[inline(never)]
 pub(super) fn ip4_input<'f>(
     packets: impl Iterator<Item = (u8, &'f [u8])>,
     parsed: &mut PacketBurst,

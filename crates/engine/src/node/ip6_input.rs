@@ -9,6 +9,7 @@ use super::transport;
 /// Appends the valid packets among these to `parsed` and drops the others.
 ///
 /// Extension headers are not looked into yet: the first one stands as the transport protocol.
+#[inline(never)]
 pub(super) fn ip6_input<'f>(
     packets: impl Iterator<Item = (u8, &'f [u8])>,
     parsed: &mut PacketBurst,

@@ -16,6 +16,7 @@ use super::tally::Tally;
 pub(crate) type HandlerPanic = String;
 
 /// Keeps the packets that are for the handler; the others it drops, or answers itself.
+#[inline(never)]
 pub(super) fn local_deliver(
     frames: &mut [Frame],
     packets: &mut PacketBurst,
@@ -63,6 +64,7 @@ fn is_for_handler(
 
 /// Gives the handler its packets. A panic costs the packet it happened over; the handler is
 /// called again with the rest.
+#[inline(never)]
 pub(super) fn call_handler(
     view: NicView<'_>,
     frames: &mut [Frame],

@@ -41,6 +41,8 @@ impl<'w> Tally<'w> {
         self.consumed += 1;
     }
 
+    // Not inlined: the stages' loops stay small, and what they keep in registers stays there.
+    #[inline(never)]
     pub(super) fn dropped(&mut self, reason: DropReason) {
         if self.reason != reason {
             self.flush_drops();

@@ -95,6 +95,7 @@ impl NicView<'_> {
     ///
     /// Three passes, so that the misses of a burst overlap: hash and ask for the bucket; match the
     /// tags and ask for the endpoint; compare the key and read kind and count.
+    #[inline(never)]
     pub fn lookup(&self, packets: &mut PacketBurst) {
         let endpoints = &self.nic.endpoints;
         let (keys, found) = packets.lookups();
