@@ -14,7 +14,7 @@ use corelane_sync::ring::{Consumer, Producer};
 use crate::cores;
 use crate::idle::{self, Idle, Idler, Next};
 use crate::link::{LinkError, RxQueue, RxStatus, TxQueue};
-use crate::rss::{IndirectionTable, Toeplitz, flow_hash};
+use crate::rss::{IndirectionTable, Toeplitz, hash_burst};
 
 /// What a distributor does with a frame whose worker's ring is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -227,10 +227,8 @@ impl Distributor {
         let DistributorParts { nic, toeplitz, .. } = &self.parts;
         for frame in &mut self.inbound {
             frame.set_nic(nic.0);
-            if frame.rss_hash() == 0 {
-                frame.set_rss_hash(flow_hash(toeplitz, frame.data()));
-            }
         }
+        hash_burst(toeplitz, &mut self.inbound);
     }
 
     /// Sorts the burst into the lanes, as far as there is room; returns how many frames went.

@@ -29,6 +29,7 @@ mod engine;
 mod idle;
 pub mod link;
 mod node;
+mod places;
 mod report;
 pub mod rss;
 mod worker;

@@ -25,6 +25,8 @@
 
 #[cfg(not(loom))]
 pub mod alloc_count;
+#[cfg(not(loom))]
+pub mod clmul;
 pub mod counters;
 pub mod depot;
 pub mod doorbell;

@@ -1,1 +1,20 @@
-//! docs
+//! Documentation as modules, next to the code and compiled with it.
+//!
+//! | module | tells |
+//! |---|---|
+//! | [`architecture`] | the way of a frame, the crates, the decisions and what became of them |
+//! | [`memory_model`] | the lock-free parts: who writes, who reads, which edge orders what |
+//! | [`accounting`] | every counter and drop reason, and what must add up |
+//! | [`embedding`] | own threads, idling, handlers and their panics, frames kept, events |
+//! | [`measuring`] | how `bench` measures and how benches compare |
+//! | [`limits`] | what is not supported yet |
+
+pub mod accounting;
+pub mod architecture;
+pub mod embedding;
+pub mod limits;
+pub mod measuring;
+pub mod memory_model;
+
+#[cfg(test)]
+mod tests;

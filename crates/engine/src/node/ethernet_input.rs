@@ -7,6 +7,7 @@ use corelane_sync::prefetch::prefetch_read_slice;
 use corelane_wire::{ETHERNET_HEADER_LEN, EtherType};
 
 use super::tally::Tally;
+use crate::places::Places;
 
 /// How many frames ahead of the one being read the processor is asked for.
 const AHEAD: usize = 8;
@@ -17,32 +18,6 @@ pub(super) struct Sorted<'f> {
     data: ArrayVec<&'f [u8], BURST>,
     v4: Places,
     v6: Places,
-}
-
-/// Places in a burst.
-struct Places {
-    places: [u8; BURST],
-    len: usize,
-}
-
-impl Places {
-    const fn new() -> Self {
-        Self {
-            places: [0; BURST],
-            len: 0,
-        }
-    }
-
-    /// Adds a place if `it_is`, without a branch: written whatever it is, counted only if it is.
-    #[inline]
-    fn push_if(&mut self, it_is: bool, place: usize) {
-        self.places[self.len % BURST] = place as u8;
-        self.len += usize::from(it_is);
-    }
-
-    fn iter(&self) -> impl Iterator<Item = u8> {
-        self.places.iter().take(self.len).copied()
-    }
 }
 
 impl<'f> Sorted<'f> {

@@ -1,8 +1,10 @@
 //! What of a frame is hashed.
 
+use corelane_frame::{BURST, Frame};
 use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol};
 
 use super::toeplitz::Toeplitz;
+use crate::places::Places;
 
 /// Ethernet header, IPv4 header without options, ports.
 const V4_PLAIN: usize = ETHERNET_HEADER_LEN + IPV4_HEADER_LEN + 4;
@@ -28,30 +30,114 @@ const MAX_EXTENSIONS: usize = 8;
 /// worker's to count.
 #[inline]
 pub fn flow_hash(toeplitz: &Toeplitz, frame: &[u8]) -> u32 {
-    // The two shapes that nearly all frames have, each recognised by constant offsets.
-    if let Some(b) = frame.first_chunk::<V4_PLAIN>()
-        && ethertype([b[12], b[13]]) == EtherType::IPV4
-        && b[14] == 0x45
+    match Shape::of(frame) {
+        Shape { v4: true, .. } => hash_plain::<V4_PLAIN, 12>(toeplitz, frame),
+        Shape { v6: true, .. } => hash_plain::<V6_PLAIN, 36>(toeplitz, frame),
+        _ => general(toeplitz, frame),
+    }
+}
+
+/// Gives each frame of a burst its hash, as [`flow_hash`] would; those that have one keep it.
+///
+/// The frames are sorted by shape first, without a branch, and then hashed shape by shape.
+pub fn hash_burst(toeplitz: &Toeplitz, frames: &mut [Frame]) {
+    let (mut v4, mut v6, mut other) = (Places::new(), Places::new(), Places::new());
+    for (place, frame) in frames.iter().enumerate().take(BURST) {
+        let shape = Shape::of(frame.data());
+        let unknown = frame.rss_hash() == 0;
+        v4.push_if(shape.v4 & unknown, place);
+        v6.push_if(shape.v6 & unknown, place);
+        other.push_if(!(shape.v4 | shape.v6) & unknown, place);
+    }
+    hash_shape::<V4_PLAIN, 3>(toeplitz, frames, &v4);
+    hash_shape::<V6_PLAIN, 9>(toeplitz, frames, &v6);
+    for place in other.iter() {
+        let frame = &mut frames[usize::from(place)];
+        frame.set_rss_hash(general(toeplitz, frame.data()));
+    }
+}
+
+/// Hashes the frames of one shape, whose input is the last `N` words of the first `PLAIN` bytes.
+fn hash_shape<const PLAIN: usize, const N: usize>(
+    toeplitz: &Toeplitz,
+    frames: &mut [Frame],
+    places: &Places,
+) {
+    let mut inputs = [[0; N]; BURST];
+    let mut hashes = [0; BURST];
+    let mut len = 0;
+    for (place, input) in places.iter().zip(&mut inputs) {
+        if let Some(front) = frames[usize::from(place)].data().first_chunk::<PLAIN>() {
+            let (words, _) = front[PLAIN - 4 * N..].as_chunks::<4>();
+            for (word, bytes) in input.iter_mut().zip(words) {
+                *word = u32::from_be_bytes(*bytes);
+            }
+        }
+        len += 1;
+    }
+    toeplitz.many(&inputs[..len], &mut hashes);
+    for (place, hash) in places.iter().zip(&hashes) {
+        frames[usize::from(place)].set_rss_hash(*hash);
+    }
+}
+
+/// The two shapes that nearly all frames have, each recognised by constant offsets. Neither is
+/// set for all else.
+struct Shape {
+    /// IPv4 without options, not a fragment, with ports.
+    v4: bool,
+    /// IPv6 with the ports right behind the header.
+    v6: bool,
+}
+
+impl Shape {
+    /// No branch but on the length, which hardly any frame falls short of.
+    #[inline]
+    fn of(frame: &[u8]) -> Self {
+        if let Some(b) = frame.first_chunk::<V6_PLAIN>() {
+            return Self {
+                v4: is_plain_v4(b),
+                v6: (ethertype([b[12], b[13]]) == EtherType::IPV6)
+                    & (b[14] >> 4 == 6)
+                    & (u16::from_be_bytes([b[18], b[19]]) >= 4)
+                    & has_ports(b[20]),
+            };
+        }
+        Self {
+            v4: frame.first_chunk::<V4_PLAIN>().is_some_and(is_plain_v4),
+            v6: false,
+        }
+    }
+}
+
+#[inline]
+fn is_plain_v4<const N: usize>(b: &[u8; N]) -> bool {
+    const { assert!(N >= V4_PLAIN) }
+    (ethertype([b[12], b[13]]) == EtherType::IPV4)
+        & (b[14] == 0x45)
         // At least the ports belong to the packet, not to the padding behind it.
-        && u16::from_be_bytes([b[16], b[17]]) >= 24
+        & (u16::from_be_bytes([b[16], b[17]]) >= 24)
         // More fragments, or an offset.
-        && u16::from_be_bytes([b[20], b[21]]) & 0x3fff == 0
-        && IpProtocol(b[23]).has_ports()
-    {
-        // Addresses and ports are side by side, in the order of the hash.
-        let (_, input) = b.split_last_chunk::<12>().unwrap_or((&[], &[0; 12]));
-        return toeplitz.at::<0, _>(input);
-    }
-    if let Some(b) = frame.first_chunk::<V6_PLAIN>()
-        && ethertype([b[12], b[13]]) == EtherType::IPV6
-        && b[14] >> 4 == 6
-        && u16::from_be_bytes([b[18], b[19]]) >= 4
-        && IpProtocol(b[20]).has_ports()
-    {
-        let (_, input) = b.split_last_chunk::<36>().unwrap_or((&[], &[0; 36]));
-        return toeplitz.at::<0, _>(input);
-    }
-    general(toeplitz, frame)
+        & (u16::from_be_bytes([b[20], b[21]]) & 0x3fff == 0)
+        & has_ports(b[23])
+}
+
+/// As [`IpProtocol::has_ports`], without a branch.
+#[inline]
+fn has_ports(protocol: u8) -> bool {
+    (protocol == IpProtocol::UDP.0)
+        | (protocol == IpProtocol::TCP.0)
+        | (protocol == IpProtocol::SCTP.0)
+}
+
+/// The hash of the last `N` of the first `PLAIN` bytes: addresses and ports are side by side there,
+/// in the order of the hash. 0 if the frame is shorter, which its shape has ruled out.
+#[inline]
+fn hash_plain<const PLAIN: usize, const N: usize>(toeplitz: &Toeplitz, frame: &[u8]) -> u32 {
+    let input = frame
+        .first_chunk::<PLAIN>()
+        .and_then(|front| front.last_chunk::<N>());
+    input.map_or(0, |input| toeplitz.at::<0, N>(input))
 }
 
 #[inline]

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use corelane_frame::BURST;
+use corelane_sync::clmul::Clmul;
+
 use super::key::{RSS_KEY_LEN, RssKey};
 
 /// The longest input: two IPv6 addresses and two ports.
@@ -12,10 +15,15 @@ const MAX_INPUT: usize = 36;
 ///
 /// The hash is the exclusive or, over the set bits of the input, of the 32 bits of the key that
 /// start at the bit's position. For each byte of the input its 256 contributions are computed
-/// beforehand (36 KiB), so that a byte costs one lookup.
+/// beforehand (36 KiB), so that a byte costs one lookup. Bursts go another way where the processor
+/// multiplies without carry: there a word of the input costs one such product.
 pub struct Toeplitz {
     key: RssKey,
     tables: Box<[[u32; 256]; MAX_INPUT]>,
+    clmul: Option<Clmul>,
+    /// For each word of the input the 64 bits of the key from the word's position on, the first
+    /// in the lowest place.
+    factors: [u64; MAX_INPUT / 4],
 }
 
 impl Toeplitz {
@@ -32,7 +40,16 @@ impl Toeplitz {
                     .fold(0, |hash, (_, window)| hash ^ window);
             }
         }
-        Self { key: *key, tables }
+        Self {
+            key: *key,
+            tables,
+            clmul: Clmul::detect(),
+            factors: std::array::from_fn(|word| {
+                let [high, low] =
+                    [0, 32].map(|bits| u64::from(window(key.as_bytes(), word * 32 + bits)));
+                (high << 32 | low).reverse_bits()
+            }),
+        }
     }
 
     /// The key.
@@ -78,6 +95,39 @@ impl Toeplitz {
         self.hash_v6_addrs(source, destination)
             ^ self.at::<32, _>(&source_port.to_be_bytes())
             ^ self.at::<34, _>(&destination_port.to_be_bytes())
+    }
+
+    /// The hashes of many inputs of `N` words from the input's start: as many as there are both
+    /// inputs and outputs.
+    ///
+    /// A word as a polynomial, its first bit in the highest place, times the key's bits, the first
+    /// in the lowest place, has in place 31 + r the sum over all i of bit i of the word times bit
+    /// i + r of the key: bit r of the hash. So the hash is there, last bit first, in places 31 to
+    /// 62.
+    pub(super) fn many<const N: usize>(&self, inputs: &[[u32; N]], hashes: &mut [u32]) {
+        const { assert!(N * 4 <= MAX_INPUT) }
+        let (Some(clmul), Some(factors)) = (self.clmul, self.factors.first_chunk::<N>()) else {
+            for (input, hash) in inputs.iter().zip(hashes) {
+                *hash = self.one(input);
+            }
+            return;
+        };
+        let mut products = [0; BURST];
+        for (inputs, hashes) in inputs.chunks(BURST).zip(hashes.chunks_mut(BURST)) {
+            clmul.products(inputs, factors, &mut products);
+            for (hash, product) in hashes.iter_mut().zip(&products).take(inputs.len()) {
+                *hash = ((product >> 31) as u32).reverse_bits();
+            }
+        }
+    }
+
+    /// The hash of `N` words from the input's start.
+    pub(super) fn one<const N: usize>(&self, words: &[u32; N]) -> u32 {
+        let bytes = words.iter().flat_map(|word| word.to_be_bytes());
+        let tables = self.tables.iter();
+        bytes
+            .zip(tables)
+            .fold(0, |hash, (byte, table)| hash ^ table[usize::from(byte)])
     }
 
     /// What `N` bytes at the position `AT` of the input contribute: `N` lookups and no check.

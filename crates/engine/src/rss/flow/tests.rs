@@ -2,6 +2,7 @@ use super::*;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use corelane_frame::{Burst, Pool, PoolConfig};
 use corelane_wire::build::{
     FrameSpec, Ports, build_arp, build_echo_ipv4, build_echo_ipv6, build_ipv4, build_ipv6,
     build_udp_ipv4, build_udp_ipv6,
@@ -28,11 +29,27 @@ const V4_PORTS: u32 = 0x51cc_c178;
 const V6_ADDRS: u32 = 0x2cc1_8cd5;
 const V6_PORTS: u32 = 0x4020_7d3d;
 
+/// The hash of a frame, alone and in a burst.
 fn hash(frame: &[u8]) -> u32 {
     thread_local! {
         static TOEPLITZ: Toeplitz = Toeplitz::default();
+        static POOL: Pool = Pool::new(PoolConfig::default()).unwrap();
     }
-    TOEPLITZ.with(|toeplitz| flow_hash(toeplitz, frame))
+    TOEPLITZ.with(|toeplitz| {
+        let alone = flow_hash(toeplitz, frame);
+        let mut cache = POOL.with(Pool::cache);
+        let mut burst = Burst::new();
+        cache.alloc_burst(&mut burst, 3);
+        burst[0].set_data(frame).unwrap();
+        burst[1].set_data(frame).unwrap();
+        burst[1].set_rss_hash(7);
+        burst[2].set_data(frame).unwrap();
+        hash_burst(toeplitz, &mut burst);
+        assert_eq!(burst[0].rss_hash(), alone);
+        assert_eq!(burst[1].rss_hash(), 7, "the link's hash stays");
+        assert_eq!(burst[2].rss_hash(), alone);
+        alone
+    })
 }
 
 fn spec4() -> FrameSpec<Ipv4Addr> {

@@ -187,3 +187,19 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn many_at_once_are_as_one_by_one(
+        key: [u8; RSS_KEY_LEN],
+        v4 in proptest::collection::vec(any::<[u32; 3]>(), 0..150),
+        v6 in proptest::collection::vec(any::<[u32; 9]>(), 0..80),
+    ) {
+        let toeplitz = Toeplitz::new(&RssKey::new(key));
+        let mut hashes = [0; 150];
+        toeplitz.many(&v4, &mut hashes);
+        prop_assert!(v4.iter().zip(&hashes).all(|(input, hash)| toeplitz.one(input) == *hash));
+        toeplitz.many(&v6, &mut hashes);
+        prop_assert!(v6.iter().zip(&hashes).all(|(input, hash)| toeplitz.one(input) == *hash));
+    }
+}

@@ -1,0 +1,248 @@
+//! Every counter and every drop reason, where it moves, and what must add up.
+//!
+//! A counter has one writer, the worker or the distributor it belongs to; readers add up. Reports
+//! are read from any thread ([`Monitor`](crate::engine::Monitor)), at no cost to the workers. Read
+//! while frames move, a report's parts are from slightly different moments; at a quiescent point the
+//! identities hold to the frame.
+//!
+//! # Identities
+//!
+//! For each NIC, on each worker and in sum:
+//!
+//! ```text
+//! received = delivered + forwarded + consumed + Σ drops
+//! ```
+//!
+//! ([`NicTotals::balance`](crate::stack::NicTotals::balance) is 0.) Within a burst the outcomes are
+//! added first and `received` last, so that who reads in between sees a balance below 0 and not a
+//! frame that seems lost.
+//!
+//! For each distributor:
+//!
+//! ```text
+//! taken = handed_over + ring_full + those it holds
+//! handed_over = received (of its NIC) + those in the rings and in work
+//! in_flight = taken − ring_full − received
+//! ```
+//!
+//! `in_flight` ([`EngineReport`](crate::engine::EngineReport)) is over all distributors, 0 when every
+//! frame taken has been accounted for by a worker. A link that workers poll themselves has nothing
+//! in between.
+//!
+//! On the way out, for each NIC:
+//!
+//! ```text
+//! frames put in line = sent + send_dropped                                (per worker)
+//! sent (of the NIC)  = sent + send_dropped (of its distributor) + those in the rings
+//! ```
+//!
+//! The second line is for a NIC behind a distributor: there a worker's `sent` says that the ring to
+//! the distributor had room, and the distributor's `sent` that the link had.
+//!
+//! For the pool, when nothing moves:
+//!
+//! ```text
+//! slots = out + in_caches + in_depot + in_strays
+//! out   = allocated − recycled − strays
+//! ```
+//!
+//! # Drop reasons
+//!
+//! Declared once, in `crates/stack/src/drop_reason.rs`: the variant is the counter, the label below
+//! is its name in reports, the description is what [`DropReason::description`] returns.
+//!
+//! | label | dropped by | description |
+//! |---|---|---|
+//! | `ethernet_truncated` | `ethernet_input` | The frame is shorter than an Ethernet header. |
+//! | `unknown_protocol` | `ethernet_input` | The EtherType is of no network protocol the stack has. |
+//! | `ip4_truncated` | `ip4_input` | The packet is shorter than an IPv4 header. |
+//! | `ip4_version` | `ip4_input` | An IPv4 packet whose version is not 4. |
+//! | `ip4_header_length` | `ip4_input` | The IPv4 header length is under 20 bytes or over the packet. |
+//! | `ip4_total_length` | `ip4_input` | The IPv4 total length is under the header's or over the frame's. |
+//! | `ip4_checksum` | `ip4_input` | The IPv4 header checksum is wrong. |
+//! | `ip6_truncated` | `ip6_input` | The packet is shorter than an IPv6 header. |
+//! | `ip6_version` | `ip6_input` | An IPv6 packet whose version is not 6. |
+//! | `ip6_payload_length` | `ip6_input` | The IPv6 payload length is over the frame's. |
+//! | `martian` | `ip6_input` | An address that may not be on the wire in this place, such as an IPv4-mapped one. |
+//! | `invalid_address` | `local_deliver` | The destination is not an address of the NIC. |
+//! | `fragment_unsupported` | `local_deliver` | A fragment: reassembly is not built yet. |
+//! | `icmp_truncated` | `icmp_echo` | The ICMP message is shorter than its header. |
+//! | `icmp_checksum` | `icmp_echo` | The ICMP checksum is wrong. |
+//! | `transport_truncated` | `local_deliver` | The transport header or its length field does not fit the packet. |
+//! | `handler_panicked` | `local_deliver` | The handler panicked over this packet. |
+//!
+//! A packet has one fate, the first that applies: a fragment for nobody's address is
+//! `invalid_address`.
+//!
+//! # Counters of a NIC
+//!
+//! [`NicTotals`](crate::stack::NicTotals), per worker and in sum. They are added to by the burst.
+//!
+//! | counter | counts |
+//! |---|---|
+//! | `received` | frames that a worker took up |
+//! | `received_bytes` | their bytes, Ethernet headers included |
+//! | `delivered` | packets given to a handler, those it did not ask for included |
+//! | `forwarded` | packets sent on to another link: always 0, forwarding is not built |
+//! | `consumed` | packets the stack dealt with itself: echo requests answered |
+//! | `sent` | frames that the way out took (see above) |
+//! | `sent_bytes` | their bytes |
+//! | `send_dropped` | frames that the way out had no room for |
+//! | `drops` | frames dropped, by reason |
+//!
+//! # Counters of a distributor
+//!
+//! [`DistributorReport`](crate::engine::DistributorReport).
+//!
+//! | counter | counts |
+//! |---|---|
+//! | `taken` | frames taken from the link |
+//! | `handed_over` | frames put into workers' rings |
+//! | `ring_full` | frames dropped because a worker's ring was full |
+//! | `wait_polls` | polls in which the link had to wait for room in a ring |
+//! | `polls`, `empty_polls` | polls, and those that found nothing |
+//! | `sent`, `send_dropped` | workers' frames that the link took, and had no room for |
+//! | `finished` | whether the link is at its end and everything handed over |
+//! | `allocations`, `frees` | blocks allocated and freed while polling |
+//!
+//! # Counters of a worker
+//!
+//! [`WorkerReport`](crate::engine::WorkerReport).
+//!
+//! | counter | counts |
+//! |---|---|
+//! | `packets`, `bytes` | frames taken up on all NICs, and their bytes |
+//! | `polls`, `empty_polls` | polls, and those that found nothing |
+//! | `busy_ns`, `idle_ns` | time in runs of polls that found something, and otherwise |
+//! | `handler_panics` | panics of its handler |
+//! | `allocations`, `frees` | blocks allocated and freed while polling, the handler's included |
+//!
+//! Allocations are counted if the program installs the
+//! [`CountingAllocator`](crate::sync::alloc_count::CountingAllocator), and are none otherwise.
+//!
+//! # Counters of the pool
+//!
+//! [`PoolStats`](crate::frame::PoolStats).
+//!
+//! | counter | counts |
+//! |---|---|
+//! | `slots` | slots of the pool |
+//! | `out` | slots that are frames now |
+//! | `in_caches`, `in_depot`, `in_strays` | free slots, by where they are |
+//! | `allocated`, `recycled` | frames handed out, and come back through a cache |
+//! | `strays` | frames come back by drop, the slow way |
+//! | `exhausted` | frames asked for and not given because no slot was free |
+//! | `huge_pages` | whether the kernel took the advice to use huge pages |
+//!
+//! # What no counter has
+//!
+//! What a receive queue counts for itself ([`RxQueue::counters`](crate::engine::link::RxQueue::counters):
+//! packets too large for a slot, say) is not in a report yet. Events that found the stream full are
+//! counted by [`Events::lost`](crate::stack::Events::lost).
+//!
+//! [`DropReason::description`]: crate::stack::DropReason::description
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::{DistributorReport, EngineReport, WorkerReport};
+    use crate::frame::PoolStats;
+    use crate::stack::{DropReason, NicTotals};
+
+    const TEXT: &str = include_str!("accounting.rs");
+
+    /// The rows of the table under a heading, each by its cells.
+    fn table(heading: &str) -> Vec<Vec<&'static str>> {
+        let (_, section) = TEXT
+            .split_once(&format!("//! # {heading}\n"))
+            .expect("the heading is there");
+        let section = section.split("//! # ").next().unwrap_or(section);
+        section
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! | "))
+            .skip(1)
+            .map(|row| {
+                row.trim_end_matches('|')
+                    .split('|')
+                    .map(str::trim)
+                    .collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_drop_reason_is_in_the_table_as_declared() {
+        let rows = table("Drop reasons");
+        let documented: Vec<_> = rows
+            .iter()
+            .map(|row| (row[0].trim_matches('`'), row[2]))
+            .collect();
+        let declared: Vec<_> = DropReason::ALL
+            .iter()
+            .map(|reason| (reason.label(), reason.description()))
+            .collect();
+        assert_eq!(documented, declared);
+    }
+
+    #[test]
+    fn drop_reasons_name_stages_that_are_files() {
+        let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/src/node");
+        for row in table("Drop reasons") {
+            let file = format!("{nodes}/{}.rs", row[1].trim_matches('`'));
+            assert!(std::path::Path::new(&file).exists(), "{file}");
+        }
+    }
+
+    /// Asserts that the table under a heading has exactly these counters.
+    fn assert_counters(heading: &str, fields: &[&str]) {
+        let documented: Vec<_> = table(heading)
+            .iter()
+            .flat_map(|row| row[0].split(", "))
+            .map(|name| name.trim_matches('`'))
+            .collect();
+        assert_eq!(documented, fields, "{heading}");
+    }
+
+    /// The names of fields, after a pattern that does not compile if one is missing.
+    macro_rules! fields {
+        ($type:ident { $($field:ident),* } not $($other:ident),*) => {{
+            fn _complete(it: &$type) {
+                let $type { $($field: _,)* $($other: _,)* } = it;
+            }
+            &[$(stringify!($field)),*]
+        }};
+    }
+
+    #[test]
+    fn every_counter_is_in_a_table() {
+        assert_counters(
+            "Counters of a NIC",
+            fields!(NicTotals {
+                received, received_bytes, delivered, forwarded, consumed, sent, sent_bytes,
+                send_dropped, drops
+            } not),
+        );
+        assert_counters(
+            "Counters of a distributor",
+            fields!(DistributorReport {
+                taken, handed_over, ring_full, wait_polls, polls, empty_polls, sent, send_dropped,
+                finished, allocations, frees
+            } not nic, core),
+        );
+        assert_counters(
+            "Counters of a worker",
+            fields!(WorkerReport {
+                packets, bytes, polls, empty_polls, busy_ns, idle_ns, handler_panics, allocations,
+                frees
+            } not id, core),
+        );
+        assert_counters(
+            "Counters of the pool",
+            fields!(PoolStats {
+                slots, out, in_caches, in_depot, in_strays, allocated, recycled, strays, exhausted,
+                huge_pages
+            } not),
+        );
+        // What a report is made of has a table each; `in_flight` is among the identities.
+        let [..] = fields!(EngineReport { nics, workers, distributors, pool, in_flight } not);
+    }
+}

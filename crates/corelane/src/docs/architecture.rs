@@ -1,0 +1,158 @@
+//! The way of a frame, the crates, and the decisions behind them.
+//!
+//! # The way of a frame
+//!
+//! ```text
+//!  link                     distributor                     worker, one burst at a time
+//!  ────                     ───────────                     ───────────────────────────
+//!  receive queue ─rx_burst─► NIC, RSS hash ─► SPSC ring ─► one snapshot of the NIC
+//!                                                           │
+//!                                                           ├─ ethernet_input: sort by family
+//!                                                           ├─ ip4_input, ip6_input: validate
+//!                                                           ├─ lookup: whose is each destination?
+//!                                                           ├─ local_deliver ──► handler
+//!                                                           │        └─► icmp_echo ─┐
+//!  transmit queue ◄─tx_burst─ ◄──────────── SPSC ring ◄─────┴── link_output ◄───────┘
+//! ```
+//!
+//! 1. **Link to worker.** A link with a receive queue for each of several workers is polled by the
+//!    workers themselves, without the middle column. Any other link gets a
+//!    [`Distributor`](crate::engine::Distributor): it polls the link by bursts of up to
+//!    [`BURST`](crate::frame::BURST) frames, marks each frame with its NIC and, if the link did not,
+//!    with its RSS hash, and sorts them by the hash's low seven bits and a table of 128 entries into
+//!    one line per worker. A line is handed over when 32 frames stand in it, or after 4 polls, or at
+//!    once if the link has gone quiet: few frames do not wait for company that does not come. A full
+//!    ring is a counted drop or back-pressure, as [`WhenFull`](crate::engine::WhenFull) says.
+//! 2. **Input.** The worker takes one burst from each of its inputs per
+//!    [`poll`](crate::engine::Worker::poll). It loads the NIC's snapshot once, sorts the frames by
+//!    EtherType, validates headers, and writes down where the parts of each packet are
+//!    ([`Inbound`](crate::stack::Inbound)); nothing is copied.
+//! 3. **Lookup** in three passes over the burst, so that cache misses overlap: hash and prefetch the
+//!    bucket; match the tags and prefetch the endpoint; compare the key and read kind and count.
+//! 4. **Delivery.** What is nobody's, a fragment or cut short is dropped with its reason. An echo
+//!    request from one host to one host is turned into its reply in place. The rest goes to the
+//!    worker's [`Handler`](crate::stack::Handler), all packets of the burst in one call.
+//! 5. **Afterwards** the counters are added to once, replies are sent, and what is left of the burst
+//!    goes back to the worker's own stock of frames.
+//!
+//! A frame that is dropped is counted and stays where it is in the burst, which the worker returns
+//! as a whole at the end. The stages are the files of `crates/engine/src/node/`.
+//!
+//! # Crates
+//!
+//! ```text
+//! wire ──► sync ──► frame ──► stack ──► engine ──► io ──► corelane ──► tools, benches
+//! ```
+//!
+//! A crate uses those to its left, or some of them, and none to its right.
+//!
+//! | crate | holds | `unsafe` |
+//! |---|---|---|
+//! | [`wire`](crate::wire) | header views and builders, checksums | none |
+//! | [`sync`](crate::sync) | ring, snapshot, references, counters, depot, doorbell, slab | fence 1 |
+//! | [`frame`](crate::frame) | pool, frame handle, burst | fence 2 |
+//! | [`stack`](crate::stack) | NIC, addresses, endpoint table, lookup, delivery, counters | none |
+//! | [`engine`](crate::engine) | RSS, distributors, workers, stages, control thread | none |
+//! | [`io`](crate::io) | links: memory, pcap and pcapng files | none |
+//! | [`corelane`](crate) | this crate: what embedders depend on | none |
+//!
+//! 'None' is `#![forbid(unsafe_code)]`; in the two fenced crates each `unsafe` block states the
+//! invariant it rests on, or clippy fails. `tools/` is the `corelane` command with the load
+//! generator as its library, `benches/` compares parts with their rivals.
+//!
+//! # Control plane and datapath
+//!
+//! | | control plane | datapath |
+//! |---|---|---|
+//! | is | [`Nic`](crate::stack::Nic): ordinary calls, from any thread | [`Worker`](crate::engine::Worker), [`Distributor`](crate::engine::Distributor): one thread each |
+//! | locks | one mutex per NIC, for changes and listings | none |
+//! | allocates | yes | no, after warm-up |
+//! | writes | its own version of the table, then one pointer | its own counters, frames, rings |
+//! | frees | what no worker can see any more | nothing that another thread published |
+//!
+//! A change is in effect when the call returns: a worker sees it from its next burst, and a removed
+//! address already in lookups that start later, because the kind of an endpoint is read from the
+//! endpoint and not from the snapshot. Many changes in one
+//! [`transaction`](crate::stack::Nic::transaction) are one publish.
+//!
+//! The control thread ([`Control`](crate::engine::Control)) looks every 10 ms, and every
+//! millisecond while something waits for a worker to move on: it unlinks endpoints whose last
+//! reference was dropped, tells that they are closed, and frees old snapshots. Every change does the
+//! same in passing.
+//!
+//! The lint `clippy::disallowed_types` keeps locks, channels and `DashMap` out of the datapath
+//! crates; where the control plane uses one it says so with `expect` and a reason. There is one
+//! exception on the datapath: while somebody holds temporary endpoints, a packet whose destination
+//! is not in the table takes a shared lock on a part of the map that they are in.
+//!
+//! # Decisions
+//!
+//! What was decided before the code, and what became of it. Where the code differs, the reason is
+//! given.
+//!
+//! **The unit is the burst.** Stages take up to 64 frames at once. The input stage sorts by family
+//! without a branch, since at random mixes every second branch on the family is mispredicted, in
+//! each stage again.
+//!
+//! **The ring is our own**: by bursts, each end remembering the other's index. A burst is copied in
+//! at most two pieces, and a line of indices crosses between the cores once per burst. The
+//! alternatives are in `benches/`.
+//!
+//! **Frames are handles.** A [`Frame`](crate::frame::Frame) is 32 bytes: pool, slot, place and
+//! length of the data, NIC, receive time, RSS hash, trace bit. *Differs:* the metadata was to stand
+//! in the slot, in front of the data. In the handle it travels through the rings with the frame, by
+//! the lines that cross anyway; whoever needs the hash or the time touches no line of the slot, and
+//! the slot holds packet bytes only.
+//!
+//! **Slots are spread.** *Differs:* slots of 2,048 bytes were to lie side by side. The first lines
+//! of all of them would then share two sets of a 64-set cache. The default
+//! [`Stride`](crate::frame::Stride) adds one line, an odd number of lines in all, so that headers
+//! visit every set; `Packed` is there for memory that a device has to address.
+//!
+//! **The endpoint table copies by page.** *Differs:* pages were to be raw memory, replaced through a
+//! directory of pointers, with a chain of retired pages beside the snapshots. It is extendible
+//! hashing over `Arc`-shared pages of 4 KiB in a two-level directory (root, leaves of 64 pages)
+//! instead, without `unsafe`: a page that a snapshot shares is copied, one that only the next
+//! version has is edited in place, and the `Arc` tells which. A change copies one page, one leaf
+//! and the root; a page that is full splits alone; cloning a table is one count; and a snapshot
+//! frees its pages by being dropped, so there is no chain to keep. A page is 62 buckets of one cache
+//! line: eight one-byte tags, matched at once, and eight indices. Keys are compared in the endpoint,
+//! which a hit touches anyway. The hash has a random seed per NIC, unless one is given.
+//!
+//! **Endpoints are lines in a slab**, found by a 32-bit index and never moved: key, kind and count,
+//! configuration, neighbours in the source address list. So an entry of the table is a tag and an index, and a slot is used again after the wait that frees a snapshot ([memory model](super::memory_model)).
+//!
+//! **Snapshots go through arc-swap** and are read through its `Cache`, once per burst. *Added:* what
+//! a snapshot was the last to lead to is handed back to the publisher when its last reader is gone.
+//! That makes the snapshot's own life the proof that an endpoint can be closed: there is no second
+//! mechanism of epochs.
+//!
+//! **No reference per packet.** Within a burst the snapshot keeps what was found in memory, and
+//! nothing is counted. What outlives the burst is an [`EndpointRef`](crate::stack::EndpointRef),
+//! taken by a try-increment that never counts up from zero.
+//!
+//! **Temporary endpoints.** *Differs:* a packet accepted for nobody's address (a promiscuous NIC, a
+//! range) was to get an endpoint that lives in its worker and dies with the burst. It gets none:
+//! being accepted is a constant in the lookup's result, and an endpoint is made only if somebody
+//! [holds](crate::stack::Packet::hold) it. That one stands in a shared map, visible to all workers
+//! without a publish, and becomes the permanent endpoint if the address is added.
+//!
+//! **Close is an event.** The last reference gone and the last handler that could see it returned,
+//! an endpoint is closed exactly once: its slot can be used again, and
+//! [`Event::EndpointClosed`](crate::stack::Event::EndpointClosed) says so. There is no callback on a
+//! thread of ours.
+//!
+//! **Workers are objects**, and so are distributors and the control plane's share. Threads are
+//! [`Engine::start`](crate::engine::Engine::start)'s business or the embedder's
+//! ([embedding](super::embedding)).
+//!
+//! **The frame pool counts what moves per thread.** Allocations and recyclings are counted by each
+//! thread's cache, and only the slow return (a frame dropped anywhere) touches a shared word. A
+//! frame therefore holds no counted reference to its pool; who frees a pool whose handles are gone
+//! while frames are out is told in the [memory model](super::memory_model).
+//!
+//! **Accounting is exact** ([accounting](super::accounting)): a drop reason is declared once and is
+//! the counter, the label and the description.
+//!
+//! **A handler's panic costs its packet**: it is caught around the handler's burst, counted, told as
+//! an event, and the handler is called again with the packets behind.

@@ -1,0 +1,107 @@
+//! The engine in a program of your own.
+//!
+//! The crate's [first page](crate) has a whole program; `examples/` has it and two more
+//! (`own_threads`, `pcap`). This page is about what the types do not say.
+//!
+//! # Threads
+//!
+//! [`Engine::start`](crate::engine::Engine::start) makes a thread for each distributor, one for each
+//! worker, and one for the control plane; it pins the first two kinds to cores of the process's
+//! mask as far as there are enough ([`Engine::warnings`](crate::engine::Engine::warnings) tells if
+//! not). [`Running::stop`](crate::engine::Running::stop), or dropping it, stops them in order:
+//! distributors take nothing more from their links, workers empty the rings, replies go out.
+//!
+//! An embedder with threads of its own calls
+//! [`Engine::into_workers`](crate::engine::Engine::into_workers) instead and polls three kinds of
+//! objects, each from one thread at a time:
+//!
+//! ```
+//! use corelane::prelude::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (link, peer) = memory_link(MemoryConfig::default())?;
+//! let mut builder = Engine::builder();
+//! builder.nic(NicConfig::new("lan"), Box::new(link));
+//! let mut parts = builder.build()?.into_workers();
+//!
+//! # drop(peer);
+//! // The simplest loop there is: everything on one thread.
+//! let mut open = true;
+//! while open {
+//!     // Dropped when its link is at its end: that closes the workers' rings.
+//!     parts
+//!         .distributors
+//!         .retain_mut(|distributor| distributor.poll() != Polled::Finished);
+//!     open = false;
+//!     for worker in &mut parts.workers {
+//!         if worker.poll() == 0 {
+//!             worker.quiesce();
+//!         }
+//!         open |= !worker.is_finished();
+//!     }
+//!     // At least every few milliseconds; it says how long it can wait.
+//!     parts.control.poll();
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - **Poll.** [`Worker::poll`](crate::engine::Worker::poll) takes up to a burst from each input and
+//!   returns how many frames that were. It does not block.
+//! - **Idle.** What to do after a poll that found nothing is yours; the builder's
+//!   [`Idle`](crate::engine::Idle) is for the engine's own threads. There is no way yet to sleep
+//!   until a worker is rung from a thread of your own: yield, or sleep for a while.
+//! - **Quiesce.** A worker keeps the snapshot of its last burst, and with it whatever was retired
+//!   since: endpoints that were removed are not closed, their slots not used again. Before a thread
+//!   sleeps or does something else for long, call
+//!   [`Worker::quiesce`](crate::engine::Worker::quiesce). The engine's own workers do so before they
+//!   sleep. One that never sleeps, because it polls busily or has traffic on another NIC, lets go of
+//!   a silent NIC's snapshot with that NIC's next frame only.
+//! - **Control.** Without [`Control::poll`](crate::engine::Control::poll) nothing is wrong, but late:
+//!   dropped references are noticed, and endpoints closed, at the next change only.
+//! - **The end.** Dropping a distributor closes the workers' rings; a worker is finished when its
+//!   rings are closed and empty. Replies still on their way to a dropped distributor are lost with
+//!   it: with traffic out, poll it until `sent` of the NIC is `sent + send_dropped` of the
+//!   distributor ([accounting](super::accounting)).
+//!
+//! # Handlers
+//!
+//! Each worker has its own [`Handler`](crate::stack::Handler), made by the closure given to the
+//! builder, so a handler needs no lock for what is its own. It is given packets whose network header
+//! has been validated and whose transport header, for UDP and TCP, is there whole; the transport
+//! checksum is not verified ([`Packet::udp`](crate::stack::Packet::udp) says how to).
+//!
+//! - Override [`burst`](crate::stack::Handler::burst) to do something once per burst.
+//! - What a handler allocates or locks is on the datapath. `WorkerReport::allocations` shows it.
+//! - **A panic** costs the packet it happened over: counted as `handler_panicked`, told as
+//!   [`Event::HandlerPanicked`](crate::stack::Event::HandlerPanicked), the frame back in its pool.
+//!   The handler is called again with the next packet, so its state must be one to go on from. With
+//!   `panic = "abort"` in the profile the process ends, as everywhere.
+//! - **A packet to keep:** [`Packet::take`](crate::stack::Packet::take) moves the frame out; it counts
+//!   as delivered. A frame that is kept is a slot that the pool lacks, so make the pool larger by
+//!   what you keep ([`Builder::pool`](crate::engine::Builder::pool)). Give it back with a
+//!   [`PoolCache`](crate::frame::PoolCache) of the thread that has it, or drop it anywhere, on any
+//!   thread, a little slower. It may outlive the engine.
+//! - **An address to keep:** [`Packet::hold`](crate::stack::Packet::hold) takes a reference that
+//!   outlives the burst. For a flow, not for every packet.
+//! - **Sending** is not among what a handler can do yet ([limits](super::limits)).
+//!
+//! # Addresses
+//!
+//! [`Nic`](crate::stack::Nic) is a handle to clone and use from any thread, while traffic flows. A
+//! change is in effect when the call returns, for every worker from its next burst. Add many
+//! addresses in one [`transaction`](crate::stack::Nic::transaction): workers see all or none, and it
+//! is one publish. (A removal inside is seen at once.)
+//!
+//! # Frames going in
+//!
+//! Through a [memory link](crate::io::memory), or a [`Link`](crate::engine::link::Link) of your own:
+//! a receive queue that fills frames from the [`PoolCache`](crate::frame::PoolCache) it is given.
+//! Send by bursts. Full is an outcome: what did not fit is still in your burst.
+//!
+//! # Events
+//!
+//! [`Running::events`](crate::engine::Running::events) (or `Parts::events`) is a stream of 4,096
+//! events: endpoints closed, handlers that panicked, links that failed. A slow reader holds up
+//! nothing: what finds the stream full is lost and
+//! [counted](crate::stack::Events::lost).

@@ -1,0 +1,41 @@
+//! What corelane does not do yet.
+//!
+//! | | as it is |
+//! |---|---|
+//! | **Real links** | memory and capture files only: no TAP, AF_PACKET, AF_XDP or DPDK |
+//! | **ARP and neighbor discovery** | not answered, nothing resolved: ARP is dropped as `unknown_protocol`; neighbor discovery for an address of the NIC goes to the handler as any ICMPv6 |
+//! | **Duplicate address detection** | an address is in use as soon as it is added |
+//! | **Groups** | no multicast membership, IGMP or MLD: packets to groups and broadcasts are `invalid_address`, unless the NIC is promiscuous |
+//! | **Fragments** | dropped as `fragment_unsupported`, IPv4 and IPv6 |
+//! | **IPv6 extension headers** | not looked into on delivery: the first one stands as the packet's protocol (RSS does look behind some, for the ports) |
+//! | **IPv4 options** | skipped, not interpreted |
+//! | **Forwarding and routes** | none: `forwarded` is always 0 |
+//! | **Sockets and demultiplexing** | none: a worker's handler gets every packet of every NIC and sorts it itself |
+//! | **TCP** | the header is checked for being there whole, no more |
+//! | **Transport checksums** | UDP's and TCP's are not verified on delivery; ICMP's are |
+//! | **Sending** | the engine sends echo replies and nothing else; a handler has no way to send |
+//! | **ICMP errors** | none are sent, received ones go to the handler |
+//! | **MAC filter** | none: the destination MAC address is not looked at |
+//! | **VLAN** | tagged frames are `unknown_protocol` (RSS does look behind up to two tags) |
+//! | **MTU** | a link has one, nothing is measured against it |
+//! | **Offloads** | none: no checksum, segmentation or coalescing; one frame is one slot, at most 128 KiB |
+//! | **Traces and taps** | a frame has a trace bit that nothing reads yet; no packet endpoints |
+//! | **Queues' own counters** | what a receive queue counts is not in reports |
+//! | **Handlers at run time** | handlers, NICs and workers are fixed when the engine is built |
+//! | **RSS at run time** | key and table are fixed when the engine is built |
+//! | **Shrinking** | the endpoint table and its slab do not give memory back when addresses go; slots and pages are used again |
+//! | **Quiescence by NIC** | a worker that never sleeps (it polls busily, or has traffic on another NIC) lets go of a NIC's old snapshot with that NIC's next frame only |
+//! | **Command** | `bench` and `replay` are there; `search`, `sim`, `up`, `ctl`, `top` and the others are not |
+//! | **Platforms** | built and tested on Linux, x86-64 |
+//!
+//! # Bounds
+//!
+//! | | at most |
+//! |---|---|
+//! | frames in a burst | 64 |
+//! | workers | 128, the entries of the RSS table |
+//! | slots of a pool | 2²⁴ − 1 |
+//! | bytes of a slot | 128 KiB, headroom included |
+//! | endpoints of a NIC | 10 million is what it is built for; the table's directory ends at 2²² pages of some 250 to 370 |
+//! | references to one endpoint | 2³⁰ − 2 |
+//! | events not yet read | 4,096 |

@@ -1,0 +1,204 @@
+//! The lock-free parts in prose: who writes, who reads, which edge orders what.
+//!
+//! An *edge* is a release store that an acquire load reads from: what was done before the one is
+//! visible after the other. Every part here rests on a few of them. They are explored by
+//! [loom](https://docs.rs/loom), which tries the interleavings of a small model and the values that
+//! each load may return; the code that runs in production is the code that is explored,
+//! [`sync::primitive`](crate::sync::primitive) switching the atomics underneath. `ci/loom` runs the
+//! models. Each tells its race in prose above the test, and fails if the race it is about never
+//! comes about.
+//!
+//! | part | models |
+//! |---|---|
+//! | ring | `crates/sync/tests/loom_ring.rs` |
+//! | snapshot | `crates/sync/tests/loom_snapshot.rs` |
+//! | references | `crates/sync/tests/loom_refs.rs` |
+//! | both together: an endpoint's life | `crates/sync/tests/loom_lifetime.rs` |
+//! | depot | `crates/sync/tests/loom_depot.rs` |
+//! | doorbell | `crates/sync/tests/loom_doorbell.rs` |
+//! | the pool's end (orphans) | `crates/frame/src/orphans.rs` |
+//!
+//! Not modelled: the counters (one writer, plain loads and stores, nothing is ordered by them), the
+//! slab (a chunk's pointer is stored with release once and loaded with acquire), and the race
+//! between holding and adding an address, which is told [below](#holding-against-adding).
+//!
+//! # Ring
+//!
+//! ```text
+//!        head: stored by the consumer        tail: stored by the producer
+//!          │                                   │
+//!  ────────┼───────────────────────────────────┼──────────
+//!   free   │ items: the consumer's             │ free: the producer's
+//!  ────────┴───────────────────────────────────┴──────────
+//!
+//!  producer                                     consumer
+//!  write slots                                  load tail    Acquire ◄─┐
+//!  store tail     Release ─────────────────────────────────────────────┘
+//!  load head      Acquire ◄─┐                   read slots
+//!  overwrite slots          └───────────────────store head   Release
+//! ```
+//!
+//! Two edges, one in each direction: items arrive before they are read, and are read before their
+//! slots are overwritten. Each index has one writer, so there is no read-modify-write. Each end
+//! keeps the other's index as last seen and looks again only when that is not enough; an old value
+//! is a smaller promise, never a wrong one. That an end is gone is a flag of its own, stored with
+//! release after the last index, so that *closed* is never seen before the last item.
+//!
+//! Models: order, once, whole, also across the wrap (`one_by_one_in_order_none_lost_none_doubled`,
+//! `bursts_that_wrap_keep_order`, `bursts_that_are_cut_keep_order`); what is inside is dropped once
+//! (`items_inside_are_dropped_once_whoever_goes_last`); the last item comes before *closed*
+//! (`closed_is_seen_after_the_last_item`).
+//!
+//! # Snapshot
+//!
+//! ```text
+//!  publisher (under the NIC's lock)                 reader (one per worker and NIC)
+//!  build B
+//!  swap pointer A → B ────────── (1) ─────────────► load: pointer differs: count up B
+//!  keep A, with what it was the last to lead to        │  burst: reads B
+//!                                                      │  (up to here it may have read A)
+//!  collect: am I the last to count A? ◄─── (2) ──── let go of A: count down
+//!    yes: free A, hand back what came with it
+//! ```
+//!
+//! *Publish.* (1) A reader that got B sees all that went into it. While nothing changed, `load`
+//! compares one pointer with a relaxed read; answered by the old pointer, the burst runs as if it
+//! had begun a moment earlier. A reader that learnt of the publish through anything that
+//! synchronises finds B.
+//!
+//! *Retire.* A replaced snapshot waits in the publisher's list with its *garbage*: the endpoints
+//! that no snapshot from B on leads to.
+//!
+//! *Who frees.* The publisher, always: it gives up its own count last, when it is the only one (2).
+//! A count cannot come back to a snapshot that is no longer behind the pointer, since it could come
+//! only from the pointer or from another count. So a worker's `load` frees nothing, and garbage
+//! comes back when the snapshot it came with and all before that are gone.
+//!
+//! *Quiescence.* A reader that quiesced holds nothing, and nothing waits for it.
+//! [`Worker::quiesce`](crate::engine::Worker::quiesce) is called by the engine's own threads before
+//! they sleep.
+//!
+//! Models: `publish_and_collect_against_bursts`, `garbage_of_two_publishes_with_two_readers`,
+//! `quiesce_against_publish_and_collect`, `a_publish_one_was_told_of_is_seen`,
+//! `retire_against_readers`. *Not seen by them:* arc-swap itself. Its `swap` and its full load are
+//! one step each in the model, with the edges they promise; how arc-swap keeps the promise (debts
+//! that a writer pays) is its own tests' business.
+//!
+//! # References and lifetimes
+//!
+//! Kind and count of an endpoint are one word, changed together by compare-and-swap:
+//!
+//! ```text
+//!  add ─────────► Permanent, 1      the 1 is the table's bias
+//!                   │     ▲
+//!    hold: +1       │     │  add again: +1 (bias), revived
+//!    drop: −1       │     │
+//!                   ▼     │
+//!  remove: −1 ──► PermanentExpired, n ── last drop ──► 0: dead, for good
+//!
+//!  hold of nobody's address ──► Temporary, 1 ── last drop ──► 0: dead, for good
+//!                                   └─ add: +1 (bias) ──► Permanent
+//! ```
+//!
+//! (`PermanentTentative` is there for duplicate address detection and not used yet.) Zero is final:
+//! a reference is taken from n to n + 1 only if n > 0. The step that reaches zero, and only it, is
+//! told so; every step that may end a life both acquires and releases, so the one who is told sees
+//! what every holder did.
+//!
+//! Then, in this order:
+//!
+//! ```text
+//!  count reaches 0          on any thread: the word of it goes into a queue
+//!  unlink                   control plane: out of the table or the map; publish
+//!  … every reader of an older snapshot moves on …
+//!  close                    control plane: Event::EndpointClosed, the slot can be used again
+//! ```
+//!
+//! A worker that found the endpoint before it was unlinked has the older snapshot until its burst is
+//! over, so close comes after its handler returned; and a slot is not used again while a worker can
+//! have its old index. A caller of [`hold`](crate::stack::Nic::hold) that is no worker keeps a
+//! snapshot meanwhile too, for the same reason. A slot counts its lives, so that a word of death
+//! that comes late is not taken for the next life's.
+//!
+//! Models of the word: `promote_against_the_last_release`, `acquire_against_the_last_release`,
+//! `expire_against_acquire_and_release`, `expire_against_expire`, `releases_at_once`,
+//! `settle_against_expire`, `promote_against_expire`, `reset_against_acquire`. Models of word and
+//! snapshot together, which show no handler after close, no close during a handler, no endpoint
+//! closed twice or never: `removal_against_bursts`, `removal_against_two_workers`,
+//! `removal_against_a_route`, `addition_against_the_last_release`,
+//! `reuse_of_a_place_against_bursts`. *Not seen by them:* the real table, slab and queue. The model
+//! has a table of one address, two places and a list behind a lock.
+//!
+//! ## Holding against adding
+//!
+//! Holding nobody's address makes a temporary endpoint without the NIC's lock. Meanwhile the control
+//! plane may add that address. Each side first shows its own and then looks for the other's:
+//!
+//! ```text
+//!  add (with the NIC's lock)                hold (without)
+//!  1. publish the permanent endpoint        1. put the temporary one into the map
+//!  2. look into the map; found: take        2. load the newest snapshot; a permanent one found:
+//!     it out                                   give the temporary back, refer to that
+//! ```
+//!
+//! This is the store-then-load pattern, where each side could miss the other's store if its own load
+//! went first. If the map is not empty, its lock orders the two. That it is empty is told by its size
+//! alone: the size is changed, and the pointer swapped and loaded, by sequentially consistent
+//! operations, and the adding side reads the size behind its swap. So one at least finds the other.
+//! Whoever already refers to the temporary endpoint keeps it, unlinked. This argument is in prose only: pointer and map are arc-swap's and
+//! dashmap's, which loom does not see. `crates/corelane/tests/threads.rs` runs additions, removals
+//! and holds against traffic.
+//!
+//! # Depot and orphans of the frame pool
+//!
+//! ```text
+//!  thread A: magazine of 64 slots                    thread B: magazine of 64 slots
+//!      │ full: push                                        ▲ empty: pop
+//!      ▼                                                   │
+//!  depot: [ full ]─► m ─► m ─► m      [ empty ]─► m ─► m ──┘
+//! ```
+//!
+//! *Depot.* Two stacks of magazines, full and empty. A magazine on neither belongs to the thread
+//! that took it off. The head of a stack is an index with a tag that every change increments, so
+//! that a top which was taken and came back is not taken for unchanged. Push releases, pop
+//! acquires. Models: `no_magazine_is_in_two_hands`, `what_is_left_arrives_once`,
+//! `a_top_that_came_back_is_not_taken_for_unchanged`.
+//!
+//! *Orphans.* A frame keeps its pool's memory alive without holding a count. Frames that came back
+//! by drop are counted in one word, downwards from 0; the rest is counted by each cache for itself.
+//! When the last handle goes, all caches are gone and *allocated − recycled* is final; it is added
+//! to the word, which is from then on the number of frames out:
+//!
+//! ```text
+//!            last handle: + (allocated − recycled)
+//!  −strays ─────────────────────────────────────────► frames out ── each stray −1 ──► 0: free
+//! ```
+//!
+//! The word reaches 0 after the addition exactly once: by the addition, or by one stray. Models:
+//! `two_frames_race_the_last_handle`, `a_frame_that_stays_out_keeps_the_pool`,
+//! `strays_that_were_handed_out_again_count_anew`. *Not seen by them:* the pool itself, whose queue
+//! of strays is crossbeam's.
+//!
+//! # Doorbell
+//!
+//! ```text
+//!  worker                                giver
+//!  state = sleeping                      work is published
+//!  fence SeqCst                          fence SeqCst
+//!  is there work? then stay up           is it sleeping? then wake it
+//!  park                                  unpark
+//! ```
+//!
+//! Of the two fences one is first. If the worker's, the giver sees it sleeping and wakes it; if the
+//! giver's, the worker finds the work. While the worker is awake a ring is a fence and a load. A
+//! wake-up that comes late, for a sleep that is over, is told from a real one by the state. Models:
+//! `a_ring_is_not_slept_through`, `a_late_token_does_not_hide_the_next_ring`,
+//! `two_givers_are_both_heard`, `a_ring_at_the_timeout_is_not_lost`. *Not seen by them:* crossbeam's
+//! parker, which the model replaces by one of loom's primitives.
+//!
+//! # Counters
+//!
+//! One writer per block, by type, on cache lines of its own: a plain load and a plain store. Readers
+//! see each counter at some moment and never going back; two counters may be from different
+//! moments. What is added first and what last is chosen so that reports err to one side
+//! ([accounting](super::accounting)).
