@@ -19,13 +19,18 @@ const PRESENT: usize = 1024;
 /// A thread that adds and removes addresses at a rate.
 ///
 /// Changes are planned at constant gaps; a change adds a new address or, in turn, removes the
-/// oldest of those it added. A thread that is behind catches up without a pause; one that cannot
-/// keep up achieves what it achieves.
+/// oldest of those it added. A thread that is behind catches up without a pause, but not by more
+/// than 10 ms: one that cannot keep up achieves what it achieves.
 pub struct Churn {
     shared: Arc<Shared>,
     thread: JoinHandle<Recorded>,
     per_s: u32,
+    since: Instant,
+    recorded: Duration,
 }
+
+/// What is planned and further behind than this is planned anew.
+const BACKLOG: Duration = Duration::from_millis(10);
 
 #[derive(Default)]
 struct Shared {
@@ -49,22 +54,35 @@ impl Churn {
         let thread = thread::Builder::new()
             .name("churn".to_owned())
             .spawn(move || run(&nic, plan, per_s, &for_thread))?;
-        Ok(Self { shared, thread, per_s })
+        Ok(Self {
+            shared,
+            thread,
+            per_s,
+            since: Instant::now(),
+            recorded: Duration::ZERO,
+        })
     }
 
     /// Says whether changes are recorded from now on.
-    pub fn record(&self, on: bool) {
-        self.shared.recording.store(on, Ordering::Relaxed);
+    pub fn record(&mut self, on: bool) {
+        let was_on = self.shared.recording.swap(on, Ordering::Relaxed);
+        let now = Instant::now();
+        if was_on {
+            self.recorded += now - self.since;
+        }
+        self.since = now;
     }
 
-    /// Ends it, removes what it added, and tells what was recorded, over `window`. None if the
-    /// thread is gone by a panic.
-    pub fn finish(self, window: Duration) -> Option<ChurnShare> {
+    /// Ends it, removes what it added, and tells what was recorded. None if the thread is gone by a
+    /// panic.
+    pub fn finish(mut self) -> Option<ChurnShare> {
+        self.record(false);
         self.shared.stop.store(true, Ordering::Relaxed);
         let Recorded { publish, failed } = self.thread.join().ok()?;
         Some(ChurnShare {
             asked_per_s: self.per_s.into(),
-            achieved_per_s: publish.len() as f64 / window.as_secs_f64().max(f64::MIN_POSITIVE),
+            achieved_per_s: publish.len() as f64
+                / self.recorded.as_secs_f64().max(f64::MIN_POSITIVE),
             changes: publish.len(),
             failed,
             publish_ns: Percentiles::of(&publish),
@@ -73,7 +91,10 @@ impl Churn {
 }
 
 fn run(nic: &Nic, plan: AddressPlan, per_s: u32, shared: &Shared) -> Recorded {
-    let mut recorded = Recorded { publish: latency::histogram(), failed: 0 };
+    let mut recorded = Recorded {
+        publish: latency::histogram(),
+        failed: 0,
+    };
     let mut present = VecDeque::with_capacity(PRESENT);
     let mut next = 0u32;
     let mut add = || {
@@ -91,7 +112,7 @@ fn run(nic: &Nic, plan: AddressPlan, per_s: u32, shared: &Shared) -> Recorded {
     });
 
     let gap = 1e9 / f64::from(per_s.max(1));
-    let start = Instant::now();
+    let mut start = Instant::now();
     let mut change = 0u64;
     while !shared.stop.load(Ordering::Relaxed) {
         let planned = Duration::from_nanos((change as f64 * gap) as u64);
@@ -104,6 +125,11 @@ fn run(nic: &Nic, plan: AddressPlan, per_s: u32, shared: &Shared) -> Recorded {
             thread::sleep(early.min(Duration::from_millis(10)));
             continue;
         }
+        if let Some(behind) = elapsed.checked_sub(planned)
+            && behind > BACKLOG
+        {
+            start += behind - BACKLOG;
+        }
         let before = Instant::now();
         let changed = if change.is_multiple_of(2) {
             let address = add();
@@ -113,7 +139,9 @@ fn run(nic: &Nic, plan: AddressPlan, per_s: u32, shared: &Shared) -> Recorded {
             }
             added
         } else {
-            present.pop_front().is_some_and(|oldest| nic.remove_address(oldest).is_ok())
+            present
+                .pop_front()
+                .is_some_and(|oldest| nic.remove_address(oldest).is_ok())
         };
         if shared.recording.load(Ordering::Relaxed) {
             let took = u64::try_from(before.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -23,12 +23,9 @@ pub struct Handled {
     pub latency: Option<Histogram<u64>>,
 }
 
-/// Makes the handlers of a run, and collects what they counted.
+/// The handlers of a run, and what they counted.
 pub struct Handlers {
-    clock: Clock,
-    latency: bool,
-    window: Arc<AtomicU64>,
-    results: Sender<Handled>,
+    maker: HandlerMaker,
     collected: Receiver<Handled>,
 }
 
@@ -36,28 +33,24 @@ impl Handlers {
     /// Handlers that read this clock, if they measure latency.
     pub fn new(clock: Clock, latency: bool) -> Self {
         let (results, collected) = unbounded();
-        Self { clock, latency, window: Arc::default(), results, collected }
+        let maker = HandlerMaker {
+            clock,
+            latency,
+            window: Arc::default(),
+            results,
+        };
+        Self { maker, collected }
     }
 
-    /// The handler of a worker.
-    pub fn handler(&self, worker: usize) -> CountingHandler {
-        CountingHandler {
-            clock: self.clock,
-            window: Arc::clone(&self.window),
-            of_window: 0,
-            handled: Handled {
-                worker,
-                packets: 0,
-                bytes: 0,
-                latency: self.latency.then(latency::histogram),
-            },
-            results: self.results.clone(),
-        }
+    /// What makes them.
+    pub fn maker(&self) -> HandlerMaker {
+        self.maker.clone()
     }
 
-    /// What starts windows.
-    pub fn windows(&self) -> Windows {
-        Windows { window: Arc::clone(&self.window) }
+    /// Makes every handler start from zero with its next burst. Only while nothing is in flight:
+    /// what is, would be in neither window.
+    pub fn start_window(&self) {
+        self.maker.window.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What handlers that are gone counted, by worker. A handler answers when it is dropped.
@@ -68,17 +61,31 @@ impl Handlers {
     }
 }
 
-/// Starts windows for the handlers.
+/// Makes handlers.
 #[derive(Clone)]
-pub struct Windows {
+pub struct HandlerMaker {
+    clock: Clock,
+    latency: bool,
     window: Arc<AtomicU64>,
+    results: Sender<Handled>,
 }
 
-impl Windows {
-    /// Makes every handler start from zero with its next burst. Only while nothing is in flight:
-    /// what is, would be in neither window.
-    pub fn start(&self) {
-        self.window.fetch_add(1, Ordering::Relaxed);
+impl HandlerMaker {
+    /// The handler of a worker.
+    pub fn handler(&self, worker: usize) -> CountingHandler {
+        let latency = self.latency.then(latency::histogram);
+        CountingHandler {
+            clock: self.clock,
+            window: Arc::clone(&self.window),
+            of_window: 0,
+            handled: Handled {
+                worker,
+                packets: 0,
+                bytes: 0,
+                latency,
+            },
+            results: self.results.clone(),
+        }
     }
 }
 
@@ -140,7 +147,12 @@ impl Handler for CountingHandler {
 
 impl Drop for CountingHandler {
     fn drop(&mut self) {
-        let nothing = Handled { worker: 0, packets: 0, bytes: 0, latency: None };
+        let nothing = Handled {
+            worker: 0,
+            packets: 0,
+            bytes: 0,
+            latency: None,
+        };
         let mut handled = std::mem::replace(&mut self.handled, nothing);
         if self.of_window != self.window.load(Ordering::Relaxed) {
             // It saw no packet of the last window.

@@ -1,8 +1,40 @@
 //! The load generator of corelane and the verbs of its command line, as a library.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`generator`] | the link whose frames are made up or replayed, due at planned times |
+//! | [`handler`], [`latency`] | what takes the packets, counts them and measures their latency |
+//! | [`churn`] | addresses that come and go while traffic flows |
+//! | [`run`] | an engine under a generator: set-up, windows, from counters to a report |
+//! | [`report`] | the report, its books, its JSON layout ([`report::schema`]) |
+//! | [`cli`], [`mod@unit`] | the command line, and values as people write them |
+//! | [`verb`] | what each verb does |
+//!
+//! # A run
+//!
+//! ```text
+//!   set up ──► warm-up ──► nothing in flight ──► window ──► nothing in flight ──► stop
+//!                                          │                                 │
+//!                                    counters before                  counters after
+//! ```
+//!
+//! The books are those between the two readings of the counters. Because nothing is in flight at
+//! either, they have to balance to the frame, and a run whose books do not ends with its own exit
+//! status.
 
 #![forbid(unsafe_code)]
 
+pub mod churn;
+pub mod cli;
 pub mod clock;
+pub mod exit;
 pub mod generator;
+pub mod handler;
+pub mod interrupt;
 pub mod latency;
+pub mod machine;
+pub mod progress;
+pub mod report;
+pub mod run;
 pub mod unit;
+pub mod verb;

@@ -40,7 +40,11 @@ fn cpu_model(cpuinfo: &str) -> Option<String> {
         })
     };
     field("model name").or_else(|| {
-        Some(format!("CPU implementer {} part {}", field("CPU implementer")?, field("CPU part")?))
+        Some(format!(
+            "CPU implementer {} part {}",
+            field("CPU implementer")?,
+            field("CPU part")?
+        ))
     })
 }
 
@@ -56,8 +60,15 @@ pub struct Versions {
 impl Versions {
     /// Of this build.
     pub fn here() -> Self {
-        let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
-        Self { corelane: env!("CARGO_PKG_VERSION"), profile }
+        let profile = if cfg!(debug_assertions) {
+            "debug"
+        } else {
+            "release"
+        };
+        Self {
+            corelane: env!("CARGO_PKG_VERSION"),
+            profile,
+        }
     }
 }
 
@@ -70,7 +81,10 @@ mod tests {
         let x86 = "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nmodel name\t: other\n";
         assert_eq!(cpu_model(x86).as_deref(), Some("Some CPU @ 2 GHz"));
         let arm = "CPU implementer\t: 0x41\nCPU part\t: 0xd40\n";
-        assert_eq!(cpu_model(arm).as_deref(), Some("CPU implementer 0x41 part 0xd40"));
+        assert_eq!(
+            cpu_model(arm).as_deref(),
+            Some("CPU implementer 0x41 part 0xd40")
+        );
         assert_eq!(cpu_model("nothing"), None);
     }
 

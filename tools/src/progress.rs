@@ -1,5 +1,6 @@
 //! The live line on a terminal.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::report::scaled;
 /// A line that says what goes on, on standard error if that is a terminal; nothing otherwise.
 pub struct Progress {
     bar: ProgressBar,
+    whole: Cell<Option<Duration>>,
 }
 
 impl Progress {
@@ -25,21 +27,25 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg}") {
             bar.set_style(style);
         }
-        Self { bar }
+        Self {
+            bar,
+            whole: Cell::new(None),
+        }
     }
 
-    /// What goes on now.
-    pub fn stage(&self, what: &'static str) {
+    /// What goes on now, and how long it is to take, if that is known.
+    pub fn stage(&self, what: &'static str, whole: Option<Duration>) {
+        self.whole.set(whole);
         self.bar.set_prefix(what);
         self.bar.set_message("");
         self.bar.tick();
     }
 
-    /// How far it is: `elapsed` of `whole`, at so many frames per second.
-    pub fn update(&self, elapsed: Duration, whole: Option<Duration>, pps: f64) {
+    /// How far it is, at so many frames per second.
+    pub fn update(&self, elapsed: Duration, pps: f64) {
         let elapsed = elapsed.as_secs_f64();
         let rate = scaled(pps, "pps");
-        self.bar.set_message(match whole {
+        self.bar.set_message(match self.whole.get() {
             Some(whole) => format!("{elapsed:.1} of {:.1} s, {rate}", whole.as_secs_f64()),
             None => format!("{elapsed:.1} s, {rate}"),
         });

@@ -132,14 +132,8 @@ pub struct Worker {
     burst: Burst,
     packets: Box<PacketBurst>,
     panics: Vec<node::HandlerPanic>,
-    /// Since when it has been busy (or idle), and which of the two.
-    since: Option<Instant>,
-    busy: bool,
-    polls_until_clock: u32,
+    times: Times,
 }
-
-/// Polls of an unchanging state after which the times are brought up to date.
-const CLOCK_EVERY: u32 = 4096;
 
 impl Worker {
     pub(crate) fn new(parts: WorkerParts) -> (Self, CounterReader<WorkerCounter>) {
@@ -157,9 +151,7 @@ impl Worker {
             burst: Burst::new(),
             packets: Box::default(),
             panics: Vec::new(),
-            since: None,
-            busy: false,
-            polls_until_clock: CLOCK_EVERY,
+            times: Times::default(),
         };
         (worker, reader)
     }
@@ -179,9 +171,7 @@ impl Worker {
     ///
     /// It does not block, lock or allocate, whatever the handler does aside.
     pub fn poll(&mut self) -> usize {
-        if self.since.is_none() {
-            self.begin();
-        }
+        self.times.begin_poll(&mut self.counters);
         let allocated = alloc_count::this_thread();
         let mut frames = 0;
         for port in 0..self.ports.len() {
@@ -193,7 +183,7 @@ impl Worker {
         } else {
             self.count_allocations(allocated);
         }
-        self.count_time(frames > 0);
+        self.times.end_poll(frames > 0, &mut self.counters);
         frames
     }
 
@@ -279,7 +269,7 @@ impl Worker {
             }
         }
         self.quiesce();
-        self.settle_time();
+        self.times.settle(&mut self.counters);
     }
 
     /// Polls no receive queue of its own any more; rings end when their distributor lets go.
@@ -289,12 +279,6 @@ impl Worker {
                 port.source = Source::Ended;
             }
         }
-    }
-
-    /// The first poll, on the thread that polls.
-    #[cold]
-    fn begin(&mut self) {
-        self.since = Some(Instant::now());
     }
 
     #[inline]
@@ -307,31 +291,58 @@ impl Worker {
             self.counters.add(WorkerCounter::Frees, since.frees);
         }
     }
+}
 
-    /// Reads the clock when work begins or ends, and now and then in between: a worker that is
-    /// busy throughout reads it next to never.
+/// How long a worker was busy and how long idle.
+///
+/// The clock is read at the start of polls while it is idle and at the end of the busy time, so
+/// that a worker that is busy throughout reads it next to never.
+#[derive(Default)]
+struct Times {
+    /// The end of what is counted; None before the first poll.
+    counted_to: Option<Instant>,
+    busy: bool,
+    polls_until_settled: u32,
+}
+
+/// Busy polls after which the counter is brought up to date, for who watches it.
+const SETTLE_EVERY: u32 = 4096;
+
+impl Times {
     #[inline]
-    fn count_time(&mut self, busy: bool) {
-        self.polls_until_clock -= 1;
-        if busy != self.busy || self.polls_until_clock == 0 {
-            self.settle_time();
-            self.busy = busy;
+    fn begin_poll(&mut self, counters: &mut CounterWriter<WorkerCounter>) {
+        if !self.busy {
+            self.settle(counters);
         }
     }
 
-    fn settle_time(&mut self) {
-        self.polls_until_clock = CLOCK_EVERY;
+    #[inline]
+    fn end_poll(&mut self, worked: bool, counters: &mut CounterWriter<WorkerCounter>) {
+        if !self.busy {
+            // Busy since the poll began.
+            self.busy = worked;
+            self.polls_until_settled = SETTLE_EVERY;
+            return;
+        }
+        self.polls_until_settled -= 1;
+        if !worked || self.polls_until_settled == 0 {
+            self.settle(counters);
+            self.busy = worked;
+            self.polls_until_settled = SETTLE_EVERY;
+        }
+    }
+
+    /// Counts the time since the last call as what the worker was during it.
+    fn settle(&mut self, counters: &mut CounterWriter<WorkerCounter>) {
         let now = Instant::now();
-        let elapsed = self
-            .since
-            .map_or(0, |since| now.duration_since(since).as_nanos() as u64);
         let counter = if self.busy {
             WorkerCounter::BusyNs
         } else {
             WorkerCounter::IdleNs
         };
-        self.counters.add(counter, elapsed);
-        self.since = Some(now);
+        if let Some(before) = self.counted_to.replace(now) {
+            counters.add(counter, now.duration_since(before).as_nanos() as u64);
+        }
     }
 }
 

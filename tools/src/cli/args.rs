@@ -15,10 +15,10 @@ use crate::unit::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Synthetic traffic through the engine, in memory
-    #[command(after_help = super::usage::BENCH_NOTES)]
+    #[command(after_help = super::usage::BENCH_NOTES, allow_negative_numbers = true)]
     Bench(BenchArgs),
     /// Captures as the traffic
-    #[command(after_help = super::usage::REPLAY_NOTES)]
+    #[command(after_help = super::usage::REPLAY_NOTES, allow_negative_numbers = true)]
     Replay(ReplayArgs),
 }
 
@@ -169,7 +169,9 @@ impl EngineArgs {
 
     /// Whether nothing but JSON may go to standard output.
     pub fn json_to_stdout(&self) -> bool {
-        self.json.as_deref().is_some_and(|path| path.as_os_str() == "-")
+        self.json
+            .as_deref()
+            .is_some_and(|path| path.as_os_str() == "-")
     }
 }
 
@@ -193,11 +195,11 @@ fn churn(text: &str) -> Result<u32, ValueError> {
 }
 
 fn ring(text: &str) -> Result<usize, ValueError> {
-    count(text, "a ring size", 64..=1 << 20).map(|n| n as usize)
+    count(text, "a ring size", 64..=1 << 16).map(|n| n as usize)
 }
 
 fn pool_slots(text: &str) -> Result<usize, ValueError> {
-    count(text, "a number of slots", 64..=1 << 22).map(|n| n as usize)
+    count(text, "a number of slots", 64..=1 << 20).map(|n| n as usize)
 }
 
 fn repeat(text: &str) -> Result<u32, ValueError> {

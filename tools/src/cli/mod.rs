@@ -19,9 +19,7 @@ use args::Command;
     about = "corelane: a lock-free sharded dataplane engine, under load",
     after_help = usage::PLANNED_VERBS,
     subcommand_required = true,
-    arg_required_else_help = true,
-    allow_negative_numbers = true,
-    disable_help_subcommand = true
+    arg_required_else_help = true
 )]
 struct Cli {
     #[command(subcommand)]
@@ -48,11 +46,15 @@ where
     A: Into<std::ffi::OsString> + Clone,
 {
     match Cli::try_parse_from(args) {
-        Ok(Cli { command: Command::Bench(args) }) => {
+        Ok(Cli {
+            command: Command::Bench(args),
+        }) => {
             args.check()?;
             Ok(Asked::Bench(args))
         }
-        Ok(Cli { command: Command::Replay(args) }) => {
+        Ok(Cli {
+            command: Command::Replay(args),
+        }) => {
             args.engine.check()?;
             Ok(Asked::Replay(args))
         }

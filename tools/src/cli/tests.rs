@@ -25,10 +25,22 @@ fn refusal(line: &str) -> String {
 fn defaults_of_bench() {
     let args = bench("bench");
     assert_eq!((args.endpoints, args.flows, args.seed), (1000, 4096, 1));
-    assert_eq!((args.destinations, args.family), (Destinations::Uniform, Family::Mixed));
-    assert_eq!((args.frame_size, args.rate), (FrameSize::Fixed(64), Rate::Max));
-    assert_eq!((args.duration, args.warmup), (Duration::from_secs(10), Duration::from_secs(1)));
-    assert_eq!((args.arrival, args.churn, args.hit_ratio), (None, None, 1.0));
+    assert_eq!(
+        (args.destinations, args.family),
+        (Destinations::Uniform, Family::Mixed)
+    );
+    assert_eq!(
+        (args.frame_size, args.rate),
+        (FrameSize::Fixed(64), Rate::Max)
+    );
+    assert_eq!(
+        (args.duration, args.warmup),
+        (Duration::from_secs(10), Duration::from_secs(1))
+    );
+    assert_eq!(
+        (args.arrival, args.churn, args.hit_ratio),
+        (None, None, 1.0)
+    );
     assert!(!args.engine.promiscuous && !args.engine.latency && args.engine.json.is_none());
     assert_eq!((args.engine.workers, args.engine.ring), (None, 1024));
 }
@@ -41,25 +53,47 @@ fn every_option_of_bench() {
          --warmup 0s --churn 100k --promiscuous --hit-ratio 25% --latency --seed 99 --json - \
          --ring 256 --pool-slots 2048",
     );
-    assert_eq!((args.endpoints, args.flows, args.seed), (1_000_000, 10_000, 99));
-    assert_eq!((args.destinations, args.family), (Destinations::Zipf(0.9), Family::V6));
-    assert_eq!((args.frame_size, args.rate), (FrameSize::Imix, Rate::Bps(2.5e9)));
-    assert_eq!((args.duration, args.warmup), (Duration::from_millis(500), Duration::ZERO));
-    assert_eq!((args.arrival, args.churn), (Some(Arrival::Burst(32)), Some(100_000)));
+    assert_eq!(
+        (args.endpoints, args.flows, args.seed),
+        (1_000_000, 10_000, 99)
+    );
+    assert_eq!(
+        (args.destinations, args.family),
+        (Destinations::Zipf(0.9), Family::V6)
+    );
+    assert_eq!(
+        (args.frame_size, args.rate),
+        (FrameSize::Imix, Rate::Bps(2.5e9))
+    );
+    assert_eq!(
+        (args.duration, args.warmup),
+        (Duration::from_millis(500), Duration::ZERO)
+    );
+    assert_eq!(
+        (args.arrival, args.churn),
+        (Some(Arrival::Burst(32)), Some(100_000))
+    );
     assert_eq!(args.hit_ratio, 0.25);
     let engine = args.engine;
-    assert_eq!((engine.workers, engine.ring, engine.pool_slots), (Some(2), 256, Some(2048)));
+    assert_eq!(
+        (engine.workers, engine.ring, engine.pool_slots),
+        (Some(2), 256, Some(2048))
+    );
     assert_eq!(engine.cores.as_ref().unwrap().cores(), [1, 2]);
     assert!(engine.promiscuous && engine.latency && engine.json_to_stdout());
 }
 
 #[test]
 fn replay_takes_files_and_a_speed() {
-    let Ok(Asked::Replay(args)) = asked("replay --own a.pcap b.pcapng --speed 10x --repeat 3") else {
+    let Ok(Asked::Replay(args)) = asked("replay --own a.pcap b.pcapng --speed 10x --repeat 3")
+    else {
         panic!("refused");
     };
     assert_eq!(args.files.len(), 2);
-    assert_eq!((args.speed, args.repeat, args.own), (Speed::Times(10.0), 3, true));
+    assert_eq!(
+        (args.speed, args.repeat, args.own),
+        (Speed::Times(10.0), 3, true)
+    );
     assert!(!args.engine.json_to_stdout());
 }
 
@@ -111,16 +145,40 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
             "--workers: '2' is not the number of --cores: 0; did you mean '1'?",
         ),
         ("bench --rate", "--rate: a value is missing"),
-        ("bench --rate max --rate max", "--rate: given more than once"),
-        ("bench --endpoint 5", "--endpoint: no such option; did you mean '--endpoints'?"),
+        (
+            "bench --rate max --rate max",
+            "--rate: given more than once",
+        ),
+        (
+            "bench --endpoint 5",
+            "--endpoint: no such option; did you mean '--endpoints'?",
+        ),
         ("bench --xyzzy", "--xyzzy: no such option"),
         ("bench surplus", "surplus: no such option"),
-        ("bench --capture 5", "--capture: not there yet; corelane bench --help lists what is"),
-        ("bench --profile x.toml", "--profile: not there yet; corelane bench --help lists what is"),
-        ("search", "'search' is planned and not there yet; bench and replay are"),
-        ("check-config x", "'check-config' is planned and not there yet; bench and replay are"),
-        ("bnech", "'bnech' is no verb; bench and replay are; did you mean 'bench'?"),
-        ("frobnicate", "'frobnicate' is no verb; bench and replay are"),
+        (
+            "bench --capture 5",
+            "--capture: not there yet; corelane bench --help lists what is",
+        ),
+        (
+            "bench --profile x.toml",
+            "--profile: not there yet; corelane bench --help lists what is",
+        ),
+        (
+            "search",
+            "'search' is planned and not there yet; bench and replay are",
+        ),
+        (
+            "check-config x",
+            "'check-config' is planned and not there yet; bench and replay are",
+        ),
+        (
+            "bnech",
+            "'bnech' is no verb; bench and replay are; did you mean 'bench'?",
+        ),
+        (
+            "frobnicate",
+            "'frobnicate' is no verb; bench and replay are",
+        ),
         ("replay", "<FILE> is missing"),
         (
             "replay --speed fast x.pcap",
@@ -140,22 +198,45 @@ fn help_lists_what_is_and_says_what_is_planned() {
     };
     let main = help("--help");
     assert!(main.contains("\n  bench ") && main.contains("\n  replay "));
-    assert!(!main.contains("\n  search "), "no planned verb is listed as a command");
+    assert!(
+        !main.contains("\n  search "),
+        "no planned verb is listed as a command"
+    );
     assert!(main.contains("Planned, not there yet: search, sim, up"));
     let bench = help("bench --help");
     for option in [
-        "--workers", "--cores", "--endpoints", "--destinations", "--family", "--frame-size",
-        "--flows", "--rate", "--arrival", "--duration", "--warmup", "--churn", "--promiscuous",
-        "--hit-ratio", "--latency", "--seed", "--json", "--ring", "--pool-slots",
+        "--workers",
+        "--cores",
+        "--endpoints",
+        "--destinations",
+        "--family",
+        "--frame-size",
+        "--flows",
+        "--rate",
+        "--arrival",
+        "--duration",
+        "--warmup",
+        "--churn",
+        "--promiscuous",
+        "--hit-ratio",
+        "--latency",
+        "--seed",
+        "--json",
+        "--ring",
+        "--pool-slots",
     ] {
         assert!(bench.contains(&format!("\n      {option}")), "{option}");
     }
     assert!(bench.contains("Not there yet: --capture N, --profile FILE.toml"));
-    assert!(bench.contains("at least 66"), "says what becomes of a 64-byte IPv6 frame");
+    assert!(
+        bench.contains("at least 66"),
+        "says what becomes of a 64-byte IPv6 frame"
+    );
     assert!(bench.contains("Example:"));
     let replay = help("replay --help");
     assert!(replay.contains("Example:") && replay.contains("--own"));
     assert!(help("--version").starts_with("corelane "));
+    assert_eq!(help("help bench"), bench);
 }
 
 #[test]

@@ -6,7 +6,16 @@ use crate::unit::nearest;
 
 /// Verbs that are planned.
 const PLANNED: &[&str] = &[
-    "search", "sim", "up", "ctl", "top", "profile", "report", "compare", "selftest", "doctor",
+    "search",
+    "sim",
+    "up",
+    "ctl",
+    "top",
+    "profile",
+    "report",
+    "compare",
+    "selftest",
+    "doctor",
     "check-config",
 ];
 
@@ -34,6 +43,8 @@ Not there yet: --capture N, --profile FILE.toml.";
 pub(super) const REPLAY_NOTES: &str = "\
 Example:
   corelane replay --promiscuous --speed 1 --latency trace.pcapng
+
+One round, of up to 65,536 packets, goes through unmeasured first, at full speed.
 
 Link types: Ethernet, raw IP, BSD loopback, Linux cooked. At --speed max latency counts from a
 frame's emission, otherwise from its planned send time.";
@@ -72,9 +83,9 @@ impl Usage {
             }
             ErrorKind::ArgumentConflict => Self(format!("{}: given more than once", argument())),
             ErrorKind::UnknownArgument => match argument() {
-                planned @ ("--capture" | "--profile") => {
-                    Self(format!("{planned}: not there yet; corelane bench --help lists what is"))
-                }
+                planned @ ("--capture" | "--profile") => Self(format!(
+                    "{planned}: not there yet; corelane bench --help lists what is"
+                )),
                 unknown => Self(format!(
                     "{unknown}: no such option{}",
                     did_you_mean(text(ContextKind::SuggestedArg).map(name))
@@ -83,14 +94,17 @@ impl Usage {
             ErrorKind::InvalidSubcommand => {
                 let verb = text(ContextKind::InvalidSubcommand).unwrap_or_default();
                 if PLANNED.contains(&verb) {
-                    return Self(format!("'{verb}' is planned and not there yet; bench and replay are"));
+                    return Self(format!(
+                        "'{verb}' is planned and not there yet; bench and replay are"
+                    ));
                 }
                 let meant = nearest(verb, ["bench", "replay"]);
-                Self(format!("'{verb}' is no verb; bench and replay are{}", did_you_mean(meant)))
+                Self(format!(
+                    "'{verb}' is no verb; bench and replay are{}",
+                    did_you_mean(meant)
+                ))
             }
-            ErrorKind::MissingRequiredArgument => {
-                Self(format!("{} is missing", argument()))
-            }
+            ErrorKind::MissingRequiredArgument => Self(format!("{} is missing", argument())),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
                 Self(error.render().to_string().trim_end().to_owned())
             }
@@ -106,9 +120,15 @@ impl Usage {
 
 /// `--rate <RATE>` without its value's name.
 fn name(argument: &str) -> &str {
-    argument.split([' ', '=']).next().unwrap_or(argument).trim_end_matches("...")
+    argument
+        .split([' ', '='])
+        .next()
+        .unwrap_or(argument)
+        .trim_end_matches("...")
 }
 
 fn did_you_mean(meant: Option<&str>) -> String {
-    meant.map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default()
+    meant
+        .map(|meant| format!("; did you mean '{meant}'?"))
+        .unwrap_or_default()
 }

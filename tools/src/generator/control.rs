@@ -25,6 +25,8 @@ pub struct Limits {
     pub duration: Option<Duration>,
     /// So many frames.
     pub frames: Option<u64>,
+    /// As fast as it is polled, whatever the pace is otherwise: for a warm-up.
+    pub at_max: bool,
 }
 
 /// What happened in a window.
@@ -92,31 +94,26 @@ pub(super) enum Request {
 /// Requests, and windows, that nobody has looked at yet: a handle that is ahead by more waits.
 const REQUESTS: usize = 16;
 
-/// Makes the two ends of a generator's control.
-pub struct GeneratorControl;
-
-impl GeneratorControl {
-    /// The end for the main thread, and the one for the queue.
-    pub(super) fn ends() -> (GeneratorHandle, QueueEnd) {
-        let shared = Arc::new(Shared::default());
-        // With room from the start: the queue's thread allocates nothing, not even between windows.
-        let (requests, to_obey) = bounded(REQUESTS);
-        let (report, reports) = bounded(REQUESTS);
-        let handle = GeneratorHandle {
-            shared: Arc::clone(&shared),
+/// The two ends of a generator's control: for the main thread, and for the queue.
+pub(super) fn ends() -> (GeneratorHandle, QueueEnd) {
+    let shared = Arc::new(Shared::default());
+    // With room from the start: the queue's thread allocates nothing, not even between windows.
+    let (requests, to_obey) = bounded(REQUESTS);
+    let (report, reports) = bounded(REQUESTS);
+    let end = QueueEnd {
+        shared: Arc::clone(&shared),
+        seen: 0,
+        to_obey,
+        report,
+    };
+    (
+        GeneratorHandle {
+            shared,
             requests,
             reports,
-        };
-        (
-            handle,
-            QueueEnd {
-                shared,
-                seen: 0,
-                to_obey,
-                report,
-            },
-        )
-    }
+        },
+        end,
+    )
 }
 
 #[derive(Default)]

@@ -4,9 +4,9 @@ use corelane::engine::link::{Link, LinkError, Queues, RxQueue, TxQueue};
 use corelane::frame::{Burst, Pool, PoolCache};
 use corelane::wire::MacAddr;
 
-use super::control::QueueEnd;
+use super::control::{self, QueueEnd};
 use super::frame::DESTINATION_MAC;
-use super::{GeneratorControl, GeneratorHandle, GeneratorQueue, Pace, Source};
+use super::{GeneratorHandle, GeneratorQueue, Pace, Source};
 use crate::clock::Clock;
 
 /// A link with one receive queue, the generator, and a transmit queue into nothing.
@@ -21,7 +21,7 @@ impl<S: Source> GeneratorLink<S> {
     /// A link that emits the frames of `source` at this pace by this clock, and the handle that
     /// starts and ends windows.
     pub fn new(source: S, pace: Pace, clock: Clock) -> (Self, GeneratorHandle) {
-        let (handle, control) = GeneratorControl::ends();
+        let (handle, control) = control::ends();
         (
             Self {
                 source,

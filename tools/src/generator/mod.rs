@@ -2,7 +2,7 @@
 //! captures, and due at planned times.
 //!
 //! ```text
-//!                 GeneratorControl (atomics)
+//!                      GeneratorHandle
 //!   main thread ──────── run, stop, finish ───────► GeneratorQueue ◄── rx_burst, by the engine's
 //!               ◄─── ended, counts, lateness ──────      │              distributor thread
 //!                                                        │
@@ -48,9 +48,7 @@ mod source;
 
 pub use address::{AddressPlan, MAX_ENDPOINTS};
 pub use captures::{CaptureFrames, CaptureSet};
-pub use control::{
-    Emission, GeneratorControl, GeneratorHandle, Lateness, Limits, Pace, Stage, Totals,
-};
+pub use control::{Emission, GeneratorHandle, Lateness, Limits, Pace, Stage, Totals};
 pub use destination::DestinationPicker;
 pub use flow::{Flow, draw_flows};
 pub use frame::{LINE, Line, Tail, lay_out};

@@ -33,6 +33,8 @@ struct Window {
     duration: u64,
     /// How many frames it has at most.
     limit: u64,
+    /// Whether there is no plan.
+    at_max: bool,
     /// The number of the next frame.
     next: u64,
     emitted: u64,
@@ -78,6 +80,7 @@ impl<S: Source> GeneratorQueue<S> {
             start: self.clock.now(),
             duration: duration.unwrap_or(u64::MAX),
             limit: limits.frames.unwrap_or(u64::MAX),
+            at_max: limits.at_max || matches!(self.pace, Pace::Max),
             ..Window::default()
         };
         self.stage = Stage::Running;
@@ -93,11 +96,11 @@ impl<S: Source> GeneratorQueue<S> {
         self.stage = Stage::Holding;
         let window = &self.window;
         let (elapsed_ns, intended) = match &self.pace {
-            Pace::Max => (elapsed, window.emitted),
-            Pace::Planned(schedule) => {
+            Pace::Planned(schedule) if !window.at_max => {
                 let end = elapsed.min(window.duration);
                 (end, schedule.due_before(end, window.limit))
             }
+            _ => (elapsed, window.emitted),
         };
         let quantile = |q| self.lateness.value_at_quantile(q);
         self.control.ended(Totals {
@@ -219,7 +222,7 @@ impl<S: Source> RxQueue for GeneratorQueue<S> {
         Ok(match self.stage {
             Stage::Holding => RxStatus::Idle,
             Stage::Finished => RxStatus::Finished,
-            Stage::Running if matches!(self.pace, Pace::Max) => self.emit_max(cache, out),
+            Stage::Running if self.window.at_max => self.emit_max(cache, out),
             Stage::Running => self.emit_due(cache, out),
         })
     }

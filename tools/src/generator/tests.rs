@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use corelane::engine::link::{RxQueue, RxStatus};
-use corelane::frame::{Burst, Pool, PoolCache, PoolConfig};
+use corelane::frame::{Burst, Frame, Pool, PoolCache, PoolConfig};
 use corelane::wire::{EtherType, parse_ethernet, parse_ipv4, parse_ipv6, parse_udp};
 
 use super::*;
@@ -335,34 +335,35 @@ fn recorded_times_repeat_and_never_fall() {
     assert_eq!(Schedule::recorded([], 0).at(5), 0);
 }
 
-/// Polls until the window ends; what came out.
+/// Polls every `step` nanoseconds until the window ends; what came out.
 fn poll_window(
     queue: &mut impl RxQueue,
     handle: &GeneratorHandle,
-    cache: &mut PoolCache,
-    mut each: impl FnMut(&mut Burst, &mut PoolCache),
+    (cache, clock, step): (&mut PoolCache, Clock, u64),
+    mut each: impl FnMut(&mut Burst),
 ) -> Totals {
     loop {
         let mut burst = Burst::new();
         queue.rx_burst(cache, &mut burst).unwrap();
-        each(&mut burst, cache);
+        each(&mut burst);
         cache.recycle_burst(&mut burst);
         if let Some(totals) = handle.ended() {
             return totals;
         }
+        clock.advance(step);
     }
 }
 
 fn window(ms: u64) -> Limits {
     Limits {
         duration: Some(Duration::from_millis(ms)),
-        frames: None,
+        ..Limits::default()
     }
 }
 
 #[test]
 fn windows_start_and_end_when_told() {
-    let clock = Clock::start();
+    let clock = Clock::told();
     let sequence = Sequence::draw_frames(&traffic(), 1000);
     let (link, handle) = GeneratorLink::new(sequence, Pace::Max, clock);
     let mut queue = link.into_queue();
@@ -376,12 +377,12 @@ fn windows_start_and_end_when_told() {
     assert!(burst.is_empty());
 
     handle.run(Limits {
-        duration: None,
         frames: Some(100),
+        ..Limits::default()
     });
     let mut received = 0;
-    let totals = poll_window(&mut queue, &handle, &mut cache, |burst, _| {
-        received += burst.len()
+    let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1), |burst| {
+        received += burst.len();
     });
     assert_eq!((received, totals.emitted, totals.intended), (100, 100, 100));
     assert_eq!((totals.late, totals.pool_empty), (0, 0));
@@ -409,7 +410,7 @@ fn windows_start_and_end_when_told() {
 #[test]
 fn every_planned_frame_is_emitted_at_or_after_its_time() {
     for arrival in [Arrival::Cbr, Arrival::Poisson, Arrival::Burst(16)] {
-        let clock = Clock::start();
+        let clock = Clock::told();
         let schedule = Schedule::new(arrival, 500_000.0, 1);
         let pace = Pace::Planned(schedule.clone());
         let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
@@ -417,48 +418,93 @@ fn every_planned_frame_is_emitted_at_or_after_its_time() {
         let mut cache = pool.cache();
         handle.run(window(20));
         let mut times = Vec::new();
-        let totals = poll_window(&mut queue, &handle, &mut cache, |burst, _| {
-            let now = clock.now();
+        let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 700), |burst| {
             for frame in burst {
-                assert!(frame.rx_time() <= now, "sent before its time");
+                assert!(frame.rx_time() <= clock.now(), "sent before its time");
+                assert!(
+                    clock.now() - frame.rx_time() <= 700,
+                    "sent at the next poll"
+                );
                 times.push(frame.rx_time());
             }
         });
         assert_eq!(totals.emitted, times.len() as u64);
-        assert_eq!(
-            totals.intended,
-            totals.emitted + totals.pool_empty + totals.late
-        );
+        assert_eq!((totals.intended, totals.late), (totals.emitted, 0));
         assert_eq!(totals.intended, schedule.due_before(20_000_000, u64::MAX));
         assert_eq!((totals.pool_empty, totals.elapsed_ns), (0, 20_000_000));
+        assert!(
+            (1..=700).contains(&totals.lateness.max),
+            "{:?}",
+            totals.lateness
+        );
         // The stamps are the plan, whatever the poll's own time was.
         for (n, time) in times.iter().enumerate() {
-            assert_eq!(time - times[0], schedule.at(n as u64) - schedule.at(0));
+            assert_eq!(*time, schedule.at(n as u64));
         }
     }
 }
 
 #[test]
+fn a_stopped_window_has_intended_what_was_due_until_then() {
+    let clock = Clock::told();
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1));
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+    let (mut queue, pool) = (link.into_queue(), pool(512));
+    let mut cache = pool.cache();
+    handle.run(window(20));
+    let mut burst = Burst::new();
+    queue.rx_burst(&mut cache, &mut burst).unwrap();
+    // 500 frames become due; a poll takes 64 of them.
+    clock.advance(500_000);
+    cache.recycle_burst(&mut burst);
+    queue.rx_burst(&mut cache, &mut burst).unwrap();
+    handle.stop();
+    cache.recycle_burst(&mut burst);
+    queue.rx_burst(&mut cache, &mut burst).unwrap();
+    let totals = handle.ended().unwrap();
+    assert_eq!(
+        (totals.emitted, totals.late, totals.intended),
+        (65, 435, 500)
+    );
+    assert_eq!(totals.elapsed_ns, 500_000);
+}
+
+#[test]
+fn a_warm_up_keeps_no_pace() {
+    let clock = Clock::told();
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1.0, 1));
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+    let (mut queue, pool) = (link.into_queue(), pool(512));
+    let mut cache = pool.cache();
+    handle.run(Limits {
+        frames: Some(1000),
+        at_max: true,
+        ..Limits::default()
+    });
+    let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 100), |_| {});
+    assert_eq!((totals.emitted, totals.intended), (1000, 1000));
+    assert_eq!(totals.elapsed_ns, 1600, "16 bursts");
+}
+
+#[test]
 fn what_cannot_be_sent_in_time_is_not_sent() {
-    let clock = Clock::start();
+    let clock = Clock::told();
     let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1));
     let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
     let (mut queue, pool) = (link.into_queue(), pool(512));
     let mut cache = pool.cache();
     handle.run(window(20));
     // A receiver that polls once in a millisecond takes 64,000 frames a second.
-    let totals = poll_window(&mut queue, &handle, &mut cache, |_, _| {
-        std::thread::sleep(Duration::from_millis(1));
-    });
-    assert_eq!(totals.intended, 20_000);
-    assert!(totals.emitted <= 64 * 25, "{totals:?}");
+    let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1_000_000), |_| {});
+    // One at the start, and a burst each millisecond up to the end; the grace ends with the next.
+    assert_eq!((totals.intended, totals.emitted), (20_000, 1 + 20 * 64));
     assert_eq!(totals.late, totals.intended - totals.emitted);
     assert!(totals.lateness.p50 >= 1_000_000, "{totals:?}");
 }
 
 #[test]
 fn a_frame_without_a_buffer_is_lost_at_its_time() {
-    let clock = Clock::start();
+    let clock = Clock::told();
     let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 100_000.0, 1));
     let sequence = Sequence::draw_frames(&traffic(), 64);
     let want = frames(&mut Sequence::draw_frames(&traffic(), 64), 64);
@@ -466,43 +512,51 @@ fn a_frame_without_a_buffer_is_lost_at_its_time() {
     let (mut queue, pool) = (link.into_queue(), pool(8));
     let mut cache = pool.cache();
     handle.run(window(10));
-    let mut kept = Vec::new();
-    let totals = poll_window(&mut queue, &handle, &mut cache, |burst, _| {
-        kept.extend(burst.drain(..))
+    let mut kept: Vec<Frame> = Vec::new();
+    let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 10_000), |burst| {
+        kept.extend(burst.drain(..));
     });
     assert_eq!((totals.emitted, totals.intended), (8, 1000));
-    assert_eq!(totals.pool_empty + totals.late, 992);
-    assert!(totals.pool_empty > 0 && totals.polls.starved > 0);
+    assert_eq!(
+        (totals.pool_empty, totals.late, totals.polls.starved),
+        (992, 0, 992)
+    );
     for (frame, want) in kept.iter().zip(&want) {
         assert_eq!(frame.data(), want);
     }
 
-    // A new window starts at the first frame of the sequence again, and skips what it loses.
-    drop(kept.split_off(4));
+    // A new window starts at the first frame of the sequence again; what is lost is passed over.
+    drop(kept.split_off(6));
     handle.run(window(10));
-    let totals = poll_window(&mut queue, &handle, &mut cache, |burst, _| {
-        kept.extend(burst.drain(..))
+    let mut polls = 0;
+    let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 10_000), |burst| {
+        polls += 1;
+        kept.extend(burst.drain(..));
+        if polls == 50 {
+            kept.remove(0);
+        }
     });
-    assert_eq!(totals.emitted, 4);
-    assert_eq!(kept[4].data(), want[0]);
+    assert_eq!(totals.emitted, 3);
+    let data: Vec<&[u8]> = kept[5..].iter().map(Frame::data).collect();
+    assert_eq!(data, [&want[0][..], &want[1], &want[50]]);
 }
 
 #[test]
 fn at_the_maximum_a_frame_waits_for_its_buffer() {
-    let clock = Clock::start();
+    let clock = Clock::told();
     let sequence = Sequence::draw_frames(&traffic(), 64);
     let (link, handle) = GeneratorLink::new(sequence, Pace::Max, clock);
     let (mut queue, pool) = (link.into_queue(), pool(8));
     let mut cache = pool.cache();
     handle.run(window(5));
-    let mut kept = Vec::new();
-    let totals = poll_window(&mut queue, &handle, &mut cache, |burst, _| {
-        kept.extend(burst.drain(..))
+    let mut kept: Vec<Frame> = Vec::new();
+    let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1_000), |burst| {
+        kept.extend(burst.drain(..));
     });
     assert_eq!((totals.intended, totals.emitted), (8, 8));
     assert_eq!((totals.late, totals.pool_empty), (0, 0));
-    assert!(totals.polls.starved > 0);
-    assert!(totals.elapsed_ns >= 5_000_000);
+    assert_eq!((totals.polls.productive, totals.polls.starved), (1, 4_999));
+    assert_eq!(totals.elapsed_ns, 5_000_000);
 }
 
 #[test]

@@ -62,7 +62,12 @@ impl Ledger {
     /// Checks every identity.
     pub fn check(&self) -> Accounting {
         let ended = self.delivered + self.forwarded + self.consumed + self.dropped;
-        let identity = |claim, left, right| Identity { claim, left, right, holds: left == right };
+        let identity = |claim, left, right| Identity {
+            claim,
+            left,
+            right,
+            holds: left == right,
+        };
         let identities = vec![
             identity(
                 "intended = sent + unsent",
@@ -84,10 +89,17 @@ impl Ledger {
                 self.received,
                 self.received_by_worker.iter().sum(),
             ),
-            identity("delivered = sum over handlers", self.delivered, self.delivered_to_handlers),
+            identity(
+                "delivered = sum over handlers",
+                self.delivered,
+                self.delivered_to_handlers,
+            ),
             identity("in_flight_at_end = 0", self.in_flight, 0),
             identity("frames_out_at_end = 0", self.frames_out, 0),
         ];
-        Accounting { holds: identities.iter().all(|identity| identity.holds), identities }
+        Accounting {
+            holds: identities.iter().all(|identity| identity.holds),
+            identities,
+        }
     }
 }

@@ -21,6 +21,8 @@ pub enum Limit {
 pub struct Evidence {
     /// Whether the rate was `max`.
     pub at_max: bool,
+    /// Frames that all rings together hold.
+    pub room: u64,
     /// Frames planned.
     pub intended: u64,
     /// Of these, not sent in time.
@@ -35,24 +37,33 @@ pub struct Evidence {
     pub starved: u64,
     /// Times the generator was not polled because a ring was full.
     pub waiting: u64,
+    /// The share of its time that the busiest worker was idle.
+    pub idle: f64,
 }
 
 impl Limit {
-    /// What the evidence says. At `max` the generator runs against the rings: they are full now and
-    /// then if the workers are the slower, and if it hardly ever found one full it was the slower
-    /// itself. At a fixed rate the limit is what frames were lost for.
+    /// What the evidence says. At `max` the generator runs against the rings. It was the limit if
+    /// every worker had time left and the generator hardly ever had to wait for room in a ring: a
+    /// poll that waits takes a tenth of the time of one that gives a burst, so that fewer of the
+    /// former than of the latter are little time. What fits the rings as a whole says nothing. At a
+    /// fixed rate the limit is what frames were lost for.
     pub fn of(evidence: &Evidence) -> Self {
-        /// The share of polls, or of frames, below which something is chance.
-        const CHANCE: f64 = 0.01;
+        /// The share of polls, or of a worker's time, that is too large to be chance.
+        const MUCH: f64 = 0.1;
         let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
-        let Evidence { productive, starved, waiting, intended, .. } = *evidence;
+        let Evidence {
+            productive,
+            starved,
+            waiting,
+            intended,
+            ..
+        } = *evidence;
         if evidence.at_max {
-            let polls = productive + starved + waiting;
-            return if intended == 0 {
+            return if intended <= evidence.room {
                 Self::None
-            } else if share(starved, polls) > CHANCE && starved > waiting {
+            } else if share(starved, productive + starved + waiting) > MUCH && starved > waiting {
                 Self::Pool
-            } else if share(waiting, polls) > CHANCE {
+            } else if waiting > productive || evidence.idle < MUCH {
                 Self::Workers
             } else {
                 Self::Generator
@@ -62,7 +73,14 @@ impl Limit {
             (evidence.ring_full, Self::Workers),
             (evidence.pool_empty, Self::Pool),
             // The last of the planned frames may be late by chance.
-            (if share(evidence.late, intended) > 0.001 { evidence.late } else { 0 }, Self::Generator),
+            (
+                if share(evidence.late, intended) > 0.001 {
+                    evidence.late
+                } else {
+                    0
+                },
+                Self::Generator,
+            ),
         ];
         match lost.into_iter().max_by_key(|(frames, _)| *frames) {
             Some((frames, limit)) if frames > 0 => limit,

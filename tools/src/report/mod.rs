@@ -15,7 +15,7 @@ use crate::machine::{Machine, Versions};
 
 pub use ledger::{Accounting, Identity, Ledger};
 pub use limit::{Evidence, Limit};
-pub use text::scaled;
+pub use text::{scaled, time};
 
 /// The version of the JSON layout: it changes when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -121,8 +121,17 @@ pub struct Polls {
 impl Polls {
     /// Those of the generator, and those when it was not polled because a ring was full.
     pub fn new(emission: Emission, waiting: u64) -> Self {
-        let Emission { productive, idle, starved } = emission;
-        Self { productive, idle, starved, waiting }
+        let Emission {
+            productive,
+            idle,
+            starved,
+        } = emission;
+        Self {
+            productive,
+            idle,
+            starved,
+            waiting,
+        }
     }
 
     /// The share of polls that gave frames.
@@ -144,8 +153,20 @@ pub struct LatenessShare {
 }
 
 impl From<Lateness> for LatenessShare {
-    fn from(Lateness { p50, p99, p999, max }: Lateness) -> Self {
-        Self { p50, p99, p999, max }
+    fn from(
+        Lateness {
+            p50,
+            p99,
+            p999,
+            max,
+        }: Lateness,
+    ) -> Self {
+        Self {
+            p50,
+            p99,
+            p999,
+            max,
+        }
     }
 }
 

@@ -16,8 +16,8 @@ pub fn scaled(value: f64, unit: &str) -> String {
     format!("{value:.2} {prefix}{unit}")
 }
 
-/// Nanoseconds in the unit that fits.
-fn time(ns: u64) -> String {
+/// Nanoseconds in the unit that fits: `12.35 us`.
+pub fn time(ns: u64) -> String {
     match ns {
         0..1_000 => format!("{ns} ns"),
         1_000..1_000_000 => format!("{:.2} us", ns as f64 / 1e3),
@@ -65,7 +65,10 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
         percentiles(out, latency_title(report), latency)?;
         if report.latency_limited_by_generator == Some(true) {
             let late = time(report.generator.lateness_ns.p999);
-            writeln!(out, "  the generator was late itself (p99.9 {late}): take this with care")?;
+            writeln!(
+                out,
+                "  the generator was late itself (p99.9 {late}): take this with care"
+            )?;
         }
     }
     if let Some(churn) = &report.churn {
@@ -74,7 +77,11 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
             "churn        {:.0} changes/s of {:.0} asked for{}",
             churn.achieved_per_s,
             churn.asked_per_s,
-            if churn.failed > 0 { format!(", {} FAILED", churn.failed) } else { String::new() },
+            if churn.failed > 0 {
+                format!(", {} FAILED", churn.failed)
+            } else {
+                String::new()
+            },
         )?;
         percentiles(out, "a change", &churn.publish_ns)?;
     }
@@ -94,11 +101,23 @@ fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
         (None, _) => "as fast as it is taken".to_owned(),
         (Some(pps), None) => format!("planned {}", scaled(pps, "pps")),
         (Some(pps), Some(max)) => {
-            format!("planned {}, the maximum being {}", scaled(pps, "pps"), scaled(max, "pps"))
+            format!(
+                "planned {}, the maximum being {}",
+                scaled(pps, "pps"),
+                scaled(max, "pps")
+            )
         }
     };
-    writeln!(out, "offered      {:<14} {planned}", scaled(report.offered_pps, "pps"))?;
-    writeln!(out, "achieved     {:<14} sent", scaled(report.achieved_pps, "pps"))?;
+    writeln!(
+        out,
+        "offered      {:<14} {planned}",
+        scaled(report.offered_pps, "pps")
+    )?;
+    writeln!(
+        out,
+        "achieved     {:<14} sent",
+        scaled(report.achieved_pps, "pps")
+    )?;
     let bits = report.received_bytes as f64 * 8.0 / report.window_s.max(f64::MIN_POSITIVE);
     writeln!(
         out,
@@ -113,22 +132,40 @@ fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn workers(out: &mut String, report: &Report) -> std::fmt::Result {
-    writeln!(out, "worker  core       packets    share          rate    busy  ns/packet")?;
+    writeln!(
+        out,
+        "worker  core       packets    share          rate    busy  ns/packet"
+    )?;
     for worker in &report.workers {
-        let core = worker.core.map_or_else(|| "-".to_owned(), |core| core.to_string());
         let share = 100.0 * worker.packets as f64 / report.received.max(1) as f64;
         let rate = worker.packets as f64 / report.window_s.max(f64::MIN_POSITIVE);
-        let each = worker.ns_per_packet.map_or_else(|| "-".to_owned(), |ns| format!("{ns:.1}"));
+        let each = worker
+            .ns_per_packet
+            .map_or_else(|| "-".to_owned(), |ns| format!("{ns:.1}"));
         writeln!(
             out,
-            "{:>6}  {core:>4}  {:>12}  {share:>6.1}%  {:>12}  {:>5.1}%  {each:>9}",
+            "{:>6}  {:>4}  {:>12}  {share:>6.1}%  {:>12}  {:>5.1}%  {each:>9}",
             worker.id,
+            core(worker.core),
             worker.packets,
             scaled(rate, "pps"),
             100.0 * worker.busy_ratio,
         )?;
     }
-    Ok(())
+    let generator = &report.generator;
+    writeln!(
+        out,
+        "   gen  {:>4}  {:>12}  {:>7}  {:>12}  {:>5.1}%  of polls",
+        core(generator.core),
+        generator.sent,
+        "",
+        scaled(report.achieved_pps, "pps"),
+        100.0 * generator.busy_share,
+    )
+}
+
+fn core(core: Option<usize>) -> String {
+    core.map_or_else(|| "-".to_owned(), |core| core.to_string())
 }
 
 fn latency_title(report: &Report) -> &'static str {
@@ -167,7 +204,11 @@ fn drops(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "{title:<12} {count:>12} {reason} ({share:.1}%)")?;
         some = true;
     }
-    if some { Ok(()) } else { writeln!(out, "dropped      none") }
+    if some {
+        Ok(())
+    } else {
+        writeln!(out, "dropped      none")
+    }
 }
 
 fn pace(report: &Report) -> String {
@@ -186,6 +227,9 @@ fn pace(report: &Report) -> String {
             "THE GENERATOR WAS THE LIMIT: it could not send at the planned rate".to_owned()
         }
         Limit::Pool => "THE FRAME POOL WAS THE LIMIT: see --pool-slots".to_owned(),
+        Limit::None if report.generator.planned_pps.is_none() => {
+            "no limit was met: all of it fits the rings".to_owned()
+        }
         Limit::None => format!("as planned ({busy:.0}% of the generator's polls gave frames)"),
     }
 }
@@ -220,8 +264,17 @@ fn ledger(out: &mut String, report: &Report) -> std::fmt::Result {
         return writeln!(out, "holds");
     }
     writeln!(out, "VIOLATED")?;
-    for identity in report.accounting.identities.iter().filter(|identity| !identity.holds) {
-        writeln!(out, "  VIOLATED: {}: {} is not {}", identity.claim, identity.left, identity.right)?;
+    for identity in report
+        .accounting
+        .identities
+        .iter()
+        .filter(|identity| !identity.holds)
+    {
+        writeln!(
+            out,
+            "  VIOLATED: {}: {} is not {}",
+            identity.claim, identity.left, identity.right
+        )?;
     }
     Ok(())
 }

@@ -41,9 +41,10 @@ impl Measured {
 
     /// What the NIC counted in the window.
     fn nic(&self) -> NicTotals {
-        self.nics().map_or_else(NicTotals::default, |(before, after)| {
-            after.totals.since(&before.totals)
-        })
+        self.nics()
+            .map_or_else(NicTotals::default, |(before, after)| {
+                after.totals.since(&before.totals)
+            })
     }
 
     /// What the NIC counted in the window on each worker.
@@ -59,7 +60,10 @@ impl Measured {
     }
 
     fn distributor(&self) -> Option<(&DistributorReport, &DistributorReport)> {
-        Some((self.before.distributors.first()?, self.after.distributors.first()?))
+        Some((
+            self.before.distributors.first()?,
+            self.after.distributors.first()?,
+        ))
     }
 }
 
@@ -79,6 +83,8 @@ pub struct Conditions {
     pub planned_pps: Option<f64>,
     /// What the calibration achieved.
     pub calibrated_pps: Option<f64>,
+    /// Frames that all rings together hold.
+    pub room: u64,
     /// Packets that fit no slot.
     pub too_large: u64,
     /// What the churn thread did.
@@ -97,8 +103,9 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
     let seconds = measured.seconds();
     let nic = measured.nic();
     let by_worker = measured.nic_by_worker();
-    let (ring_full, waiting, generator_allocations, generator_core) =
-        measured.distributor().map_or((0, 0, None, None), |(before, after)| {
+    let (ring_full, waiting, generator_allocations, generator_core) = measured
+        .distributor()
+        .map_or((0, 0, None, None), |(before, after)| {
             (
                 after.ring_full.saturating_sub(before.ring_full),
                 after.wait_polls.saturating_sub(before.wait_polls),
@@ -128,8 +135,14 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         .chain([generator_allocations])
         .sum::<Option<u64>>();
 
-    let unsent = Unsent { late: totals.late, too_large: conditions.too_large };
-    let drops = GeneratorDrops { ring_full, pool_empty: totals.pool_empty };
+    let unsent = Unsent {
+        late: totals.late,
+        too_large: conditions.too_large,
+    };
+    let drops = GeneratorDrops {
+        ring_full,
+        pool_empty: totals.pool_empty,
+    };
     let sent = totals.emitted + totals.pool_empty;
     let intended = totals.intended + conditions.too_large;
     let ledger = Ledger {
@@ -150,6 +163,7 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
     let polls = Polls::new(totals.polls, waiting);
     let limit = Limit::of(&Evidence {
         at_max: conditions.planned_pps.is_none(),
+        room: conditions.room,
         intended,
         late: totals.late,
         ring_full,
@@ -157,6 +171,10 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         productive: polls.productive,
         starved: polls.starved,
         waiting,
+        idle: workers
+            .iter()
+            .map(|worker| 1.0 - worker.busy_ratio)
+            .fold(1.0, f64::min),
     });
     let latency_ns = latency_of(&outcome);
     let mut warnings = outcome.warnings;
@@ -185,7 +203,10 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         delivered: nic.delivered,
         forwarded: nic.forwarded,
         consumed: nic.consumed,
-        drops: nic.drops().map(|(reason, count)| (reason.label(), count)).collect(),
+        drops: nic
+            .drops()
+            .map(|(reason, count)| (reason.label(), count))
+            .collect(),
         in_flight_at_end: measured.after.in_flight,
         workers,
         latency_ns,
@@ -234,7 +255,9 @@ fn worker_share(after: &WorkerReport, before: &WorkerReport, nic: &NicTotals) ->
 fn latency_of(outcome: &Outcome) -> Option<Percentiles> {
     let mut merged = None;
     for handled in &outcome.handled {
-        let Some(of_worker) = &handled.latency else { continue };
+        let Some(of_worker) = &handled.latency else {
+            continue;
+        };
         let all = merged.get_or_insert_with(latency::histogram);
         // They have the same bounds: adding one to the other does not fail.
         let added = all.add(of_worker);
@@ -248,5 +271,9 @@ fn since(after: Option<u64>, before: Option<u64>) -> Option<u64> {
 }
 
 fn rate(frames: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 { frames as f64 / seconds } else { 0.0 }
+    if seconds > 0.0 {
+        frames as f64 / seconds
+    } else {
+        0.0
+    }
 }

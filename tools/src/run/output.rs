@@ -45,7 +45,11 @@ impl Output {
     /// # Errors
     /// It cannot be written. A reader of standard output that has gone away is no error.
     pub fn write(self, report: &Report) -> Result<(), Failure> {
-        let json = || report.json().map_err(|error| Failure::Run(format!("no JSON: {error}")));
+        let json = || {
+            report
+                .json()
+                .map_err(|error| Failure::Run(format!("no JSON: {error}")))
+        };
         match self.json {
             Json::No => print(&report.text()),
             Json::Stdout => print(&format!("{}\n", json()?)),
@@ -65,9 +69,14 @@ impl Output {
 /// It cannot be written; that its reader has gone away is no error.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::Run(format!("cannot write to standard output: {error}"))),
+        Err(error) => Err(Failure::Run(format!(
+            "cannot write to standard output: {error}"
+        ))),
         Ok(()) => Ok(()),
     }
 }

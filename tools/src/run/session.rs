@@ -1,16 +1,18 @@
 //! An engine that runs under a generator.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use corelane::engine::{Engine, EngineReport, Idle, NicConfig, Running, WhenFull, allowed_cores};
 use corelane::frame::{LINE, PoolConfig};
 use corelane::stack::{Event, Nic, NicId};
+use serde_json::{Value, json};
 
 use super::{Failure, Measured};
 use crate::cli::EngineArgs;
 use crate::clock::Clock;
 use crate::generator::{GeneratorHandle, GeneratorLink, Limits, Source, Totals};
-use crate::handler::{Handled, Handlers, Windows};
+use crate::handler::{Handled, Handlers};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
@@ -62,6 +64,29 @@ impl Setting {
         }
     }
 
+    /// What was decided, by the names of the options.
+    pub fn flags(&self) -> BTreeMap<&'static str, Value> {
+        BTreeMap::from([
+            ("workers", json!(self.workers)),
+            ("cores", json!(self.cores)),
+            ("ring", json!(self.ring)),
+            ("pool_slots", json!(self.pool_slots)),
+            ("promiscuous", json!(self.promiscuous)),
+            ("latency", json!(self.latency)),
+        ])
+    }
+
+    /// Frames that all rings together hold.
+    pub fn room(&self) -> u64 {
+        (self.workers * self.ring) as u64
+    }
+
+    /// In a few words, for people.
+    pub fn describe(&self) -> String {
+        let plural = if self.workers == 1 { "" } else { "s" };
+        format!("{} worker{plural}, rings of {}", self.workers, self.ring)
+    }
+
     /// A pool whose slots have room for frames of `longest` bytes.
     fn pool(&self, longest: usize) -> PoolConfig {
         let default = PoolConfig::default();
@@ -80,7 +105,6 @@ pub struct Session {
     nic: Nic,
     generator: GeneratorHandle,
     handlers: Handlers,
-    windows: Windows,
     warnings: Vec<String>,
 }
 
@@ -115,7 +139,6 @@ impl Session {
         set_up: impl FnOnce(&Nic) -> Result<(), Failure>,
     ) -> Result<Self, Failure> {
         let handlers = Handlers::new(clock, setting.latency);
-        let windows = handlers.windows();
         let mut builder = Engine::builder();
         builder
             .workers(setting.workers)
@@ -126,24 +149,31 @@ impl Session {
         if let Some(cores) = &setting.cores {
             builder.worker_cores(cores.clone());
         }
-        let id: NicId =
-            builder.nic(NicConfig::new("generator").seed(setting.seed), Box::new(link));
-        // The engine asks for its handlers while it is built; what they report to stays here.
-        let made: Vec<_> = (0..setting.workers).map(|n| handlers.handler(n)).collect();
-        let mut made = made.into_iter();
-        let spare = Handlers::new(clock, false);
-        builder.handler(move |worker| made.next().unwrap_or_else(|| spare.handler(worker.0)));
+        let id: NicId = builder.nic(
+            NicConfig::new("generator").seed(setting.seed),
+            Box::new(link),
+        );
+        let maker = handlers.maker();
+        builder.handler(move |worker| maker.handler(worker.0));
         let engine = builder.build()?;
         let warnings = engine.warnings().iter().map(ToString::to_string).collect();
         let Some(nic) = engine.nic(id).cloned() else {
-            return Err(Failure::Run("the engine has no NIC for the generator".to_owned()));
+            return Err(Failure::Run(
+                "the engine has no NIC for the generator".to_owned(),
+            ));
         };
         set_up(&nic)?;
         if setting.promiscuous {
             nic.set_promiscuous(true);
         }
         let running = engine.start()?;
-        Ok(Self { running, nic, generator, handlers, windows, warnings })
+        Ok(Self {
+            running,
+            nic,
+            generator,
+            handlers,
+            warnings,
+        })
     }
 
     /// The NIC.
@@ -163,14 +193,18 @@ impl Session {
     ) -> Result<Measured, Failure> {
         self.running.drain(DRAIN);
         let before = self.running.report();
-        self.windows.start();
+        self.handlers.start_window();
         let emitted = self.generator.emitted();
         let start = Instant::now();
         self.generator.run(limits);
         let totals = self.wait(limits, start, emitted, progress, interrupt)?;
         self.running.drain(DRAIN);
         let after = self.running.report();
-        Ok(Measured { totals, before, after })
+        Ok(Measured {
+            totals,
+            before,
+            after,
+        })
     }
 
     fn wait(
@@ -182,9 +216,11 @@ impl Session {
         interrupt: &Interrupt,
     ) -> Result<Totals, Failure> {
         // Often enough for short windows, seldom enough to disturb nothing.
-        let nap = limits.duration.map_or(Duration::from_millis(5), |duration| {
-            (duration / 20).clamp(Duration::from_millis(1), Duration::from_millis(50))
-        });
+        let nap = limits
+            .duration
+            .map_or(Duration::from_millis(5), |duration| {
+                (duration / 20).clamp(Duration::from_millis(1), Duration::from_millis(50))
+            });
         let mut stopped = false;
         let mut shown = (start, emitted);
         loop {
@@ -201,13 +237,18 @@ impl Session {
             }
             let now = Instant::now();
             let elapsed = now - start;
-            if limits.duration.is_some_and(|duration| elapsed > duration + OVERDUE) {
-                return Err(Failure::Run("the generator does not end its window".to_owned()));
+            if limits
+                .duration
+                .is_some_and(|duration| elapsed > duration + OVERDUE)
+            {
+                return Err(Failure::Run(
+                    "the generator does not end its window".to_owned(),
+                ));
             }
             if now - shown.0 >= Duration::from_millis(100) {
                 let emitted = self.generator.emitted();
                 let pps = (emitted - shown.1) as f64 / (now - shown.0).as_secs_f64();
-                progress.update(elapsed, limits.duration, pps);
+                progress.update(elapsed, pps);
                 shown = (now, emitted);
             }
         }
@@ -224,10 +265,21 @@ impl Session {
 
     /// Ends the generator and stops the engine.
     pub fn finish(self) -> Outcome {
-        let Self { running, nic, generator, handlers, warnings, .. } = self;
+        let Self {
+            running,
+            nic,
+            generator,
+            handlers,
+            warnings,
+            ..
+        } = self;
         generator.finish();
         let last = running.stop();
         drop(nic);
-        Outcome { last, handled: handlers.collect(), warnings }
+        Outcome {
+            last,
+            handled: handlers.collect(),
+            warnings,
+        }
     }
 }

@@ -1,0 +1,33 @@
+//! Runs what is to be compared in turns and reports it.
+//!
+//! Why not a ready-made harness: on a virtual machine the same code runs a third slower a minute
+//! later, so cases measured one after the other cannot be compared. Here each *round* takes one
+//! short sample of every case of a group, and a ratio is that of two samples of the same round.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `options` | the command line |
+//! | `suite` | [`Bench`], [`Group`]: what is measured |
+//! | `sample` | [`Budget`], [`Sample`]: one turn of one case |
+//! | `cores` | pinning, a second thread beside the measured one |
+//! | `probe` | how far apart the two cores are at the moment |
+//! | `stats` | medians and spreads |
+//! | `machine` | where this was measured |
+//! | `report` | the table and the JSON |
+
+mod cores;
+mod machine;
+mod options;
+mod probe;
+mod report;
+mod sample;
+mod stats;
+mod suite;
+
+pub use cores::{Scheduled, Stop, beside, have_two_cores, of_this_thread};
+pub use machine::Machine;
+pub use options::Options;
+pub use probe::Distance;
+pub use sample::{Budget, Sample, Size, in_rounds, in_windows};
+pub use stats::{Spread, median, quantile};
+pub use suite::{Bench, Bound, Group, Measured};

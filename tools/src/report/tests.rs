@@ -1,0 +1,380 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+fn ledger() -> Ledger {
+    Ledger {
+        intended: 113,
+        sent: 110,
+        unsent: Unsent {
+            late: 2,
+            too_large: 1,
+        },
+        drops: GeneratorDrops {
+            ring_full: 6,
+            pool_empty: 4,
+        },
+        received: 100,
+        delivered: 70,
+        forwarded: 5,
+        consumed: 10,
+        dropped: 15,
+        received_by_worker: vec![60, 40],
+        delivered_to_handlers: 70,
+        in_flight: 0,
+        frames_out: 0,
+    }
+}
+
+#[test]
+fn books_that_balance() {
+    let accounting = ledger().check();
+    assert!(accounting.holds);
+    assert_eq!(accounting.identities.len(), 7);
+}
+
+#[test]
+fn each_count_that_is_off_by_one_is_found() {
+    let spoilers: [fn(&mut Ledger); 14] = [
+        |l| l.intended += 1,
+        |l| l.sent += 1,
+        |l| l.unsent.late += 1,
+        |l| l.unsent.too_large += 1,
+        |l| l.drops.ring_full += 1,
+        |l| l.drops.pool_empty += 1,
+        |l| l.received += 1,
+        |l| l.delivered += 1,
+        |l| l.forwarded += 1,
+        |l| l.consumed += 1,
+        |l| l.dropped += 1,
+        |l| l.received_by_worker[1] += 1,
+        |l| l.in_flight += 1,
+        |l| l.frames_out += 1,
+    ];
+    for (i, spoil) in spoilers.iter().enumerate() {
+        let mut ledger = ledger();
+        spoil(&mut ledger);
+        assert!(!ledger.check().holds, "spoiler {i}");
+    }
+    let mut lost_by_handler = ledger();
+    lost_by_handler.delivered_to_handlers -= 1;
+    let accounting = lost_by_handler.check();
+    let wrong: Vec<_> = accounting.identities.iter().filter(|i| !i.holds).collect();
+    assert_eq!(wrong.len(), 1);
+    assert_eq!((wrong[0].left, wrong[0].right), (70, 69));
+}
+
+#[test]
+fn the_limit_is_what_the_evidence_says() {
+    let at_max = Evidence {
+        at_max: true,
+        intended: 1_000_000,
+        productive: 20_000,
+        idle: 0.3,
+        ..Evidence::default()
+    };
+    assert_eq!(Limit::of(&at_max), Limit::Generator);
+    assert_eq!(
+        Limit::of(&Evidence {
+            waiting: 90_000,
+            ..at_max
+        }),
+        Limit::Workers
+    );
+    assert_eq!(
+        Limit::of(&Evidence {
+            idle: 0.02,
+            ..at_max
+        }),
+        Limit::Workers
+    );
+    assert_eq!(
+        Limit::of(&Evidence {
+            waiting: 10,
+            ..at_max
+        }),
+        Limit::Generator
+    );
+    assert_eq!(
+        Limit::of(&Evidence {
+            starved: 9_000,
+            waiting: 10,
+            ..at_max
+        }),
+        Limit::Pool
+    );
+    let few = Evidence {
+        intended: 1_000,
+        room: 1_024,
+        ..at_max
+    };
+    assert_eq!(Limit::of(&few), Limit::None, "all of it fits the rings");
+
+    let fixed = Evidence {
+        intended: 1_000_000,
+        productive: 20_000,
+        waiting: 5,
+        ..Evidence::default()
+    };
+    assert_eq!(Limit::of(&fixed), Limit::None);
+    assert_eq!(
+        Limit::of(&Evidence {
+            ring_full: 1,
+            ..fixed
+        }),
+        Limit::Workers
+    );
+    assert_eq!(
+        Limit::of(&Evidence { late: 3, ..fixed }),
+        Limit::None,
+        "a few at the end"
+    );
+    assert_eq!(
+        Limit::of(&Evidence {
+            late: 50_000,
+            ring_full: 5,
+            ..fixed
+        }),
+        Limit::Generator
+    );
+    assert_eq!(
+        Limit::of(&Evidence {
+            pool_empty: 50,
+            ring_full: 5,
+            ..fixed
+        }),
+        Limit::Pool
+    );
+}
+
+fn report() -> Report {
+    let lateness = LatenessShare {
+        p50: 100,
+        p99: 200,
+        p999: 300,
+        max: 400,
+    };
+    let latency = Percentiles {
+        p50: 900,
+        p90: 1_000,
+        p99: 12_000,
+        p999: 3_000_000,
+        p9999: 4_000_000,
+        max: 5_000_000_000,
+        count: 70,
+    };
+    Report {
+        schema: SCHEMA,
+        verb: "bench",
+        versions: Versions {
+            corelane: "1.2.3",
+            profile: "release",
+        },
+        machine: Machine {
+            cpu: "A CPU".to_owned(),
+            cores: 2,
+            os: "linux",
+            kernel: "6.0".to_owned(),
+            arch: "x86_64",
+        },
+        seed: 7,
+        flags: BTreeMap::from([("workers", serde_json::json!(1))]),
+        interrupted: false,
+        warnings: vec!["a warning".to_owned()],
+        window_s: 2.0,
+        offered_pps: 56.5,
+        achieved_pps: 55.0,
+        delivered_pps: 35.0,
+        ns_per_packet: Some(25.04),
+        sent: 110,
+        received: 100,
+        received_bytes: 6_000,
+        delivered: 70,
+        forwarded: 5,
+        consumed: 10,
+        drops: BTreeMap::from([("invalid_address", 15), ("martian", 0)]),
+        in_flight_at_end: 0,
+        workers: vec![WorkerShare {
+            id: 0,
+            core: Some(1),
+            packets: 100,
+            bytes: 6_000,
+            busy_ratio: 0.5,
+            ns_per_packet: Some(25.04),
+            empty_polls: 3,
+            polls: 10,
+            allocations: Some(0),
+        }],
+        latency_ns: Some(latency),
+        latency_limited_by_generator: Some(false),
+        datapath_allocations: Some(0),
+        generator: GeneratorShare {
+            core: Some(0),
+            planned_pps: Some(56.5),
+            calibrated_pps: None,
+            intended: 113,
+            sent: 110,
+            unsent: Unsent {
+                late: 2,
+                too_large: 1,
+            },
+            drops: GeneratorDrops {
+                ring_full: 6,
+                pool_empty: 4,
+            },
+            polls: Polls {
+                productive: 5,
+                idle: 3,
+                starved: 1,
+                waiting: 1,
+            },
+            busy_share: 0.5,
+            limit: Limit::Workers,
+            lateness_ns: lateness,
+            allocations: Some(0),
+        },
+        churn: None,
+        setup: Setup {
+            endpoints: 1000,
+            endpoints_s: 0.1,
+            frames_s: 0.2,
+        },
+        captures: None,
+        accounting: ledger().check(),
+        conditions: vec!["what ran".to_owned()],
+    }
+}
+
+#[test]
+fn json_has_the_fields_of_the_schema_and_no_other() {
+    let json: serde_json::Value = serde_json::from_str(&report().json().unwrap()).unwrap();
+    let written: BTreeSet<&str> = json
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let schema = include_str!("schema.rs");
+    let (top, generator) = schema.split_once("`generator`:\n").unwrap();
+    // The names in the first cell of each row.
+    let documented = |table: &'static str| -> BTreeSet<&'static str> {
+        table
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! | "))
+            .filter_map(|row| row.split(" | ").next())
+            .flat_map(|cell| cell.split(", "))
+            .filter_map(|name| name.strip_prefix('`')?.strip_suffix('`'))
+            .map(|name| name.trim_end_matches("[]"))
+            .collect()
+    };
+    assert_eq!(written, documented(top));
+    let written: BTreeSet<&str> = json["generator"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(written, documented(generator));
+}
+
+#[test]
+fn json_fields_have_their_names_and_values() {
+    let json: serde_json::Value = serde_json::from_str(&report().json().unwrap()).unwrap();
+    assert_eq!(json["schema"], 1);
+    assert_eq!(json["drops"]["invalid_address"], 15);
+    assert_eq!(json["drops"]["martian"], 0);
+    assert_eq!(json["latency_ns"]["p99.99"], 4_000_000);
+    assert_eq!(json["latency_ns"]["count"], 70);
+    assert_eq!(json["generator"]["unsent"]["late"], 2);
+    assert_eq!(json["generator"]["drops"]["ring_full"], 6);
+    assert_eq!(json["generator"]["limit"], "workers");
+    assert_eq!(json["workers"][0]["ns_per_packet"], 25.04);
+    assert_eq!(json["accounting"]["holds"], true);
+    assert_eq!(json["machine"]["cpu"], "A CPU");
+    assert!(json["churn"].is_null());
+}
+
+#[test]
+fn text_fits_a_screen_and_says_what_matters() {
+    let text = report().text();
+    assert!(text.lines().count() <= 40, "{text}");
+    for line in [
+        "corelane bench 1.2.3 (release build) on A CPU, 2 cores, linux 6.0",
+        "what ran",
+        "warning: a warning",
+        "offered      56.50 pps      planned 56.50 pps",
+        "per packet   25.0 ns of a busy worker",
+        "latency, from the planned send time",
+        "allocations  0 on the datapath",
+        "dropped                15 invalid_address (15.0%)",
+        "pace         the workers could not take the planned rate",
+        "  intended 113 = sent 110 + late 2 + too large 1",
+        "  sent 110 = received 100 + ring full 6 + pool empty 4",
+        "  received 100 = delivered 70 + forwarded 5 + consumed 10 + dropped 15",
+        "  in flight at the end 0: holds",
+    ] {
+        assert!(
+            text.lines().any(|written| written == line),
+            "{line:?} in\n{text}"
+        );
+    }
+    for part in ["900 ns", "1.00 us", "3.00 ms", "5.00 s", "50.0%"] {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
+    assert!(!text.contains("martian"), "{text}");
+}
+
+#[test]
+fn text_says_when_the_generator_was_the_limit_or_the_books_are_wrong() {
+    let mut report = report();
+    report.generator.limit = Limit::Generator;
+    assert!(report.text().contains("THE GENERATOR WAS THE LIMIT"));
+    report.accounting = Ledger {
+        sent: 111,
+        ..ledger()
+    }
+    .check();
+    let text = report.text();
+    assert!(
+        text.contains("  in flight at the end 0: VIOLATED"),
+        "{text}"
+    );
+    assert!(
+        text.contains("VIOLATED: intended = sent + unsent: 113 is not 114"),
+        "{text}"
+    );
+    report.generator.planned_pps = None;
+    assert!(report.text().contains("time in the rings, from emission"));
+}
+
+#[test]
+fn a_late_generator_spoils_a_latency() {
+    let latency = |p999| Percentiles {
+        p999,
+        ..Percentiles::default()
+    };
+    let lateness = |p999| Lateness {
+        p999,
+        ..Lateness::default()
+    };
+    assert!(!Report::limited_by_generator(
+        &latency(5_000),
+        &lateness(9_000)
+    ));
+    assert!(Report::limited_by_generator(
+        &latency(50_000),
+        &lateness(11_000)
+    ));
+    assert!(!Report::limited_by_generator(
+        &latency(5_000_000),
+        &lateness(11_000)
+    ));
+}
+
+#[test]
+fn figures_are_scaled() {
+    assert_eq!(scaled(12_345_678.0, "pps"), "12.35 Mpps");
+    assert_eq!(scaled(999.0, "pps"), "999.00 pps");
+    assert_eq!(scaled(2.5e9, "bit/s"), "2.50 Gbit/s");
+    assert_eq!((per(1, 0), per(6, 4)), (None, Some(1.5)));
+}

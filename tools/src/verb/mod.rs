@@ -1,0 +1,50 @@
+//! What each verb does.
+
+mod bench;
+mod replay;
+
+use std::process::ExitCode;
+
+use crate::cli::{self, Asked};
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::report::Report;
+use crate::run::{Failure, print};
+
+/// Does what the command line (the program's name first) asks for; errors go to standard error.
+pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
+    let exit = match run(args) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            eprintln!("corelane: {failure}");
+            failure.exit()
+        }
+    };
+    exit.code().into()
+}
+
+fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failure> {
+    let asked = cli::parse(args)?;
+    if let Asked::Text(text) = &asked {
+        print(text)?;
+        return Ok(Exit::Done);
+    }
+    let interrupt = Interrupt::of_process()
+        .map_err(|error| Failure::Run(format!("cannot catch Ctrl-C: {error}")))?;
+    match asked {
+        Asked::Bench(args) => bench::bench(&args, &interrupt),
+        Asked::Replay(args) => replay::replay(&args, &interrupt),
+        Asked::Text(_) => Ok(Exit::Done),
+    }
+}
+
+/// How a run that has a report ends.
+fn exit_of(report: &Report) -> Exit {
+    if !report.accounting.holds {
+        Exit::Accounting
+    } else if report.interrupted {
+        Exit::Interrupted
+    } else {
+        Exit::Done
+    }
+}

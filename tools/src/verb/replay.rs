@@ -1,0 +1,234 @@
+//! `replay`: captures as the traffic.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use corelane::engine::WhenFull;
+use corelane::frame::PoolConfig;
+use corelane::io::pcap::{Capture, PcapEnd};
+use corelane::stack::Nic;
+use serde_json::{Value, json};
+
+use super::exit_of;
+use crate::cli::{ReplayArgs, Usage};
+use crate::clock::Clock;
+use crate::exit::Exit;
+use crate::generator::{CaptureFrames, CaptureSet, GeneratorLink, Limits, Pace, Schedule};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::report::{CaptureShare, Setup};
+use crate::run::{Conditions, Failure, Output, Session, Setting, assemble};
+use crate::unit::Speed;
+
+/// Nothing is drawn in a replay; the endpoint table's hash starts from this, always.
+const SEED: u64 = 1;
+
+/// Packets that go through unmeasured first, at most.
+const WARMUP: u64 = 1 << 16;
+
+/// A replay that takes this long may not be what was wanted: captures have odd times in them.
+const LONG: Duration = Duration::from_secs(6 * 3600);
+
+const NOTHING_DELIVERED: &str = "nothing was delivered, the NIC has no address: --own gives it the \
+                                 destinations of the capture, --promiscuous lets it take any";
+
+pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let progress = Progress::new(args.engine.json_to_stdout());
+    progress.stage("captures", None);
+    let before = Instant::now();
+    let captures = args
+        .files
+        .iter()
+        .map(|file| Capture::open(file).map_err(|error| Usage::new(error.to_string()).into()))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let set = Arc::new(CaptureSet::new(captures, PoolConfig::default().headroom));
+    let frames_s = before.elapsed().as_secs_f64();
+    let output = Output::new(&args.engine)?;
+
+    let frames = set.len() as u64 * u64::from(args.repeat);
+    let (pace, when_full, planned_pps) = pace(args.speed, &set);
+    let setting = Setting::new(&args.engine, when_full, SEED);
+
+    progress.stage("endpoints", None);
+    let (mut endpoints, mut endpoints_s) = (0, 0.0);
+    let clock = Clock::start();
+    let link = GeneratorLink::new(CaptureFrames::new(Arc::clone(&set)), pace, clock);
+    let session = Session::start(&setting, link, set.longest(), clock, |nic| {
+        let before = Instant::now();
+        if args.own {
+            endpoints = own(nic, &set);
+        }
+        endpoints_s = before.elapsed().as_secs_f64();
+        Ok(())
+    })?;
+    // Every thread has then done everything once. The pace is not kept: a capture can take days.
+    let warmup = Limits {
+        frames: Some((set.len() as u64).min(WARMUP)),
+        at_max: true,
+        ..Limits::default()
+    };
+    session.window(warmup, &progress, interrupt)?;
+    let expected = expected(args, &set);
+    if let Some(long) = expected.filter(|expected| *expected >= LONG) {
+        let days = long.as_secs_f64() / 86_400.0;
+        eprintln!(
+            "corelane: at this speed the replay takes {days:.1} days; --speed max does not wait"
+        );
+    }
+    progress.stage("replaying", expected);
+    let limits = Limits {
+        frames: Some(frames),
+        ..Limits::default()
+    };
+    let measured = session.window(limits, &progress, interrupt)?;
+    progress.clear();
+
+    let conditions = Conditions {
+        verb: "replay",
+        seed: SEED,
+        flags: flags(args, &setting),
+        lines: lines(args, &setting, &set, endpoints),
+        interrupted: interrupt.is_raised(),
+        planned_pps,
+        calibrated_pps: None,
+        room: setting.room(),
+        too_large: set.too_large() * u64::from(args.repeat),
+        churn: None,
+        setup: Setup {
+            endpoints,
+            endpoints_s,
+            frames_s,
+        },
+        captures: Some(set.captures().iter().map(capture_share).collect()),
+        warnings: warnings(&set),
+    };
+    let mut report = assemble(conditions, &measured, session.finish());
+    if report.delivered == 0 && report.received > 0 && !args.own && !args.engine.promiscuous {
+        report.warnings.push(NOTHING_DELIVERED.to_owned());
+    }
+    output.write(&report)?;
+    Ok(exit_of(&report))
+}
+
+/// When frames are due, what a full ring means, and the mean rate of the plan if there is one.
+fn pace(speed: Speed, set: &CaptureSet) -> (Pace, WhenFull, Option<f64>) {
+    let Speed::Times(times) = speed else {
+        return (Pace::Max, WhenFull::Wait, None);
+    };
+    let (due, period) = set.times();
+    let scale = |ns: u64| (ns as f64 / times) as u64;
+    let pps = set.len() as f64 / (scale(period).max(1) as f64 / 1e9);
+    let schedule = Schedule::recorded(due.into_iter().map(scale), scale(period));
+    (Pace::Planned(schedule), WhenFull::Drop, Some(pps))
+}
+
+/// How long the replay takes at the pace asked for.
+fn expected(args: &ReplayArgs, set: &CaptureSet) -> Option<Duration> {
+    let Speed::Times(times) = args.speed else {
+        return None;
+    };
+    let (_, period) = set.times();
+    Duration::try_from_secs_f64(period as f64 / 1e9 / times * f64::from(args.repeat)).ok()
+}
+
+/// Adds the destinations of the captures; those that no host can have are left out. How many.
+fn own(nic: &Nic, set: &CaptureSet) -> u64 {
+    let destinations = set.destinations();
+    nic.transaction(|tx| {
+        let added = destinations
+            .into_iter()
+            .filter(|&address| tx.add_address(address).is_ok());
+        added.count() as u64
+    })
+}
+
+fn capture_share(capture: &Capture) -> CaptureShare {
+    let counts = capture.counts();
+    CaptureShare {
+        file: capture.name().to_owned(),
+        packets: counts.packets,
+        skipped: counts.skipped(),
+        snap_truncated: counts.snap_truncated,
+        broken: match capture.end() {
+            PcapEnd::Complete => None,
+            PcapEnd::Truncated {
+                after_packets,
+                at_byte,
+                why,
+            } => Some(format!(
+                "after packet {after_packets}, at byte {at_byte}: {why}"
+            )),
+        },
+    }
+}
+
+fn warnings(set: &CaptureSet) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for capture in set.captures().iter().map(capture_share) {
+        if let Some(why) = capture.broken {
+            warnings.push(format!(
+                "{}: the rest could not be used, {why}",
+                capture.file
+            ));
+        }
+        if capture.skipped > 0 {
+            let n = capture.skipped;
+            warnings.push(format!(
+                "{}: no frame could be made of {n} packets",
+                capture.file
+            ));
+        }
+    }
+    warnings
+}
+
+fn flags(args: &ReplayArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
+    let mut flags = setting.flags();
+    let files: Vec<_> = args
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    flags.extend([
+        ("files", json!(files)),
+        ("speed", json!(args.speed.to_string())),
+        ("repeat", json!(args.repeat)),
+        ("own", json!(args.own)),
+    ]);
+    flags
+}
+
+fn lines(args: &ReplayArgs, setting: &Setting, set: &CaptureSet, endpoints: u64) -> Vec<String> {
+    let of = match set.captures() {
+        [capture] => capture.name().to_owned(),
+        captures => format!("{} files", captures.len()),
+    };
+    vec![
+        format!(
+            "{}, {endpoints} endpoints{}{}",
+            setting.describe(),
+            if args.own {
+                " of the capture's destinations"
+            } else {
+                ""
+            },
+            if args.engine.promiscuous {
+                ", promiscuous"
+            } else {
+                ""
+            },
+        ),
+        format!(
+            "{} packets of {:.0} bytes in the mean, of {of}, {} at speed {}",
+            set.len(),
+            set.mean_len(),
+            if args.repeat == 1 {
+                "once".to_owned()
+            } else {
+                format!("{} times", args.repeat)
+            },
+            args.speed,
+        ),
+    ]
+}

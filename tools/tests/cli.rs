@@ -1,0 +1,647 @@
+//! The built binary, run for fractions of a second: what it prints, how it ends, and whether its
+//! books balance.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use corelane::io::pcap::PcapWriter;
+use corelane::wire::MacAddr;
+use corelane::wire::build::{FrameSpec, Ports, build_udp_ipv4, build_udp_ipv6};
+use serde_json::Value;
+
+/// Runs are short: these are checks of the books, not of speed.
+const SHORT: [&str; 4] = ["--duration", "200ms", "--warmup", "50ms"];
+
+fn corelane(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_corelane"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// Runs with `--json -`, checks exit status and identities, and returns the result.
+fn result(args: &[&str]) -> Value {
+    let output = corelane(&[args, &["--json", "-"]].concat());
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{args:?}: {}",
+        text(&output.stderr)
+    );
+    let json = serde_json::from_str(text(&output.stdout)).unwrap();
+    check_identities(&json);
+    json
+}
+
+fn bench(args: &[&str]) -> Value {
+    result(&[&["bench"], &SHORT[..], args].concat())
+}
+
+fn n(value: &Value) -> u64 {
+    value
+        .as_u64()
+        .unwrap_or_else(|| panic!("{value} is no count"))
+}
+
+fn sum(object: &Value) -> u64 {
+    object.as_object().unwrap().values().map(n).sum()
+}
+
+/// The identities, computed here from the raw figures.
+fn check_identities(json: &Value) {
+    let generator = &json["generator"];
+    assert_eq!(json["schema"], 1);
+    assert_eq!(
+        n(&generator["intended"]),
+        n(&generator["sent"]) + sum(&generator["unsent"])
+    );
+    assert_eq!(n(&json["sent"]), n(&generator["sent"]));
+    assert_eq!(
+        n(&json["sent"]),
+        n(&json["received"]) + sum(&generator["drops"])
+    );
+    let ended = n(&json["delivered"]) + n(&json["forwarded"]) + n(&json["consumed"]);
+    assert_eq!(n(&json["received"]), ended + sum(&json["drops"]));
+    assert_eq!(n(&json["in_flight_at_end"]), 0);
+    let workers = json["workers"].as_array().unwrap();
+    assert_eq!(
+        n(&json["received"]),
+        workers.iter().map(|w| n(&w["packets"])).sum::<u64>()
+    );
+    assert_eq!(
+        n(&json["received_bytes"]),
+        workers.iter().map(|w| n(&w["bytes"])).sum::<u64>()
+    );
+    assert_eq!(json["accounting"]["holds"], true);
+    assert_eq!(json["datapath_allocations"], 0);
+    for worker in workers {
+        let busy = worker["busy_ratio"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&busy), "{busy}");
+    }
+}
+
+#[test]
+fn bench_delivers_everything_it_sends() {
+    let json = bench(&[]);
+    assert!(n(&json["delivered"]) > 1000, "{json}");
+    assert_eq!(json["delivered"], json["sent"]);
+    assert_eq!(json["generator"]["unsent"]["late"], 0);
+    assert_eq!(sum(&json["drops"]), 0);
+    // Half of the frames are 60 bytes, half 62.
+    let mean = json["received_bytes"].as_f64().unwrap() / json["received"].as_f64().unwrap();
+    assert!((mean - 61.0).abs() < 0.1, "{mean}");
+    assert_eq!(json["verb"], "bench");
+    assert_eq!(json["flags"]["rate"], "max");
+    assert_eq!(json["seed"], 1);
+    assert!(json["latency_ns"].is_null() && json["churn"].is_null());
+    assert!(!json["machine"]["cpu"].as_str().unwrap().is_empty());
+    let rate = json["delivered_pps"].as_f64().unwrap();
+    let window = json["window_s"].as_f64().unwrap();
+    assert!((rate * window / json["delivered"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    assert!(window >= 0.2);
+}
+
+#[test]
+fn bench_with_many_endpoints() {
+    let json = bench(&["--endpoints", "100k", "--destinations", "zipf:1"]);
+    assert_eq!(json["delivered"], json["sent"]);
+    assert_eq!(json["setup"]["endpoints"], 100_000);
+}
+
+#[test]
+fn bench_with_a_thread_for_each_of_more_workers_than_cores() {
+    let json = bench(&["--workers", "5", "--family", "v4"]);
+    let workers = json["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 5);
+    assert!(
+        workers.iter().all(|worker| n(&worker["packets"]) > 0),
+        "{json}"
+    );
+    if std::thread::available_parallelism().unwrap().get() < 6 {
+        let warning = json["warnings"][0].as_str().unwrap();
+        assert!(warning.contains("6 polling threads share"), "{warning}");
+    }
+}
+
+#[test]
+fn misses_are_delivered_in_promiscuous_mode_and_dropped_otherwise() {
+    let json = bench(&["--promiscuous", "--hit-ratio", "0"]);
+    assert_eq!(json["delivered"], json["received"]);
+    let json = bench(&["--hit-ratio", "0"]);
+    assert_eq!(json["drops"]["invalid_address"], json["received"]);
+    assert_eq!(json["delivered"], 0);
+    let json = bench(&["--hit-ratio", "25%", "--family", "v6"]);
+    let hits = json["delivered"].as_f64().unwrap() / json["received"].as_f64().unwrap();
+    assert!((0.23..0.27).contains(&hits), "{hits}");
+}
+
+#[test]
+fn addresses_churn_beside_the_traffic() {
+    let json = bench(&["--churn", "10k"]);
+    assert_eq!(
+        json["delivered"], json["sent"],
+        "no endpoint of the traffic is touched"
+    );
+    let churn = &json["churn"];
+    assert_eq!(
+        (n(&churn["failed"]), &churn["asked_per_s"]),
+        (0, &Value::from(10_000.0))
+    );
+    assert!(n(&churn["changes"]) > 0);
+    assert_eq!(churn["changes"], churn["publish_ns"]["count"]);
+    assert!(n(&churn["publish_ns"]["p99"]) >= n(&churn["publish_ns"]["p50"]));
+}
+
+#[test]
+fn a_fixed_rate_is_planned_and_its_latency_measured() {
+    for (rate, arrival) in [
+        ("200kpps", "cbr"),
+        ("134.4mbps", "poisson"),
+        ("0.2Mpps", "burst:16"),
+    ] {
+        let json = bench(&[
+            "--rate",
+            rate,
+            "--arrival",
+            arrival,
+            "--latency",
+            "--family",
+            "v4",
+        ]);
+        let planned = json["generator"]["planned_pps"].as_f64().unwrap();
+        assert!((planned - 200_000.0).abs() < 1.0, "{planned}");
+        let intended = n(&json["generator"]["intended"]);
+        let tolerance = if arrival == "poisson" { 2_000 } else { 16 };
+        assert!(
+            intended.abs_diff(40_000) <= tolerance,
+            "{arrival}: {intended}"
+        );
+        assert!((json["window_s"].as_f64().unwrap() - 0.2).abs() < 1e-9);
+        let latency = &json["latency_ns"];
+        assert_eq!(latency["count"], json["delivered"]);
+        let percentiles: Vec<u64> = ["p50", "p90", "p99", "p99.9", "p99.99", "max"]
+            .iter()
+            .map(|p| n(&latency[p]))
+            .collect();
+        assert!(
+            percentiles.is_sorted() && percentiles[0] > 0,
+            "{percentiles:?}"
+        );
+        assert!(json["latency_limited_by_generator"].is_boolean());
+    }
+}
+
+#[test]
+fn a_rate_in_percent_is_calibrated_first() {
+    let json = bench(&["--rate", "10%"]);
+    let calibrated = json["generator"]["calibrated_pps"].as_f64().unwrap();
+    let planned = json["generator"]["planned_pps"].as_f64().unwrap();
+    assert!(calibrated > 0.0 && (planned / calibrated - 0.1).abs() < 1e-9);
+}
+
+#[test]
+fn what_is_too_fast_is_not_sent_and_said() {
+    let json = bench(&["--rate", "500Mpps", "--frame-size", "1518"]);
+    assert!(n(&json["generator"]["unsent"]["late"]) > 0);
+    assert!(json["achieved_pps"].as_f64() < json["offered_pps"].as_f64());
+}
+
+#[test]
+fn a_pool_that_is_too_small_is_said() {
+    let json = bench(&["--pool-slots", "64"]);
+    assert!(n(&json["generator"]["polls"]["starved"]) > 0, "{json}");
+}
+
+#[test]
+fn large_frames_and_mixes() {
+    let json = bench(&["--frame-size", "9018", "--family", "v4"]);
+    assert_eq!(n(&json["received_bytes"]), 9014 * n(&json["received"]));
+    let json = bench(&["--frame-size", "imix", "--family", "v4"]);
+    let mean = json["received_bytes"].as_f64().unwrap() / json["received"].as_f64().unwrap();
+    // 353.83 with the check sequence.
+    assert!((mean - 349.8).abs() < 5.0, "{mean}");
+}
+
+#[test]
+fn the_report_is_one_screen_and_nothing_else() {
+    let output = corelane(&[&["bench"], &SHORT[..], &["--latency", "--rate", "100kpps"]].concat());
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        text(&output.stderr),
+        "",
+        "no progress line where there is no terminal"
+    );
+    let report = text(&output.stdout);
+    assert!(report.starts_with("corelane bench "));
+    assert!(report.lines().count() <= 30, "{report}");
+    assert!(report.contains("in flight at the end 0: holds"), "{report}");
+    assert!(
+        report.contains("allocations  0 on the datapath"),
+        "{report}"
+    );
+}
+
+#[test]
+fn json_goes_to_a_file_beside_the_text() {
+    let path = scratch("result.json");
+    let file = path.to_str().unwrap();
+    let output = corelane(&[&["bench"], &SHORT[..], &["--json", file]].concat());
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).starts_with("corelane bench "));
+    check_identities(&serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap());
+}
+
+#[test]
+fn bad_usage_is_one_message_and_status_2() {
+    for (args, message) in [
+        (
+            &["bench", "--frame-size", "imx"][..],
+            "corelane: --frame-size: 'imx' is not a frame size: bytes from 64 to 9018, or imix; did \
+             you mean 'imix'?\n",
+        ),
+        (
+            &["bench", "--endpoints", "10000001"],
+            "corelane: --endpoints: '10000001' is not a number of endpoints: a whole number from 1 \
+             to 10000000; did you mean '10000000'?\n",
+        ),
+        (
+            &["bench", "--capture", "5"],
+            "corelane: --capture: not there yet; corelane bench --help lists what is\n",
+        ),
+        (
+            &["sim"],
+            "corelane: 'sim' is planned and not there yet; bench and replay are\n",
+        ),
+        (
+            &["bench", "--json", "/nonexistent/x.json"],
+            "corelane: --json: cannot write /nonexistent/x.json: No such file or directory (os \
+             error 2)\n",
+        ),
+        (
+            &["replay", "/nonexistent.pcap"],
+            "corelane: /nonexistent.pcap: No such file or directory (os error 2)\n",
+        ),
+    ] {
+        let output = corelane(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!((text(&output.stderr), text(&output.stdout)), (message, ""));
+    }
+}
+
+#[test]
+fn a_core_that_is_not_ours_is_refused() {
+    let output = corelane(&["bench", "--cores", "8000"]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = text(&output.stderr);
+    assert!(
+        message.starts_with("corelane: --cores: core 8000 is not one this process may run on"),
+        "{message}"
+    );
+}
+
+#[test]
+fn help_and_version_end_well() {
+    for args in [
+        &["--help"][..],
+        &["bench", "--help"],
+        &["replay", "--help"],
+        &["--version"],
+    ] {
+        let output = corelane(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(!output.stdout.is_empty() && output.stderr.is_empty());
+    }
+    assert_eq!(corelane(&[]).status.code(), Some(2));
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_run_reports_and_ends_with_130() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_corelane"))
+        .args([
+            "bench",
+            "--duration",
+            "1h",
+            "--warmup",
+            "50ms",
+            "--json",
+            "-",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    let json: Value = serde_json::from_str(text(&output.stdout)).unwrap();
+    check_identities(&json);
+    assert_eq!(json["interrupted"], true);
+    assert!(n(&json["delivered"]) > 0);
+}
+
+/// A file of this test's own, in the directory for such files.
+fn scratch(name: &str) -> PathBuf {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("test").replace("::", "-");
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{test}-{name}", std::process::id()))
+}
+
+/// UDP frames to 192.0.2.1 and 2001:db8::1 in turn, a multicast one, and one cut short.
+fn packets() -> Vec<Vec<u8>> {
+    let (source_mac, destination_mac) = (MacAddr([2, 0, 0, 0, 0, 9]), MacAddr([2, 0, 0, 0, 0, 8]));
+    let v4 = |destination: &str| {
+        let (source, destination) = (
+            "198.51.100.7".parse().unwrap(),
+            destination.parse().unwrap(),
+        );
+        let spec = FrameSpec {
+            source_mac,
+            destination_mac,
+            source,
+            destination,
+            ttl: 9,
+        };
+        let mut frame = vec![0; 128];
+        let ports = Ports {
+            source: 5000,
+            destination: 6000,
+        };
+        let len = build_udp_ipv4(&mut frame, &spec, ports, b"some payload").unwrap();
+        frame.truncate(len);
+        frame
+    };
+    let v6 = {
+        let (source, destination) = (
+            "2001:db8::7".parse().unwrap(),
+            "2001:db8::1".parse().unwrap(),
+        );
+        let spec = FrameSpec {
+            source_mac,
+            destination_mac,
+            source,
+            destination,
+            ttl: 9,
+        };
+        let mut frame = vec![0; 128];
+        let ports = Ports {
+            source: 5000,
+            destination: 6000,
+        };
+        let len = build_udp_ipv6(&mut frame, &spec, ports, b"some payload").unwrap();
+        frame.truncate(len);
+        frame
+    };
+    let cut = v6[..30].to_vec();
+    let mut packets = Vec::new();
+    for _ in 0..10 {
+        packets.extend([v4("192.0.2.1"), v6.clone()]);
+    }
+    packets.extend([v4("224.0.0.251"), cut]);
+    packets
+}
+
+/// A classic pcap file with packets 100 us apart.
+fn pcap(magic: u32, link_type: u32, big_endian: bool, packets: &[Vec<u8>]) -> Vec<u8> {
+    let u32s = |values: &[u32]| -> Vec<u8> {
+        let bytes = |v: &u32| {
+            if big_endian {
+                v.to_be_bytes()
+            } else {
+                v.to_le_bytes()
+            }
+        };
+        values.iter().flat_map(bytes).collect()
+    };
+    let version = if big_endian { 0x0002_0004 } else { 0x0004_0002 };
+    let mut file = u32s(&[magic, version, 0, 0, 262_144, link_type]);
+    let per_100_us = if magic == 0xa1b2_3c4d { 100_000 } else { 100 };
+    for (i, packet) in packets.iter().enumerate() {
+        let len = packet.len() as u32;
+        file.extend(u32s(&[1_000, i as u32 * per_100_us, len, len]));
+        file.extend_from_slice(packet);
+    }
+    file
+}
+
+/// A pcapng file of one section and one Ethernet interface with microseconds.
+fn pcapng(packets: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut block = |kind: u32, body: &[u8]| {
+        let padded = body.len().next_multiple_of(4);
+        let len = (12 + padded) as u32;
+        file.extend_from_slice(&kind.to_le_bytes());
+        file.extend_from_slice(&len.to_le_bytes());
+        file.extend_from_slice(body);
+        file.resize(file.len() + padded - body.len(), 0);
+        file.extend_from_slice(&len.to_le_bytes());
+    };
+    let mut section = 0x1a2b_3c4d_u32.to_le_bytes().to_vec();
+    section.extend_from_slice(&[1, 0, 0, 0]);
+    section.extend_from_slice(&[0xff; 8]);
+    block(0x0a0d_0d0a, &section);
+    block(1, &[1, 0, 0, 0, 0, 0, 4, 0]);
+    for (i, packet) in packets.iter().enumerate() {
+        let mut body = Vec::new();
+        for field in [
+            0,
+            0,
+            i as u32 * 100,
+            packet.len() as u32,
+            packet.len() as u32,
+        ] {
+            body.extend_from_slice(&field.to_le_bytes());
+        }
+        body.extend_from_slice(packet);
+        block(6, &body);
+    }
+    file
+}
+
+fn file(name: &str, bytes: &[u8]) -> String {
+    let path = scratch(name);
+    std::fs::File::create(&path)
+        .unwrap()
+        .write_all(bytes)
+        .unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Every format and link type that is read, by name.
+fn captures() -> Vec<(&'static str, Vec<u8>)> {
+    let ethernet = packets();
+    let raw: Vec<Vec<u8>> = ethernet
+        .iter()
+        .map(|packet| packet[14..].to_vec())
+        .collect();
+    let with_header = |header: fn(bool) -> Vec<u8>| -> Vec<Vec<u8>> {
+        let is_v4 = |packet: &[u8]| packet[0] >> 4 == 4;
+        raw.iter()
+            .map(|packet| [header(is_v4(packet)), packet.clone()].concat())
+            .collect()
+    };
+    let loopback = with_header(|is_v4| {
+        if is_v4 {
+            vec![2, 0, 0, 0]
+        } else {
+            vec![30, 0, 0, 0]
+        }
+    });
+    let cooked = with_header(|is_v4| {
+        let mut header = vec![0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 9, 0, 0];
+        header.extend_from_slice(if is_v4 { &[0x08, 0] } else { &[0x86, 0xdd] });
+        header
+    });
+    let mut written = PcapWriter::new(Vec::new()).unwrap();
+    for (i, packet) in ethernet.iter().enumerate() {
+        written
+            .write(1_000_000_000 + 100_000 * i as u64, packet)
+            .unwrap();
+    }
+    vec![
+        ("micro.pcap", pcap(0xa1b2_c3d4, 1, false, &ethernet)),
+        ("nano.pcap", pcap(0xa1b2_3c4d, 1, false, &ethernet)),
+        ("big.pcap", pcap(0xa1b2_c3d4, 1, true, &ethernet)),
+        ("written.pcap", written.into_inner().unwrap()),
+        ("ng.pcapng", pcapng(&ethernet)),
+        ("raw.pcap", pcap(0xa1b2_c3d4, 101, false, &raw)),
+        ("loopback.pcap", pcap(0xa1b2_c3d4, 0, false, &loopback)),
+        ("cooked.pcap", pcap(0xa1b2_c3d4, 113, false, &cooked)),
+    ]
+}
+
+#[test]
+fn every_format_replays_alike() {
+    for (name, bytes) in captures() {
+        let path = file(name, &bytes);
+        let json = result(&["replay", &path, "--own", "--repeat", "3"]);
+        assert_eq!((n(&json["sent"]), n(&json["received"])), (66, 66), "{name}");
+        assert_eq!(n(&json["delivered"]), 60, "{name}: {json}");
+        assert_eq!(
+            json["drops"]["invalid_address"], 3,
+            "{name}: the multicast packet"
+        );
+        assert_eq!(n(&json["setup"]["endpoints"]), 2, "{name}");
+        assert_eq!(json["verb"], "replay");
+        let capture = &json["captures"][0];
+        assert_eq!(
+            (n(&capture["packets"]), n(&capture["skipped"])),
+            (22, 0),
+            "{name}"
+        );
+        assert!(capture["broken"].is_null());
+    }
+}
+
+#[test]
+fn without_addresses_a_replay_is_dropped_and_says_what_to_do() {
+    let path = file("a.pcap", &pcap(0xa1b2_c3d4, 1, false, &packets()));
+    let json = result(&["replay", &path]);
+    assert_eq!(
+        (n(&json["delivered"]), &json["drops"]["invalid_address"]),
+        (0, &Value::from(21))
+    );
+    let json = result(&["replay", &path, "--promiscuous"]);
+    assert!(n(&json["delivered"]) >= 20, "{json}");
+    let output = corelane(&["replay", &path]);
+    let report = text(&output.stdout);
+    assert!(report.contains("--own gives it the"), "{report}");
+}
+
+#[test]
+fn a_replay_keeps_the_pace_it_is_told() {
+    // 22 packets, 100 us apart, three rounds: 66 gaps are 6.6 ms.
+    let path = file("pace.pcap", &pcap(0xa1b2_c3d4, 1, false, &packets()));
+    for (speed, least_s) in [("1", 0.0065), ("0.1x", 0.065), ("100", 0.00006)] {
+        let args = [
+            "replay",
+            &path,
+            "--own",
+            "--repeat",
+            "3",
+            "--speed",
+            speed,
+            "--latency",
+        ];
+        let json = result(&args);
+        let window = json["window_s"].as_f64().unwrap();
+        assert!(window >= least_s, "{speed}: {window}");
+        assert_eq!(n(&json["generator"]["intended"]), 66);
+        assert_eq!(json["latency_ns"]["count"], json["delivered"]);
+    }
+}
+
+#[test]
+fn several_files_follow_each_other() {
+    let a = file("a.pcap", &pcap(0xa1b2_c3d4, 1, false, &packets()));
+    let b = file("b.pcapng", &pcapng(&packets()));
+    let json = result(&["replay", &a, &b, "--own"]);
+    assert_eq!((n(&json["sent"]), n(&json["delivered"])), (44, 40));
+    assert_eq!(json["captures"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_empty_or_broken_capture_is_replayed_as_far_as_it_goes() {
+    let empty = file("empty.pcap", &pcap(0xa1b2_c3d4, 1, false, &[]));
+    assert_eq!(n(&result(&["replay", &empty])["sent"]), 0);
+    assert_eq!(
+        n(&result(&["replay", &empty, "--speed", "1", "--latency"])["sent"]),
+        0
+    );
+    let mut bytes = pcap(0xa1b2_c3d4, 1, false, &packets());
+    bytes.truncate(bytes.len() - 10);
+    let broken = file("broken.pcap", &bytes);
+    let json = result(&["replay", &broken, "--own"]);
+    assert_eq!(n(&json["sent"]), 21);
+    let why = json["captures"][0]["broken"].as_str().unwrap();
+    assert!(why.contains("the file ends inside a packet"), "{why}");
+    assert!(
+        json["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("the rest could not be used")
+    );
+}
+
+#[test]
+fn files_that_are_no_use_are_refused_with_status_2() {
+    let wireless = file("wireless.pcap", &pcap(0xa1b2_c3d4, 105, false, &packets()));
+    let text_file = file("text.txt", b"hello, this is no capture");
+    let nothing = file("nothing.pcap", b"");
+    let directory = env!("CARGO_TARGET_TMPDIR").to_owned();
+    for (path, what) in [
+        (wireless, "link type "),
+        (text_file, "not a pcap or pcapng file"),
+        (nothing, "the file is empty"),
+        (directory, "directory"),
+    ] {
+        let output = corelane(&["replay", &path]);
+        assert_eq!(output.status.code(), Some(2), "{path}");
+        let message = text(&output.stderr);
+        assert!(
+            message.starts_with(&format!("corelane: {path}: ")),
+            "{message}"
+        );
+        assert!(message.contains(what), "{message}");
+        assert!(output.stdout.is_empty());
+    }
+}
