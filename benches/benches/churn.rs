@@ -326,7 +326,7 @@ fn beside_a_worker(bench: &mut Bench, name: &str, full: u32, tiny: u32) {
     };
     // Both cases measure the same objects; made when the first of them is asked for.
     let bed: Rc<RefCell<Option<Bed>>> = Rc::default();
-    let naive: Rc<RefCell<Option<(Naive, std::sync::Arc<NaiveNic>)>>> = Rc::default();
+    let naive: Rc<RefCell<Option<Naive>>> = Rc::default();
     let achieved: Rc<Cell<(u64, f64)>> = Rc::default();
     let ours = |rate: f64| {
         let (bed, achieved) = (Rc::clone(&bed), Rc::clone(&achieved));
@@ -365,13 +365,12 @@ fn beside_a_worker(bench: &mut Bench, name: &str, full: u32, tiny: u32) {
                     hit: true,
                     random: Random::new(7),
                 };
-                let naive = Naive::new(Frames::lay_out(draw, laid_out), population, 1024);
-                let nic = naive.nic();
-                (naive, nic)
+                Naive::new(Frames::lay_out(draw, laid_out), population, 1024)
             });
             move |budget: Budget| {
                 let mut naive = naive.borrow_mut();
-                let (naive, nic) = naive.as_mut().expect("made by the set-up");
+                let naive = naive.as_mut().expect("made by the set-up");
+                let nic = naive.nic();
                 let churner = Churner::new(population, rate);
                 let change = |add, address| {
                     if add {

@@ -294,10 +294,10 @@ mod tests {
             let packet = parse_ethernet(&line.0).unwrap().payload;
             match destination {
                 IpAddr::V4(address) => {
-                    assert_eq!(parse_ipv4(packet).unwrap().destination(), address)
+                    assert_eq!(parse_ipv4(packet).unwrap().destination(), address);
                 }
                 IpAddr::V6(address) => {
-                    assert_eq!(parse_ipv6(packet).unwrap().destination(), address)
+                    assert_eq!(parse_ipv6(packet).unwrap().destination(), address);
                 }
             }
         }

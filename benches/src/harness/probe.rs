@@ -68,7 +68,7 @@ pub(super) fn round_trip() -> f64 {
                         let mut spins = 0_u32;
                         while ball.load(Ordering::Acquire) != at {
                             spins += 1;
-                            if spins % 4096 == 0 {
+                            if spins.is_multiple_of(4096) {
                                 std::thread::yield_now();
                             }
                         }

@@ -133,6 +133,7 @@ pub struct Worker {
     packets: Box<PacketBurst>,
     panics: Vec<node::HandlerPanic>,
     times: Times,
+    started: bool,
 }
 
 impl Worker {
@@ -152,6 +153,7 @@ impl Worker {
             packets: Box::default(),
             panics: Vec::new(),
             times: Times::default(),
+            started: false,
         };
         (worker, reader)
     }
@@ -171,6 +173,9 @@ impl Worker {
     ///
     /// It does not block, lock or allocate, whatever the handler does aside.
     pub fn poll(&mut self) -> usize {
+        if !self.started {
+            self.start();
+        }
         self.times.begin_poll(&mut self.counters);
         let allocated = alloc_count::this_thread();
         let mut frames = 0;
@@ -278,6 +283,16 @@ impl Worker {
             if matches!(port.source, Source::Queue { .. }) {
                 port.source = Source::Ended;
             }
+        }
+    }
+
+    /// The first poll, on the thread that polls: whatever a thread's first use of a part allocates
+    /// is allocated here, before the first packet.
+    #[cold]
+    fn start(&mut self) {
+        self.started = true;
+        for port in &mut self.ports {
+            port.nic.load();
         }
     }
 
