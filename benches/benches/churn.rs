@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use cap::Cap;
 use corelane_benches::bed::{Bed, BedConfig};
 use corelane_benches::harness::{
-    Bench, Bound, Budget, Sample, Size, Stop, beside, have_two_cores, median, of_this_thread,
-    quantile,
+    Average, Bench, Bound, Budget, Sample, Size, Stop, beside, have_two_cores, median,
+    of_this_thread, quantile,
 };
 use corelane_benches::naive::{Naive, NaiveNic};
 use corelane_benches::random::Random;
@@ -333,6 +333,7 @@ fn beside_a_worker(bench: &mut Bench, name: &str, full: u32, tiny: u32) {
         move |_: Size| {
             bed.borrow_mut().get_or_insert_with(|| Bed::new(config));
             move |budget: Budget| {
+                let budget = by_mean(budget);
                 let mut bed = bed.borrow_mut();
                 let bed = bed.as_mut().expect("made by the set-up");
                 let nic = bed.nic.clone();
@@ -368,6 +369,7 @@ fn beside_a_worker(bench: &mut Bench, name: &str, full: u32, tiny: u32) {
                 Naive::new(Frames::lay_out(draw, laid_out), population, 1024)
             });
             move |budget: Budget| {
+                let budget = by_mean(budget);
                 let mut naive = naive.borrow_mut();
                 let naive = naive.as_mut().expect("made by the set-up");
                 let nic = naive.nic();
@@ -417,6 +419,14 @@ fn beside_a_worker(bench: &mut Bench, name: &str, full: u32, tiny: u32) {
             Bound::AtLeast(90.0),
         )],
     );
+}
+
+/// A change hits few rounds, and those count in full.
+fn by_mean(budget: Budget) -> Budget {
+    Budget {
+        average: Average::Mean,
+        ..budget
+    }
 }
 
 /// Adds and removes addresses that get no traffic, at a steady rate.

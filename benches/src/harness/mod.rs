@@ -28,6 +28,6 @@ pub use cores::{Scheduled, Stop, beside, have_two_cores, of_this_thread};
 pub use machine::Machine;
 pub use options::Options;
 pub use probe::Distance;
-pub use sample::{Budget, Sample, Size, in_rounds, in_windows};
+pub use sample::{Average, Budget, Sample, Size, in_rounds, in_windows};
 pub use stats::{Spread, median, quantile};
 pub use suite::{Bench, Bound, Group, Measured};

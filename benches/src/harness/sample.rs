@@ -9,6 +9,18 @@ use super::stats::median;
 pub struct Budget {
     /// Time to be measured; zero for the least there can be.
     pub measure: Duration,
+    /// What stands for all rounds of a sample.
+    pub average: Average,
+}
+
+/// What stands for all rounds of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Average {
+    /// The median round: one in which the hypervisor or the scheduler took the core away counts
+    /// for no more than the others.
+    Median,
+    /// All of them together: for where rare rounds cost more and that is the question.
+    Mean,
 }
 
 impl Budget {
@@ -49,9 +61,6 @@ pub struct Sample {
 
 /// A sample of many short rounds, each of which measures itself: the operations it made and the
 /// time they took. What a round prepares or cleans up in between does not count.
-///
-/// The sample is the median round, so that a round in which the hypervisor or the scheduler took
-/// the core away does not count for more than the others.
 pub fn in_rounds(budget: Budget, mut round: impl FnMut() -> (u64, Duration)) -> Sample {
     let mut warm = Duration::ZERO;
     while warm < budget.warm_up() {
@@ -70,9 +79,13 @@ pub fn in_rounds(budget: Budget, mut round: impl FnMut() -> (u64, Duration)) -> 
             break;
         }
     }
+    let ns_per_op = match budget.average {
+        Average::Median => median(&mut rounds),
+        Average::Mean => measured.as_nanos() as f64 / operations as f64,
+    };
     Sample {
         operations,
-        ns_per_op: median(&mut rounds),
+        ns_per_op,
     }
 }
 
@@ -83,7 +96,8 @@ const WINDOW: Duration = Duration::from_micros(500);
 const LEAST: u64 = 2048;
 
 /// A sample of work that runs on beside another thread: `step` does some and returns how much. The
-/// sample is the median window of half a millisecond, for the reason given at [`in_rounds`].
+/// sample is the median window of half a millisecond, for the reason given at
+/// [`Average::Median`].
 pub fn in_windows(budget: Budget, mut step: impl FnMut() -> u64) -> Sample {
     let begin = Instant::now();
     while begin.elapsed() < budget.warm_up() {
@@ -135,6 +149,7 @@ mod tests {
         let mut times = [10, 30, 1_000_000_u64].into_iter().cycle();
         let budget = Budget {
             measure: Duration::from_millis(3),
+            average: Average::Median,
         };
         let sample = in_rounds(budget, || (10, Duration::from_nanos(times.next().unwrap())));
         assert_eq!(sample.ns_per_op, 3.0);
@@ -145,6 +160,7 @@ mod tests {
     fn the_smallest_sample_does_something() {
         let budget = Budget {
             measure: Duration::ZERO,
+            average: Average::Mean,
         };
         let mut rounds = 0;
         in_rounds(budget, || {

@@ -12,7 +12,7 @@ use super::machine::{self, Machine};
 use super::options::{HELP, Options};
 use super::probe::{self, Distance};
 use super::report;
-use super::sample::{Budget, Sample, Size};
+use super::sample::{Average, Budget, Sample, Size};
 use super::stats::Spread;
 
 type Body<'c> = Box<dyn FnMut(Budget) -> Sample + 'c>;
@@ -295,6 +295,7 @@ impl<'c> Group<'_, 'c> {
             .collect();
         let budget = Budget {
             measure: bench.options.sample,
+            average: Average::Median,
         };
         // Two cores are far apart or near, and that changes: told before and after each round.
         let distance =

@@ -6,9 +6,10 @@
 //! ```
 //!
 //! Each worker has its own handler, counters and buffers. Between a link and a handler there is no
-//! lock, no allocation and no line that two cores write per packet; addresses are added and removed
-//! from any thread meanwhile. It is a library to be embedded: it needs no privilege, no device and
-//! no huge pages, and its threads can be yours.
+//! lock (but for one [named exception](docs::architecture#control-plane-and-datapath)), no
+//! allocation and no line that two cores write per packet; addresses are added and removed from any
+//! thread meanwhile. It is a library to be embedded: it needs no privilege, no device and no huge
+//! pages, and its threads can be yours.
 //!
 //! # Example
 //!

@@ -156,6 +156,7 @@ impl Distributor {
     }
 
     /// Takes a burst from the link, spreads it, and sends what the workers have for the link.
+    #[inline(never)]
     pub fn poll(&mut self) -> Polled {
         let allocated = alloc_count::this_thread();
         self.counters.add(DistributorCounter::Polls, 1);

@@ -27,7 +27,7 @@ impl Places {
 
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = u8> {
-        self.places.iter().take(self.len).copied()
+        self.places[..self.len.min(BURST)].iter().copied()
     }
 }
 

@@ -172,6 +172,7 @@ impl Worker {
     /// means there was nothing to do.
     ///
     /// It does not block, lock or allocate, whatever the handler does aside.
+    #[inline(never)]
     pub fn poll(&mut self) -> usize {
         if !self.started {
             self.start();

@@ -18,57 +18,65 @@ impl Clmul {
         None
     }
 
-    /// For each input the exclusive or of the carry-less products of its words with `factors`,
-    /// the low 64 bits of it: as many as there are both inputs and outputs.
+    /// For each item: `input` says its words, and `output` is given the exclusive or of the
+    /// carry-less products of the words with `factors`, the low 64 bits of it. Both work on
+    /// `state`.
     #[inline]
-    pub fn products<const N: usize>(
+    pub fn products<S: ?Sized, I: Copy, const N: usize>(
         self,
-        inputs: &[[u32; N]],
+        items: impl Iterator<Item = I>,
         factors: &[u64; N],
-        outputs: &mut [u64],
+        state: &mut S,
+        input: impl Fn(&S, I) -> [u32; N],
+        output: impl Fn(&mut S, I, u64),
     ) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a `Clmul` exists only if `detect` found the instruction.
         unsafe {
-            products_pclmulqdq(inputs, factors, outputs);
+            products_pclmulqdq(items, factors, state, input, output);
         }
         #[cfg(not(target_arch = "x86_64"))]
-        products_portable(inputs, factors, outputs);
+        for item in items {
+            let product = product_portable(&input(state, item), factors);
+            output(state, item, product);
+        }
     }
 }
 
+/// The loop is in here, and its closures with it, because a function with the instruction is not
+/// inlined into one without.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "pclmulqdq")]
-fn products_pclmulqdq<const N: usize>(
-    inputs: &[[u32; N]],
+fn products_pclmulqdq<S: ?Sized, I: Copy, const N: usize>(
+    items: impl Iterator<Item = I>,
     factors: &[u64; N],
-    outputs: &mut [u64],
+    state: &mut S,
+    input: impl Fn(&S, I) -> [u32; N],
+    output: impl Fn(&mut S, I, u64),
 ) {
     use std::arch::x86_64::{
         _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_setzero_si128,
         _mm_xor_si128,
     };
-    for (words, output) in inputs.iter().zip(outputs) {
+    for item in items {
         let mut sum = _mm_setzero_si128();
-        for (word, factor) in words.iter().zip(factors) {
+        for (word, factor) in input(state, item).iter().zip(factors) {
             let word = _mm_cvtsi64_si128(i64::from(*word));
             let factor = _mm_cvtsi64_si128(factor.cast_signed());
             sum = _mm_xor_si128(sum, _mm_clmulepi64_si128::<0>(word, factor));
         }
-        *output = _mm_cvtsi128_si64(sum).cast_unsigned();
+        output(state, item, _mm_cvtsi128_si64(sum).cast_unsigned());
     }
 }
 
 /// What the instruction does, bit by bit.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-fn products_portable<const N: usize>(inputs: &[[u32; N]], factors: &[u64; N], outputs: &mut [u64]) {
-    for (words, output) in inputs.iter().zip(outputs) {
-        *output = words.iter().zip(factors).fold(0, |sum, (word, factor)| {
-            (0..u32::BITS)
-                .filter(|bit| word >> bit & 1 == 1)
-                .fold(sum, |sum, bit| sum ^ factor << bit)
-        });
-    }
+fn product_portable<const N: usize>(words: &[u32; N], factors: &[u64; N]) -> u64 {
+    words.iter().zip(factors).fold(0, |sum, (word, factor)| {
+        (0..u32::BITS)
+            .filter(|bit| word >> bit & 1 == 1)
+            .fold(sum, |sum, bit| sum ^ factor << bit)
+    })
 }
 
 #[cfg(test)]
@@ -86,10 +94,17 @@ mod tests {
                 println!("this processor has no carry-less multiplication: nothing to compare");
                 return Ok(());
             };
-            let (mut fast, mut slow) = ([0; 8], [0; 8]);
-            clmul.products(&inputs, &factors, &mut fast);
-            products_portable(&inputs, &factors, &mut slow);
-            prop_assert_eq!(fast, slow);
+            let mut products = Vec::new();
+            clmul.products(
+                0..inputs.len(),
+                &factors,
+                &mut products,
+                |_, item| inputs[item],
+                |products, _, product| products.push(product),
+            );
+            let expected: Vec<_> =
+                inputs.iter().map(|words| product_portable(words, &factors)).collect();
+            prop_assert_eq!(products, expected);
         }
     }
 }

@@ -49,7 +49,7 @@
 //! | crate | holds | `unsafe` |
 //! |---|---|---|
 //! | [`wire`](crate::wire) | header views and builders, checksums | none |
-//! | [`sync`](crate::sync) | ring, snapshot, references, counters, depot, doorbell, slab | fence 1 |
+//! | [`sync`](crate::sync) | ring, snapshot, references, counters, depot, doorbell, slab, carry-less products | fence 1 |
 //! | [`frame`](crate::frame) | pool, frame handle, burst | fence 2 |
 //! | [`stack`](crate::stack) | NIC, addresses, endpoint table, lookup, delivery, counters | none |
 //! | [`engine`](crate::engine) | RSS, distributors, workers, stages, control thread | none |

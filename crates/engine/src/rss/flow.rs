@@ -63,22 +63,20 @@ fn hash_shape<const PLAIN: usize, const N: usize>(
     frames: &mut [Frame],
     places: &Places,
 ) {
-    let mut inputs = [[0; N]; BURST];
-    let mut hashes = [0; BURST];
-    let mut len = 0;
-    for (place, input) in places.iter().zip(&mut inputs) {
+    let input = |frames: &[Frame], place: u8| {
+        let mut words = [0; N];
         if let Some(front) = frames[usize::from(place)].data().first_chunk::<PLAIN>() {
-            let (words, _) = front[PLAIN - 4 * N..].as_chunks::<4>();
-            for (word, bytes) in input.iter_mut().zip(words) {
+            let (bytes, _) = front[PLAIN - 4 * N..].as_chunks::<4>();
+            for (word, bytes) in words.iter_mut().zip(bytes) {
                 *word = u32::from_be_bytes(*bytes);
             }
         }
-        len += 1;
-    }
-    toeplitz.many(&inputs[..len], &mut hashes);
-    for (place, hash) in places.iter().zip(&hashes) {
-        frames[usize::from(place)].set_rss_hash(*hash);
-    }
+        words
+    };
+    let output = |frames: &mut [Frame], place: u8, hash| {
+        frames[usize::from(place)].set_rss_hash(hash);
+    };
+    toeplitz.many(places.iter(), frames, input, output);
 }
 
 /// The two shapes that nearly all frames have, each recognised by constant offsets. Neither is

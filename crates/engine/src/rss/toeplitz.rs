@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use corelane_frame::BURST;
 use corelane_sync::clmul::Clmul;
 
 use super::key::{RSS_KEY_LEN, RssKey};
@@ -97,28 +96,32 @@ impl Toeplitz {
             ^ self.at::<34, _>(&destination_port.to_be_bytes())
     }
 
-    /// The hashes of many inputs of `N` words from the input's start: as many as there are both
-    /// inputs and outputs.
+    /// Hashes many inputs of `N` words, from the input's start on: `input` says an item's words,
+    /// `output` is given its hash, and both work on `state`.
     ///
     /// A word as a polynomial, its first bit in the highest place, times the key's bits, the first
     /// in the lowest place, has in place 31 + r the sum over all i of bit i of the word times bit
     /// i + r of the key: bit r of the hash. So the hash is there, last bit first, in places 31 to
     /// 62.
-    pub(super) fn many<const N: usize>(&self, inputs: &[[u32; N]], hashes: &mut [u32]) {
+    #[inline]
+    pub(super) fn many<S: ?Sized, I: Copy, const N: usize>(
+        &self,
+        items: impl Iterator<Item = I>,
+        state: &mut S,
+        input: impl Fn(&S, I) -> [u32; N],
+        output: impl Fn(&mut S, I, u32),
+    ) {
         const { assert!(N * 4 <= MAX_INPUT) }
         let (Some(clmul), Some(factors)) = (self.clmul, self.factors.first_chunk::<N>()) else {
-            for (input, hash) in inputs.iter().zip(hashes) {
-                *hash = self.one(input);
+            for item in items {
+                let hash = self.one(&input(state, item));
+                output(state, item, hash);
             }
             return;
         };
-        let mut products = [0; BURST];
-        for (inputs, hashes) in inputs.chunks(BURST).zip(hashes.chunks_mut(BURST)) {
-            clmul.products(inputs, factors, &mut products);
-            for (hash, product) in hashes.iter_mut().zip(&products).take(inputs.len()) {
-                *hash = ((product >> 31) as u32).reverse_bits();
-            }
-        }
+        clmul.products(items, factors, state, input, |state, item, product| {
+            output(state, item, ((product >> 31) as u32).reverse_bits());
+        });
     }
 
     /// The hash of `N` words from the input's start.

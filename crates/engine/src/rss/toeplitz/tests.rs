@@ -196,10 +196,17 @@ proptest! {
         v6 in proptest::collection::vec(any::<[u32; 9]>(), 0..80),
     ) {
         let toeplitz = Toeplitz::new(&RssKey::new(key));
-        let mut hashes = [0; 150];
-        toeplitz.many(&v4, &mut hashes);
-        prop_assert!(v4.iter().zip(&hashes).all(|(input, hash)| toeplitz.one(input) == *hash));
-        toeplitz.many(&v6, &mut hashes);
-        prop_assert!(v6.iter().zip(&hashes).all(|(input, hash)| toeplitz.one(input) == *hash));
+        let hashes = |inputs: &[[u32; 3]]| {
+            let mut hashes = Vec::new();
+            toeplitz.many(0..inputs.len(), &mut hashes, |_, i| inputs[i], |all, _, hash| all.push(hash));
+            hashes
+        };
+        prop_assert_eq!(hashes(&v4), v4.iter().map(|input| toeplitz.one(input)).collect::<Vec<_>>());
+        let hashes = |inputs: &[[u32; 9]]| {
+            let mut hashes = Vec::new();
+            toeplitz.many(0..inputs.len(), &mut hashes, |_, i| inputs[i], |all, _, hash| all.push(hash));
+            hashes
+        };
+        prop_assert_eq!(hashes(&v6), v6.iter().map(|input| toeplitz.one(input)).collect::<Vec<_>>());
     }
 }
