@@ -117,6 +117,9 @@ pub enum PrefixError {
     /// The part before the slash is not an address.
     #[error("'{0}' is not an IP address")]
     Address(String),
+    /// An IPv4 address written as an IPv6 one: the two families would meet.
+    #[error("{0} is an IPv4-mapped IPv6 address: write the IPv4 address")]
+    Mapped(Ipv6Addr),
     /// The part after the slash is not a length of this family.
     #[error("'{len}' is not a prefix length of 0 to {max}")]
     Length {
@@ -131,8 +134,9 @@ impl Prefix {
     /// A prefix of `len` bits.
     ///
     /// # Errors
-    /// [`PrefixError::Length`] if the family has no prefix that long.
+    /// [`PrefixError::Length`] if the family has no prefix that long; [`PrefixError::Mapped`].
     pub fn new(address: IpAddr, len: u8) -> Result<Self, PrefixError> {
+        check_mapped(address)?;
         let max = Family::of(address).bits();
         if len > max {
             return Err(PrefixError::Length {
@@ -182,6 +186,19 @@ impl Prefix {
     }
 }
 
+fn check_mapped(address: IpAddr) -> Result<(), PrefixError> {
+    match address {
+        IpAddr::V6(address) if is_mapped(address) => Err(PrefixError::Mapped(address)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether an address is `::ffff:a.b.c.d`: never on the wire, and in the table it would be an IPv4
+/// address.
+pub(crate) fn is_mapped(address: Ipv6Addr) -> bool {
+    Key::v6(address.to_bits()).is_v4()
+}
+
 /// `key` with all but the first `len` bits cleared.
 #[inline]
 pub(crate) fn mask(key: Key, len: u8) -> Key {
@@ -217,6 +234,7 @@ impl FromStr for Prefix {
         let address: IpAddr = address
             .parse()
             .map_err(|_| PrefixError::Address(address.to_owned()))?;
+        check_mapped(address)?;
         let max = Family::of(address).bits();
         let Some(len) = len else {
             return Ok(Self { address, len: max });
@@ -318,6 +336,14 @@ mod tests {
             "10.0.0/8".parse::<Prefix>(),
             Err(PrefixError::Address(_))
         ));
+        for text in ["::ffff:1.2.3.4", "::ffff:1.2.3.4/120", "::ffff:0:0/96"] {
+            assert!(
+                matches!(text.parse::<Prefix>(), Err(PrefixError::Mapped(_))),
+                "{text}"
+            );
+        }
+        let mapped = "::ffff:1.2.3.4".parse().unwrap();
+        assert!(Prefix::new(mapped, 64).is_err());
         for text in ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/x", "::/129", "::/-1"] {
             assert!(
                 matches!(text.parse::<Prefix>(), Err(PrefixError::Length { .. })),

@@ -1,15 +1,15 @@
 //! What happened, as a stream for the embedder.
+#![expect(
+    clippy::disallowed_types,
+    reason = "events are rare, and their sender never waits"
+)]
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-#[expect(
-    clippy::disallowed_types,
-    reason = "events come from the control plane"
-)]
-use crossbeam::channel::{Receiver, Sender};
+use crossbeam::channel::{Receiver, Select, Sender, bounded};
 
 use crate::nic::NicId;
 
@@ -18,7 +18,8 @@ use crate::nic::NicId;
 #[non_exhaustive]
 pub enum Event {
     /// An endpoint's last reference is gone and the last handler that could see it has returned.
-    /// Comes exactly once for each endpoint that was in the table or held.
+    /// Happens once for each endpoint that was in the table or held; not for those that are left
+    /// when the NIC itself goes.
     EndpointClosed {
         /// The NIC.
         nic: NicId,
@@ -32,7 +33,14 @@ pub enum Event {
         /// What the panic said, where it was text.
         message: String,
     },
-    /// A receive queue ended with an error.
+    /// A thread could not be pinned to its core and runs where the system puts it.
+    NotPinned {
+        /// The thread's name.
+        thread: String,
+        /// The core it was to have.
+        core: usize,
+    },
+    /// A queue ended with an error: the NIC receives, or sends, through it no more.
     LinkFailed {
         /// The NIC.
         nic: NicId,
@@ -41,14 +49,15 @@ pub enum Event {
     },
 }
 
+/// How many events that tell of something wrong are kept for a reader that is slow: beside those
+/// that belong to normal life, so that they are not crowded out.
+const RARE: usize = 256;
+
 /// The sending end, held by whatever has something to report.
 #[derive(Clone)]
-#[expect(
-    clippy::disallowed_types,
-    reason = "events come from the control plane"
-)]
 pub struct EventSender {
-    sender: Sender<Event>,
+    usual: Sender<Event>,
+    rare: Sender<Event>,
     lost: Arc<AtomicU64>,
 }
 
@@ -56,31 +65,46 @@ impl EventSender {
     /// Reports an event. If the stream is full, or nobody reads it, the event is lost and
     /// counted: a slow reader holds up nothing.
     pub fn send(&self, event: Event) {
-        if self.sender.try_send(event).is_err() {
+        let stream = match event {
+            Event::EndpointClosed { .. } => &self.usual,
+            Event::HandlerPanicked { .. } | Event::LinkFailed { .. } | Event::NotPinned { .. } => {
+                &self.rare
+            }
+        };
+        if stream.try_send(event).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-/// The stream of events.
-#[expect(
-    clippy::disallowed_types,
-    reason = "events are for the embedder's own threads"
-)]
+/// The stream of events. Clones read the same stream: each event is given out once. A clone taken
+/// before an engine stops can be read after.
+#[derive(Clone)]
 pub struct Events {
-    receiver: Receiver<Event>,
+    usual: Receiver<Event>,
+    rare: Receiver<Event>,
     lost: Arc<AtomicU64>,
 }
 
 impl Events {
-    /// The next event, if there is one now.
+    /// The next event, if there is one now. Those that tell of something wrong come first.
     pub fn try_next(&self) -> Option<Event> {
-        self.receiver.try_recv().ok()
+        self.rare.try_recv().or_else(|_| self.usual.try_recv()).ok()
     }
 
     /// The next event, waiting up to `timeout` for it.
     pub fn next_within(&self, timeout: Duration) -> Option<Event> {
-        self.receiver.recv_timeout(timeout).ok()
+        if let Some(event) = self.try_next() {
+            return Some(event);
+        }
+        let mut select = Select::new();
+        select.recv(&self.rare);
+        select.recv(&self.usual);
+        // Another reader may be faster; then this one has waited for nothing.
+        select
+            .ready_timeout(timeout)
+            .ok()
+            .and_then(|_| self.try_next())
     }
 
     /// How many events were lost because the stream was full.
@@ -89,17 +113,23 @@ impl Events {
     }
 }
 
-/// A stream that holds up to `capacity` events.
+/// A stream that holds up to `capacity` events of normal life, and some more that tell of something
+/// wrong.
 pub fn events(capacity: usize) -> (EventSender, Events) {
-    let (sender, receiver) = crossbeam::channel::bounded(capacity);
+    let (usual, usual_receiver) = bounded(capacity);
+    let (rare, rare_receiver) = bounded(RARE);
     let lost = Arc::new(AtomicU64::new(0));
-    (
-        EventSender {
-            sender,
-            lost: Arc::clone(&lost),
-        },
-        Events { receiver, lost },
-    )
+    let sender = EventSender {
+        usual,
+        rare,
+        lost: Arc::clone(&lost),
+    };
+    let events = Events {
+        usual: usual_receiver,
+        rare: rare_receiver,
+        lost,
+    };
+    (sender, events)
 }
 
 #[cfg(test)]
@@ -118,5 +148,25 @@ mod tests {
         assert_eq!(events.try_next(), Some(event(0)));
         assert_eq!(events.next_within(Duration::ZERO), Some(event(1)));
         assert_eq!(events.try_next(), None);
+        assert_eq!(events.next_within(Duration::from_millis(1)), None);
+    }
+
+    #[test]
+    fn what_went_wrong_is_not_crowded_out() {
+        let (sender, events) = events(1);
+        let usual = Event::EndpointClosed {
+            nic: NicId(0),
+            address: [10, 0, 0, 1].into(),
+        };
+        sender.send(usual.clone());
+        sender.send(usual.clone());
+        let wrong = Event::LinkFailed {
+            nic: NicId(0),
+            error: "unplugged".to_owned(),
+        };
+        sender.send(wrong.clone());
+        assert_eq!(events.clone().next_within(Duration::ZERO), Some(wrong));
+        assert_eq!(events.try_next(), Some(usual));
+        assert_eq!(events.lost(), 1);
     }
 }

@@ -4,14 +4,15 @@
     reason = "serialises the control plane; no worker takes these locks"
 )]
 
+use std::cell::RefCell;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use corelane_sync::counters::{CounterReader, counters};
+use corelane_sync::counters::{CounterReader, CounterWriter, counters};
 use corelane_sync::snapshot::Handle;
 
-use crate::address::{AddressConfig, Family, Prefix};
+use crate::address::{AddressConfig, Family, Prefix, is_mapped};
 use crate::control::{AddressInfo, Control, Transaction};
 use crate::counters::{NicCounter, NicTotals};
 use crate::datapath::{NicDatapath, NicSnapshot};
@@ -36,15 +37,50 @@ pub(crate) struct NicShared {
     pub(crate) endpoints: Endpoints,
     pub(crate) snapshots: Handle<NicSnapshot>,
     control: Mutex<Control>,
-    counters: Mutex<Vec<CounterReader<NicCounter>>>,
+    /// What each worker counts, and what those count that send for them.
+    counters: Mutex<NicCounters>,
+}
+
+thread_local! {
+    /// The NICs in whose transactions this thread is.
+    static IN_TRANSACTION: RefCell<Vec<*const NicShared>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Marks this thread as being in a transaction of a NIC.
+struct InTransaction;
+
+impl InTransaction {
+    fn of(nic: &NicShared) -> Self {
+        IN_TRANSACTION.with_borrow_mut(|nics| nics.push(nic));
+        Self
+    }
+}
+
+impl Drop for InTransaction {
+    fn drop(&mut self) {
+        IN_TRANSACTION.with_borrow_mut(Vec::pop);
+    }
 }
 
 impl NicShared {
-    /// Taken before [`EndpointRef`]s are made or given back, never while one is dropped.
+    /// The control plane's lock. It would wait for itself for ever inside a transaction of the
+    /// same NIC: that is a panic instead.
     fn control(&self) -> MutexGuard<'_, Control> {
+        let nested = IN_TRANSACTION.with_borrow(|nics| nics.contains(&std::ptr::from_ref(self)));
+        assert!(
+            !nested,
+            "a control call on NIC '{}' from inside its own transaction: use the transaction",
+            self.name
+        );
         // A panic in an embedder's transaction leaves whole changes behind, never half of one.
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+#[derive(Default)]
+struct NicCounters {
+    workers: Vec<CounterReader<NicCounter>>,
+    senders: Vec<CounterReader<NicCounter>>,
 }
 
 /// A NIC, for the control plane: a handle that can be cloned and used from any thread.
@@ -67,7 +103,7 @@ impl Nic {
             endpoints: Endpoints::new(),
             snapshots: control.handle(),
             control: Mutex::new(control),
-            counters: Mutex::new(Vec::new()),
+            counters: Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -84,10 +120,15 @@ impl Nic {
         &self.shared.name
     }
 
-    /// Makes several changes with one publish: workers see none of them or all. The publish
-    /// happens when `change` returns (or panics: what it did until then stays).
+    /// Makes several changes with one publish: workers see them together, from their next burst
+    /// ([`Transaction`] names the exceptions). The publish happens when `change` returns (or
+    /// panics: what it did until then stays).
+    ///
+    /// # Panics
+    /// If `change` makes another control call on the same NIC; the transaction has what it needs.
     pub fn transaction<R>(&self, change: impl FnOnce(&mut Transaction<'_>) -> R) -> R {
         let mut control = self.shared.control();
+        let _mark = InTransaction::of(&self.shared);
         let mut transaction = Transaction::new(&mut control, &self.shared.endpoints);
         change(&mut transaction)
     }
@@ -176,7 +217,10 @@ impl Nic {
     /// [`HoldError`].
     pub fn hold(&self, address: impl Into<IpAddr>) -> Result<EndpointRef, HoldError> {
         let address = address.into();
-        crate::control::hold(&self.shared, address, |snapshot| snapshot.spoofing)
+        if matches!(address, IpAddr::V6(address) if is_mapped(address)) {
+            return Err(HoldError::BadLocalAddress(address));
+        }
+        crate::control::hold(&self.shared, address.into(), |newest| newest.spoofing)
     }
 
     /// How many temporary endpoints somebody holds.
@@ -197,24 +241,28 @@ impl Nic {
         self.shared.endpoints.bytes()
     }
 
-    /// What all workers counted, summed.
+    /// What was counted, summed.
     pub fn counters(&self) -> NicTotals {
-        self.worker_counters()
-            .iter()
-            .fold(NicTotals::default(), |sum, worker| sum.plus(worker))
-    }
-
-    /// What each worker counted, in the order their datapaths were made.
-    pub fn worker_counters(&self) -> Vec<NicTotals> {
-        let readers = self
+        let counters = self
             .shared
             .counters
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        readers
-            .iter()
-            .map(|reader| NicTotals::read(|c| reader.value(c)))
-            .collect()
+        let all = counters.senders.iter().chain(&counters.workers);
+        all.fold(NicTotals::default(), |sum, reader| {
+            sum.plus(&totals(reader))
+        })
+    }
+
+    /// What each worker counted, in the order their datapaths were made. Frames that are not sent
+    /// by the worker itself are in [`counters`](Self::counters) alone.
+    pub fn worker_counters(&self) -> Vec<NicTotals> {
+        let counters = self
+            .shared
+            .counters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        counters.workers.iter().map(totals).collect()
     }
 
     /// The NIC as one more worker sees it.
@@ -224,9 +272,26 @@ impl Nic {
             .counters
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .workers
             .push(reader);
         NicDatapath::new(Arc::clone(&self.shared), writer)
     }
+
+    /// Counters for a thread that sends the workers' frames.
+    pub fn sender_counters(&self) -> CounterWriter<NicCounter> {
+        let (writer, reader) = counters();
+        self.shared
+            .counters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .senders
+            .push(reader);
+        writer
+    }
+}
+
+fn totals(reader: &CounterReader<NicCounter>) -> NicTotals {
+    NicTotals::read(|counter| reader.value(counter))
 }
 
 impl fmt::Debug for Nic {

@@ -253,6 +253,16 @@ impl<T> Reader<T> {
         &held.snapshot
     }
 
+    /// Lets go of a snapshot that is not the newest any more, for the newest. To be called where
+    /// there is nothing to look up: a reader that only polls then holds up nothing. Does nothing
+    /// if no snapshot is held.
+    #[inline]
+    pub fn refresh(&mut self) {
+        if self.held.is_some() {
+            self.load();
+        }
+    }
+
     /// What the last [`load`](Self::load) returned, without looking for news. None before the first
     /// and after [`quiesce`](Self::quiesce).
     #[inline]

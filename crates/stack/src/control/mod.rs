@@ -26,7 +26,6 @@ mod primary;
 mod tests;
 mod transaction;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
@@ -174,14 +173,14 @@ impl Control {
     }
 }
 
-/// Takes a reference to the endpoint of `address`; if there is none and `any` or a range says so,
+/// Takes a reference to the endpoint under `key`; if there is none and `any` or a range says so,
 /// to a temporary one.
 pub(crate) fn hold(
     nic: &Arc<NicShared>,
-    address: IpAddr,
+    key: Key,
     any: impl Fn(&NicSnapshot) -> bool,
 ) -> Result<EndpointRef, HoldError> {
-    let key = Key::from(address);
+    let not_ours = || Err(HoldError::BadLocalAddress(key.address()));
     let endpoints = &nic.endpoints;
     let refer = |index| Ok(EndpointRef::from_counted(Arc::clone(nic), index));
     let before = nic.snapshots.load();
@@ -194,14 +193,14 @@ pub(crate) fn hold(
             return refer(index);
         }
         if !refs.load().is_dead() {
-            return Err(HoldError::BadLocalAddress(address));
+            return not_ours();
         }
     }
     if !any && !before.ranges.contains(key) {
         // Held before, perhaps under a mode that is off now: it can be shared while it lives.
         return match endpoints.held(key) {
             Some(index) if endpoints.at(index).refs.try_acquire() => refer(index),
-            _ => Err(HoldError::BadLocalAddress(address)),
+            _ => not_ours(),
         };
     }
     let temporary = endpoints

@@ -165,6 +165,56 @@ fn an_address_added_before_its_death_is_buried_is_a_new_endpoint() {
 }
 
 #[test]
+fn late_word_of_a_death_harms_no_later_life() {
+    let (nic, events) = nic();
+    nic.add_address(ip("192.0.2.1")).unwrap();
+    let held = nic.hold(ip("192.0.2.1")).unwrap();
+    nic.remove_address(ip("192.0.2.1")).unwrap();
+    // The last reference goes, and before its word is sent everything below happens.
+    let word = held.release_without_word();
+    nic.add_address(ip("192.0.2.1")).unwrap();
+    assert_eq!(closed(&events), ["192.0.2.1"], "the old life is over");
+    nic.set_spoofing(true);
+    let other = nic.hold(ip("203.0.113.5")).unwrap();
+    word();
+    nic.reclaim();
+    assert_eq!(closed(&events), [""; 0], "the slot's new life goes on");
+    let again = nic.hold(ip("203.0.113.5")).unwrap();
+    assert!(again.is_same(&other));
+    let third = nic.hold(ip("198.51.100.77")).unwrap();
+    assert_eq!(other.address(), ip("203.0.113.5"));
+    drop((other, again, third));
+    nic.reclaim();
+    assert_eq!(closed(&events).len(), 2);
+}
+
+#[test]
+fn mapped_addresses_do_not_reach_the_ipv4_ones() {
+    let (nic, _events) = nic();
+    nic.add_address(ip("192.0.2.1")).unwrap();
+    assert!(nic.remove_address(ip("::ffff:192.0.2.1")).is_err());
+    assert!(nic.hold(ip("::ffff:192.0.2.1")).is_err());
+    assert_eq!(listed(&nic), ["192.0.2.1/32"]);
+}
+
+#[test]
+#[should_panic(expected = "use the transaction")]
+fn a_nested_control_call_is_refused_and_not_a_deadlock() {
+    let (nic, _events) = nic();
+    nic.transaction(|_| nic.addresses());
+}
+
+#[test]
+fn transactions_of_different_nics_nest() {
+    let ((one, _a), (two, _b)) = (nic(), nic());
+    one.transaction(|tx| {
+        two.add_address(ip("192.0.2.2")).unwrap();
+        tx.add_address(ip("192.0.2.1")).unwrap();
+    });
+    assert_eq!((listed(&one).len(), listed(&two).len()), (1, 1));
+}
+
+#[test]
 fn temporary_endpoints_live_as_long_as_they_are_held() {
     let (nic, events) = nic();
     assert!(nic.hold(ip("198.51.100.7")).is_err());

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use corelane_sync::refs::{AddressKind, Expire, Promote};
 
 use super::Control;
-use crate::address::{AddressConfig, Key, Prefix};
+use crate::address::{AddressConfig, Key, Prefix, is_mapped};
 use crate::endpoint::Endpoints;
 use crate::error::{AddAddressError, BadAddress, RemoveAddressError};
 
 /// Changes to a NIC. They are published when it is dropped.
 ///
-/// The removal of an address is the exception: no lookup that starts later accepts it, published
-/// or not.
+/// Two changes are seen at once, before the publish: no lookup that starts later accepts a removed
+/// address; and an address that was removed, is still held and is added again is accepted again.
 pub struct Transaction<'c> {
     control: &'c mut Control,
     endpoints: &'c Endpoints,
@@ -90,6 +90,9 @@ impl<'c> Transaction<'c> {
         let key = Key::from(address);
         let Self { control, endpoints } = self;
         let missing = RemoveAddressError::BadLocalAddress(address);
+        if matches!(address, IpAddr::V6(address) if is_mapped(address)) {
+            return Err(missing);
+        }
         let index = control.table.find(*endpoints, key).ok_or(missing)?;
         match endpoints.at(index).refs.expire() {
             Expire::NotPermanent => return Err(missing),
@@ -166,7 +169,7 @@ fn check(address: IpAddr) -> Result<(), BadAddress> {
         a if a.is_unspecified() => Err(BadAddress::Unspecified),
         a if a.is_multicast() => Err(BadAddress::Multicast),
         IpAddr::V4(a) if a.is_broadcast() => Err(BadAddress::Broadcast),
-        IpAddr::V6(a) if a.to_ipv4_mapped().is_some() => Err(BadAddress::Mapped),
+        IpAddr::V6(a) if is_mapped(a) => Err(BadAddress::Mapped),
         _ => Ok(()),
     }
 }

@@ -1,6 +1,5 @@
 //! The lookup of a burst's destinations, in stages that overlap their cache misses.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use corelane_frame::BURST;
@@ -69,6 +68,13 @@ impl NicDatapath {
             },
             &mut self.counters,
         )
+    }
+
+    /// Lets go of a version that is not the newest any more: where a poll finds nothing, so that
+    /// nothing waits for a worker without traffic. One comparison.
+    #[inline]
+    pub fn refresh(&mut self) {
+        self.snapshots.refresh();
     }
 
     /// Holds no version until the next [`load`](Self::load): before the worker sleeps, so that
@@ -166,7 +172,7 @@ impl NicView<'_> {
     }
 
     /// A reference to what a packet's destination was found to be.
-    pub(crate) fn hold(&self, found: Found, address: IpAddr) -> Result<EndpointRef, HoldError> {
+    pub(crate) fn hold(&self, found: Found, destination: Key) -> Result<EndpointRef, HoldError> {
         if let Some(index) = found.endpoint()
             && self.nic.endpoints.at(index).refs.try_acquire()
         {
@@ -174,7 +180,7 @@ impl NicView<'_> {
         }
         // A temporary one, or one that died since: what the packet's acceptance was based on
         // still holds for it.
-        control::hold(self.nic, address, |newest| {
+        control::hold(self.nic, destination, |newest| {
             newest.spoofing || newest.promiscuous
         })
     }

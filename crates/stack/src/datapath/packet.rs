@@ -1,6 +1,6 @@
 //! Packets on their way to a handler.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use corelane_frame::{BURST, Frame};
 use corelane_wire::IpProtocol;
@@ -71,17 +71,13 @@ impl Inbound {
         end: 0,
     };
 
-    /// The source and the destination address.
-    fn addresses(&self, data: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    /// The source address.
+    fn source(&self, data: &[u8]) -> Option<IpAddr> {
         let header = data.get(usize::from(self.network)..)?;
         Some(if self.flags.has(PacketFlags::V4) {
-            let source = header.get(12..)?.first_chunk::<4>()?;
-            let destination = header.get(16..)?.first_chunk::<4>()?;
-            ((*source).into(), (*destination).into())
+            (*header.get(12..)?.first_chunk::<4>()?).into()
         } else {
-            let source = header.get(8..)?.first_chunk::<16>()?;
-            let destination = header.get(24..)?.first_chunk::<16>()?;
-            ((*source).into(), (*destination).into())
+            (*header.get(8..)?.first_chunk::<16>()?).into()
         })
     }
 }
@@ -151,6 +147,7 @@ impl PacketBurst {
         for at in 0..self.len.min(BURST) {
             if keep(&self.packets[at], self.found[at]) {
                 if kept != at {
+                    self.destinations[kept] = self.destinations[at];
                     self.packets[kept] = self.packets[at];
                     self.found[kept] = self.found[at];
                 }
@@ -213,12 +210,14 @@ impl<'b> Delivery<'b> {
             return None;
         }
         let (inbound, found) = (packets.packets[self.next], packets.found[self.next]);
+        let destination = packets.destinations[self.next];
         self.next += 1;
         let frame = self.frames.get_mut(usize::from(inbound.frame))?;
         Some(Packet {
             view: self.view,
             frame,
             inbound,
+            destination,
             found,
         })
     }
@@ -229,12 +228,9 @@ pub struct Packet<'b> {
     view: NicView<'b>,
     frame: &'b mut Frame,
     inbound: Inbound,
+    destination: Key,
     found: Found,
 }
-
-/// What the address accessors return when the handler has changed the frame so that there is no
-/// address left in it.
-const NO_ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
 impl Packet<'_> {
     /// The NIC it arrived on.
@@ -242,18 +238,21 @@ impl Packet<'_> {
         self.view.id()
     }
 
-    /// The source address.
+    /// The source address. Of a packet whose frame was [taken](Self::take), the unspecified one.
     pub fn source(&self) -> IpAddr {
+        let unspecified = if self.inbound.flags.has(PacketFlags::V4) {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        };
         self.inbound
-            .addresses(self.frame.data())
-            .map_or(NO_ADDRESS, |(source, _)| source)
+            .source(self.frame.data())
+            .unwrap_or(unspecified)
     }
 
     /// The destination address.
     pub fn destination(&self) -> IpAddr {
-        self.inbound
-            .addresses(self.frame.data())
-            .map_or(NO_ADDRESS, |(_, destination)| destination)
+        self.destination.address()
     }
 
     /// The transport protocol.
@@ -311,10 +310,10 @@ impl Packet<'_> {
     /// [`HoldError`]: the address was removed, or the mode that accepted it switched off, since
     /// the lookup.
     pub fn hold(&self) -> Result<EndpointRef, HoldError> {
-        self.view.hold(self.found, self.destination())
+        self.view.hold(self.found, self.destination)
     }
 
-    /// Takes the frame, to keep it or send it: what stays behind is an empty handle.
+    /// Takes the frame, to keep it or send it: what stays behind is a packet without content.
     pub fn take(&mut self) -> Frame {
         std::mem::take(self.frame)
     }

@@ -151,26 +151,42 @@ impl Endpoints {
     ) -> Result<u32, SlabError> {
         let index = match self.free.pop() {
             Some(index) => index,
-            None => {
-                let index = self.fresh.fetch_add(1, Ordering::Relaxed);
-                // On an error the index is given up: there is no memory behind it.
-                self.slab.grow_to(index.saturating_add(1))?;
-                index
-            }
+            None => self.claim_fresh()?,
         };
         let endpoint = self.at(index);
         endpoint.key_high.store(key.high, Ordering::Relaxed);
         endpoint.key_low.store(key.low, Ordering::Relaxed);
         endpoint.configure(prefix_len, primary);
-        endpoint.life.fetch_add(1, Ordering::Relaxed);
         endpoint.previous.store(NONE, Ordering::Relaxed);
         endpoint.next.store(NONE, Ordering::Relaxed);
         endpoint.refs.reset(kind);
         Ok(index)
     }
 
-    /// Gives a slot back for the next life. Only for one that no reader can find any more.
+    /// A slot that was never used. It is there before anybody claims it, so that running out of
+    /// memory costs nothing.
+    fn claim_fresh(&self) -> Result<u32, SlabError> {
+        let mut index = self.fresh.load(Ordering::Relaxed);
+        loop {
+            self.slab.grow_to(index.saturating_add(1))?;
+            let claimed = self.fresh.compare_exchange_weak(
+                index,
+                index + 1,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            match claimed {
+                Ok(_) => return Ok(index),
+                Err(now) => index = now,
+            }
+        }
+    }
+
+    /// Gives a slot back for the next life. Only for one that no reader can find any more, and
+    /// only by the control plane: the old life ends here, and not when the next one begins, so
+    /// that word of a death which comes in between is known to be stale.
     pub(crate) fn reuse(&self, index: u32) {
+        self.at(index).life.fetch_add(1, Ordering::Relaxed);
         self.free.push(index);
     }
 

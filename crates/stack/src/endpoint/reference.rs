@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use corelane_sync::refs::{AddressKind, Release};
 
+use super::Life;
 use crate::nic::NicShared;
 
 /// A counted reference to an endpoint: what a route, a socket or a stored handle keeps.
@@ -57,14 +58,33 @@ impl Clone for EndpointRef {
     }
 }
 
-impl Drop for EndpointRef {
-    fn drop(&mut self) {
+impl EndpointRef {
+    /// Gives the reference back; true if it was the last one, whose word is then to be sent.
+    fn release(&self) -> Option<Life> {
         let endpoints = &self.nic.endpoints;
         // Which life this is must be known before the reference is gone: after that the slot may
         // be given to another.
         let life = endpoints.life(self.index);
-        if endpoints.at(self.index).refs.release() == Release::Last {
-            endpoints.report_death(life);
+        (endpoints.at(self.index).refs.release() == Release::Last).then_some(life)
+    }
+
+    /// What dropping does, with the word of the death held back until the returned function is
+    /// called: for a test to put something in between.
+    #[cfg(test)]
+    pub(crate) fn release_without_word(self) -> impl FnOnce() {
+        let this = std::mem::ManuallyDrop::new(self);
+        let (nic, life) = (Arc::clone(&this.nic), this.release());
+        move || {
+            nic.endpoints
+                .report_death(life.expect("the last reference"))
+        }
+    }
+}
+
+impl Drop for EndpointRef {
+    fn drop(&mut self) {
+        if let Some(life) = self.release() {
+            self.nic.endpoints.report_death(life);
         }
     }
 }
