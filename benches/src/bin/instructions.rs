@@ -9,7 +9,10 @@ fn main() {
     let mut bed = Bed::new(BedConfig {
         hashed: false,
         laid_out: 1 << 14,
-        ..BedConfig::alone(Population { mix: Mix::Mixed, len: 1000 })
+        ..BedConfig::alone(Population {
+            mix: Mix::Mixed,
+            len: 1000,
+        })
     });
     let packets: u64 = (0..16).map(|_| bed.round().0).sum();
     assert_eq!(bed.totals().delivered, packets);

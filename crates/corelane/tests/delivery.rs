@@ -5,6 +5,7 @@ mod common;
 use std::sync::mpsc;
 
 use common::*;
+use corelane::io::memory::MemoryConfig;
 use corelane::stack::{AddressConfig, DropReason, Handler, Packet, Prefix};
 use corelane::wire::{
     EchoKind, EtherType, IpProtocol, parse_ethernet, parse_icmpv4, parse_icmpv6, parse_ipv4,
@@ -217,6 +218,69 @@ fn a_held_temporary_endpoint_receives_after_the_mode_is_off() {
         (0, 0)
     );
     bench.assert_no_leak();
+}
+
+#[test]
+fn a_packet_whose_frame_was_taken_still_has_its_destination() {
+    struct TakeFirst(mpsc::Sender<(String, String)>);
+    impl Handler for TakeFirst {
+        fn packet(&mut self, packet: &mut Packet<'_>) {
+            drop(packet.take());
+            let held = packet.hold().expect("it was accepted");
+            let told = (held.address().to_string(), packet.destination().to_string());
+            self.0.send(told).expect("the test listens");
+        }
+    }
+    let (sender, told) = mpsc::channel();
+    let mut bench = Bench::new(|b| {
+        b.handler(move |_| TakeFirst(sender.clone()));
+    });
+    bench.nic.set_promiscuous(true);
+    // The first one is not the handler's: what is behind it moves up.
+    bench.run(&[
+        ping("192.0.2.9", "192.0.2.1", b""),
+        udp("192.0.2.9", "203.0.113.5", (1, 2), b"x"),
+    ]);
+    assert_eq!(
+        told.try_recv().unwrap(),
+        ("203.0.113.5".into(), "203.0.113.5".into())
+    );
+    bench.assert_no_leak();
+}
+
+#[test]
+fn an_echo_request_to_a_group_of_the_link_is_not_answered() {
+    let mut bench = Bench::new(|_| {});
+    bench.nic.add_address(ip("192.0.2.1")).unwrap();
+    let mut frame = ping("192.0.2.9", "192.0.2.1", b"");
+    frame[..6].fill(0xff);
+    let (totals, replies) = bench.run(&[frame]);
+    assert_eq!(
+        (totals.consumed, totals.delivered, replies.len()),
+        (0, 1, 0)
+    );
+}
+
+#[test]
+fn what_is_sent_is_counted_where_it_is_sent() {
+    // The link takes two frames and no more.
+    let link = MemoryConfig {
+        ring: 2,
+        ..MemoryConfig::default()
+    };
+    let mut bench = Bench::with_link(link, |_| {});
+    bench.nic.add_address(ip("192.0.2.1")).unwrap();
+    let request = ping("192.0.2.9", "192.0.2.1", b"");
+    for _ in 0..5 {
+        bench.send(std::slice::from_ref(&request));
+        bench.poll();
+    }
+    let totals = bench.nic.counters();
+    assert_eq!(
+        (totals.consumed, totals.sent, totals.send_dropped),
+        (5, 2, 3)
+    );
+    assert_eq!(totals.sent_bytes, 2 * request.len() as u64);
 }
 
 #[test]

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::*;
+use corelane::engine::link::{Link, LinkError, Queues, RxQueue, RxStatus};
 use corelane::engine::{
     BuildError, Builder, CoreError, Engine, EngineReport, Idle, NicConfig, Running, Warning,
     WhenFull, allowed_cores,
 };
-use corelane::frame::{Burst, PoolCache, PoolConfig};
+use corelane::frame::{Burst, Pool, PoolCache, PoolConfig};
 use corelane::io::memory::{MemoryConfig, MemoryPeer, memory_link};
 use corelane::stack::{Event, Handler, NicId, Packet};
 
@@ -19,6 +20,8 @@ struct Threads {
     running: Running,
     peer: MemoryPeer,
     cache: PoolCache,
+    /// Frames that went into the link.
+    sent: u64,
 }
 
 fn start(queues: usize, configure: impl FnOnce(&mut Builder)) -> Threads {
@@ -46,6 +49,7 @@ fn start(queues: usize, configure: impl FnOnce(&mut Builder)) -> Threads {
         running: engine.start().unwrap(),
         peer,
         cache,
+        sent: 0,
     }
 }
 
@@ -81,22 +85,32 @@ impl Threads {
                 std::thread::yield_now();
             }
         }
+        self.sent += sent as u64;
         sent as u64
     }
 
-    /// Waits until the workers took up this many frames: a link with a queue for each worker holds
-    /// frames that no part of the engine knows of yet.
-    fn wait_for(&self, received: u64) {
+    /// Waits until the engine has taken everything that was sent: it does not know of frames that
+    /// are still in the link.
+    fn settle(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while self.running.report().nics[0].totals.received < received {
+        loop {
+            let report = self.running.report();
+            let taken: u64 = match &report.distributors[..] {
+                [] => report.nics[0].totals.received,
+                distributors => distributors.iter().map(|d| d.taken).sum(),
+            };
+            if taken >= self.sent {
+                break;
+            }
             assert!(Instant::now() < deadline, "frames are taken up");
             std::thread::yield_now();
         }
+        assert!(self.running.drain(Duration::from_secs(30)), "it settles");
     }
 
     /// Drains and stops; asserts that everything is accounted for and back in the pool.
     fn finish(self) -> EngineReport {
-        assert!(self.running.drain(Duration::from_secs(30)), "it settles");
+        self.settle();
         let report = self.running.stop();
         drop((self.peer, self.cache));
         for nic in &report.nics {
@@ -122,7 +136,6 @@ fn every_idle_strategy_delivers_everything() {
             // Asleep in between, where the strategy sleeps.
             std::thread::sleep(Duration::from_millis(5));
             let sent = sent + t.send(100);
-            t.wait_for(sent);
             let report = t.finish();
             let totals = &report.nics[0].totals;
             assert_eq!(
@@ -152,11 +165,9 @@ fn frames_wake_a_sleeping_worker_soon() {
         });
         let begin = Instant::now();
         let rounds = 200;
-        let mut sent = 0;
         for _ in 0..rounds {
             t.send(1);
-            sent += 1;
-            t.wait_for(sent);
+            t.settle();
         }
         let each = begin.elapsed() / rounds;
         assert!(each < Duration::from_millis(15), "{each:?} per frame");
@@ -201,6 +212,7 @@ fn the_end_of_the_link_is_the_end_of_the_work() {
         running,
         peer,
         cache,
+        ..
     } = t;
     drop((peer, cache));
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -227,6 +239,7 @@ fn stopping_in_mid_traffic_loses_nothing_it_took() {
             running,
             peer,
             cache,
+            ..
         } = t;
         let report = running.stop();
         let totals = &report.nics[0].totals;
@@ -303,6 +316,231 @@ fn cores_outside_the_mask_are_an_error_and_too_many_workers_a_warning() {
     assert!(matches!(Engine::builder().build(), Err(BuildError::NoNic)));
 }
 
+/// A link that always has frames, on as many queues as asked for.
+struct Endless(usize);
+
+impl Link for Endless {
+    fn name(&self) -> &str {
+        "endless"
+    }
+
+    fn mtu(&self) -> usize {
+        1500
+    }
+
+    fn open(self: Box<Self>, _pool: &Pool) -> Result<Queues, LinkError> {
+        let rx = (0..self.0)
+            .map(|_| Box::new(Endless(1)) as Box<dyn RxQueue>)
+            .collect();
+        Ok(Queues { rx, tx: Vec::new() })
+    }
+}
+
+impl RxQueue for Endless {
+    fn rx_burst(&mut self, cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError> {
+        cache.alloc_burst(out, 32);
+        let bytes = udp("192.0.2.9", "192.0.2.1", (1, 2), b"endless");
+        for frame in out.iter_mut() {
+            frame
+                .set_data(&bytes)
+                .map_err(|error| LinkError::new("endless", error))?;
+        }
+        Ok(RxStatus::Ready)
+    }
+}
+
+#[test]
+fn an_engine_stops_though_its_links_never_end() {
+    for queues in [1, 2, 3] {
+        for when_full in [WhenFull::Drop, WhenFull::Wait] {
+            let mut builder = Engine::builder();
+            builder.workers(2).when_full(when_full).idle(Idle::BusyPoll);
+            builder.nic(NicConfig::new("endless"), Box::new(Endless(queues)));
+            let running = builder.build().unwrap().start().unwrap();
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while running.report().nics[0].totals.received < 1000 {
+                assert!(Instant::now() < deadline);
+                std::thread::yield_now();
+            }
+            assert!(!running.finished(), "no link is at its end");
+            let report = running.stop();
+            assert_eq!(report.nics[0].totals.balance(), 0);
+            assert_eq!((report.in_flight, report.pool.out), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn every_receive_queue_has_its_turn() {
+    // Three queues for two workers: one thread polls them all, and is held back by full rings.
+    let (link, peer) = memory_link(MemoryConfig {
+        queues: 3,
+        ..MemoryConfig::default()
+    })
+    .unwrap();
+    let mut builder = Engine::builder();
+    builder
+        .workers(2)
+        .ring_capacity(16)
+        .when_full(WhenFull::Wait);
+    builder.pool(PoolConfig {
+        slots: 8192,
+        ..PoolConfig::default()
+    });
+    builder.nic(NicConfig::new("turns"), Box::new(link));
+    let engine = builder.build().unwrap();
+    let mut cache = engine.pool().cache();
+    let mut parts = engine.into_workers();
+    let (mut senders, _receivers) = peer.split();
+    let mut burst = Burst::new();
+    let bytes = flows();
+    let mut left = [1000, 1000, 1000];
+    let mut rounds = 0;
+    while left.iter().any(|left| *left > 0) {
+        rounds += 1;
+        assert!(rounds < 10_000, "left: {left:?}");
+        // The first queue is always full.
+        for (sender, left) in senders.iter_mut().zip(&mut left) {
+            let n = cache.alloc_burst(&mut burst, 32.min(*left));
+            for (frame, bytes) in burst
+                .iter_mut()
+                .zip(bytes.iter().cycle().skip(rounds))
+                .take(n)
+            {
+                frame.set_data(bytes).unwrap();
+            }
+            *left -= sender.send(&mut burst);
+            cache.recycle_burst(&mut burst);
+        }
+        parts.distributors[0].poll();
+        for worker in &mut parts.workers {
+            worker.poll();
+        }
+        let taken = parts.monitor.report().distributors[0].taken;
+        let fair = left.iter().max().unwrap() - left.iter().min().unwrap();
+        assert!(taken < 500 || fair < 1000, "{left:?}");
+    }
+}
+
+#[test]
+fn a_small_pool_under_busy_polling_goes_on() {
+    let mut builder = Engine::builder();
+    builder
+        .idle(Idle::BusyPoll)
+        .when_full(WhenFull::Wait)
+        .pool(PoolConfig {
+            slots: 128,
+            ..PoolConfig::default()
+        });
+    builder.nic(NicConfig::new("small"), Box::new(Endless(1)));
+    let engine = builder.build().unwrap();
+    assert!(
+        engine
+            .warnings()
+            .iter()
+            .any(|w| matches!(w, Warning::SmallPool { slots: 128, .. })),
+        "{:?}",
+        engine.warnings()
+    );
+    let running = engine.start().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while running.report().nics[0].totals.received < 20_000 {
+        assert!(Instant::now() < deadline, "{:?}", running.report().pool);
+        std::thread::yield_now();
+    }
+    assert!(running.drain(Duration::ZERO) || !running.finished());
+    running.stop();
+}
+
+#[test]
+fn a_worker_without_traffic_holds_up_nothing() {
+    let (link, _peer) = memory_link(MemoryConfig::default()).unwrap();
+    let mut builder = Engine::builder();
+    builder.nic(NicConfig::new("quiet"), Box::new(link));
+    let engine = builder.build().unwrap();
+    let nic = engine.nics()[0].clone();
+    let mut parts = engine.into_workers();
+    parts.workers[0].poll();
+    for _ in 0..10_000 {
+        nic.add_address(ip("192.0.2.1")).unwrap();
+        nic.remove_address(ip("192.0.2.1")).unwrap();
+        parts.workers[0].poll();
+    }
+    assert_eq!(nic.reclaim(), 0);
+    assert!(
+        nic.endpoint_bytes() <= 64 << 10,
+        "{} B",
+        nic.endpoint_bytes()
+    );
+    // Not polled any more: it has to say so.
+    parts.workers[0].quiesce();
+    nic.add_address(ip("192.0.2.1")).unwrap();
+    nic.remove_address(ip("192.0.2.1")).unwrap();
+    assert_eq!(nic.reclaim(), 0);
+}
+
+#[test]
+fn limits_of_arguments_are_errors_and_not_panics() {
+    let t = start(1, |_| {});
+    assert!(t.running.drain(Duration::MAX));
+    t.finish();
+    let (link, _peer) = memory_link(MemoryConfig::default()).unwrap();
+    let mut builder = Engine::builder();
+    builder.ring_capacity(usize::MAX);
+    builder.nic(NicConfig::new("huge"), Box::new(link));
+    assert!(matches!(
+        builder.build(),
+        Err(BuildError::Ring(_) | BuildError::Pool(_))
+    ));
+}
+
+/// What it throws panics again when dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("again");
+        }
+    }
+}
+
+/// Panics with a bomb, and once more when it is dropped itself.
+struct Bomber;
+
+impl Handler for Bomber {
+    fn packet(&mut self, _packet: &mut Packet<'_>) {
+        std::panic::panic_any(Bomb);
+    }
+}
+
+impl Drop for Bomber {
+    fn drop(&mut self) {
+        panic!("even at the end");
+    }
+}
+
+#[test]
+fn the_worst_handler_costs_its_packets_only() {
+    let mut t = start(1, |b| {
+        b.when_full(WhenFull::Wait).handler(|_| Bomber);
+    });
+    t.send(10);
+    let events = t.running.events().clone();
+    let report = t.finish();
+    assert_eq!(report.nics[0].totals.received, 10);
+    assert_eq!(report.workers[0].handler_panics, 10);
+    let last = std::iter::from_fn(|| events.try_next()).last();
+    assert_eq!(
+        last,
+        Some(Event::HandlerPanicked {
+            worker: 0,
+            message: "even at the end".to_owned()
+        }),
+        "events can be read after the end"
+    );
+}
+
 /// Checks that each flow's numbers only grow.
 struct Ordered {
     last: Vec<u64>,
@@ -350,7 +588,9 @@ fn a_flow_keeps_its_order_across_workers() {
             frame.set_data(&bytes).unwrap();
         }
         while !burst.is_empty() {
-            if t.peer.send(0, &mut burst) == 0 {
+            let went = t.peer.send(0, &mut burst);
+            t.sent += went as u64;
+            if went == 0 {
                 std::thread::yield_now();
             }
         }

@@ -4,8 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use corelane_frame::{Frame, Pool, PoolConfig, PoolError};
-use corelane_stack::{Handler, Nic, NicId, Packet, events};
+use corelane_frame::{BURST, Frame, Pool, PoolConfig, PoolError};
+use corelane_stack::{Handler, Nic, NicCounter, NicId, Packet, events};
+use corelane_sync::counters::CounterWriter;
 use corelane_sync::doorbell::{Doorbell, Sleeper, doorbell};
 use corelane_sync::ring::{Consumer, Producer, RingError, ring};
 use thiserror::Error;
@@ -19,7 +20,7 @@ use crate::link::{Link, LinkError, Queues};
 use crate::node::Outlet;
 use crate::report::{DistributorMonitor, Monitor, WorkerMonitor};
 use crate::rss::{IndirectionError, IndirectionTable, RssKey, Toeplitz};
-use crate::worker::{Port, Source, Worker, WorkerId, WorkerParts};
+use crate::worker::{Port, Source, Worker, WorkerId, WorkerParts, WorkerStatus};
 
 /// Events an engine keeps for a reader that is slow.
 const EVENTS: usize = 4096;
@@ -198,7 +199,9 @@ impl Builder {
         // The pool has to be there before the links open, and how many distributors there will be
         // is known only after: so it is made for as many as there can be.
         let caches = self.workers + self.nics.len();
-        let in_flight = self.nics.len() * (self.workers + 1) * (2 * self.ring_capacity + 256);
+        let per_lane = self.ring_capacity.saturating_mul(2).saturating_add(256);
+        let lanes = self.nics.len().saturating_mul(self.workers + 1);
+        let in_flight = lanes.saturating_mul(per_lane);
         let pool = Pool::new(self.pool.clone().unwrap_or_else(|| PoolConfig {
             slots: PoolConfig::slots_for(in_flight, caches),
             ..PoolConfig::default()
@@ -263,6 +266,7 @@ impl Builder {
                     crowded: placement.crowded,
                     events: event_sender.clone(),
                     status: Arc::clone(&status),
+                    sent: half.sent,
                 });
                 monitor.distributors.push(DistributorMonitor {
                     nic,
@@ -282,6 +286,7 @@ impl Builder {
             .enumerate()
             .map(|(number, ((ports, sleeper), core))| {
                 let id = WorkerId(number);
+                let status = Arc::<WorkerStatus>::default();
                 let (worker, counters) = Worker::new(WorkerParts {
                     id,
                     core: *core,
@@ -292,11 +297,13 @@ impl Builder {
                     idle: self.idle,
                     crowded: placement.crowded,
                     events: event_sender.clone(),
+                    status: Arc::clone(&status),
                 });
                 monitor.workers.push(WorkerMonitor {
                     id,
                     core: *core,
                     counters,
+                    status,
                 });
                 worker
             })
@@ -309,7 +316,7 @@ impl Builder {
             doorbells: assembly.doorbells,
             monitor,
             events,
-            warnings: warnings(&placement),
+            warnings: warnings(&placement, &pool, caches),
         })
     }
 }
@@ -332,6 +339,7 @@ struct DistributorHalf {
     outgoing: Vec<Consumer<Frame>>,
     sleeper: Sleeper,
     rings: bool,
+    sent: CounterWriter<NicCounter>,
 }
 
 impl Assembly {
@@ -390,21 +398,21 @@ impl Assembly {
             outgoing,
             sleeper,
             rings,
+            sent: nic.sender_counters(),
         });
         Ok(())
     }
 }
 
-fn warnings(placement: &Placement) -> Vec<Warning> {
+fn warnings(placement: &Placement, pool: &Pool, caches: usize) -> Vec<Warning> {
     let threads = placement.workers.len() + placement.distributors.len();
-    if placement.crowded {
-        vec![Warning::Crowded {
-            threads,
-            cores: cores::allowed_cores().len(),
-        }]
-    } else {
-        Vec::new()
-    }
+    let crowded = placement.crowded.then(|| Warning::Crowded {
+        threads,
+        cores: cores::allowed_cores().len(),
+    });
+    let (slots, enough) = (pool.config().slots, PoolConfig::slots_for(BURST, caches));
+    let small = (slots < enough).then_some(Warning::SmallPool { slots, enough });
+    crowded.into_iter().chain(small).collect()
 }
 
 /// A seed nobody can guess, from the standard library's source of hash seeds.

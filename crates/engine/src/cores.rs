@@ -1,5 +1,6 @@
 //! Which cores the threads run on.
 
+use corelane_stack::{Event, EventSender};
 use thiserror::Error;
 
 /// A core that a thread cannot be pinned to.
@@ -44,10 +45,14 @@ pub fn allowed_cores() -> Vec<usize> {
     cores
 }
 
-/// Pins the calling thread. Where the system refuses, the thread runs where it likes and the
-/// return value says so.
-pub(crate) fn pin(core: Option<usize>) -> bool {
-    core.is_none_or(|id| core_affinity::set_for_current(core_affinity::CoreId { id }))
+/// Pins the calling thread, of this name. Where the system refuses, the thread runs where it likes
+/// and an event says so.
+pub(crate) fn pin(thread: String, core: Option<usize>, events: &EventSender) {
+    if let Some(id) = core
+        && !core_affinity::set_for_current(core_affinity::CoreId { id })
+    {
+        events.send(Event::NotPinned { thread, core: id });
+    }
 }
 
 /// A core for each thread: those asked for, or one of its own for each as far as they go.

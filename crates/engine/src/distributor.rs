@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use corelane_frame::{Burst, Frame, PoolCache};
-use corelane_stack::{Event, EventSender, NicId};
+use corelane_stack::{Event, EventSender, NicCounter, NicId};
 use corelane_sync::alloc_count::{self, AllocCounts};
 use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::{Doorbell, Sleeper};
@@ -78,6 +78,10 @@ const WORTHWHILE: usize = 32;
 /// Polls after which fewer are handed over too: the bound on what the wait for company costs.
 const PATIENCE: u32 = 4;
 
+/// Bursts of one worker's frames that are sent before the next one's turn: as many as the worker
+/// can have made of what one poll took from the link, and some to catch up.
+const BURSTS_OUT: usize = 4;
+
 /// What one poll of a distributor came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Polled {
@@ -110,6 +114,8 @@ pub(crate) struct DistributorParts {
     pub(crate) crowded: bool,
     pub(crate) events: EventSender,
     pub(crate) status: Arc<DistributorStatus>,
+    /// The NIC's count of what is sent here.
+    pub(crate) sent: CounterWriter<NicCounter>,
 }
 
 /// What others may know of a distributor.
@@ -129,6 +135,9 @@ pub struct Distributor {
     outbound: Burst,
     /// No frame will come from the link any more.
     ended: bool,
+    /// The receive queue, and the worker's ring, whose turn it is.
+    next_rx: usize,
+    next_outgoing: usize,
 }
 
 impl Distributor {
@@ -141,6 +150,8 @@ impl Distributor {
             inbound: Burst::new(),
             outbound: Burst::new(),
             ended: false,
+            next_rx: 0,
+            next_outgoing: 0,
         };
         (distributor, reader)
     }
@@ -196,20 +207,25 @@ impl Distributor {
     fn receive(&mut self) -> usize {
         let mut moved = 0;
         let mut quiet = true;
-        let mut queue = 0;
-        while !self.ended && self.inbound.is_empty() && queue < self.parts.rx.len() {
-            let status = self.parts.rx[queue].rx_burst(&mut self.parts.cache, &mut self.inbound);
+        // In turn, beginning where the last poll had to stop.
+        for _ in 0..self.parts.rx.len() {
+            if self.ended || !self.inbound.is_empty() || self.parts.rx.is_empty() {
+                break;
+            }
+            self.next_rx %= self.parts.rx.len();
+            let queue = &mut self.parts.rx[self.next_rx];
+            let status = queue.rx_burst(&mut self.parts.cache, &mut self.inbound);
             self.identify();
             moved += self.spread();
             match status {
-                Ok(RxStatus::Finished) => drop(self.parts.rx.swap_remove(queue)),
+                Ok(RxStatus::Finished) => drop(self.parts.rx.swap_remove(self.next_rx)),
                 Ok(status) => {
                     quiet &= status == RxStatus::Idle;
-                    queue += 1;
+                    self.next_rx += 1;
                 }
                 Err(error) => {
                     self.report(&error);
-                    drop(self.parts.rx.swap_remove(queue));
+                    drop(self.parts.rx.swap_remove(self.next_rx));
                 }
             }
         }
@@ -288,39 +304,59 @@ impl Distributor {
         moved
     }
 
-    /// Sends what the workers handed over.
+    /// Sends what the workers handed over: of each, in turn, up to some bursts.
     fn transmit(&mut self) -> usize {
-        let DistributorParts {
-            tx,
-            outgoing,
-            cache,
-            ..
-        } = &mut self.parts;
+        let workers = self.parts.outgoing.len();
         let mut taken = 0;
-        for ring in outgoing {
-            let before = self.outbound.len();
-            ring.pop_burst(&mut self.outbound);
-            taken += self.outbound.len() - before;
+        for turn in 0..workers {
+            let ring = (self.next_outgoing + turn) % workers;
+            for _ in 0..BURSTS_OUT {
+                let popped = self.parts.outgoing[ring].pop_burst(&mut self.outbound);
+                if popped == 0 {
+                    break;
+                }
+                taken += popped;
+                self.send();
+            }
         }
-        if self.outbound.is_empty() {
-            return 0;
-        }
+        self.next_outgoing = (self.next_outgoing + 1) % workers.max(1);
+        taken
+    }
+
+    /// Sends a burst; what the link has no room for is dropped and counted.
+    fn send(&mut self) {
+        let DistributorParts {
+            tx, cache, sent, ..
+        } = &mut self.parts;
         let before = self.outbound.len();
+        let bytes: usize = self.outbound.iter().map(Frame::len).sum();
         let result = match tx {
             Some(queue) => queue.tx_burst(cache, &mut self.outbound).map(drop),
             None => Ok(()),
         };
         let left = self.outbound.len();
-        self.counters
-            .add(DistributorCounter::Sent, (before - left) as u64);
+        let left_bytes: usize = self.outbound.iter().map(Frame::len).sum();
+        let went = before.saturating_sub(left) as u64;
+        self.counters.add(DistributorCounter::Sent, went);
         self.counters
             .add(DistributorCounter::SendDropped, left as u64);
+        sent.add(NicCounter::Sent, went);
+        sent.add(
+            NicCounter::SentBytes,
+            bytes.saturating_sub(left_bytes) as u64,
+        );
+        sent.add(NicCounter::SendDropped, left as u64);
         cache.recycle_burst(&mut self.outbound);
         if let Err(error) = result {
             self.parts.tx = None;
             self.report(&error);
         }
-        taken
+    }
+
+    /// Takes nothing more from the link; further polls hand over what is there and are then
+    /// [`Polled::Finished`].
+    pub fn end(&mut self) {
+        self.ended = true;
     }
 
     fn report(&self, error: &LinkError) {
@@ -344,11 +380,12 @@ impl Distributor {
     /// Polls until the link is at its end, or `stop` is set; then hands over what it still holds
     /// and lets go of the rings, which tells the workers.
     pub(crate) fn run(mut self, stop: &Arc<AtomicBool>, workers_gone: &Arc<AtomicBool>) {
-        cores::pin(self.parts.core);
+        let name = format!("distributor-{}", self.parts.nic);
+        cores::pin(name, self.parts.core, &self.parts.events);
         let mut lanes_closed = false;
         loop {
             if !lanes_closed && stop.load(Ordering::Acquire) {
-                self.ended = true;
+                self.end();
             }
             match self.poll() {
                 Polled::Worked => self.idler.worked(),
@@ -364,7 +401,8 @@ impl Distributor {
                 }
                 Polled::Waiting | Polled::Idle | Polled::Finished => {
                     if self.idler.wait() == Next::Sleep {
-                        let rings = self.parts.rings;
+                        // Nobody rings when a ring has room again.
+                        let rings = self.parts.rings && self.is_empty();
                         let Self { parts, .. } = &mut self;
                         let DistributorParts {
                             sleeper,
@@ -383,6 +421,15 @@ impl Distributor {
     }
 }
 
+impl Drop for Distributor {
+    /// Frames that were never handed over are counted as if their ring were full.
+    fn drop(&mut self) {
+        let pending: usize = self.parts.lanes.iter().map(|lane| lane.pending.len()).sum();
+        let left = pending + self.inbound.len();
+        self.counters.add(DistributorCounter::RingFull, left as u64);
+    }
+}
+
 /// Moves pending frames into the ring; what finds no room stays or is dropped, as `when_full`
 /// says. Returns how many left the lane.
 fn push(
@@ -392,14 +439,20 @@ fn push(
     counters: &mut CounterWriter<DistributorCounter>,
 ) -> usize {
     let before = lane.pending.len();
-    let moved = lane.ring.push_burst(&mut lane.pending);
+    // The worker of a closed ring is gone: what went in would never come out.
+    let closed = lane.ring.is_closed();
+    let moved = if closed {
+        0
+    } else {
+        lane.ring.push_burst(&mut lane.pending)
+    };
     if moved > 0 {
         counters.add(DistributorCounter::HandedOver, moved as u64);
         if let Some(doorbell) = &lane.doorbell {
             doorbell.ring();
         }
     }
-    if !lane.pending.is_empty() && (when_full == WhenFull::Drop || lane.ring.is_closed()) {
+    if !lane.pending.is_empty() && (when_full == WhenFull::Drop || closed) {
         counters.add(DistributorCounter::RingFull, lane.pending.len() as u64);
         cache.recycle_burst(&mut lane.pending);
     }

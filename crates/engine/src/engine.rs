@@ -29,6 +29,14 @@ pub enum Warning {
         /// Cores in the affinity mask.
         cores: usize,
     },
+    /// The frame pool has fewer slots than the threads may keep in their caches: a link may find
+    /// none for a while.
+    SmallPool {
+        /// Slots there are.
+        slots: usize,
+        /// Slots from which on that cannot happen.
+        enough: usize,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -38,6 +46,11 @@ impl fmt::Display for Warning {
                 f,
                 "{threads} polling threads share {cores} cores: they take turns, and rates and \
                  latencies are those of the scheduler"
+            ),
+            Self::SmallPool { slots, enough } => write!(
+                f,
+                "the frame pool has {slots} slots: threads may keep all of them in their caches \
+                 for a while; {enough} are enough"
             ),
         }
     }
@@ -124,22 +137,7 @@ impl Engine {
             distributors: Vec::new(),
             control: None,
         };
-        let (control, stop) = (self.control, Arc::clone(&running.control_stop));
-        running.control = Some(spawn("control".to_owned(), move || control.run(&stop))?);
-        for worker in self.workers {
-            let stop = Arc::clone(&running.stop);
-            let name = format!("worker-{}", worker.id().0);
-            running
-                .workers
-                .push(spawn(name, move || worker.run(&stop))?);
-        }
-        for distributor in self.distributors {
-            let (stop, gone) = (Arc::clone(&running.stop), Arc::clone(&running.workers_gone));
-            let name = format!("distributor-{}", distributor.nic());
-            running
-                .distributors
-                .push(spawn(name, move || distributor.run(&stop, &gone))?);
-        }
+        spawn_all(&mut running, self.control, self.workers, self.distributors)?;
         Ok(running)
     }
 
@@ -153,6 +151,33 @@ impl Engine {
             events: self.events,
         }
     }
+}
+
+/// Starts all threads. On an error what has no thread yet is dropped on return, before the caller
+/// stops the others: these must not wait for it.
+fn spawn_all(
+    running: &mut Running,
+    control: Control,
+    workers: Vec<Worker>,
+    distributors: Vec<Distributor>,
+) -> Result<(), StartError> {
+    let stop = Arc::clone(&running.control_stop);
+    running.control = Some(spawn("control".to_owned(), move || control.run(&stop))?);
+    for worker in workers {
+        let stop = Arc::clone(&running.stop);
+        let name = format!("worker-{}", worker.id().0);
+        running
+            .workers
+            .push(spawn(name, move || worker.run(&stop))?);
+    }
+    for distributor in distributors {
+        let (stop, gone) = (Arc::clone(&running.stop), Arc::clone(&running.workers_gone));
+        let name = format!("distributor-{}", distributor.nic());
+        running
+            .distributors
+            .push(spawn(name, move || distributor.run(&stop, &gone))?);
+    }
+    Ok(())
 }
 
 fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
@@ -184,7 +209,7 @@ impl Running {
         self.nics.get(usize::from(id.0))
     }
 
-    /// What happened.
+    /// What happened. A clone can be read after the engine has stopped.
     pub fn events(&self) -> &Events {
         &self.events
     }
@@ -199,7 +224,7 @@ impl Running {
         self.monitor.clone()
     }
 
-    /// Whether every distributor's link is at its end and everything is handed over.
+    /// Whether every link is at its end, and everything from it handed over.
     pub fn finished(&self) -> bool {
         self.monitor.links_finished()
     }
@@ -207,14 +232,15 @@ impl Running {
     /// Waits until every frame that was taken from a link is accounted for. Returns false if that
     /// is not so within `timeout`, as while links keep delivering.
     pub fn drain(&self, timeout: Duration) -> bool {
-        let deadline = Instant::now() + timeout;
+        // Beyond what the clock can say is for ever.
+        let deadline = Instant::now().checked_add(timeout);
         loop {
             let report = self.report();
             let settled = report.nics.iter().all(|nic| nic.totals.balance() == 0);
             if settled && report.in_flight == 0 {
                 return true;
             }
-            if Instant::now() >= deadline {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return false;
             }
             thread::sleep(Duration::from_micros(200));
@@ -242,8 +268,8 @@ impl Running {
     }
 }
 
-/// Waits for threads. None of them panics (a handler's panic is caught); if one does all the same
-/// it is a defect of ours, and is passed on unless we are unwinding already.
+/// Waits for threads. If one has panicked it is not a handler's doing (that is caught) but a link's
+/// or ours, and is passed on unless we are unwinding already.
 fn join(threads: &mut Vec<JoinHandle<()>>) {
     for thread in threads.drain(..) {
         if let Err(panic) = thread.join()

@@ -32,16 +32,20 @@ pub trait Link: Send {
 
 /// The two halves of an open link.
 pub struct Queues {
-    /// Receive queues: one is spread over the workers by RSS, more are taken as spread already.
+    /// Receive queues. If there is one for each of several workers, and a transmit queue for each
+    /// (or none at all), each worker polls its own and the link is taken to have spread the frames.
+    /// Otherwise one thread polls them all and spreads the frames by RSS.
     pub rx: Vec<Box<dyn RxQueue>>,
-    /// Transmit queues: workers share them round robin if there are fewer than workers.
+    /// Transmit queues. Where one thread polls the link, it sends through the first one, and the
+    /// others are closed.
     pub tx: Vec<Box<dyn TxQueue>>,
 }
 
 /// A receive queue.
 pub trait RxQueue: Send {
     /// Takes frames from `cache`, fills them and appends them to `out` (up to its capacity), each
-    /// with its length, receive time and, if the link knows it, RSS hash set.
+    /// with its length, receive time and, if the link knows it, RSS hash set. It does not block, and
+    /// neither locks nor allocates: it runs on the datapath.
     ///
     /// # Errors
     /// An error ends the queue: the engine reports it and polls no more.
@@ -59,11 +63,6 @@ pub trait RxQueue: Send {
     /// missed.
     fn has_frames(&mut self) -> bool {
         false
-    }
-
-    /// What this queue counted, by name: for the report.
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
     }
 }
 

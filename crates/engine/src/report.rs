@@ -9,7 +9,7 @@ use corelane_sync::alloc_count;
 use corelane_sync::counters::CounterReader;
 
 use crate::distributor::{DistributorCounter, DistributorStatus};
-use crate::worker::{WorkerCounter, WorkerId};
+use crate::worker::{WorkerCounter, WorkerId, WorkerStatus};
 
 /// The state of an engine's counters. Read while frames are moving, its parts are from slightly
 /// different moments.
@@ -34,7 +34,7 @@ pub struct NicReport {
     pub id: NicId,
     /// Its name.
     pub name: String,
-    /// Over all workers.
+    /// Over all workers, and what was sent for them.
     pub totals: NicTotals,
     /// On each worker.
     pub per_worker: Vec<NicTotals>,
@@ -79,7 +79,7 @@ pub struct DistributorReport {
     pub taken: u64,
     /// Frames handed to workers.
     pub handed_over: u64,
-    /// Frames dropped because a worker's ring was full.
+    /// Frames dropped because a worker's ring was full, or the worker gone.
     pub ring_full: u64,
     /// Polls in which the link had to wait for room in a ring.
     pub wait_polls: u64,
@@ -114,6 +114,7 @@ pub(crate) struct WorkerMonitor {
     pub(crate) id: WorkerId,
     pub(crate) core: Option<usize>,
     pub(crate) counters: CounterReader<WorkerCounter>,
+    pub(crate) status: Arc<WorkerStatus>,
 }
 
 #[derive(Clone)]
@@ -170,11 +171,13 @@ impl Monitor {
         }
     }
 
-    /// Whether every distributor's link is at its end and everything is handed over.
+    /// Whether every link is at its end, and everything from it handed over.
     pub fn links_finished(&self) -> bool {
-        self.distributors
-            .iter()
-            .all(|d| d.status.finished.load(Ordering::Acquire))
+        let distributors = self.distributors.iter().map(|d| &d.status.finished);
+        let workers = self.workers.iter().map(|w| &w.status.queues_ended);
+        distributors
+            .chain(workers)
+            .all(|ended| ended.load(Ordering::Acquire))
     }
 
     /// `value` if allocations are counted at all.
@@ -221,13 +224,10 @@ impl Monitor {
 
 fn nic_report(nic: &Nic) -> NicReport {
     let per_worker = nic.worker_counters();
-    let totals = per_worker
-        .iter()
-        .fold(NicTotals::default(), |sum, worker| sum.plus(worker));
     NicReport {
         id: nic.id(),
         name: nic.name().to_owned(),
-        totals,
+        totals: nic.counters(),
         per_worker,
     }
 }

@@ -110,6 +110,7 @@ pub(crate) struct WorkerParts {
     pub(crate) idle: Idle,
     pub(crate) crowded: bool,
     pub(crate) events: EventSender,
+    pub(crate) status: Arc<WorkerStatus>,
 }
 
 /// A worker: it owns its end of the rings, its handler and its counters, and shares nothing that
@@ -134,11 +135,32 @@ pub struct Worker {
     panics: Vec<node::HandlerPanic>,
     times: Times,
     started: bool,
+    /// Polls without work since the last one with.
+    empty: u32,
+    status: Arc<WorkerStatus>,
 }
+
+/// What others may know of a worker.
+#[derive(Default)]
+pub(crate) struct WorkerStatus {
+    /// It has no receive queue of its own that is not at its end.
+    pub(crate) queues_ended: AtomicBool,
+}
+
+/// Empty polls after which a worker keeps no free slots.
+const FLUSH_AFTER: u32 = 64;
 
 impl Worker {
     pub(crate) fn new(parts: WorkerParts) -> (Self, CounterReader<WorkerCounter>) {
         let (writer, reader) = counters();
+        let has_queue = parts
+            .ports
+            .iter()
+            .any(|p| matches!(p.source, Source::Queue { .. }));
+        parts
+            .status
+            .queues_ended
+            .store(!has_queue, Ordering::Release);
         let worker = Self {
             id: parts.id,
             core: parts.core,
@@ -154,6 +176,8 @@ impl Worker {
             panics: Vec::new(),
             times: Times::default(),
             started: false,
+            empty: 0,
+            status: parts.status,
         };
         (worker, reader)
     }
@@ -186,7 +210,9 @@ impl Worker {
         self.counters.add(WorkerCounter::Polls, 1);
         if frames == 0 {
             self.counters.add(WorkerCounter::EmptyPolls, 1);
+            self.found_nothing();
         } else {
+            self.empty = 0;
             self.count_allocations(allocated);
         }
         self.times.end_poll(frames > 0, &mut self.counters);
@@ -214,6 +240,9 @@ impl Worker {
             self.counters.add(WorkerCounter::Packets, frames as u64);
             self.counters.add(WorkerCounter::Bytes, bytes);
         }
+        if frames == 0 {
+            port.nic.refresh();
+        }
         let nic = port.nic.id();
         for error in [received.err(), sent.err()].into_iter().flatten() {
             self.events.send(Event::LinkFailed {
@@ -231,6 +260,22 @@ impl Worker {
         frames
     }
 
+    /// After many polls without work the worker gives its free slots back to the pool, so that a
+    /// link that waits for them gets them.
+    fn found_nothing(&mut self) {
+        self.empty = self.empty.saturating_add(1);
+        if self.empty == FLUSH_AFTER {
+            self.cache.flush();
+        }
+        if !self.status.queues_ended.load(Ordering::Relaxed) {
+            let any = self
+                .ports
+                .iter()
+                .any(|p| matches!(p.source, Source::Queue { .. }));
+            self.status.queues_ended.store(!any, Ordering::Release);
+        }
+    }
+
     /// Whether every input is at its end: nothing will come any more.
     pub fn is_finished(&self) -> bool {
         self.ports
@@ -243,32 +288,31 @@ impl Worker {
         has_work(&mut self.ports)
     }
 
-    /// Holds no snapshot until the next poll that finds frames. To be called before the polling
+    /// Holds no snapshot and no free slots until the next poll. To be called before the polling
     /// thread sleeps or does something else for long: what the control plane retires meanwhile is
     /// then not kept for this worker.
     pub fn quiesce(&mut self) {
         self.ports.iter_mut().for_each(|port| port.nic.quiesce());
+        self.cache.flush();
     }
 
     /// Polls until all inputs are at their end or, once `stop` is set, until the rings are empty
     /// and closed.
     pub(crate) fn run(mut self, stop: &Arc<AtomicBool>) {
-        cores::pin(self.core);
+        let name = format!("worker-{}", self.id.0);
+        cores::pin(name, self.core, &self.events);
+        let mut stopping = false;
         loop {
+            if !stopping && stop.load(Ordering::Acquire) {
+                stopping = true;
+                self.end_queues();
+            }
             if self.poll() > 0 {
                 self.idler.worked();
-                continue;
-            }
-            if self.is_finished() {
+            } else if self.is_finished() {
                 break;
-            }
-            if stop.load(Ordering::Acquire) {
-                self.end_queues();
-                self.idler.worked();
-            }
-            if self.idler.wait() == Next::Sleep {
+            } else if self.idler.wait() == Next::Sleep {
                 self.quiesce();
-                self.cache.flush();
                 let rung = self.ports.iter().all(Port::rings);
                 let Self { sleeper, ports, .. } = &mut self;
                 idle::sleep(sleeper, rung, || has_work(ports));
@@ -276,6 +320,18 @@ impl Worker {
         }
         self.quiesce();
         self.times.settle(&mut self.counters);
+        let Self {
+            id,
+            handler,
+            events,
+            ..
+        } = self;
+        if let Err(message) = node::catch_panic(|| drop(handler)) {
+            events.send(Event::HandlerPanicked {
+                worker: id.0,
+                message,
+            });
+        }
     }
 
     /// Polls no receive queue of its own any more; rings end when their distributor lets go.

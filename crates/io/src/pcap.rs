@@ -62,6 +62,6 @@ mod tests;
 pub use capture::{Capture, CaptureCounts, Format, MAX_FILE, Packet};
 pub use error::{PcapBreak, PcapEnd, PcapError};
 pub use framing::LinkKind;
-pub use link::{PcapLink, PcapRx, PcapTx};
+pub use link::{PcapCounters, PcapLink, PcapTx};
 pub use link_type::LinkType;
 pub use writer::{PcapWriteError, PcapWriter};

@@ -26,9 +26,15 @@ pub(super) enum Echoed {
 
 /// Turns an echo request into its reply, in place.
 ///
-/// Only a request from one host to one host is answered: a reply to a group or a broadcast would
-/// come from an address that is nobody's, and one to such a source would reach many.
+/// Only a request from one host to one host is answered, by link address too: a reply to a group or
+/// a broadcast would come from an address that is nobody's, and one to such a source would reach
+/// many.
 pub(super) fn icmp_echo(frame: &mut Frame, inbound: &Inbound) -> Echoed {
+    let to_one = ethernet_header_mut(frame.data_mut())
+        .is_some_and(|header| !header.destination.is_multicast() && !header.source.is_multicast());
+    if !to_one {
+        return Echoed::NotARequest;
+    }
     let network = usize::from(inbound.network);
     let transport = usize::from(inbound.transport);
     let end = inbound.end as usize;

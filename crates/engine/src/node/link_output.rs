@@ -50,21 +50,31 @@ impl LinkOutput {
         }
         let before = self.staged.len();
         let bytes: usize = self.staged.iter().map(Frame::len).sum();
-        let result = match &mut self.outlet {
-            Outlet::Queue(queue) => queue.tx_burst(cache, &mut self.staged).map(drop),
+        let mut result = Ok(());
+        let by_us = match &mut self.outlet {
+            Outlet::Queue(queue) => {
+                result = queue.tx_burst(cache, &mut self.staged).map(drop);
+                true
+            }
+            // Whoever sends them counts them.
             Outlet::Ring(ring, doorbell) => {
                 ring.push_burst(&mut self.staged);
                 if let Some(doorbell) = doorbell {
                     doorbell.ring();
                 }
-                Ok(())
+                false
             }
-            Outlet::None => Ok(()),
+            Outlet::None => false,
         };
         let left = self.staged.len();
-        let left_bytes: usize = self.staged.iter().map(Frame::len).sum();
-        counters.add(NicCounter::Sent, (before - left) as u64);
-        counters.add(NicCounter::SentBytes, (bytes - left_bytes) as u64);
+        if by_us {
+            let left_bytes: usize = self.staged.iter().map(Frame::len).sum();
+            counters.add(NicCounter::Sent, before.saturating_sub(left) as u64);
+            counters.add(
+                NicCounter::SentBytes,
+                bytes.saturating_sub(left_bytes) as u64,
+            );
+        }
         counters.add(NicCounter::SendDropped, left as u64);
         cache.recycle_burst(&mut self.staged);
         if result.is_err() {

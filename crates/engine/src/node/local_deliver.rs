@@ -1,6 +1,5 @@
 //! Packets for this host: to the stack itself or to the handler.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use corelane_frame::Frame;
@@ -76,11 +75,9 @@ pub(super) fn call_handler(
     let mut from = 0;
     while from < packets.len() {
         let mut delivery = Delivery::new(view, frames, packets, from);
-        // Unwind safe: what the closure could leave half changed is the handler, whose contract
-        // says so, and the frame the panic happened over, which is dropped.
-        let result = catch_unwind(AssertUnwindSafe(|| handler.burst(&mut delivery)));
+        let result = catch_panic(|| handler.burst(&mut delivery));
         let position = delivery.position();
-        let Err(panic) = result else {
+        let Err(message) = result else {
             // Packets the handler did not ask for count as delivered too.
             tally.delivered(packets.len() - from);
             return;
@@ -90,16 +87,27 @@ pub(super) fn call_handler(
         let reached = position.max(from + 1);
         tally.delivered(reached - from - 1);
         tally.dropped(DropReason::HandlerPanicked);
-        panics.push(message(&*panic));
+        panics.push(message);
         from = reached;
     }
 }
 
-/// What a panic said, where it was text.
-fn message(panic: &(dyn Any + Send)) -> HandlerPanic {
-    panic
+/// Runs the embedder's code; if it panics, says what the panic said.
+///
+/// What `run` could leave half changed is the handler, whose contract says so, and the frame the
+/// panic happened over, which is dropped: that is why it may be taken as unwind safe.
+pub(crate) fn catch_panic(run: impl FnOnce()) -> Result<(), HandlerPanic> {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(run)) else {
+        return Ok(());
+    };
+    let message = panic
         .downcast_ref::<&str>()
         .map(ToString::to_string)
         .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
+        .unwrap_or_else(|| "a panic without a message".to_owned());
+    // What was thrown may panic in turn when it is dropped, and so may what that throws.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
+    Err(message)
 }

@@ -28,7 +28,7 @@ use corelane_frame::{Burst, Frame};
 use corelane_stack::{Handler, NicDatapath, PacketBurst};
 
 pub(crate) use link_output::{LinkOutput, Outlet};
-pub(crate) use local_deliver::HandlerPanic;
+pub(crate) use local_deliver::{HandlerPanic, catch_panic};
 use tally::Tally;
 
 /// The input stages, which only read.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use corelane_engine::link::{Link, LinkError, Queues, RxQueue, RxStatus, TxQueue};
 use corelane_frame::{Burst, Pool, PoolCache};
+use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
 use corelane_wire::MacAddr;
 
 use super::{Capture, PcapWriteError, PcapWriter};
@@ -25,6 +26,7 @@ pub struct PcapLink {
     output: Option<PcapTx>,
     mac: Option<MacAddr>,
     mtu: usize,
+    counts: (CounterWriter<PcapCounter>, CounterReader<PcapCounter>),
 }
 
 impl PcapLink {
@@ -37,6 +39,15 @@ impl PcapLink {
             output: None,
             mac: None,
             mtu: 1500,
+            counts: counters(),
+        }
+    }
+
+    /// Reads what the link counts, also while an engine has it.
+    pub fn counters(&self) -> PcapCounters {
+        PcapCounters {
+            capture: Arc::clone(&self.capture),
+            counts: self.counts.1.clone(),
         }
     }
 
@@ -89,31 +100,66 @@ impl Link for PcapLink {
             None => Box::new(Discard),
         };
         Ok(Queues {
-            rx: vec![Box::new(PcapRx::new(self.capture))],
+            rx: vec![Box::new(PcapRx {
+                capture: self.capture,
+                next: 0,
+                counts: self.counts.0,
+            })],
             tx: vec![tx],
         })
     }
 }
 
+/// What a receive queue counts beyond what the capture knows of itself.
+#[derive(Clone, Copy)]
+enum PcapCounter {
+    TooLarge,
+    BufferWaits,
+}
+
+impl CounterKey for PcapCounter {
+    const COUNT: usize = 2;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Reads what a [`PcapLink`] counts, from any thread.
+#[derive(Clone)]
+pub struct PcapCounters {
+    capture: Arc<Capture>,
+    counts: CounterReader<PcapCounter>,
+}
+
+impl PcapCounters {
+    /// The counters by name:
+    /// - `packets`: in the file, up to its break if it has one;
+    /// - of these, not delivered: `zero_length`, `header_too_short`, `unknown_protocol` (see
+    ///   [`CaptureCounts`](super::CaptureCounts)), and `too_large` for a buffer of the pool;
+    /// - of the others: `snap_truncated`, `out_of_order`;
+    /// - `buffer_waits`: bursts cut short because the pool had no more buffers.
+    pub fn read(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.capture.counts();
+        vec![
+            ("packets", counts.in_file()),
+            ("zero_length", counts.zero_length),
+            ("header_too_short", counts.header_too_short),
+            ("unknown_protocol", counts.unknown_protocol),
+            ("too_large", self.counts.value(PcapCounter::TooLarge)),
+            ("snap_truncated", counts.snap_truncated),
+            ("out_of_order", counts.out_of_order),
+            ("buffer_waits", self.counts.value(PcapCounter::BufferWaits)),
+        ]
+    }
+}
+
 /// Receives the packets of a capture.
-pub struct PcapRx {
+struct PcapRx {
     capture: Arc<Capture>,
     /// The index of the packet that comes next.
     next: usize,
-    too_large: u64,
-    waits: u64,
-}
-
-impl PcapRx {
-    /// From the first packet on.
-    pub fn new(capture: impl Into<Arc<Capture>>) -> Self {
-        Self {
-            capture: capture.into(),
-            next: 0,
-            too_large: 0,
-            waits: 0,
-        }
-    }
+    counts: CounterWriter<PcapCounter>,
 }
 
 impl RxQueue for PcapRx {
@@ -123,7 +169,7 @@ impl RxQueue for PcapRx {
         let got = cache.alloc_burst(&mut frames, wanted);
         if got < wanted {
             // Nothing is lost: the packets stay until there are buffers.
-            self.waits += 1;
+            self.counts.add(PcapCounter::BufferWaits, 1);
         }
         let mut received = false;
         let mut frames = frames.into_iter();
@@ -135,7 +181,7 @@ impl RxQueue for PcapRx {
                     received = true;
                     continue 'frame;
                 }
-                self.too_large += 1;
+                self.counts.add(PcapCounter::TooLarge, 1);
             }
             cache.recycle(frame);
             break;
@@ -150,25 +196,6 @@ impl RxQueue for PcapRx {
         } else {
             RxStatus::Idle
         })
-    }
-
-    /// - `packets`: in the file, up to its break if it has one;
-    /// - of these, not delivered: `zero_length`, `header_too_short`, `unknown_protocol` (see
-    ///   [`CaptureCounts`](super::CaptureCounts)), and `too_large` for a buffer of the pool;
-    /// - of the others: `snap_truncated`, `out_of_order`;
-    /// - `buffer_waits`: bursts cut short because the pool had no more buffers.
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let counts = self.capture.counts();
-        vec![
-            ("packets", counts.in_file()),
-            ("zero_length", counts.zero_length),
-            ("header_too_short", counts.header_too_short),
-            ("unknown_protocol", counts.unknown_protocol),
-            ("too_large", self.too_large),
-            ("snap_truncated", counts.snap_truncated),
-            ("out_of_order", counts.out_of_order),
-            ("buffer_waits", self.waits),
-        ]
     }
 }
 

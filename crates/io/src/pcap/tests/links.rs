@@ -6,7 +6,7 @@ use corelane_engine::link::{Link, RxQueue, RxStatus};
 use corelane_frame::{BURST, Burst, HugePages, Pool, PoolConfig};
 
 use super::super::fixture::{PcapFile, ethernet_frame};
-use super::super::{Capture, PcapLink, PcapRx};
+use super::super::{Capture, PcapCounters, PcapLink};
 use super::frame;
 
 fn pool(slots: usize) -> Pool {
@@ -26,8 +26,16 @@ fn capture(packets: impl IntoIterator<Item = usize>) -> Arc<Capture> {
     Arc::new(file.open())
 }
 
-fn counter(rx: &dyn RxQueue, name: &str) -> u64 {
-    let counters = rx.counters();
+/// The receive queue of a capture, and what reads its counters.
+fn receive(capture: impl Into<Arc<Capture>>, pool: &Pool) -> (Box<dyn RxQueue>, PcapCounters) {
+    let link = PcapLink::new(capture);
+    let counters = link.counters();
+    let queues = Box::new(link).open(pool).expect("no error");
+    (queues.rx.into_iter().next().expect("a queue"), counters)
+}
+
+fn counter(counters: &PcapCounters, name: &str) -> u64 {
+    let counters = counters.read();
     let found = counters.iter().find(|(n, _)| *n == name);
     found.unwrap_or_else(|| panic!("no counter {name}")).1
 }
@@ -37,7 +45,7 @@ fn packets_come_in_order_with_their_times() {
     let capture = capture((0..150).map(|i| 60 + i));
     let pool = pool(256);
     let mut cache = pool.cache();
-    let mut rx = PcapRx::new(Arc::clone(&capture));
+    let (mut rx, _) = receive(Arc::clone(&capture), &pool);
     let mut seen = 0;
     let mut sizes = Vec::new();
     loop {
@@ -73,7 +81,7 @@ fn packets_too_large_for_the_pool_are_skipped_and_counted() {
     let capture = capture([60, 5000, 61, 2100, 2100, 62, 9000]);
     let pool = pool(64);
     let mut cache = pool.cache();
-    let mut rx = PcapRx::new(capture);
+    let (mut rx, counters) = receive(capture, &pool);
     let mut burst = Burst::new();
     assert_eq!(
         rx.rx_burst(&mut cache, &mut burst).expect("no error"),
@@ -81,8 +89,8 @@ fn packets_too_large_for_the_pool_are_skipped_and_counted() {
     );
     let lengths: Vec<_> = burst.iter().map(corelane_frame::Frame::len).collect();
     assert_eq!(lengths, [60, 61, 62]);
-    assert_eq!(counter(&rx, "too_large"), 4);
-    assert_eq!(counter(&rx, "packets"), 7);
+    assert_eq!(counter(&counters, "too_large"), 4);
+    assert_eq!(counter(&counters, "packets"), 7);
     cache.recycle_burst(&mut burst);
     drop(cache);
     assert_eq!(pool.out(), 0);
@@ -93,7 +101,7 @@ fn an_exhausted_pool_delays_and_loses_nothing() {
     let capture = capture(vec![60; 40]);
     let pool = pool(16);
     let mut cache = pool.cache();
-    let mut rx = PcapRx::new(capture);
+    let (mut rx, counters) = receive(capture, &pool);
     let mut held = Burst::new();
     let mut received = 0;
     let mut idle = 0;
@@ -111,7 +119,7 @@ fn an_exhausted_pool_delays_and_loses_nothing() {
     }
     assert_eq!(received, 40);
     assert!(idle >= 2, "{idle}");
-    assert!(counter(&rx, "buffer_waits") >= 2);
+    assert!(counter(&counters, "buffer_waits") >= 2);
 }
 
 #[test]
@@ -119,7 +127,7 @@ fn a_full_burst_is_left_alone() {
     let capture = capture(vec![60; 80]);
     let pool = pool(256);
     let mut cache = pool.cache();
-    let mut rx = PcapRx::new(capture);
+    let (mut rx, _) = receive(capture, &pool);
     let mut burst = Burst::new();
     assert_eq!(
         rx.rx_burst(&mut cache, &mut burst).expect("no error"),
