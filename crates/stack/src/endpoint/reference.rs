@@ -74,10 +74,8 @@ impl EndpointRef {
     pub(crate) fn release_without_word(self) -> impl FnOnce() {
         let this = std::mem::ManuallyDrop::new(self);
         let (nic, life) = (Arc::clone(&this.nic), this.release());
-        move || {
-            nic.endpoints
-                .report_death(life.expect("the last reference"))
-        }
+        let life = life.expect("the last reference");
+        move || nic.endpoints.report_death(life)
     }
 }
 
