@@ -2,10 +2,8 @@
 //! read, is left when a generator, the engine's distributor and a worker with its lookup stand at
 //! its ends? 64-byte frames, IPv4 and IPv6 mixed at random, laid out beforehand.
 
-use std::cell::Cell;
 use std::hint::black_box;
 use std::process::ExitCode;
-use std::rc::Rc;
 
 use corelane_benches::bare::Bare;
 use corelane_benches::bed::{Bed, BedConfig};
@@ -17,23 +15,21 @@ const RING: usize = 1024;
 
 fn main() -> ExitCode {
     Bench::main("handover", |bench| {
-        let waits: [Waits; 3] = Default::default();
-        let [software, by_link, million] = waits.each_ref().map(Rc::clone);
         let measured = bench
             .group("handover")
             .two_cores()
             .case("bare-ring", |_| bare(1 << 10))
             .case("engine-1k", |size| {
                 let laid_out = size.pick(1 << 16, 1 << 10);
-                engine(size.pick(1_000, 100), laid_out, false, software)
+                engine(size.pick(1_000, 100), laid_out, false)
             })
             .case("engine-1k-hashed-by-link", |size| {
                 let laid_out = size.pick(1 << 16, 1 << 10);
-                engine(size.pick(1_000, 100), laid_out, true, by_link)
+                engine(size.pick(1_000, 100), laid_out, true)
             })
             .case("engine-1m", |size| {
                 let laid_out = size.pick(1 << 20, 1 << 10);
-                engine(size.pick(1_000_000, 500), laid_out, false, million)
+                engine(size.pick(1_000_000, 500), laid_out, false)
             })
             // What the worker needs of that, with the ring filled beforehand: while the other core
             // rests, and while it computes (two cores may be one to the hypervisor).
@@ -42,13 +38,6 @@ fn main() -> ExitCode {
                 alone(size.pick(1_000, 100), true)
             })
             .run();
-        for (case, waits) in ["1k", "1k-hashed-by-link", "1m"].iter().zip(&waits) {
-            if let Some((empty, full)) = waits.get() {
-                let name = format!("handover/engine-{case}");
-                bench.value(format!("{name} worker found nothing"), empty, "% of polls");
-                bench.value(format!("{name} ring was full"), full, "% of polls");
-            }
-        }
         bench.figure(
             "generator to worker across two cores, 1,000 endpoints",
             &[(
@@ -82,15 +71,7 @@ fn bare(laid_out: usize) -> impl FnMut(Budget) -> Sample {
     move |budget| bare.sample_handover(budget)
 }
 
-/// Who waited for whom: see [`Bed::waits`].
-type Waits = Rc<Cell<Option<(f64, f64)>>>;
-
-fn engine(
-    endpoints: u32,
-    laid_out: usize,
-    hashed: bool,
-    waits: Waits,
-) -> impl FnMut(Budget) -> Sample {
+fn engine(endpoints: u32, laid_out: usize, hashed: bool) -> impl FnMut(Budget) -> Sample {
     let population = Population {
         mix: Mix::Mixed,
         len: endpoints,
@@ -101,11 +82,7 @@ fn engine(
         ..BedConfig::alone(population)
     };
     let mut bed = Bed::new(config);
-    move |budget| {
-        let sample = bed.sample_handover(budget);
-        waits.set(Some(bed.waits()));
-        sample
-    }
+    move |budget| bed.sample_handover(budget)
 }
 
 fn alone(endpoints: u32, load: bool) -> impl FnMut(Budget) -> Sample {

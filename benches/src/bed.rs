@@ -139,18 +139,6 @@ impl Bed {
         totals
     }
 
-    /// Who waited for whom so far: the shares of the worker's polls that found nothing, and of the
-    /// distributor's that found the ring full, in percent.
-    pub fn waits(&self) -> (f64, f64) {
-        let report = self.monitor.report();
-        let percent = |part: u64, all: u64| 100.0 * part as f64 / all.max(1) as f64;
-        let (worker, distributor) = (&report.workers[0], &report.distributors[0]);
-        (
-            percent(worker.empty_polls, worker.polls),
-            percent(distributor.wait_polls, distributor.polls),
-        )
-    }
-
     /// Fills the ring.
     fn fill(&mut self) {
         self.allowance.set(self.ring as u64);

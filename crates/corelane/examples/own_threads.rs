@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Polls until the inputs are at their end. What is done where nothing was found is the
-/// embedder's choice; whoever sleeps, or does something else for long, quiesces first.
+/// embedder's choice; whoever stops polling for a while quiesces first.
 fn run_worker(mut worker: Worker) {
     while !worker.is_finished() {
         if worker.poll() == 0 {

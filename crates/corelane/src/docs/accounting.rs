@@ -32,12 +32,12 @@
 //! On the way out, for each NIC:
 //!
 //! ```text
-//! frames put in line = sent + send_dropped                                (per worker)
-//! sent (of the NIC)  = sent + send_dropped (of its distributor) + those in the rings
+//! replies = sent + send_dropped + those in the rings to the distributor
 //! ```
 //!
-//! The second line is for a NIC behind a distributor: there a worker's `sent` says that the ring to
-//! the distributor had room, and the distributor's `sent` that the link had.
+//! (`consumed` counts them, one for each request.) Whoever gives a frame to the link counts it: the
+//! worker, or the NIC's distributor, whose share is in the NIC's sum and not in that of a worker. A
+//! worker counts as `send_dropped` what found the ring to the distributor full.
 //!
 //! For the pool, when nothing moves:
 //!
@@ -76,7 +76,7 @@
 //!
 //! # Counters of a NIC
 //!
-//! [`NicTotals`](crate::stack::NicTotals), per worker and in sum. They are added to by the burst.
+//! [`NicTotals`](crate::stack::NicTotals), per worker and in sum (with what distributors sent). They are added to by the burst.
 //!
 //! | counter | counts |
 //! |---|---|
@@ -85,9 +85,9 @@
 //! | `delivered` | packets given to a handler, those it did not ask for included |
 //! | `forwarded` | packets sent on to another link: always 0, forwarding is not built |
 //! | `consumed` | packets the stack dealt with itself: echo requests answered |
-//! | `sent` | frames that the way out took (see above) |
+//! | `sent` | frames that the link took |
 //! | `sent_bytes` | their bytes |
-//! | `send_dropped` | frames that the way out had no room for |
+//! | `send_dropped` | frames that the link, or the ring to its distributor, had no room for |
 //! | `drops` | frames dropped, by reason |
 //!
 //! # Counters of a distributor
@@ -98,7 +98,7 @@
 //! |---|---|
 //! | `taken` | frames taken from the link |
 //! | `handed_over` | frames put into workers' rings |
-//! | `ring_full` | frames dropped because a worker's ring was full |
+//! | `ring_full` | frames dropped because a worker's ring was full, the worker gone, or the distributor dropped with them in hand |
 //! | `wait_polls` | polls in which the link had to wait for room in a ring |
 //! | `polls`, `empty_polls` | polls, and those that found nothing |
 //! | `sent`, `send_dropped` | workers' frames that the link took, and had no room for |
@@ -134,11 +134,11 @@
 //! | `exhausted` | frames asked for and not given because no slot was free |
 //! | `huge_pages` | whether the kernel took the advice to use huge pages |
 //!
-//! # What no counter has
+//! # Beside the reports
 //!
-//! What a receive queue counts for itself ([`RxQueue::counters`](crate::engine::link::RxQueue::counters):
-//! packets too large for a slot, say) is not in a report yet. Events that found the stream full are
-//! counted by [`Events::lost`](crate::stack::Events::lost).
+//! What a capture link counts for itself (packets too large for a slot, say) is read by
+//! [`PcapCounters`](crate::io::pcap::PcapCounters). Events that found the stream full are counted by
+//! [`Events::lost`](crate::stack::Events::lost).
 //!
 //! [`DropReason::description`]: crate::stack::DropReason::description
 

@@ -139,7 +139,8 @@
 //!
 //! **Close is an event.** The last reference gone and the last handler that could see it returned,
 //! an endpoint is closed exactly once: its slot can be used again, and
-//! [`Event::EndpointClosed`](crate::stack::Event::EndpointClosed) says so. There is no callback on a
+//! [`Event::EndpointClosed`](crate::stack::Event::EndpointClosed) says so (not for those that are
+//! left when the NIC itself goes). There is no callback on a
 //! thread of ours.
 //!
 //! **Workers are objects**, and so are distributors and the control plane's share. Threads are

@@ -8,7 +8,7 @@
 //! [`Engine::start`](crate::engine::Engine::start) makes a thread for each distributor, one for each
 //! worker, and one for the control plane; it pins the first two kinds to cores of the process's
 //! mask as far as there are enough ([`Engine::warnings`](crate::engine::Engine::warnings) tells if
-//! not). [`Running::stop`](crate::engine::Running::stop), or dropping it, stops them in order:
+//! not, and if the frame pool is small). [`Running::stop`](crate::engine::Running::stop), or dropping it, stops them in order:
 //! distributors take nothing more from their links, workers empty the rings, replies go out.
 //!
 //! An embedder with threads of its own calls
@@ -34,9 +34,7 @@
 //!         .retain_mut(|distributor| distributor.poll() != Polled::Finished);
 //!     open = false;
 //!     for worker in &mut parts.workers {
-//!         if worker.poll() == 0 {
-//!             worker.quiesce();
-//!         }
+//!         worker.poll();
 //!         open |= !worker.is_finished();
 //!     }
 //!     // At least every few milliseconds; it says how long it can wait.
@@ -51,18 +49,19 @@
 //! - **Idle.** What to do after a poll that found nothing is yours; the builder's
 //!   [`Idle`](crate::engine::Idle) is for the engine's own threads. There is no way yet to sleep
 //!   until a worker is rung from a thread of your own: yield, or sleep for a while.
-//! - **Quiesce.** A worker keeps the snapshot of its last burst, and with it whatever was retired
-//!   since: endpoints that were removed are not closed, their slots not used again. Before a thread
-//!   sleeps or does something else for long, call
+//! - **Quiesce.** A worker keeps the snapshots of its last poll, and with them whatever is retired
+//!   afterwards: endpoints that were removed are not closed, their slots not used again. Before a
+//!   thread sleeps or does something else for long, call
 //!   [`Worker::quiesce`](crate::engine::Worker::quiesce). The engine's own workers do so before they
-//!   sleep. One that never sleeps, because it polls busily or has traffic on another NIC, lets go of
-//!   a silent NIC's snapshot with that NIC's next frame only.
+//!   sleep. A worker that polls needs no such call: a poll that finds nothing on a NIC exchanges the
+//!   NIC's snapshot for the newest.
 //! - **Control.** Without [`Control::poll`](crate::engine::Control::poll) nothing is wrong, but late:
 //!   dropped references are noticed, and endpoints closed, at the next change only.
-//! - **The end.** Dropping a distributor closes the workers' rings; a worker is finished when its
-//!   rings are closed and empty. Replies still on their way to a dropped distributor are lost with
-//!   it: with traffic out, poll it until `sent` of the NIC is `sent + send_dropped` of the
-//!   distributor ([accounting](super::accounting)).
+//! - **The end.** A distributor is finished when its link is, or after
+//!   [`Distributor::end`](crate::engine::Distributor::end). Dropping it closes the workers' rings; a
+//!   worker is finished when its rings are closed and empty. Replies still on their way to a dropped
+//!   distributor are lost with it, uncounted: with traffic out, poll it until the NIC's
+//!   `sent + send_dropped` is its `consumed` ([accounting](super::accounting)).
 //!
 //! # Handlers
 //!
@@ -91,7 +90,9 @@
 //! [`Nic`](crate::stack::Nic) is a handle to clone and use from any thread, while traffic flows. A
 //! change is in effect when the call returns, for every worker from its next burst. Add many
 //! addresses in one [`transaction`](crate::stack::Nic::transaction): workers see all or none, and it
-//! is one publish. (A removal inside is seen at once.)
+//! is one publish. (Two things are seen at once: a removal, and the return of an address that was
+//! removed and is still held.) Inside the closure use the transaction: another control call on the
+//! same NIC panics.
 //!
 //! # Frames going in
 //!
@@ -101,7 +102,8 @@
 //!
 //! # Events
 //!
-//! [`Running::events`](crate::engine::Running::events) (or `Parts::events`) is a stream of 4,096
-//! events: endpoints closed, handlers that panicked, links that failed. A slow reader holds up
-//! nothing: what finds the stream full is lost and
-//! [counted](crate::stack::Events::lost).
+//! [`Running::events`](crate::engine::Running::events) (or `Parts::events`) is the stream of what
+//! happened: endpoints closed; and, kept apart so that they are not crowded out, handlers that
+//! panicked, links that failed, threads that could not be pinned. A slow reader holds up nothing:
+//! what finds the stream full is lost and [counted](crate::stack::Events::lost). A clone can be read
+//! after the engine has stopped.

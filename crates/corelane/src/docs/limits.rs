@@ -15,16 +15,15 @@
 //! | **Transport checksums** | UDP's and TCP's are not verified on delivery; ICMP's are |
 //! | **Sending** | the engine sends echo replies and nothing else; a handler has no way to send |
 //! | **ICMP errors** | none are sent, received ones go to the handler |
-//! | **MAC filter** | none: the destination MAC address is not looked at |
+//! | **MAC filter** | none: the destination MAC address is looked at only to leave an echo request to a group unanswered |
 //! | **VLAN** | tagged frames are `unknown_protocol` (RSS does look behind up to two tags) |
 //! | **MTU** | a link has one, nothing is measured against it |
 //! | **Offloads** | none: no checksum, segmentation or coalescing; one frame is one slot, at most 128 KiB |
 //! | **Traces and taps** | a frame has a trace bit that nothing reads yet; no packet endpoints |
-//! | **Queues' own counters** | what a receive queue counts is not in reports |
+//! | **Links' own counters** | are read from the link ([`PcapCounters`](crate::io::pcap::PcapCounters)), not in reports |
 //! | **Handlers at run time** | handlers, NICs and workers are fixed when the engine is built |
 //! | **RSS at run time** | key and table are fixed when the engine is built |
 //! | **Shrinking** | the endpoint table and its slab do not give memory back when addresses go; slots and pages are used again |
-//! | **Quiescence by NIC** | a worker that never sleeps (it polls busily, or has traffic on another NIC) lets go of a NIC's old snapshot with that NIC's next frame only |
 //! | **Command** | `bench` and `replay` are there; `search`, `sim`, `up`, `ctl`, `top` and the others are not |
 //! | **Platforms** | built and tested on Linux, x86-64 |
 //!
@@ -38,4 +37,4 @@
 //! | bytes of a slot | 128 KiB, headroom included |
 //! | endpoints of a NIC | 10 million is what it is built for; the table's directory ends at 2²² pages of some 250 to 370 |
 //! | references to one endpoint | 2³⁰ − 2 |
-//! | events not yet read | 4,096 |
+//! | events not yet read | 4,096 endpoints closed, 256 others |

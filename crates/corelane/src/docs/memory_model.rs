@@ -76,7 +76,8 @@
 //!
 //! *Quiescence.* A reader that quiesced holds nothing, and nothing waits for it.
 //! [`Worker::quiesce`](crate::engine::Worker::quiesce) is called by the engine's own threads before
-//! they sleep.
+//! they sleep. A worker that polls and finds nothing refreshes: it exchanges what it holds for the
+//! newest, so that it holds up nothing either.
 //!
 //! Models: `publish_and_collect_against_bursts`, `garbage_of_two_publishes_with_two_readers`,
 //! `quiesce_against_publish_and_collect`, `a_publish_one_was_told_of_is_seen`,
@@ -142,10 +143,9 @@
 //! ```
 //!
 //! This is the store-then-load pattern, where each side could miss the other's store if its own load
-//! went first. If the map is not empty, its lock orders the two. That it is empty is told by its size
-//! alone: the size is changed, and the pointer swapped and loaded, by sequentially consistent
-//! operations, and the adding side reads the size behind its swap. So one at least finds the other.
-//! Whoever already refers to the temporary endpoint keeps it, unlinked. This argument is in prose only: pointer and map are arc-swap's and
+//! went first. A sequentially consistent fence stands between the two steps on both sides: one of the
+//! two fences is first, and the other side then finds what was shown before it. Whoever already
+//! refers to the temporary endpoint keeps it, unlinked. This argument is in prose only: pointer and map are arc-swap's and
 //! dashmap's, which loom does not see. `crates/corelane/tests/threads.rs` runs additions, removals
 //! and holds against traffic.
 //!
