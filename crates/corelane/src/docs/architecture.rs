@@ -140,8 +140,7 @@
 //! **Close is an event.** The last reference gone and the last handler that could see it returned,
 //! an endpoint is closed exactly once: its slot can be used again, and
 //! [`Event::EndpointClosed`](crate::stack::Event::EndpointClosed) says so (not for those that are
-//! left when the NIC itself goes). There is no callback on a
-//! thread of ours.
+//! left when the NIC itself goes). There is no callback on a thread of ours.
 //!
 //! **Workers are objects**, and so are distributors and the control plane's share. Threads are
 //! [`Engine::start`](crate::engine::Engine::start)'s business or the embedder's

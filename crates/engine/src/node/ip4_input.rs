@@ -17,7 +17,7 @@ pub(super) fn ip4_input<'f>(
         let packet = match parse_ipv4(data) {
             Ok(packet) => packet,
             Err(error) => {
-                tally.dropped(reason(error));
+                tally.dropped(reason(error), 1);
                 continue;
             }
         };

@@ -19,7 +19,7 @@ pub(super) fn ip6_input<'f>(
         let packet = match parse_ipv6(data) {
             Ok(packet) => packet,
             Err(error) => {
-                tally.dropped(reason(error));
+                tally.dropped(reason(error), 1);
                 continue;
             }
         };
@@ -27,7 +27,7 @@ pub(super) fn ip6_input<'f>(
         if destination.is_v4() {
             // Mapped addresses are not for the wire (RFC 4291 section 2.5.5.2); and in the table
             // this one would be an IPv4 address.
-            tally.dropped(DropReason::Martian);
+            tally.dropped(DropReason::Martian, 1);
             continue;
         }
         let transport = ETHERNET_HEADER_LEN + IPV6_HEADER_LEN;

@@ -24,7 +24,7 @@ pub(super) fn local_deliver(
 ) {
     packets.retain(|packet, found| {
         if found == Found::NOTHING {
-            tally.dropped(DropReason::InvalidAddress);
+            tally.dropped(DropReason::InvalidAddress, 1);
             return false;
         }
         packet.flags.is_plain() || is_for_handler(frames, packet, output, tally)
@@ -39,11 +39,11 @@ fn is_for_handler(
     tally: &mut Tally<'_>,
 ) -> bool {
     if packet.flags.has(PacketFlags::FRAGMENT) {
-        tally.dropped(DropReason::FragmentUnsupported);
+        tally.dropped(DropReason::FragmentUnsupported, 1);
         return false;
     }
     if packet.flags.has(PacketFlags::TRUNCATED) {
-        tally.dropped(DropReason::TransportTruncated);
+        tally.dropped(DropReason::TransportTruncated, 1);
         return false;
     }
     let frame = &mut frames[usize::from(packet.frame)];
@@ -55,7 +55,7 @@ fn is_for_handler(
         }
         Echoed::NotARequest => true,
         Echoed::Dropped(reason) => {
-            tally.dropped(reason);
+            tally.dropped(reason, 1);
             false
         }
     }
@@ -86,7 +86,7 @@ pub(super) fn call_handler(
         // is not called forever.
         let reached = position.max(from + 1);
         tally.delivered(reached - from - 1);
-        tally.dropped(DropReason::HandlerPanicked);
+        tally.dropped(DropReason::HandlerPanicked, 1);
         panics.push(message);
         from = reached;
     }

@@ -27,6 +27,7 @@ mod transport;
 use corelane_frame::{Burst, Frame};
 use corelane_stack::{Handler, NicDatapath, PacketBurst};
 
+use ethernet_input::Sorted;
 pub(crate) use link_output::{LinkOutput, Outlet};
 pub(crate) use local_deliver::{HandlerPanic, catch_panic};
 use tally::Tally;
@@ -34,7 +35,8 @@ use tally::Tally;
 /// The input stages, which only read.
 fn input(frames: &[Frame], packets: &mut PacketBurst, tally: &mut Tally<'_>) {
     packets.clear();
-    let sorted = ethernet_input::ethernet_input(frames, tally);
+    let mut sorted = Sorted::new();
+    ethernet_input::ethernet_input(frames, &mut sorted, tally);
     ip4_input::ip4_input(sorted.v4(), packets, tally);
     ip6_input::ip6_input(sorted.v6(), packets, tally);
 }

@@ -43,12 +43,12 @@ impl<'w> Tally<'w> {
 
     // Not inlined: the stages' loops stay small, and what they keep in registers stays there.
     #[inline(never)]
-    pub(super) fn dropped(&mut self, reason: DropReason) {
+    pub(super) fn dropped(&mut self, reason: DropReason, packets: u64) {
         if self.reason != reason {
             self.flush_drops();
             self.reason = reason;
         }
-        self.dropped += 1;
+        self.dropped += packets;
     }
 
     fn flush_drops(&mut self) {

@@ -9,12 +9,14 @@ use corelane_wire::IpProtocol;
 pub(super) fn check(protocol: IpProtocol, payload: &[u8], icmp: IpProtocol) -> PacketFlags {
     let fits = match protocol {
         IpProtocol::UDP => payload.first_chunk::<8>().is_some_and(|header| {
+            // What the length says beyond the header, and what there is: one comparison, because
+            // a length below the header's wraps around.
             let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-            length >= 8 && length <= payload.len()
+            length.wrapping_sub(8) <= payload.len() - 8
         }),
         IpProtocol::TCP => payload.first_chunk::<20>().is_some_and(|header| {
             let length = usize::from(header[12] >> 4) * 4;
-            length >= 20 && length <= payload.len()
+            length.wrapping_sub(20) <= payload.len() - 20
         }),
         other if other == icmp => return PacketFlags::ICMP,
         _ => true,
