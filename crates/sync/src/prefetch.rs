@@ -10,8 +10,7 @@ pub fn prefetch_read<T>(value: &T) {
     read(std::ptr::from_ref(value).cast());
 }
 
-/// Asks for the first line of `value`, to be written: taken from other cores at once, if the build
-/// is for a processor that can; otherwise as [`prefetch_read`].
+/// Asks for the first line of `value`, to be written: taken from other cores at once.
 #[inline(always)]
 pub fn prefetch_write<T>(value: &T) {
     write(std::ptr::from_ref(value).cast());
@@ -44,11 +43,15 @@ fn read(line: *const u8) {
 #[inline(always)]
 fn write(line: *const u8) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: as above. Where the target is not known to have `prefetchw`, the compiler gives the
-    // read hint instead.
+    // SAFETY: as above. The intrinsic would give the read hint where the target is not known to
+    // have `prefetchw`; in 64-bit mode every processor takes the instruction, one that does not
+    // know it as a no-op.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_ET0>(line.cast());
+        std::arch::asm!(
+            "prefetchw [{line}]",
+            line = in(reg) line,
+            options(nostack, preserves_flags, readonly)
+        );
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = line;

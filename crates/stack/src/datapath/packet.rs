@@ -205,20 +205,17 @@ impl<'b> Delivery<'b> {
         reason = "the packet borrows the delivery"
     )]
     pub fn next(&mut self) -> Option<Packet<'_>> {
-        let packets = self.packets;
-        if self.next >= packets.len().min(BURST) {
+        let (packets, at) = (self.packets, self.next);
+        if at >= packets.len().min(BURST) {
             return None;
         }
-        let (inbound, found) = (packets.packets[self.next], packets.found[self.next]);
-        let destination = packets.destinations[self.next];
         self.next += 1;
-        let frame = self.frames.get_mut(usize::from(inbound.frame))?;
+        let frame = self.frames.get_mut(usize::from(packets.packets[at].frame))?;
         Some(Packet {
             view: self.view,
             frame,
-            inbound,
-            destination,
-            found,
+            packets,
+            at,
         })
     }
 }
@@ -227,12 +224,22 @@ impl<'b> Delivery<'b> {
 pub struct Packet<'b> {
     view: NicView<'b>,
     frame: &'b mut Frame,
-    inbound: Inbound,
-    destination: Key,
-    found: Found,
+    /// What is known of it stands in its burst, at this place: under [`BURST`].
+    packets: &'b PacketBurst,
+    at: usize,
 }
 
 impl Packet<'_> {
+    #[inline]
+    fn inbound(&self) -> &Inbound {
+        &self.packets.packets[self.at]
+    }
+
+    #[inline]
+    fn found(&self) -> Found {
+        self.packets.found[self.at]
+    }
+
     /// The NIC it arrived on.
     pub fn nic(&self) -> NicId {
         self.view.id()
@@ -240,37 +247,37 @@ impl Packet<'_> {
 
     /// The source address. Of a packet whose frame was [taken](Self::take), the unspecified one.
     pub fn source(&self) -> IpAddr {
-        let unspecified = if self.inbound.flags.has(PacketFlags::V4) {
+        let unspecified = if self.inbound().flags.has(PacketFlags::V4) {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED)
         } else {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED)
         };
-        self.inbound
+        self.inbound()
             .source(self.frame.data())
             .unwrap_or(unspecified)
     }
 
     /// The destination address.
     pub fn destination(&self) -> IpAddr {
-        self.destination.address()
+        self.packets.destinations[self.at].address()
     }
 
     /// The transport protocol.
     pub fn protocol(&self) -> IpProtocol {
-        self.inbound.protocol
+        self.inbound().protocol
     }
 
     /// What follows the network header, the transport header first; padding of the link is cut.
     #[inline]
     pub fn payload(&self) -> &[u8] {
-        let range = usize::from(self.inbound.transport)..self.inbound.end as usize;
+        let range = usize::from(self.inbound().transport)..self.inbound().end as usize;
         self.frame.data().get(range).unwrap_or_default()
     }
 
     /// The UDP header and what it carries; None if it is another protocol. The checksum is not
     /// verified yet: see [`corelane_wire::udp`].
     pub fn udp(&self) -> Option<corelane_wire::udp::UdpDatagram<'_>> {
-        if self.inbound.protocol != IpProtocol::UDP {
+        if self.inbound().protocol != IpProtocol::UDP {
             return None;
         }
         corelane_wire::udp::parse_udp(self.payload()).ok()
@@ -297,7 +304,7 @@ impl Packet<'_> {
     /// Whether the destination is an address of the NIC; otherwise it was accepted because the
     /// NIC is promiscuous or a range has it.
     pub fn is_for_endpoint(&self) -> bool {
-        self.found.endpoint().is_some()
+        self.found().endpoint().is_some()
     }
 
     /// Takes a reference to the endpoint of the destination, to outlive the burst. For an address
@@ -310,7 +317,8 @@ impl Packet<'_> {
     /// [`HoldError`]: the address was removed, or the mode that accepted it switched off, since
     /// the lookup.
     pub fn hold(&self) -> Result<EndpointRef, HoldError> {
-        self.view.hold(self.found, self.destination)
+        self.view
+            .hold(self.found(), self.packets.destinations[self.at])
     }
 
     /// Takes the frame, to keep it or send it: what stays behind is a packet without content.

@@ -78,6 +78,9 @@ impl<T> Consumer<T> {
             into.set_len(len + n);
         }
         self.release(n);
+        // What comes next is written already: its lines can travel while this burst is in work.
+        let next = self.tail.wrapping_sub(self.head).min(N);
+        self.shared.prefetch(self.head, next);
         n
     }
 

@@ -1,5 +1,6 @@
 //! What the two ends of a ring share.
 
+use crate::prefetch::prefetch_read;
 use crate::primitive::{
     UnsafeCell,
     atomic::{
@@ -10,6 +11,9 @@ use crate::primitive::{
 };
 use crossbeam::utils::CachePadded;
 use std::{collections::TryReserveError, mem::MaybeUninit};
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// One end's index, and whether that end is gone. Written by that end only.
 pub(super) struct End {
@@ -94,6 +98,21 @@ impl<T> Shared<T> {
         let start = index & (self.slots.len() - 1);
         let first = n.min(self.slots.len() - start);
         [&self.slots[start..start + first], &self.slots[..n - first]]
+    }
+
+    /// Asks for the lines of the `n` slots from `index` on, to be read. `n` is at most the capacity.
+    #[inline]
+    pub(super) fn prefetch(&self, index: usize, n: usize) {
+        let per_line = const {
+            match size_of::<T>() {
+                0 => LINE,
+                size if size >= LINE => 1,
+                size => LINE / size,
+            }
+        };
+        for run in self.runs(index, n) {
+            run.iter().step_by(per_line).for_each(prefetch_read);
+        }
     }
 
     /// Moves `n` items from `from` into the slots of the indices from `index` on.

@@ -143,3 +143,13 @@ proptest! {
         prop_assert_eq!(after, sum(&changed).checksum());
     }
 }
+
+proptest! {
+    #[test]
+    fn a_sum_is_valid_if_it_folds_to_all_ones(sum: u64, multiple in 0u64..1 << 47) {
+        prop_assert_eq!(Sum(sum).is_valid(), fold(sum) == 0xffff);
+        let multiple = multiple * 0xffff;
+        prop_assert_eq!(Sum(multiple).is_valid(), fold(multiple) == 0xffff);
+        prop_assert_eq!(Sum(multiple).is_valid(), multiple != 0);
+    }
+}
