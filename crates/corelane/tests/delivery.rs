@@ -318,6 +318,58 @@ fn echo_requests_are_answered_in_place() {
     bench.assert_no_leak();
 }
 
+/// Sends each datagram back where it came from, but the first of a burst as it is, at the end.
+struct SendBack;
+
+impl Handler for SendBack {
+    fn packet(&mut self, packet: &mut Packet<'_>) {
+        let mut frame = packet.take();
+        let data = frame.data_mut();
+        let (destination, source) = data[..12].split_at_mut(6);
+        destination.swap_with_slice(source);
+        let (source, destination) = data[26..34].split_at_mut(4);
+        source.swap_with_slice(destination);
+        packet
+            .send(frame)
+            .expect("room for one frame of each packet");
+    }
+
+    fn burst(&mut self, delivery: &mut corelane::stack::Delivery<'_>) {
+        assert_eq!(delivery.len(), 64, "the test sends whole bursts");
+        let spare = delivery
+            .next()
+            .map(|mut packet| packet.take())
+            .expect("a packet");
+        while let Some(mut packet) = delivery.next() {
+            self.packet(&mut packet);
+        }
+        let empty = corelane::frame::Frame::default();
+        assert!(delivery.send(empty).is_err(), "nothing to send");
+        // 63 are in line: there is room for one more, and then no more.
+        assert!(delivery.send(spare).is_ok());
+    }
+}
+
+#[test]
+fn a_handler_sends() {
+    let mut bench = Bench::new(|b| {
+        b.handler(|_| SendBack);
+    });
+    bench.nic.add_address(ip("192.0.2.1")).unwrap();
+    let request = udp("192.0.2.9", "192.0.2.1", (1000, 7), b"there and back");
+    let frames = vec![request.clone(); 64];
+    let (totals, replies) = bench.run(&frames);
+    assert_eq!((totals.delivered, totals.sent), (64, 64));
+    assert_eq!(replies.len(), 64);
+    let packet = parse_ipv4(parse_ethernet(&replies[0]).unwrap().payload).unwrap();
+    assert_eq!(packet.source(), ip("192.0.2.1"));
+    assert_eq!(packet.destination(), ip("192.0.2.9"));
+    assert_eq!(&replies[0][..6], PEER.octets());
+    assert_eq!(replies[63], request, "the spare one");
+    assert_eq!(bench.parts.monitor.report().workers[0].handler_panics, 0);
+    bench.assert_no_leak();
+}
+
 #[test]
 fn no_echo_from_or_to_a_group() {
     let mut bench = Bench::new(|_| {});

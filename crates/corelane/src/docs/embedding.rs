@@ -61,7 +61,8 @@
 //!   [`Distributor::end`](crate::engine::Distributor::end). Dropping it closes the workers' rings; a
 //!   worker is finished when its rings are closed and empty. Replies still on their way to a dropped
 //!   distributor are lost with it, uncounted: with traffic out, poll it until the NIC's
-//!   `sent + send_dropped` is its `consumed` ([accounting](super::accounting)).
+//!   `sent + send_dropped` is what it consumed and the handlers sent
+//!   ([accounting](super::accounting)).
 //!
 //! # Handlers
 //!
@@ -71,6 +72,8 @@
 //! checksum is not verified ([`Packet::udp`](crate::stack::Packet::udp) says how to).
 //!
 //! - Override [`burst`](crate::stack::Handler::burst) to do something once per burst.
+//! - To answer, [take](crate::stack::Packet::take) the frame, change it, and
+//!   [send](crate::stack::Packet::send) it.
 //! - What a handler allocates or locks is on the datapath. `WorkerReport::allocations` shows it.
 //! - **A panic** costs the packet it happened over: counted as `handler_panicked`, told as
 //!   [`Event::HandlerPanicked`](crate::stack::Event::HandlerPanicked), the frame back in its pool.

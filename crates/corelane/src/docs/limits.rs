@@ -13,7 +13,7 @@
 //! | **Sockets and demultiplexing** | none: a worker's handler gets every packet of every NIC and sorts it itself |
 //! | **TCP** | the header is checked for being there whole, no more |
 //! | **Transport checksums** | UDP's and TCP's are not verified on delivery; ICMP's are |
-//! | **Sending** | the engine sends echo replies and nothing else; a handler has no way to send |
+//! | **Sending** | a handler sends frames, headers and all, on the NIC the packet came from ([`Packet::send`](crate::stack::Packet::send)); no route or link address is looked up for them, and no other thread can send |
 //! | **ICMP errors** | none are sent, received ones go to the handler |
 //! | **MAC filter** | none: the destination MAC address is looked at only to leave an echo request to a group unanswered |
 //! | **VLAN** | tagged frames are `unknown_protocol` (RSS does look behind up to two tags) |

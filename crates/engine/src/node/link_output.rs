@@ -32,7 +32,13 @@ impl LinkOutput {
         }
     }
 
-    /// Puts a frame in line. One burst in makes one burst out at most, so there is room.
+    /// The line itself, for a handler to put frames in.
+    pub(crate) fn outbox(&mut self) -> &mut Burst {
+        &mut self.staged
+    }
+
+    /// Puts a frame in line: a reply of the stack, made before the handler is asked. One burst in
+    /// makes one burst of these at most, so there is room.
     pub(crate) fn stage(&mut self, frame: Frame) {
         debug_assert!(!self.staged.is_full());
         // A full line would drop the frame, which returns it to its pool.

@@ -69,12 +69,13 @@ pub(super) fn call_handler(
     frames: &mut [Frame],
     packets: &PacketBurst,
     handler: &mut dyn Handler,
+    output: &mut LinkOutput,
     panics: &mut Vec<HandlerPanic>,
     tally: &mut Tally<'_>,
 ) {
     let mut from = 0;
     while from < packets.len() {
-        let mut delivery = Delivery::new(view, frames, packets, from);
+        let mut delivery = Delivery::new(view, frames, packets, from, output.outbox());
         let result = catch_panic(|| handler.burst(&mut delivery));
         let position = delivery.position();
         let Err(message) = result else {

@@ -57,6 +57,6 @@ pub(crate) fn deliver_network_packets(
     input(burst, packets, &mut tally);
     view.lookup(packets);
     local_deliver::local_deliver(burst, packets, output, &mut tally);
-    local_deliver::call_handler(view, burst, packets, handler, panics, &mut tally);
+    local_deliver::call_handler(view, burst, packets, handler, output, panics, &mut tally);
     tally.finish()
 }

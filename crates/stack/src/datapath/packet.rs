@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use corelane_frame::{BURST, Frame};
+use arrayvec::CapacityError;
+use corelane_frame::{BURST, Burst, Frame};
 use corelane_wire::IpProtocol;
 
 use super::{Found, NicView};
@@ -158,29 +159,43 @@ impl PacketBurst {
     }
 }
 
-/// The packets of a burst that are for a handler, given out one by one.
+/// The packets of a burst that are for a handler, given out one by one, and the way out for what it
+/// sends in return.
 pub struct Delivery<'b> {
     view: NicView<'b>,
     frames: &'b mut [Frame],
     packets: &'b PacketBurst,
     /// The next packet to give out.
     next: usize,
+    outbox: &'b mut Burst,
 }
 
 impl<'b> Delivery<'b> {
-    /// The packets of `frames` that `packets` describes, from number `first` on.
+    /// The packets of `frames` that `packets` describes, from number `first` on. What the handler
+    /// sends is put into `outbox`.
     pub fn new(
         view: NicView<'b>,
         frames: &'b mut [Frame],
         packets: &'b PacketBurst,
         first: usize,
+        outbox: &'b mut Burst,
     ) -> Self {
         Self {
             view,
             frames,
             packets,
             next: first,
+            outbox,
         }
+    }
+
+    /// Sends a frame, Ethernet header first, on the NIC the packets came from; it goes out after
+    /// the burst. There is room for as many frames as the burst has.
+    ///
+    /// # Errors
+    /// The frame, if there is no room or it is an empty handle.
+    pub fn send(&mut self, frame: Frame) -> Result<(), Frame> {
+        send(self.outbox, frame)
     }
 
     /// How many packets are left.
@@ -210,14 +225,24 @@ impl<'b> Delivery<'b> {
             return None;
         }
         self.next += 1;
-        let frame = self.frames.get_mut(usize::from(packets.packets[at].frame))?;
+        let frame = self
+            .frames
+            .get_mut(usize::from(packets.packets[at].frame))?;
         Some(Packet {
             view: self.view,
             frame,
             packets,
             at,
+            outbox: self.outbox,
         })
     }
+}
+
+fn send(outbox: &mut Burst, frame: Frame) -> Result<(), Frame> {
+    if frame.is_vacant() {
+        return Err(frame);
+    }
+    outbox.try_push(frame).map_err(CapacityError::element)
 }
 
 /// A packet for this host, whose headers have been checked.
@@ -227,6 +252,7 @@ pub struct Packet<'b> {
     /// What is known of it stands in its burst, at this place: under [`BURST`].
     packets: &'b PacketBurst,
     at: usize,
+    outbox: &'b mut Burst,
 }
 
 impl Packet<'_> {
@@ -324,5 +350,14 @@ impl Packet<'_> {
     /// Takes the frame, to keep it or send it: what stays behind is a packet without content.
     pub fn take(&mut self) -> Frame {
         std::mem::take(self.frame)
+    }
+
+    /// Sends a frame, as [`Delivery::send`]: this packet's, changed, after [`take`](Self::take), or
+    /// another.
+    ///
+    /// # Errors
+    /// The frame, if there is no room or it is an empty handle.
+    pub fn send(&mut self, frame: Frame) -> Result<(), Frame> {
+        send(self.outbox, frame)
     }
 }
