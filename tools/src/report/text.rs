@@ -196,15 +196,29 @@ fn percentiles(out: &mut String, title: &str, p: &Percentiles) -> std::fmt::Resu
     )
 }
 
+/// Drops by reason: the engine's by share of what it received, the generator's by share of what it
+/// sent.
 fn drops(out: &mut String, report: &Report) -> std::fmt::Result {
-    let mut some = false;
-    for (reason, &count) in report.drops.iter().filter(|(_, count)| **count > 0) {
-        let title = if some { "" } else { "dropped" };
-        let share = 100.0 * count as f64 / report.received.max(1) as f64;
+    let generator = &report.generator.drops;
+    let before = [
+        ("ring_full, before a worker", generator.ring_full),
+        ("pool_empty, before a worker", generator.pool_empty),
+    ];
+    let engine = report
+        .drops
+        .iter()
+        .map(|(reason, &count)| (reason.as_ref(), count, report.received));
+    let all = before
+        .into_iter()
+        .map(|(reason, count)| (reason, count, report.sent))
+        .chain(engine);
+    let mut title = "dropped";
+    for (reason, count, of) in all.filter(|(_, count, _)| *count > 0) {
+        let share = 100.0 * count as f64 / of.max(1) as f64;
         writeln!(out, "{title:<12} {count:>12} {reason} ({share:.1}%)")?;
-        some = true;
+        title = "";
     }
-    if some {
+    if title.is_empty() {
         Ok(())
     } else {
         writeln!(out, "dropped      none")

@@ -38,3 +38,22 @@
 //! | endpoints of a NIC | 10 million is what it is built for; the table's directory ends at 2²² pages of some 250 to 370 |
 //! | references to one endpoint | 2³⁰ − 2 |
 //! | events not yet read | 4,096 endpoints closed, 256 others |
+//!
+//! # Where a NIC differs from netstack's
+//!
+//! The behaviour is that of netstack's `nic.go` of October 2019, whose observable behaviours the
+//! project numbers; a comment or test that says `BEHAVIOURS A16` means number 16 of section A of
+//! that list. What is built so far differs in this:
+//!
+//! | number | netstack | here, and why |
+//! |---|---|---|
+//! | A5 | an address added again keeps its old prefix length and primary behaviour | takes the new ones: a defect there |
+//! | A11 | any address can be added | the unspecified, multicast, limited broadcast and IPv4-mapped ones are refused: no host can have them (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5) |
+//! | A13 | an IPv6 address joins its solicited-node group | not yet: there are no groups |
+//! | A25 | the listing of ranges has every address too | ranges only; addresses have their own listing |
+//! | C5 | endpoints made for packets can become source addresses | never: a defect there |
+//! | C6 | an expired address takes its old place in the primary order when it is added again | takes the place its new configuration says, as A5 |
+//! | D3 | a tentative address can be found through promiscuous mode or a range | never (RFC 4862 section 5.4) |
+//! | I1 | received bytes are those of the network packet | those of the frame, Ethernet header included |
+//! | I11 | header checksums are not verified | IPv4's is (RFC 1122 section 3.2.1.2); malformed packets are counted by what is wrong with them, also for IPv6 |
+//! | I6 | packets from multicast, broadcast or our own source addresses are taken | as there, but no echo reply goes to one |
