@@ -207,7 +207,7 @@ fn drops(out: &mut String, report: &Report) -> std::fmt::Result {
     let engine = report
         .drops
         .iter()
-        .map(|(reason, &count)| (reason.as_ref(), count, report.received));
+        .map(|(reason, &count)| (*reason, count, report.received));
     let all = before
         .into_iter()
         .map(|(reason, count)| (reason, count, report.sent))

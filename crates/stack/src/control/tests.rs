@@ -1,6 +1,7 @@
 //! The life of addresses, through the control plane alone.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use corelane_sync::refs::AddressKind;
 use proptest::prelude::*;
@@ -395,4 +396,72 @@ proptest! {
         prop_assert_eq!((nic.endpoint_count(), nic.held_temporaries()), (0, 0));
         prop_assert_eq!(events.lost(), 0);
     }
+}
+
+/// Holders and an adder race for a few addresses; what must hold at every step does, and at the
+/// end nothing is left (BEHAVIOURS P3, P4).
+#[test]
+fn adding_and_holding_race_to_one_endpoint() {
+    const ROUNDS: u32 = 4_000;
+    let (nic, events) = nic();
+    nic.set_spoofing(true);
+    let address = |n: u32| IpAddr::from([10, 0, 0, (n % 3) as u8 + 1]);
+    // Also if the adder panics: the others are not to wait for it.
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _done = Done(&done);
+            for round in 0..ROUNDS {
+                nic.add_address(address(round)).unwrap();
+                let held = nic.hold(address(round)).unwrap();
+                assert_eq!(
+                    held.kind(),
+                    AddressKind::Permanent,
+                    "the added one is what is found"
+                );
+                assert!(held.is_same(&nic.hold(address(round)).unwrap()));
+                nic.remove_address(address(round)).unwrap();
+                assert_eq!(held.kind(), AddressKind::PermanentExpired);
+                if round % 2 == 0 {
+                    nic.add_address(address(round)).unwrap();
+                    assert_eq!(held.kind(), AddressKind::Permanent, "revived, while held");
+                    nic.remove_address(address(round)).unwrap();
+                }
+            }
+        });
+        for seed in 1..3 {
+            let (nic, done) = (&nic, &done);
+            scope.spawn(move || {
+                let mut kept = Vec::new();
+                let mut n = seed;
+                while !done.load(Ordering::Relaxed) {
+                    n = (n * 5 + 1) & 0xffff;
+                    // On a spoofing NIC this fails only while a removed one is dying.
+                    if let Ok(endpoint) = nic.hold(address(n)) {
+                        assert_eq!(endpoint.address(), address(n));
+                        kept.push(endpoint);
+                    }
+                    if kept.len() > 4 {
+                        kept.swap_remove(n as usize % 4);
+                    }
+                }
+                assert!(
+                    kept.iter()
+                        .all(|endpoint| endpoint.address() != ip("0.0.0.0"))
+                );
+            });
+        }
+    });
+    assert_eq!(nic.reclaim(), 0);
+    assert_eq!((nic.endpoint_count(), nic.held_temporaries()), (0, 0));
+    let closed = closed(&events).len() as u64 + events.lost();
+    assert!(closed >= 1, "endpoints were closed");
+    // A few thousand lives, a few at a time: the slots of the first chunk served them all.
+    assert_eq!(nic.endpoint_bytes(), 64 << 10);
 }
