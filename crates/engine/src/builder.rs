@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use corelane_frame::{BURST, Frame, Pool, PoolConfig, PoolError};
 use corelane_stack::{Handler, Nic, NicCounter, NicId, Packet, events};
-use corelane_sync::counters::CounterWriter;
+use corelane_sync::counters::{CounterReader, CounterWriter};
 use corelane_sync::doorbell::{Doorbell, Sleeper, doorbell};
 use corelane_sync::ring::{Consumer, Producer, RingError, ring};
 use thiserror::Error;
@@ -248,7 +248,7 @@ impl Builder {
             .zip(&placement.distributors)
             .map(|(half, core)| {
                 let status = Arc::<DistributorStatus>::default();
-                let nic = half.nic;
+                let (nic, (sent, sent_reader)) = (half.nic, half.sent);
                 let (distributor, counters) = Distributor::new(DistributorParts {
                     nic,
                     core: *core,
@@ -266,12 +266,13 @@ impl Builder {
                     crowded: placement.crowded,
                     events: event_sender.clone(),
                     status: Arc::clone(&status),
-                    sent: half.sent,
+                    sent,
                 });
                 monitor.distributors.push(DistributorMonitor {
                     nic,
                     core: *core,
                     counters,
+                    sent: sent_reader,
                     status,
                 });
                 distributor
@@ -309,8 +310,7 @@ impl Builder {
             })
             .collect();
         Ok(Engine {
-            control: Control::new(assembly.nics.clone()),
-            nics: assembly.nics,
+            control: Control::new(assembly.nics),
             workers,
             distributors,
             doorbells: assembly.doorbells,
@@ -339,7 +339,7 @@ struct DistributorHalf {
     outgoing: Vec<Consumer<Frame>>,
     sleeper: Sleeper,
     rings: bool,
-    sent: CounterWriter<NicCounter>,
+    sent: (CounterWriter<NicCounter>, CounterReader<NicCounter>),
 }
 
 impl Assembly {

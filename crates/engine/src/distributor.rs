@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use corelane_frame::{Burst, Frame, PoolCache};
 use corelane_stack::{Event, EventSender, NicCounter, NicId};
-use corelane_sync::alloc_count::{self, AllocCounts};
 use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::{Doorbell, Sleeper};
 use corelane_sync::ring::{Consumer, Producer};
 
+use crate::allocations::Allocations;
 use crate::cores;
 use crate::idle::{self, Idle, Idler, Next};
 use crate::link::{LinkError, RxQueue, RxStatus, TxQueue};
-use crate::rss::{IndirectionTable, Toeplitz, hash_burst};
+use crate::node;
+use crate::rss::{IndirectionTable, Toeplitz, hash_frames};
 
 /// What a distributor does with a frame whose worker's ring is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,14 +36,12 @@ pub(crate) enum DistributorCounter {
     WaitPolls,
     Polls,
     EmptyPolls,
-    Sent,
-    SendDropped,
     Allocations,
     Frees,
 }
 
 impl CounterKey for DistributorCounter {
-    const COUNT: usize = 10;
+    const COUNT: usize = 8;
 
     #[inline]
     fn index(self) -> usize {
@@ -169,7 +168,17 @@ impl Distributor {
     /// Takes a burst from the link, spreads it, and sends what the workers have for the link.
     #[inline(never)]
     pub fn poll(&mut self) -> Polled {
-        let allocated = alloc_count::this_thread();
+        let before = Allocations::begin();
+        let polled = self.work();
+        before.end(
+            &mut self.counters,
+            DistributorCounter::Allocations,
+            DistributorCounter::Frees,
+        );
+        polled
+    }
+
+    fn work(&mut self) -> Polled {
         self.counters.add(DistributorCounter::Polls, 1);
         let mut worked = self.transmit();
         worked += self.spread();
@@ -186,7 +195,6 @@ impl Distributor {
         }
         worked += self.receive();
         if worked > 0 {
-            self.count_allocations(allocated);
             return Polled::Worked;
         }
         self.counters.add(DistributorCounter::EmptyPolls, 1);
@@ -245,7 +253,7 @@ impl Distributor {
         for frame in &mut self.inbound {
             frame.set_nic(nic.0);
         }
-        hash_burst(toeplitz, &mut self.inbound);
+        hash_frames(toeplitz, &mut self.inbound);
     }
 
     /// Sorts the burst into the lanes, as far as there is room; returns how many frames went.
@@ -328,25 +336,11 @@ impl Distributor {
         let DistributorParts {
             tx, cache, sent, ..
         } = &mut self.parts;
-        let before = self.outbound.len();
-        let bytes: usize = self.outbound.iter().map(Frame::len).sum();
         let result = match tx {
-            Some(queue) => queue.tx_burst(cache, &mut self.outbound).map(drop),
+            Some(queue) => node::transmit(&mut **queue, cache, &mut self.outbound, sent),
             None => Ok(()),
         };
-        let left = self.outbound.len();
-        let left_bytes: usize = self.outbound.iter().map(Frame::len).sum();
-        let went = before.saturating_sub(left) as u64;
-        self.counters.add(DistributorCounter::Sent, went);
-        self.counters
-            .add(DistributorCounter::SendDropped, left as u64);
-        sent.add(NicCounter::Sent, went);
-        sent.add(
-            NicCounter::SentBytes,
-            bytes.saturating_sub(left_bytes) as u64,
-        );
-        sent.add(NicCounter::SendDropped, left as u64);
-        cache.recycle_burst(&mut self.outbound);
+        node::drop_unsent(cache, &mut self.outbound, sent);
         if let Err(error) = result {
             self.parts.tx = None;
             self.report(&error);
@@ -365,16 +359,6 @@ impl Distributor {
             error: error.to_string(),
         };
         self.parts.events.send(event);
-    }
-
-    fn count_allocations(&mut self, before: AllocCounts) {
-        let now = alloc_count::this_thread();
-        if now != before {
-            let since = now.since(before);
-            self.counters
-                .add(DistributorCounter::Allocations, since.allocations);
-            self.counters.add(DistributorCounter::Frees, since.frees);
-        }
     }
 
     /// Polls until the link is at its end, or `stop` is set; then hands over what it still holds

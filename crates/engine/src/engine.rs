@@ -66,7 +66,6 @@ pub struct StartError {
 
 /// An engine that is built and does not run yet.
 pub struct Engine {
-    pub(crate) nics: Vec<Nic>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) distributors: Vec<Distributor>,
     pub(crate) control: Control,
@@ -101,12 +100,12 @@ impl Engine {
 
     /// The NIC of this number.
     pub fn nic(&self, id: NicId) -> Option<&Nic> {
-        self.nics.get(usize::from(id.0))
+        self.monitor.nics.get(usize::from(id.0))
     }
 
     /// All NICs, by number.
     pub fn nics(&self) -> &[Nic] {
-        &self.nics
+        &self.monitor.nics
     }
 
     /// The frame pool: frames that an embedder sends in come from here best.
@@ -126,7 +125,6 @@ impl Engine {
     /// [`StartError`] if the system has no thread; those already started are stopped again.
     pub fn start(self) -> Result<Running, StartError> {
         let mut running = Running {
-            nics: self.nics,
             monitor: self.monitor,
             events: self.events,
             doorbells: self.doorbells,
@@ -189,7 +187,6 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle
 
 /// An engine that runs. Dropping it stops it.
 pub struct Running {
-    nics: Vec<Nic>,
     monitor: Monitor,
     events: Events,
     doorbells: Vec<Doorbell>,
@@ -206,7 +203,7 @@ pub struct Running {
 impl Running {
     /// The NIC of this number.
     pub fn nic(&self, id: NicId) -> Option<&Nic> {
-        self.nics.get(usize::from(id.0))
+        self.monitor.nics.get(usize::from(id.0))
     }
 
     /// What happened. A clone can be read after the engine has stopped.

@@ -21,6 +21,7 @@
 //! | `report` | what was counted |
 #![forbid(unsafe_code)]
 
+mod allocations;
 mod builder;
 mod control;
 mod cores;

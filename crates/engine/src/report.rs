@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use corelane_frame::{Pool, PoolStats};
-use corelane_stack::{Nic, NicId, NicTotals};
+use corelane_stack::{Nic, NicCounter, NicId, NicTotals};
 use corelane_sync::alloc_count;
 use corelane_sync::counters::CounterReader;
 
@@ -122,6 +122,8 @@ pub(crate) struct DistributorMonitor {
     pub(crate) nic: NicId,
     pub(crate) core: Option<usize>,
     pub(crate) counters: CounterReader<DistributorCounter>,
+    /// The NIC's count of what the distributor sends.
+    pub(crate) sent: CounterReader<NicCounter>,
     pub(crate) status: Arc<DistributorStatus>,
 }
 
@@ -213,8 +215,8 @@ impl Monitor {
             wait_polls: value(DistributorCounter::WaitPolls),
             polls: value(DistributorCounter::Polls),
             empty_polls: value(DistributorCounter::EmptyPolls),
-            sent: value(DistributorCounter::Sent),
-            send_dropped: value(DistributorCounter::SendDropped),
+            sent: distributor.sent.value(NicCounter::Sent),
+            send_dropped: distributor.sent.value(NicCounter::SendDropped),
             finished: distributor.status.finished.load(Ordering::Acquire),
             allocations: self.counted(value(DistributorCounter::Allocations)),
             frees: self.counted(value(DistributorCounter::Frees)),

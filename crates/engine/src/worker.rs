@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use corelane_frame::{Burst, Frame, PoolCache};
 use corelane_stack::{Event, EventSender, Handler, NicDatapath, PacketBurst};
-use corelane_sync::alloc_count::{self, AllocCounts};
 use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::Sleeper;
 use corelane_sync::ring::Consumer;
 
+use crate::allocations::Allocations;
 use crate::cores;
 use crate::idle::{self, Idle, Idler, Next};
 use crate::link::{LinkError, RxQueue, RxStatus};
@@ -202,7 +202,7 @@ impl Worker {
             self.start();
         }
         self.times.begin_poll(&mut self.counters);
-        let allocated = alloc_count::this_thread();
+        let allocations = Allocations::begin();
         let mut frames = 0;
         for port in 0..self.ports.len() {
             frames += self.poll_port(port);
@@ -213,8 +213,12 @@ impl Worker {
             self.found_nothing();
         } else {
             self.empty = 0;
-            self.count_allocations(allocated);
         }
+        allocations.end(
+            &mut self.counters,
+            WorkerCounter::Allocations,
+            WorkerCounter::Frees,
+        );
         self.times.end_poll(frames > 0, &mut self.counters);
         frames
     }
@@ -350,17 +354,6 @@ impl Worker {
         self.started = true;
         for port in &mut self.ports {
             port.nic.load();
-        }
-    }
-
-    #[inline]
-    fn count_allocations(&mut self, before: AllocCounts) {
-        let now = alloc_count::this_thread();
-        if now != before {
-            let since = now.since(before);
-            self.counters
-                .add(WorkerCounter::Allocations, since.allocations);
-            self.counters.add(WorkerCounter::Frees, since.frees);
         }
     }
 }

@@ -188,15 +188,15 @@ impl Prefix {
 
 fn check_mapped(address: IpAddr) -> Result<(), PrefixError> {
     match address {
-        IpAddr::V6(address) if is_mapped(address) => Err(PrefixError::Mapped(address)),
+        IpAddr::V6(mapped) if is_mapped(address) => Err(PrefixError::Mapped(mapped)),
         _ => Ok(()),
     }
 }
 
 /// Whether an address is `::ffff:a.b.c.d`: never on the wire, and in the table it would be an IPv4
 /// address.
-pub(crate) fn is_mapped(address: Ipv6Addr) -> bool {
-    Key::v6(address.to_bits()).is_v4()
+pub(crate) fn is_mapped(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(_)) && Key::from(address).is_v4()
 }
 
 /// `key` with all but the first `len` bits cleared.

@@ -75,6 +75,10 @@ impl NicShared {
         // A panic in an embedder's transaction leaves whole changes behind, never half of one.
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn counters(&self) -> MutexGuard<'_, NicCounters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Default)]
@@ -217,7 +221,7 @@ impl Nic {
     /// [`HoldError`].
     pub fn hold(&self, address: impl Into<IpAddr>) -> Result<EndpointRef, HoldError> {
         let address = address.into();
-        if matches!(address, IpAddr::V6(address) if is_mapped(address)) {
+        if is_mapped(address) {
             return Err(HoldError::BadLocalAddress(address));
         }
         crate::control::hold(&self.shared, address.into(), |newest| newest.spoofing)
@@ -243,11 +247,7 @@ impl Nic {
 
     /// What was counted, summed.
     pub fn counters(&self) -> NicTotals {
-        let counters = self
-            .shared
-            .counters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let counters = self.shared.counters();
         let all = counters.senders.iter().chain(&counters.workers);
         all.fold(NicTotals::default(), |sum, reader| {
             sum.plus(&totals(reader))
@@ -257,36 +257,22 @@ impl Nic {
     /// What each worker counted, in the order their datapaths were made. Frames that are not sent
     /// by the worker itself are in [`counters`](Self::counters) alone.
     pub fn worker_counters(&self) -> Vec<NicTotals> {
-        let counters = self
-            .shared
-            .counters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        counters.workers.iter().map(totals).collect()
+        self.shared.counters().workers.iter().map(totals).collect()
     }
 
     /// The NIC as one more worker sees it.
     pub fn datapath(&self) -> NicDatapath {
         let (writer, reader) = counters();
-        self.shared
-            .counters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .workers
-            .push(reader);
+        self.shared.counters().workers.push(reader);
         NicDatapath::new(Arc::clone(&self.shared), writer)
     }
 
-    /// Counters for a thread that sends the workers' frames.
-    pub fn sender_counters(&self) -> CounterWriter<NicCounter> {
+    /// Counters for a thread that sends the workers' frames: to count, and to read this thread's
+    /// share.
+    pub fn sender_counters(&self) -> (CounterWriter<NicCounter>, CounterReader<NicCounter>) {
         let (writer, reader) = counters();
-        self.shared
-            .counters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .senders
-            .push(reader);
-        writer
+        self.shared.counters().senders.push(reader.clone());
+        (writer, reader)
     }
 }
 

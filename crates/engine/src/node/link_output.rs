@@ -54,13 +54,10 @@ impl LinkOutput {
         if self.staged.is_empty() {
             return Ok(());
         }
-        let before = self.staged.len();
-        let bytes: usize = self.staged.iter().map(Frame::len).sum();
         let mut result = Ok(());
-        let by_us = match &mut self.outlet {
+        match &mut self.outlet {
             Outlet::Queue(queue) => {
-                result = queue.tx_burst(cache, &mut self.staged).map(drop);
-                true
+                result = transmit(&mut **queue, cache, &mut self.staged, counters);
             }
             // Whoever sends them counts them.
             Outlet::Ring(ring, doorbell) => {
@@ -68,24 +65,40 @@ impl LinkOutput {
                 if let Some(doorbell) = doorbell {
                     doorbell.ring();
                 }
-                false
             }
-            Outlet::None => false,
-        };
-        let left = self.staged.len();
-        if by_us {
-            let left_bytes: usize = self.staged.iter().map(Frame::len).sum();
-            counters.add(NicCounter::Sent, before.saturating_sub(left) as u64);
-            counters.add(
-                NicCounter::SentBytes,
-                bytes.saturating_sub(left_bytes) as u64,
-            );
+            Outlet::None => {}
         }
-        counters.add(NicCounter::SendDropped, left as u64);
-        cache.recycle_burst(&mut self.staged);
+        drop_unsent(cache, &mut self.staged, counters);
         if result.is_err() {
             self.outlet = Outlet::None;
         }
         result
     }
+}
+
+/// Sends from the front of `frames` and counts what went; the rest stays.
+pub(crate) fn transmit(
+    queue: &mut dyn TxQueue,
+    cache: &mut PoolCache,
+    frames: &mut Burst,
+    counters: &mut CounterWriter<NicCounter>,
+) -> Result<(), LinkError> {
+    let bytes_of = |frames: &Burst| frames.iter().map(Frame::len).sum::<usize>();
+    let (before, bytes) = (frames.len(), bytes_of(frames));
+    let result = queue.tx_burst(cache, frames).map(drop);
+    let sent = before.saturating_sub(frames.len());
+    let sent_bytes = bytes.saturating_sub(bytes_of(frames));
+    counters.add(NicCounter::Sent, sent as u64);
+    counters.add(NicCounter::SentBytes, sent_bytes as u64);
+    result
+}
+
+/// Drops and counts what found no room.
+pub(crate) fn drop_unsent(
+    cache: &mut PoolCache,
+    frames: &mut Burst,
+    counters: &mut CounterWriter<NicCounter>,
+) {
+    counters.add(NicCounter::SendDropped, frames.len() as u64);
+    cache.recycle_burst(frames);
 }

@@ -28,7 +28,7 @@ use corelane_frame::{Burst, Frame};
 use corelane_stack::{Handler, NicDatapath, PacketBurst};
 
 use ethernet_input::Sorted;
-pub(crate) use link_output::{LinkOutput, Outlet};
+pub(crate) use link_output::{LinkOutput, Outlet, drop_unsent, transmit};
 pub(crate) use local_deliver::{HandlerPanic, catch_panic};
 use tally::Tally;
 

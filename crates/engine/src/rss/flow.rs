@@ -37,10 +37,18 @@ pub fn flow_hash(toeplitz: &Toeplitz, frame: &[u8]) -> u32 {
     }
 }
 
-/// Gives each frame of a burst its hash, as [`flow_hash`] would; those that have one keep it.
+/// Gives each frame its hash, as [`flow_hash`] would; those that have one keep it.
 ///
-/// The frames are sorted by shape first, without a branch, and then hashed shape by shape.
-pub fn hash_burst(toeplitz: &Toeplitz, frames: &mut [Frame]) {
+/// Burst by burst, the frames are sorted by shape first, without a branch, and then hashed shape by
+/// shape.
+pub fn hash_frames(toeplitz: &Toeplitz, frames: &mut [Frame]) {
+    frames
+        .chunks_mut(BURST)
+        .for_each(|burst| hash_burst(toeplitz, burst));
+}
+
+/// Hashes a burst: of more than [`BURST`] frames, the first so many.
+fn hash_burst(toeplitz: &Toeplitz, frames: &mut [Frame]) {
     let (mut v4, mut v6, mut other) = (Places::new(), Places::new(), Places::new());
     for (place, frame) in frames.iter().enumerate().take(BURST) {
         let shape = Shape::of(frame.data());

@@ -14,7 +14,7 @@ mod indirection;
 mod key;
 mod toeplitz;
 
-pub use flow::{flow_hash, hash_burst};
+pub use flow::{flow_hash, hash_frames};
 pub use indirection::{INDIRECTION_ENTRIES, IndirectionError, IndirectionTable};
 pub use key::{RSS_KEY_LEN, RssKey, RssKeyError};
 pub use toeplitz::Toeplitz;

@@ -90,7 +90,7 @@ impl<'c> Transaction<'c> {
         let key = Key::from(address);
         let Self { control, endpoints } = self;
         let missing = RemoveAddressError::BadLocalAddress(address);
-        if matches!(address, IpAddr::V6(address) if is_mapped(address)) {
+        if is_mapped(address) {
             return Err(missing);
         }
         let index = control.table.find(*endpoints, key).ok_or(missing)?;
@@ -169,7 +169,7 @@ fn check(address: IpAddr) -> Result<(), BadAddress> {
         a if a.is_unspecified() => Err(BadAddress::Unspecified),
         a if a.is_multicast() => Err(BadAddress::Multicast),
         IpAddr::V4(a) if a.is_broadcast() => Err(BadAddress::Broadcast),
-        IpAddr::V6(a) if is_mapped(a) => Err(BadAddress::Mapped),
+        a if is_mapped(a) => Err(BadAddress::Mapped),
         _ => Ok(()),
     }
 }

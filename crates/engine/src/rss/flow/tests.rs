@@ -44,7 +44,7 @@ fn hash(frame: &[u8]) -> u32 {
         burst[1].set_data(frame).unwrap();
         burst[1].set_rss_hash(7);
         burst[2].set_data(frame).unwrap();
-        hash_burst(toeplitz, &mut burst);
+        hash_frames(toeplitz, &mut burst);
         assert_eq!(burst[0].rss_hash(), alone);
         assert_eq!(burst[1].rss_hash(), 7, "the link's hash stays");
         assert_eq!(burst[2].rss_hash(), alone);
@@ -374,4 +374,19 @@ proptest! {
         prop_assert_eq!(hash(&built(|b| build_udp_ipv4(b, &v4, PORTS, &payload))), V4_PORTS);
         prop_assert_eq!(hash(&built(|b| build_udp_ipv6(b, &v6, PORTS, &payload))), V6_PORTS);
     }
+}
+
+#[test]
+fn more_frames_than_a_burst_are_all_hashed() {
+    let toeplitz = Toeplitz::default();
+    let pool = Pool::new(PoolConfig::default()).unwrap();
+    let mut cache = pool.cache();
+    let mut bytes = [0; 128];
+    let len = build_udp_ipv4(&mut bytes, &spec4(), PORTS, &[]).unwrap();
+    let mut frames: Vec<_> = (0..150).map(|_| cache.alloc().unwrap()).collect();
+    frames
+        .iter_mut()
+        .for_each(|frame| frame.set_data(&bytes[..len]).unwrap());
+    hash_frames(&toeplitz, &mut frames);
+    assert!(frames.iter().all(|frame| frame.rss_hash() == V4_PORTS));
 }
