@@ -8,20 +8,13 @@ use corelane_benches::bed::{Bed, BedConfig};
 use corelane_benches::harness::{Bench, Budget, Sample, Size};
 use corelane_benches::naive::Naive;
 use corelane_benches::random::Random;
-use corelane_benches::traffic::{Draw, Frames, Mix, Population};
+use corelane_benches::traffic::{Draw, Frames, Mix, POINTS, Population};
 
 /// As in the binaries: the rival gets the same good allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const RING: usize = 1024;
-
-/// The points: a name, how many addresses, and how many at a tiny size.
-const POINTS: [(&str, u32, u32); 3] = [
-    ("1k", 1_000, 100),
-    ("100k", 100_000, 300),
-    ("1m", 1_000_000, 500),
-];
 
 fn main() -> ExitCode {
     Bench::main("naive", |bench| {

@@ -9,16 +9,9 @@ use corelane_benches::bare::{Bare, Return};
 use corelane_benches::bed::{Bed, BedConfig};
 use corelane_benches::harness::{Bench, Bound, Budget, Sample, Size};
 use corelane_benches::random::Random;
-use corelane_benches::traffic::{Draw, Frames, Mix, Population};
+use corelane_benches::traffic::{Draw, Frames, Mix, POINTS, Population};
 
 const RING: usize = 1024;
-
-/// The points: a name, how many addresses, and how many at a tiny size.
-const POINTS: [(&str, u32, u32); 3] = [
-    ("1k", 1_000, 100),
-    ("100k", 100_000, 300),
-    ("1m", 1_000_000, 500),
-];
 
 fn main() -> ExitCode {
     Bench::main("worker", |bench| {

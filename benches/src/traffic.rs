@@ -11,6 +11,14 @@ use corelane::wire::build::{FrameSpec, Ports, build_udp_ipv4, build_udp_ipv6};
 
 use crate::random::Random;
 
+/// The points at which ours and the rival are measured: a name, how many addresses, and how many at
+/// a tiny size.
+pub const POINTS: [(&str, u32, u32); 3] = [
+    ("1k", 1_000, 100),
+    ("100k", 100_000, 300),
+    ("1m", 1_000_000, 500),
+];
+
 /// Bytes of a frame: one line.
 pub const FRAME: usize = 64;
 
