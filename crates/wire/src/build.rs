@@ -60,7 +60,7 @@ impl FrameSpec<Ipv6Addr> {
 /// Puts a frame together: `content` writes behind the headers, whose length is `offset`, and says
 /// how long it is; then `headers` writes them.
 #[inline]
-fn assemble(
+pub(crate) fn assemble(
     buffer: &mut [u8],
     offset: usize,
     content: impl FnOnce(&mut [u8]) -> Result<usize, NoRoom>,
@@ -84,7 +84,7 @@ fn assemble(
     Ok(offset + len)
 }
 
-fn ipv4_headers(
+pub(crate) fn ipv4_headers(
     front: &mut [u8],
     ethernet: &EthernetHeader,
     fields: &Ipv4Fields,
@@ -99,7 +99,7 @@ fn ipv4_headers(
         })
 }
 
-fn ipv6_headers(
+pub(crate) fn ipv6_headers(
     front: &mut [u8],
     ethernet: &EthernetHeader,
     fields: &Ipv6Fields,

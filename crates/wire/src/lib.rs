@@ -35,14 +35,20 @@
 pub mod arp;
 pub mod build;
 pub mod checksum;
+mod cursor;
 pub mod ethernet;
 pub mod ethertype;
+pub mod hop_by_hop;
 pub mod icmp_echo;
 pub mod icmpv4;
 pub mod icmpv6;
+pub mod igmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod mac;
+pub mod membership;
+pub mod mld;
+pub mod ndp;
 pub mod protocol;
 pub mod room;
 pub mod tcp;
@@ -53,12 +59,17 @@ pub use ethernet::{
     ETHERNET_HEADER_LEN, EthernetError, EthernetFrame, EthernetHeader, parse_ethernet,
 };
 pub use ethertype::EtherType;
+pub use hop_by_hop::{HopByHop, HopByHopError, parse_hop_by_hop};
 pub use icmp_echo::{Echo, EchoKind};
 pub use icmpv4::{Icmpv4Error, Icmpv4Message, parse_icmpv4};
 pub use icmpv6::{Icmpv6Error, Icmpv6Message, parse_icmpv6};
+pub use igmp::{IgmpError, IgmpMessage, IgmpQuery, parse_igmp};
 pub use ipv4::{IPV4_HEADER_LEN, Ipv4Error, Ipv4Header, Ipv4Packet, parse_ipv4};
 pub use ipv6::{IPV6_HEADER_LEN, Ipv6Error, Ipv6Header, Ipv6Packet, parse_ipv6};
 pub use mac::{MacAddr, ParseMacError};
+pub use membership::{GroupRecord, RecordKind};
+pub use mld::{MldError, MldMessage, MldQuery, parse_mld};
+pub use ndp::{NdpError, NdpMessage, parse_ndp, solicited_node};
 pub use protocol::IpProtocol;
 pub use room::NoRoom;
 pub use tcp::{TcpError, TcpFlags, TcpHeader, TcpSegment, parse_tcp};

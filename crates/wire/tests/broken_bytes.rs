@@ -1,9 +1,12 @@
 //! No bytes make a parser panic, and what is taken and what is refused agrees with an independent
 //! parser, save for the differences each test names.
 
+use corelane_wire::igmp::IgmpQueryVersion;
 use corelane_wire::{
-    EthernetError, IpProtocol, Ipv4Error, Ipv6Error, TcpError, UdpError, parse_arp, parse_ethernet,
-    parse_icmpv4, parse_icmpv6, parse_ipv4, parse_ipv6, parse_tcp, parse_udp,
+    EthernetError, HopByHopError, IgmpError, IgmpMessage, IpProtocol, Ipv4Error, Ipv6Error,
+    NdpError, NdpMessage, TcpError, UdpError, checksum, parse_arp, parse_ethernet,
+    parse_hop_by_hop, parse_icmpv4, parse_icmpv6, parse_igmp, parse_ipv4, parse_ipv6, parse_mld,
+    parse_ndp, parse_tcp, parse_udp,
 };
 use etherparse::err::{LenError, ipv4, ipv6, tcp};
 use proptest::prelude::*;
@@ -241,6 +244,185 @@ fn tcp_verifies(mut bytes: Vec<u8>, a: [u8; 16], b: [u8; 16]) -> Result<(), Test
     Ok(())
 }
 
+fn nearly_igmp() -> impl Strategy<Value = Vec<u8>> {
+    let kind = prop_oneof![
+        Just(0x11u8),
+        Just(0x12),
+        Just(0x16),
+        Just(0x17),
+        Just(0x22),
+        any::<u8>()
+    ];
+    let byte = prop_oneof![3 => 0u8..3, 1 => any::<u8>()];
+    let bytes = proptest::collection::vec(byte, 0..64);
+    let group = prop_oneof![Just([0; 4]), Just([239, 1, 2, 3]), any::<[u8; 4]>()];
+    (bytes, kind, group, 0..8).prop_map(|(mut bytes, kind, group, wrong)| {
+        if bytes.len() >= 8 {
+            bytes[0] = kind;
+            bytes[2..4].fill(0);
+            if kind != 0x22 {
+                bytes[4..8].copy_from_slice(&group);
+            }
+            let checksum = checksum::sum(&bytes).checksum();
+            bytes[2..4].copy_from_slice(&checksum.to_be_bytes());
+            bytes[3] ^= u8::from(wrong == 0);
+        }
+        bytes
+    })
+}
+
+/// Differences: etherparse neither verifies the checksum nor looks whether the group is one, and it
+/// reads records only when asked for them.
+fn igmp_agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
+    use etherparse::IgmpSlice as S;
+    let ours = parse_igmp(bytes);
+    let theirs = S::from_slice(bytes);
+    let Ok(theirs) = theirs else {
+        prop_assert!(ours.is_err());
+        return Ok(());
+    };
+    if !theirs.is_checksum_valid() {
+        prop_assert_eq!(ours.err(), Some(IgmpError::Checksum));
+        return Ok(());
+    }
+    let is_group = |octets: [u8; 4]| octets[0] >> 4 == 0xe;
+    match (ours, theirs) {
+        (Ok(IgmpMessage::Query(ours)), S::MembershipQuery(theirs)) => {
+            prop_assert_eq!(
+                ours.version == IgmpQueryVersion::V1,
+                theirs.max_response_time() == 0
+            );
+            prop_assert!(ours.version < IgmpQueryVersion::V3);
+        }
+        (Ok(IgmpMessage::Query(ours)), S::MembershipQueryWithSources(theirs)) => {
+            prop_assert_eq!(ours.version, IgmpQueryVersion::V3);
+            let tenths = theirs.max_response_code().as_10th_secs();
+            prop_assert_eq!(ours.max_response.as_millis(), u128::from(tenths) * 100);
+            prop_assert_eq!(ours.suppress, theirs.s_flag());
+            prop_assert_eq!(ours.robustness, theirs.qrv().value());
+            prop_assert!(
+                ours.sources()
+                    .map(|source| source.octets())
+                    .eq(theirs.source_addresses())
+            );
+        }
+        (Ok(IgmpMessage::ReportV1(group)), S::MembershipReportV1(theirs)) => {
+            prop_assert_eq!(group.octets(), theirs.group_address().octets);
+        }
+        (Ok(IgmpMessage::ReportV2(group)), S::MembershipReportV2(theirs)) => {
+            prop_assert_eq!(group.octets(), theirs.group_address().octets);
+        }
+        (Ok(IgmpMessage::Leave(group)), S::LeaveGroup(theirs)) => {
+            prop_assert_eq!(group.octets(), theirs.group_address().octets);
+        }
+        (Err(IgmpError::Group), theirs) => {
+            prop_assert!(!is_group(theirs.bytes4to7()));
+        }
+        (Ok(IgmpMessage::ReportV3(ours)), S::MembershipReportV3(theirs)) => {
+            prop_assert_eq!(ours.len(), usize::from(theirs.num_of_records()));
+            for (ours, theirs) in ours.zip(theirs.group_records()) {
+                let theirs = theirs.unwrap();
+                prop_assert_eq!(ours.group.octets(), theirs.multicast_address());
+                prop_assert_eq!(ours.sources.len(), usize::from(theirs.num_of_sources()));
+            }
+        }
+        (Err(IgmpError::Records), S::MembershipReportV3(theirs)) => {
+            let whole = theirs.group_records().take_while(Result::is_ok).count();
+            prop_assert!(whole < usize::from(theirs.num_of_records()));
+        }
+        (Ok(IgmpMessage::Other(kind)), S::Unknown(_)) => prop_assert_eq!(kind, bytes[0]),
+        (ours, theirs) => prop_assert!(false, "{:?} {:?}", ours, theirs),
+    }
+    Ok(())
+}
+
+/// A difference: etherparse stops at an option that it knows and whose length it does not like.
+fn neighbor_discovery_agrees(
+    kind: u8,
+    rest: &[u8],
+    a: [u8; 16],
+    b: [u8; 16],
+) -> Result<(), TestCaseError> {
+    let mut bytes = vec![kind, 0, 0, 0];
+    bytes.extend_from_slice(rest);
+    let (source, destination) = (a.into(), b.into());
+    let sum =
+        checksum::pseudo_header_ipv6(source, destination, IpProtocol::ICMPV6, bytes.len() as u32)
+            + checksum::sum(&bytes);
+    bytes[2..4].copy_from_slice(&sum.checksum().to_be_bytes());
+    let ours = parse_ndp(source, destination, 255, &bytes);
+    let theirs = etherparse::Icmpv6Slice::from_slice(&bytes);
+    prop_assert_ne!(ours, Err(NdpError::Checksum));
+    prop_assert!(theirs.is_err() || theirs.is_ok_and(|slice| slice.is_checksum_valid(a, b)));
+    let Some(options) = bytes.get(24..) else {
+        let least_len = if kind == 134 { 16 } else { 24 };
+        prop_assert_eq!(ours.is_err(), bytes.len() < least_len);
+        return Ok(());
+    };
+    let mut theirs = etherparse::icmpv6::NdpOptionsIterator::from_slice(options);
+    let ours = match ours {
+        Ok(NdpMessage::NeighborSolicitation(ours)) => ours.options,
+        Ok(NdpMessage::NeighborAdvertisement(ours)) => ours.options,
+        Err(NdpError::OptionLength | NdpError::OptionOverrun) => {
+            prop_assert!(theirs.any(|option| option.is_err()));
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
+    let mut count = 0;
+    for (ours, theirs) in ours.iter().zip(theirs.by_ref()) {
+        let Ok(theirs) = theirs else { return Ok(()) };
+        prop_assert_eq!(theirs.as_bytes()[0], ours.kind);
+        prop_assert_eq!(&theirs.as_bytes()[2..], ours.data);
+        count += 1;
+    }
+    prop_assert_eq!(count, ours.iter().count());
+    prop_assert!(theirs.next().is_none());
+    Ok(())
+}
+
+/// Differences: smoltcp takes a second router alert, and leaves it to its caller what to do about
+/// unknown options.
+fn hop_by_hop_agrees(rest: &[u8]) -> Result<(), TestCaseError> {
+    use smoltcp::wire::{Ipv6OptionRepr as R, Ipv6OptionsIterator};
+    let len = rest.len() / 8 * 8 + 8;
+    let mut bytes = vec![58, (len / 8 - 1) as u8];
+    bytes.extend_from_slice(rest);
+    bytes.resize(len, 0);
+    let ours = parse_hop_by_hop(&bytes);
+    let mut alerts = Vec::new();
+    let mut unknown = None;
+    for option in Ipv6OptionsIterator::new(&bytes[2..]) {
+        match option {
+            Err(_) => {
+                prop_assert!(ours.is_err());
+                return Ok(());
+            }
+            Ok(R::RouterAlert(alert)) => alerts.push(u16::from(alert)),
+            Ok(R::Unknown { type_, .. }) => {
+                let kind = u8::from(type_);
+                if kind >> 6 != 0 && unknown.is_none() {
+                    unknown = Some(kind);
+                }
+            }
+            Ok(_) => {}
+        }
+    }
+    match ours {
+        Ok(ours) => {
+            prop_assert_eq!(unknown, None);
+            prop_assert_eq!(alerts, Vec::from_iter(ours.router_alert));
+        }
+        Err(HopByHopError::RouterAlert) => prop_assert!(alerts.len() > 1),
+        Err(HopByHopError::UnknownOption { kind, offset, .. }) => {
+            prop_assert_eq!(unknown, Some(kind));
+            prop_assert_eq!(bytes[offset], kind);
+        }
+        Err(error) => prop_assert!(false, "{error}"),
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
@@ -266,6 +448,28 @@ proptest! {
     }
 
     #[test]
+    fn igmp(bytes in nearly_igmp()) {
+        igmp_agrees(&bytes)?;
+    }
+
+    #[test]
+    fn neighbor_discovery(
+        rest in proptest::collection::vec(prop_oneof![0u8..4, any::<u8>()], 0..80),
+        kind in 134u8..138,
+        a: [u8; 16],
+        b: [u8; 16],
+    ) {
+        neighbor_discovery_agrees(kind, &rest, a, b)?;
+    }
+
+    #[test]
+    fn hop_by_hop(
+        rest in proptest::collection::vec(prop_oneof![0u8..6, any::<u8>()], 6..40),
+    ) {
+        hop_by_hop_agrees(&rest)?;
+    }
+
+    #[test]
     fn random_bytes(bytes in bytes(), a: [u8; 16], b: [u8; 16]) {
         ipv4_agrees(&bytes)?;
         ipv6_agrees(&bytes)?;
@@ -283,6 +487,11 @@ proptest! {
         let theirs = etherparse::Icmpv6Slice::from_slice(&bytes);
         let valid = theirs.is_ok_and(|slice| slice.is_checksum_valid(a, b));
         prop_assert_eq!(parse_icmpv6(&bytes, a.into(), b.into()).is_ok(), valid);
+        let _ = parse_igmp(&bytes);
+        let _ = parse_ndp(a.into(), b.into(), 255, &bytes);
+        let _ = parse_mld(a.into(), b.into(), &bytes);
+        let _ = parse_hop_by_hop(&bytes);
+        let _ = corelane_wire::igmp::has_router_alert(&bytes);
         let mut changed = bytes.clone();
         let _ = corelane_wire::icmpv4::make_echo_reply_in_place(&mut changed);
         let _ = corelane_wire::icmpv6::make_echo_reply_in_place(&mut changed);
