@@ -12,7 +12,10 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use corelane::frame::{BURST, Burst, Pool, PoolConfig};
-use corelane::stack::{Found, Inbound, Key, Nic, NicId, PacketBurst, PacketFlags, events};
+use corelane::stack::{
+    Clock, Found, Inbound, Key, LinkInfo, Nic, NicConfig, NicId, NicParts, PacketBurst,
+    PacketFlags, events,
+};
 use corelane::sync::counters::{CounterKey, counters};
 use corelane::sync::refs::{AddressKind, Refs};
 use corelane::sync::snapshot::Publisher;
@@ -374,12 +377,29 @@ fn map_lookup<K>(
 /// The NIC's own lookup, which checks the endpoint's kind and count as well.
 fn ours(population: Population) -> impl FnMut(Budget) -> Sample {
     let (sender, events) = events(16);
-    let nic = Nic::new(NicId(0), "bench", 1, sender);
+    let pool = Pool::new(PoolConfig {
+        slots: 64,
+        ..PoolConfig::default()
+    });
+    let nic = Nic::new(NicParts {
+        id: NicId(0),
+        config: NicConfig::new("bench").seed(1),
+        link: LinkInfo {
+            mac: None,
+            mtu: 1500,
+            is_loopback: false,
+        },
+        events: sender,
+        clock: Clock::system(),
+        pool: pool.expect("a pool"),
+    });
+    nic.enable().expect("a NIC");
     nic.transaction(|tx| {
         population
             .addresses()
             .for_each(|address| assert!(tx.add_address(address).is_ok()));
-    });
+    })
+    .expect("a NIC");
     let mut datapath = nic.datapath();
     let mut random = Random::new(3);
     let mut bursts = vec![PacketBurst::default(); LOOKUPS / BURST];

@@ -8,7 +8,7 @@ use corelane::stack::{Handler, Nic, NicTotals, Packet};
 
 use crate::harness::{Budget, Sample, Stop, beside, in_rounds, in_windows};
 use crate::random::Random;
-use crate::traffic::{Allowance, Draw, Feed, Frames, Population};
+use crate::traffic::{Allowance, Draw, Feed, FeedLink, Frames, Population};
 
 /// What an engine under test is to be like.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +108,10 @@ impl Bed {
             .idle(Idle::BusyPoll)
             .when_full(WhenFull::Wait)
             .handler(|_| Adds::default());
-        let id = builder.nic(NicConfig::new("bench").seed(1), Box::new(feed));
+        let id = builder.nic(
+            NicConfig::new("bench").seed(1),
+            Box::new(FeedLink::from(feed)),
+        );
         let engine = builder.build().expect("an engine");
         let nic = engine.nic(id).expect("its NIC").clone();
         nic.transaction(|tx| {
@@ -116,7 +119,8 @@ impl Bed {
                 tx.add_address(address).expect("an address");
             }
             tx.set_promiscuous(config.promiscuous);
-        });
+        })
+        .expect("a NIC");
         let mut parts = engine.into_workers();
         Self {
             nic,

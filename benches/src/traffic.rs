@@ -211,7 +211,7 @@ impl Allowance {
     }
 }
 
-/// A link that sends [`Frames`], as many as its [`Allowance`] says.
+/// A receive queue of [`Frames`], as many as its [`Allowance`] says.
 pub struct Feed {
     /// What it sends.
     pub frames: Frames,
@@ -221,7 +221,16 @@ pub struct Feed {
     pub hashed: bool,
 }
 
-impl Link for Feed {
+/// The link of a [`Feed`].
+pub struct FeedLink(Option<Feed>);
+
+impl From<Feed> for FeedLink {
+    fn from(feed: Feed) -> Self {
+        Self(Some(feed))
+    }
+}
+
+impl Link for FeedLink {
     fn name(&self) -> &str {
         "feed"
     }
@@ -230,9 +239,12 @@ impl Link for Feed {
         1500
     }
 
-    fn open(self: Box<Self>, _pool: &Pool) -> Result<Queues, LinkError> {
+    fn open(&mut self, _pool: &Pool) -> Result<Queues, LinkError> {
+        let Some(feed) = self.0.take() else {
+            return Err(LinkError::already_open(self.name()));
+        };
         Ok(Queues {
-            rx: vec![self],
+            rx: vec![Box::new(feed)],
             tx: Vec::new(),
         })
     }

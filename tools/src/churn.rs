@@ -102,7 +102,7 @@ fn run(nic: &Nic, plan: AddressPlan, per_s: u32, shared: &Shared) -> Recorded {
         next = next.wrapping_add(1);
         address
     };
-    nic.transaction(|tx| {
+    let begun = nic.transaction(|tx| {
         for _ in 0..PRESENT {
             let address = add();
             if tx.add_address(address).is_ok() {
@@ -110,6 +110,7 @@ fn run(nic: &Nic, plan: AddressPlan, per_s: u32, shared: &Shared) -> Recorded {
             }
         }
     });
+    debug_assert!(begun.is_ok(), "nobody removes the NIC");
 
     let gap = 1e9 / f64::from(per_s.max(1));
     let mut start = Instant::now();
@@ -150,12 +151,13 @@ fn run(nic: &Nic, plan: AddressPlan, per_s: u32, shared: &Shared) -> Recorded {
         }
         change += 1;
     }
-    nic.transaction(|tx| {
+    let ended = nic.transaction(|tx| {
         for address in present {
             // It was added above, and nobody else removes it.
             let removed = tx.remove_address(address);
             debug_assert!(removed.is_ok());
         }
     });
+    debug_assert!(ended.is_ok());
     recorded
 }

@@ -1,4 +1,4 @@
-//! The load generator of corelane and the verbs of its command line, as a library.
+//! The load generator and the simulator of corelane and the verbs of its command line, as a library.
 //!
 //! | module | holds |
 //! |---|---|
@@ -7,6 +7,8 @@
 //! | [`churn`] | addresses that come and go while traffic flows |
 //! | [`run`] | an engine under a generator: set-up, windows, from counters to a report |
 //! | [`report`] | the report, its books, its JSON layout ([`report::schema`]) |
+//! | [`config`] | the configuration files of `sim` |
+//! | [`sim`] | the simulator: the engine over captures, in virtual time |
 //! | [`cli`], [`mod@unit`] | the command line, and values as people write them |
 //! | [`verb`] | what each verb does |
 //!
@@ -27,6 +29,7 @@
 pub mod churn;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod exit;
 pub mod generator;
 pub mod handler;
@@ -36,5 +39,6 @@ pub mod machine;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod sim;
 pub mod unit;
 pub mod verb;

@@ -275,8 +275,8 @@ fn bad_usage_is_one_message_and_status_2() {
             "corelane: --capture: not there yet; corelane bench --help lists what is\n",
         ),
         (
-            &["sim"],
-            "corelane: 'sim' is planned and not there yet; bench and replay are\n",
+            &["up"],
+            "corelane: 'up' is planned and not there yet; bench, replay, sim and check-config are\n",
         ),
         (
             &["bench", "--json", "/nonexistent/x.json"],

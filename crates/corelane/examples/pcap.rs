@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let engine = builder.build()?;
     let nic = engine.nic(id).ok_or("no such NIC")?.clone();
     // Whoever the packets were for, they are for us.
-    nic.set_promiscuous(true);
+    nic.set_promiscuous(true)?;
 
     let running = engine.start()?;
     while !running.finished() {

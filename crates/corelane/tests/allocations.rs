@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::*;
-use corelane::engine::WhenFull;
+use corelane::engine::{NicConfig, WhenFull};
 use corelane::frame::Burst;
+use corelane::io::memory::{MemoryConfig, memory_link};
 use corelane::stack::{Handler, Packet};
 use corelane::sync::alloc_count::{CountingAllocator, this_thread};
 
@@ -71,10 +72,13 @@ fn a_million_packets_allocate_and_free_nothing() {
     });
     bench.nic.add_address(ip("192.0.2.1")).unwrap();
     bench.nic.add_address(ip("2001:db8::1")).unwrap();
-    bench.nic.add_range("198.51.100.0/24".parse().unwrap());
+    bench
+        .nic
+        .add_range("198.51.100.0/24".parse().unwrap())
+        .unwrap();
     run(&mut bench, 64_000);
     assert_eq!(run(&mut bench, 1_000_000), (0, 0));
-    bench.nic.set_promiscuous(true);
+    bench.nic.set_promiscuous(true).unwrap();
     run(&mut bench, 6_400);
     assert_eq!(
         run(&mut bench, 100_000),
@@ -112,4 +116,34 @@ fn a_worker_frees_nothing_that_the_control_plane_published() {
     stop.store(true, Ordering::Relaxed);
     assert!(changer.join().unwrap() >= 10_000);
     assert_eq!(counts, (0, 0));
+}
+
+#[test]
+fn a_worker_takes_up_and_gives_up_nics_without_allocating_or_freeing() {
+    let mut bench = Bench::new(|b| {
+        b.when_full(WhenFull::Wait).handler(|_| Sum::default());
+    });
+    bench.nic.add_address(ip("192.0.2.1")).unwrap();
+    run(&mut bench, 64_000);
+    let lifecycle = bench.parts.lifecycle.clone();
+    for round in 0..100u32 {
+        let (link, peer) = memory_link(MemoryConfig::default()).unwrap();
+        let config = NicConfig::new(format!("of round {round}"));
+        let nic = lifecycle.create_nic(config, Box::new(link)).unwrap();
+        let before = this_thread();
+        bench.parts.workers[0].poll();
+        let taken_up = this_thread().since(before);
+        lifecycle.remove_nic(nic.id()).unwrap();
+        drop(peer);
+        let before = this_thread();
+        bench.parts.workers[0].poll();
+        let given_up = this_thread().since(before);
+        for counts in [taken_up, given_up] {
+            assert_eq!((counts.allocations, counts.frees), (0, 0), "round {round}");
+        }
+        drop(lifecycle.take_distributors());
+        bench.parts.control.poll();
+    }
+    assert_eq!(bench.parts.monitor.report().nics.len(), 1);
+    bench.assert_no_leak();
 }

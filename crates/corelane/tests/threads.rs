@@ -328,7 +328,7 @@ impl Link for Endless {
         1500
     }
 
-    fn open(self: Box<Self>, _pool: &Pool) -> Result<Queues, LinkError> {
+    fn open(&mut self, _pool: &Pool) -> Result<Queues, LinkError> {
         let rx = (0..self.0)
             .map(|_| Box::new(Endless(1)) as Box<dyn RxQueue>)
             .collect();

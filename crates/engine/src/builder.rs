@@ -1,26 +1,29 @@
 //! Building an engine: NICs and their links, workers, handlers.
 
-use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use corelane_frame::{BURST, Frame, Pool, PoolConfig, PoolError};
-use corelane_stack::{Handler, Nic, NicCounter, NicId, Packet, events};
-use corelane_sync::counters::{CounterReader, CounterWriter};
-use corelane_sync::doorbell::{Doorbell, Sleeper, doorbell};
-use corelane_sync::ring::{Consumer, Producer, RingError, ring};
+use corelane_frame::{BURST, Pool, PoolConfig, PoolError};
+use corelane_stack::{Clock, EnableError, Handler, NicConfig, NicId, Packet, events};
+use corelane_sync::doorbell::doorbell;
+use corelane_sync::ring::{RingError, ring};
 use thiserror::Error;
 
-use crate::control::Control;
+use crate::command::commands;
+use crate::control::{Control, FromWorker};
 use crate::cores::{self, CoreError, Placement};
-use crate::distributor::{Distributor, DistributorParts, DistributorStatus, Lane, WhenFull};
+use crate::distributor::WhenFull;
 use crate::engine::{Engine, Warning};
 use crate::idle::Idle;
-use crate::link::{Link, LinkError, Queues};
-use crate::node::Outlet;
-use crate::report::{DistributorMonitor, Monitor, WorkerMonitor};
-use crate::rss::{IndirectionError, IndirectionTable, RssKey, Toeplitz};
-use crate::worker::{Port, Source, Worker, WorkerId, WorkerParts, WorkerStatus};
+use crate::lifecycle::{Entry, Lifecycle, Roster, Shared, Tracers};
+use crate::link::{Link, LinkError};
+use crate::node::Stages;
+use crate::punt::{PUNT_RING, Punt};
+use crate::report::{Monitor, WorkerMonitor};
+use crate::rss::{IndirectionError, IndirectionTable, RssKey};
+use crate::trace::{Actor, Tracer};
+use crate::wiring::{Placed, Wiring};
+use crate::worker::{Worker, WorkerId, WorkerParts};
 
 /// Events an engine keeps for a reader that is slow.
 const EVENTS: usize = 4096;
@@ -34,6 +37,9 @@ pub enum BuildError {
     /// There are more NICs than numbers for them.
     #[error("an engine has at most 65,536 NICs")]
     TooManyNics,
+    /// Two NICs have one name.
+    #[error("there are two NICs '{0}'")]
+    DuplicateName(String),
     /// No worker.
     #[error("an engine needs a worker: 0 were asked for")]
     NoWorker,
@@ -57,30 +63,14 @@ pub enum BuildError {
         /// What the link said.
         error: LinkError,
     },
-}
-
-/// What a NIC is made from.
-#[derive(Clone, Debug)]
-pub struct NicConfig {
-    name: String,
-    seed: Option<u64>,
-}
-
-impl NicConfig {
-    /// A NIC of this name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            seed: None,
-        }
-    }
-
-    /// Fixes the seed of the endpoint table's hash, so that runs repeat exactly. Without it, it is
-    /// random: nobody can then aim traffic at one bucket.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
+    /// A NIC refused to be enabled.
+    #[error("NIC '{nic}': {error}")]
+    Enable {
+        /// Its name.
+        nic: String,
+        /// What it said.
+        error: EnableError,
+    },
 }
 
 type Handlers = Box<dyn FnMut(WorkerId) -> Box<dyn Handler>>;
@@ -95,8 +85,10 @@ pub struct Builder {
     idle: Idle,
     when_full: WhenFull,
     rss_key: RssKey,
+    clock: Clock,
     nics: Vec<(NicConfig, Box<dyn Link>)>,
     handlers: Handlers,
+    tracers: Option<Tracers>,
 }
 
 impl Default for Builder {
@@ -110,8 +102,10 @@ impl Default for Builder {
             idle: Idle::ADAPTIVE,
             when_full: WhenFull::default(),
             rss_key: RssKey::MICROSOFT,
+            clock: Clock::system(),
             nics: Vec::new(),
             handlers: Box::new(|_| Box::new(Sink)),
+            tracers: None,
         }
     }
 }
@@ -166,7 +160,24 @@ impl Builder {
         self
     }
 
-    /// Adds a NIC and its link. The numbers of NICs are given in this order, from 0.
+    /// The clock of the control plane's timers: the system's unless said.
+    pub fn clock(&mut self, clock: Clock) -> &mut Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Makes the tracer of each thread: of the workers, of the control plane, and of each
+    /// distributor when its NIC is first enabled. Without it nobody watches, at no cost.
+    pub fn tracer<T: Tracer + 'static>(
+        &mut self,
+        mut make: impl FnMut(Actor) -> T + Send + 'static,
+    ) -> &mut Self {
+        self.tracers = Some(Box::new(move |actor| Box::new(make(actor))));
+        self
+    }
+
+    /// Adds a NIC and its link. The link is opened, and the NIC enabled, when the engine is built,
+    /// unless the configuration says otherwise. The numbers of NICs are given in this order, from 0.
     pub fn nic(&mut self, config: NicConfig, link: Box<dyn Link>) -> NicId {
         let id = NicId(self.nics.len() as u16);
         self.nics.push((config, link));
@@ -207,200 +218,145 @@ impl Builder {
             ..PoolConfig::default()
         }))?;
         let (event_sender, events) = events(EVENTS);
-        let mut assembly = Assembly {
-            nics: Vec::new(),
-            ports: (0..self.workers).map(|_| Vec::new()).collect(),
-            distributors: Vec::new(),
-            sleepers: Vec::new(),
-            doorbells: Vec::new(),
+        let (control_bell, control_sleeper) = doorbell();
+        let (bells, sleepers): (Vec<_>, Vec<_>) = (0..self.workers).map(|_| doorbell()).unzip();
+        let wiring = Wiring {
+            pool: pool.clone(),
+            clock: self.clock,
+            events: event_sender.clone(),
+            bells: bells.clone(),
+            ring_capacity: self.ring_capacity,
+            idle: self.idle,
+            when_full: self.when_full,
+            rss_key: self.rss_key,
+            indirection,
         };
-        for _ in 0..self.workers {
-            let (bell, sleeper) = doorbell();
-            assembly.doorbells.push(bell);
-            assembly.sleepers.push(sleeper);
-        }
+        let mut tracers = self.tracers;
+        let mut make_tracer = |actor| tracers.as_mut().map(|make| make(actor));
+
+        let mut entries: Vec<Entry> = Vec::new();
         for (number, (config, link)) in self.nics.into_iter().enumerate() {
-            let seed = config.seed.unwrap_or_else(random_seed);
-            let nic = Nic::new(
-                NicId(number as u16),
-                config.name,
-                seed,
-                event_sender.clone(),
-            );
-            let queues = link.open(&pool).map_err(|error| BuildError::Link {
-                nic: nic.name().to_owned(),
-                error,
-            })?;
-            assembly.connect(&nic, queues, self.ring_capacity, self.idle.sleeps())?;
-            assembly.nics.push(nic);
+            let name = config.name().to_owned();
+            if entries.iter().any(|entry| entry.nic.name() == name) {
+                return Err(BuildError::DuplicateName(name));
+            }
+            let enabled = config.is_enabled();
+            let nic = wiring.nic(NicId(number as u16), config, &*link);
+            let mut entry = Entry::new(nic, link);
+            if enabled {
+                entry.open(&pool)?;
+            }
+            entries.push(entry);
         }
+        let spread = |entry: &&Entry| entry.queues().is_some_and(|q| wiring.needs_distributor(q));
+        let distributors = entries.iter().filter(spread).count();
+        let allowed = cores::allowed_cores();
         let placement = cores::place(
             self.workers,
             self.worker_cores.as_deref(),
-            assembly.distributors.len(),
+            distributors,
             self.distributor_cores.as_deref(),
-            &cores::allowed_cores(),
+            &allowed,
         )?;
-        let mut monitor = Monitor::new(assembly.nics.clone(), pool.clone());
-        let distributors = assembly
-            .distributors
-            .into_iter()
-            .zip(&placement.distributors)
-            .map(|(half, core)| {
-                let status = Arc::<DistributorStatus>::default();
-                let (nic, (sent, sent_reader)) = (half.nic, half.sent);
-                let (distributor, counters) = Distributor::new(DistributorParts {
-                    nic,
-                    core: *core,
-                    rx: half.queues.rx,
-                    tx: half.queues.tx.into_iter().next(),
-                    lanes: half.lanes,
-                    outgoing: half.outgoing,
-                    toeplitz: Toeplitz::new(&self.rss_key),
-                    indirection: indirection.clone(),
-                    cache: pool.cache(),
-                    when_full: self.when_full,
-                    sleeper: half.sleeper,
-                    rings: half.rings,
-                    idle: self.idle,
-                    crowded: placement.crowded,
-                    events: event_sender.clone(),
-                    status: Arc::clone(&status),
-                    sent,
-                });
-                monitor.distributors.push(DistributorMonitor {
-                    nic,
-                    core: *core,
-                    counters,
-                    sent: sent_reader,
-                    status,
-                });
-                distributor
-            })
-            .collect();
+
+        let mut ports: Vec<Vec<_>> = bells.iter().map(|_| Vec::new()).collect();
+        let mut distributors = Vec::new();
+        for entry in &mut entries {
+            let Some(queues) = entry.take_queues() else {
+                continue;
+            };
+            let nic = entry.nic.clone();
+            nic.enable().map_err(|error| BuildError::Enable {
+                nic: nic.name().to_owned(),
+                error,
+            })?;
+            let has_distributor = wiring.needs_distributor(&queues);
+            let next = placement.distributors.get(distributors.len()).copied();
+            let placed = Placed {
+                core: next.filter(|_| has_distributor).flatten(),
+                crowded: placement.crowded,
+                tracer: has_distributor
+                    .then(|| make_tracer(Actor::Distributor(nic.id())))
+                    .flatten(),
+            };
+            let connection = wiring
+                .connect(&nic, queues, placed)
+                .map_err(|(error, _)| error)?;
+            for (ports, port) in ports.iter_mut().zip(connection.ports) {
+                ports.push(port);
+            }
+            distributors.extend(connection.distributor);
+            entry.connected(connection.handle, connection.ends);
+        }
+
         let mut handlers = self.handlers;
-        let workers = assembly
-            .ports
-            .into_iter()
-            .zip(assembly.sleepers)
-            .zip(&placement.workers)
-            .enumerate()
-            .map(|(number, ((ports, sleeper), core))| {
-                let id = WorkerId(number);
-                let status = Arc::<WorkerStatus>::default();
-                let (worker, counters) = Worker::new(WorkerParts {
-                    id,
-                    core: *core,
-                    ports,
-                    cache: pool.cache(),
+        let mut lanes = Vec::new();
+        let mut from_workers = Vec::new();
+        let mut workers = Vec::new();
+        let mut worker_monitors = Vec::new();
+        let threads = ports.into_iter().zip(bells.iter().zip(sleepers));
+        for (number, ((ports, (bell, sleeper)), core)) in
+            threads.zip(&placement.workers).enumerate()
+        {
+            let id = WorkerId(number);
+            let (lane, command_end, returned) =
+                commands(ports.len(), bell.clone(), control_bell.clone())?;
+            let (punt, punted) = ring(PUNT_RING)?;
+            let (worker, counters) = Worker::new(WorkerParts {
+                id,
+                core: *core,
+                ports,
+                commands: command_end,
+                cache: pool.cache(),
+                stages: Stages {
+                    packets: Box::default(),
                     handler: handlers(id),
-                    sleeper,
-                    idle: self.idle,
-                    crowded: placement.crowded,
-                    events: event_sender.clone(),
-                    status: Arc::clone(&status),
-                });
-                monitor.workers.push(WorkerMonitor {
-                    id,
-                    core: *core,
-                    counters,
-                    status,
-                });
-                worker
-            })
-            .collect();
+                    punt: Punt::new(punt, control_bell.clone()),
+                    panics: Vec::new(),
+                },
+                tracer: make_tracer(Actor::Worker(id)),
+                sleeper,
+                idle: self.idle,
+                crowded: placement.crowded,
+                events: event_sender.clone(),
+            });
+            lanes.push(lane);
+            from_workers.push(FromWorker { punted, returned });
+            workers.push(worker);
+            worker_monitors.push(WorkerMonitor {
+                id,
+                core: *core,
+                counters,
+            });
+        }
+        let control_tracer = make_tracer(Actor::Control);
+
+        let mut roster = Roster::new(lanes);
+        for entry in entries {
+            roster.begin_with(entry);
+        }
+        let shared = Arc::new(Shared::new(
+            wiring,
+            allowed.len(),
+            placement.crowded,
+            control_bell,
+            tracers,
+            roster,
+        ));
         Ok(Engine {
-            control: Control::new(assembly.nics),
+            control: Control::new(
+                Arc::clone(&shared),
+                from_workers,
+                control_sleeper,
+                control_tracer,
+            ),
             workers,
             distributors,
-            doorbells: assembly.doorbells,
-            monitor,
+            monitor: Monitor::new(Arc::clone(&shared), worker_monitors),
+            lifecycle: Lifecycle::new(shared),
             events,
             warnings: warnings(&placement, &pool, caches),
         })
-    }
-}
-
-/// The parts of an engine while its links are being connected.
-struct Assembly {
-    nics: Vec<Nic>,
-    /// Of each worker.
-    ports: Vec<Vec<Port>>,
-    distributors: Vec<DistributorHalf>,
-    sleepers: Vec<Sleeper>,
-    doorbells: Vec<Doorbell>,
-}
-
-/// A distributor that has no core yet.
-struct DistributorHalf {
-    nic: NicId,
-    queues: Queues,
-    lanes: Vec<Lane>,
-    outgoing: Vec<Consumer<Frame>>,
-    sleeper: Sleeper,
-    rings: bool,
-    sent: (CounterWriter<NicCounter>, CounterReader<NicCounter>),
-}
-
-impl Assembly {
-    /// Connects a NIC's queues to the workers: one to one if there is a receive and a transmit
-    /// queue for each worker (or no transmit queue at all), otherwise through a distributor.
-    fn connect(
-        &mut self,
-        nic: &Nic,
-        mut queues: Queues,
-        ring_capacity: usize,
-        sleeps: bool,
-    ) -> Result<(), RingError> {
-        let workers = self.ports.len();
-        let of_their_own = queues.rx.len() == workers
-            && workers > 1
-            && (queues.tx.is_empty() || queues.tx.len() == workers);
-        if of_their_own {
-            let mut tx = queues.tx.into_iter();
-            for ((ports, bell), mut queue) in
-                self.ports.iter_mut().zip(&self.doorbells).zip(queues.rx)
-            {
-                let rings = queue.ring_on_arrival(bell.clone());
-                let outlet = tx.next().map_or(Outlet::None, Outlet::Queue);
-                ports.push(Port::new(
-                    Source::Queue { queue, rings },
-                    nic.datapath(),
-                    outlet,
-                ));
-            }
-            return Ok(());
-        }
-        let (bell, sleeper) = doorbell();
-        let mut rings = true;
-        for queue in &mut queues.rx {
-            rings &= queue.ring_on_arrival(bell.clone());
-        }
-        let can_send = !queues.tx.is_empty();
-        let mut lanes = Vec::new();
-        let mut outgoing = Vec::new();
-        for (ports, worker_bell) in self.ports.iter_mut().zip(&self.doorbells) {
-            let (producer, consumer): (Producer<Frame>, _) = ring(ring_capacity)?;
-            lanes.push(Lane::new(producer, sleeps.then(|| worker_bell.clone())));
-            let outlet = if can_send {
-                let (producer, consumer) = ring(ring_capacity)?;
-                outgoing.push(consumer);
-                Outlet::Ring(producer, sleeps.then(|| bell.clone()))
-            } else {
-                Outlet::None
-            };
-            ports.push(Port::new(Source::Ring(consumer), nic.datapath(), outlet));
-        }
-        self.distributors.push(DistributorHalf {
-            nic: nic.id(),
-            queues,
-            lanes,
-            outgoing,
-            sleeper,
-            rings,
-            sent: nic.sender_counters(),
-        });
-        Ok(())
     }
 }
 
@@ -413,11 +369,6 @@ fn warnings(placement: &Placement, pool: &Pool, caches: usize) -> Vec<Warning> {
     let (slots, enough) = (pool.config().slots, PoolConfig::slots_for(BURST, caches));
     let small = (slots < enough).then_some(Warning::SmallPool { slots, enough });
     crowded.into_iter().chain(small).collect()
-}
-
-/// A seed nobody can guess, from the standard library's source of hash seeds.
-fn random_seed() -> u64 {
-    RandomState::new().hash_one(0)
 }
 
 /// The handler without which nothing was asked for: takes packets and forgets them.

@@ -2,10 +2,10 @@
 //! workers by RSS; the workers' frames for that link pass through it on their way out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use corelane_frame::{Burst, Frame, PoolCache};
-use corelane_stack::{Event, EventSender, NicCounter, NicId};
+use corelane_stack::{Event, EventSender, NicCounter, NicId, QueuedFrames};
 use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::{Doorbell, Sleeper};
 use corelane_sync::ring::{Consumer, Producer};
@@ -13,9 +13,10 @@ use corelane_sync::ring::{Consumer, Producer};
 use crate::allocations::Allocations;
 use crate::cores;
 use crate::idle::{self, Idle, Idler, Next};
-use crate::link::{LinkError, RxQueue, RxStatus, TxQueue};
-use crate::node;
+use crate::link::{LinkError, Queues, RxQueue, RxStatus, TxQueue};
+use crate::node::{self, Observer, Quiet, Traced};
 use crate::rss::{IndirectionTable, Toeplitz, hash_frames};
+use crate::trace::{Actor, Tracer};
 
 /// What a distributor does with a frame whose worker's ring is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,7 +91,8 @@ pub enum Polled {
     Idle,
     /// A ring is full and the link has to wait.
     Waiting,
-    /// The link is at its end and everything is handed over.
+    /// The link is at its end and everything is handed over; or the NIC is removed, and the link is
+    /// closed.
     Finished,
 }
 
@@ -103,6 +105,8 @@ pub(crate) struct DistributorParts {
     pub(crate) lanes: Vec<Lane>,
     /// The workers' frames for this link.
     pub(crate) outgoing: Vec<Consumer<Frame>>,
+    /// The NIC's own.
+    pub(crate) queued: QueuedFrames,
     pub(crate) toeplitz: Toeplitz,
     pub(crate) indirection: IndirectionTable,
     pub(crate) cache: PoolCache,
@@ -115,12 +119,46 @@ pub(crate) struct DistributorParts {
     pub(crate) status: Arc<DistributorStatus>,
     /// The NIC's count of what is sent here.
     pub(crate) sent: CounterWriter<NicCounter>,
+    pub(crate) tracer: Option<Box<dyn Tracer>>,
 }
 
 /// What others may know of a distributor.
 #[derive(Default)]
 pub(crate) struct DistributorStatus {
-    pub(crate) finished: AtomicBool,
+    /// The link is at its end and everything from it is handed over.
+    pub(crate) finished: Arc<AtomicBool>,
+    /// A [`Removal`], as a number; 0 if nobody has asked for it.
+    removal: AtomicU8,
+    /// It has let go of link and rings.
+    gone: AtomicBool,
+}
+
+/// How far the removal of a distributor's NIC has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Removal {
+    /// Take nothing more from the link. Workers may still have something to send.
+    Begun = 1,
+    /// The workers have let go: send what they left, and let go too.
+    LastOfIt = 2,
+}
+
+impl DistributorStatus {
+    /// Tells the distributor. It has to be rung for if it may sleep.
+    pub(crate) fn remove(&self, removal: Removal) {
+        self.removal.store(removal as u8, Ordering::Release);
+    }
+
+    /// Whether the distributor has let go of everything.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Whether the removal has come this far.
+    #[inline]
+    fn has_come(&self, removal: Removal) -> bool {
+        self.removal.load(Ordering::Acquire) >= removal as u8
+    }
 }
 
 /// Spreads the frames of one link over the workers.
@@ -160,6 +198,10 @@ impl Distributor {
         self.parts.nic
     }
 
+    pub(crate) fn status(&self) -> Arc<DistributorStatus> {
+        Arc::clone(&self.parts.status)
+    }
+
     /// The core it is to run on, if any.
     pub fn core(&self) -> Option<usize> {
         self.parts.core
@@ -180,6 +222,9 @@ impl Distributor {
 
     fn work(&mut self) -> Polled {
         self.counters.add(DistributorCounter::Polls, 1);
+        self.ended |= self.parts.status.has_come(Removal::Begun);
+        // Asked before what the workers left is sent: if they have let go, that is all of it.
+        let is_last = self.ended && self.parts.status.has_come(Removal::LastOfIt);
         let mut worked = self.transmit();
         worked += self.spread();
         if !self.inbound.is_empty() {
@@ -198,11 +243,49 @@ impl Distributor {
             return Polled::Worked;
         }
         self.counters.add(DistributorCounter::EmptyPolls, 1);
-        if self.ended && self.is_empty() {
-            self.parts.status.finished.store(true, Ordering::Release);
-            return Polled::Finished;
+        if !self.ended || !self.is_empty() {
+            return Polled::Idle;
         }
-        Polled::Idle
+        self.parts.status.finished.store(true, Ordering::Release);
+        if is_last {
+            self.let_go();
+        } else if self.parts.status.has_come(Removal::Begun) {
+            return Polled::Idle;
+        }
+        Polled::Finished
+    }
+
+    /// Gives back the link's queues, before anything was taken from them.
+    pub(crate) fn into_queues(mut self, queues: &mut Queues) {
+        queues.rx.append(&mut self.parts.rx);
+        queues.tx.extend(self.parts.tx.take());
+    }
+
+    /// Closes the link and the rings, and says so.
+    fn let_go(&mut self) {
+        self.count_left();
+        let parts = &mut self.parts;
+        parts.rx.clear();
+        parts.tx = None;
+        parts.lanes.clear();
+        parts.outgoing.clear();
+        parts.status.gone.store(true, Ordering::Release);
+    }
+
+    /// Frames that were never handed over are counted as if their ring were full.
+    fn count_left(&mut self) {
+        let pending = self.parts.lanes.iter_mut().map(|lane| &mut lane.pending);
+        let mut left = 0;
+        for burst in pending.chain([&mut self.inbound]) {
+            left += burst.len() as u64;
+            self.parts.cache.recycle_burst(burst);
+        }
+        self.counters.add(DistributorCounter::RingFull, left);
+    }
+
+    /// Whether it has let go because its NIC is removed: there is nothing more to poll for.
+    fn is_gone(&self) -> bool {
+        self.parts.status.is_gone()
     }
 
     /// Whether no frame waits to be handed over.
@@ -328,23 +411,45 @@ impl Distributor {
             }
         }
         self.next_outgoing = (self.next_outgoing + 1) % workers.max(1);
+        if !self.parts.queued.is_empty() {
+            taken += self.parts.queued.pop_burst(&mut self.outbound);
+            self.send();
+        }
         taken
     }
 
     /// Sends a burst; what the link has no room for is dropped and counted.
     fn send(&mut self) {
-        let DistributorParts {
-            tx, cache, sent, ..
-        } = &mut self.parts;
-        let result = match tx {
-            Some(queue) => node::transmit(&mut **queue, cache, &mut self.outbound, sent),
-            None => Ok(()),
+        let nic = self.parts.nic;
+        let result = match self.parts.tracer.take() {
+            None => self.send_watched(&mut Quiet),
+            Some(mut tracer) => {
+                let result = self.send_watched(&mut Traced {
+                    tracer: &mut *tracer,
+                    actor: Actor::Distributor(nic),
+                    nic,
+                });
+                self.parts.tracer = Some(tracer);
+                result
+            }
         };
-        node::drop_unsent(cache, &mut self.outbound, sent);
         if let Err(error) = result {
             self.parts.tx = None;
             self.report(&error);
         }
+    }
+
+    fn send_watched<O: Observer>(&mut self, observer: &mut O) -> Result<(), LinkError> {
+        let DistributorParts {
+            tx, cache, sent, ..
+        } = &mut self.parts;
+        let frames = &mut self.outbound;
+        let result = match tx {
+            Some(queue) => node::transmit(&mut **queue, cache, frames, sent, observer),
+            None => Ok(()),
+        };
+        node::drop_unsent(cache, frames, sent, observer);
+        result
     }
 
     /// Takes nothing more from the link; further polls hand over what is there and are then
@@ -373,6 +478,7 @@ impl Distributor {
             }
             match self.poll() {
                 Polled::Worked => self.idler.worked(),
+                Polled::Finished if self.is_gone() => return,
                 Polled::Finished if !lanes_closed => {
                     // Closes the rings. The workers' replies still have to go out.
                     self.parts.lanes.clear();
@@ -383,19 +489,22 @@ impl Distributor {
                     while self.transmit() > 0 {}
                     return;
                 }
-                Polled::Waiting | Polled::Idle | Polled::Finished => {
-                    if self.idler.wait() == Next::Sleep {
-                        // Nobody rings when a ring has room again.
-                        let rings = self.parts.rings && self.is_empty();
+                polled @ (Polled::Waiting | Polled::Idle | Polled::Finished) => {
+                    // At its end it has no reason to be busy.
+                    if self.idler.wait() == Next::Sleep || polled == Polled::Finished {
+                        // Nobody rings when a ring has room again, nor where nobody is to sleep.
+                        let rings = self.parts.rings && self.is_empty() && self.parts.idle.sleeps();
                         let Self { parts, .. } = &mut self;
                         let DistributorParts {
                             sleeper,
                             outgoing,
+                            queued,
                             rx,
                             ..
                         } = parts;
                         idle::sleep(sleeper, rings, || {
                             outgoing.iter_mut().any(|ring| !ring.is_empty())
+                                || !queued.is_empty()
                                 || rx.iter_mut().any(|queue| queue.has_frames())
                         });
                     }
@@ -406,11 +515,8 @@ impl Distributor {
 }
 
 impl Drop for Distributor {
-    /// Frames that were never handed over are counted as if their ring were full.
     fn drop(&mut self) {
-        let pending: usize = self.parts.lanes.iter().map(|lane| lane.pending.len()).sum();
-        let left = pending + self.inbound.len();
-        self.counters.add(DistributorCounter::RingFull, left as u64);
+        self.let_go();
     }
 }
 

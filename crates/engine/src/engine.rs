@@ -1,5 +1,6 @@
 //! An engine, before and while it runs.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use thiserror::Error;
 use crate::builder::Builder;
 use crate::control::Control;
 use crate::distributor::Distributor;
+use crate::lifecycle::{Lifecycle, Shared, Threading, clear_queues, spawn_distributor};
 use crate::report::{EngineReport, Monitor};
 use crate::worker::Worker;
 
@@ -69,7 +71,7 @@ pub struct Engine {
     pub(crate) workers: Vec<Worker>,
     pub(crate) distributors: Vec<Distributor>,
     pub(crate) control: Control,
-    pub(crate) doorbells: Vec<Doorbell>,
+    pub(crate) lifecycle: Lifecycle,
     pub(crate) monitor: Monitor,
     pub(crate) events: Events,
     pub(crate) warnings: Vec<Warning>,
@@ -78,14 +80,19 @@ pub struct Engine {
 /// An engine's objects, for an embedder that polls them from threads of its own.
 ///
 /// Each [`Worker`] and each [`Distributor`] is polled by one thread at a time; [`Control`] every
-/// few milliseconds.
+/// few milliseconds, or when it says. The distributors of NICs that are created or enabled later
+/// come from [`Lifecycle::take_distributors`]; that of a NIC that is removed is
+/// [finished](crate::Polled::Finished), and then dropped.
 pub struct Parts {
     /// The workers.
     pub workers: Vec<Worker>,
     /// The distributors.
     pub distributors: Vec<Distributor>,
-    /// The control plane's share.
+    /// The control plane's share. Without it no NIC can be created any more, and none is seen
+    /// through its removal.
     pub control: Control,
+    /// Creates and removes NICs.
+    pub lifecycle: Lifecycle,
     /// Reads the counters.
     pub monitor: Monitor,
     /// What happened.
@@ -99,18 +106,23 @@ impl Engine {
     }
 
     /// The NIC of this number.
-    pub fn nic(&self, id: NicId) -> Option<&Nic> {
-        self.monitor.nics.get(usize::from(id.0))
+    pub fn nic(&self, id: NicId) -> Option<Nic> {
+        self.lifecycle.nic(id)
     }
 
     /// All NICs, by number.
-    pub fn nics(&self) -> &[Nic] {
-        &self.monitor.nics
+    pub fn nics(&self) -> Vec<Nic> {
+        self.lifecycle.nics()
+    }
+
+    /// Creates and removes NICs, now and while the engine runs.
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
     }
 
     /// The frame pool: frames that an embedder sends in come from here best.
     pub fn pool(&self) -> &Pool {
-        &self.monitor.pool
+        self.monitor.pool()
     }
 
     /// What works, but not as well as it could.
@@ -124,18 +136,31 @@ impl Engine {
     /// # Errors
     /// [`StartError`] if the system has no thread; those already started are stopped again.
     pub fn start(self) -> Result<Running, StartError> {
+        let Self {
+            workers,
+            mut distributors,
+            control,
+            lifecycle,
+            monitor,
+            events,
+            warnings: _,
+        } = self;
         let mut running = Running {
-            monitor: self.monitor,
-            events: self.events,
-            doorbells: self.doorbells,
-            stop: Arc::default(),
-            workers_gone: Arc::default(),
+            shared: Arc::clone(monitor.shared()),
+            lifecycle,
+            monitor,
+            events,
+            threading: Threading {
+                stop: Arc::default(),
+                workers_gone: Arc::default(),
+            },
             control_stop: Arc::default(),
             workers: Vec::new(),
-            distributors: Vec::new(),
             control: None,
         };
-        spawn_all(&mut running, self.control, self.workers, self.distributors)?;
+        let threading = running.threading.clone();
+        distributors.extend(running.shared.roster().run_threads(threading));
+        spawn_all(&mut running, control, workers, distributors)?;
         Ok(running)
     }
 
@@ -145,6 +170,7 @@ impl Engine {
             workers: self.workers,
             distributors: self.distributors,
             control: self.control,
+            lifecycle: self.lifecycle,
             monitor: self.monitor,
             events: self.events,
         }
@@ -162,23 +188,25 @@ fn spawn_all(
     let stop = Arc::clone(&running.control_stop);
     running.control = Some(spawn("control".to_owned(), move || control.run(&stop))?);
     for worker in workers {
-        let stop = Arc::clone(&running.stop);
+        let stop = Arc::clone(&running.threading.stop);
         let name = format!("worker-{}", worker.id().0);
         running
             .workers
             .push(spawn(name, move || worker.run(&stop))?);
     }
     for distributor in distributors {
-        let (stop, gone) = (Arc::clone(&running.stop), Arc::clone(&running.workers_gone));
-        let name = format!("distributor-{}", distributor.nic());
-        running
-            .distributors
-            .push(spawn(name, move || distributor.run(&stop, &gone))?);
+        let thread = spawn_distributor(distributor, running.threading.clone());
+        // The distributor goes with the error.
+        let thread = thread.map_err(|failed| failed.0)?;
+        running.shared.roster().threads.push(thread);
     }
     Ok(())
 }
 
-fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+pub(crate) fn spawn(
+    name: String,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
     thread::Builder::new()
         .name(name.clone())
         .spawn(run)
@@ -187,23 +215,26 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle
 
 /// An engine that runs. Dropping it stops it.
 pub struct Running {
+    shared: Arc<Shared>,
+    lifecycle: Lifecycle,
     monitor: Monitor,
     events: Events,
-    doorbells: Vec<Doorbell>,
-    /// Distributors take nothing more from their links; workers end with their rings.
-    stop: Arc<AtomicBool>,
-    /// Distributors have nothing more to send.
-    workers_gone: Arc<AtomicBool>,
+    threading: Threading,
     control_stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
-    distributors: Vec<JoinHandle<()>>,
     control: Option<JoinHandle<()>>,
 }
 
 impl Running {
     /// The NIC of this number.
-    pub fn nic(&self, id: NicId) -> Option<&Nic> {
-        self.monitor.nics.get(usize::from(id.0))
+    pub fn nic(&self, id: NicId) -> Option<Nic> {
+        self.lifecycle.nic(id)
+    }
+
+    /// Creates and removes NICs. A clone can be used from any thread; once the engine has stopped,
+    /// no NIC can be created or enabled.
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
     }
 
     /// What happened. A clone can be read after the engine has stopped.
@@ -221,7 +252,8 @@ impl Running {
         self.monitor.clone()
     }
 
-    /// Whether every link is at its end, and everything from it handed over.
+    /// Whether the link of every NIC that is there now is at its end, and everything from it handed
+    /// over; a link that was never opened is at its end. The engine goes on until it is stopped.
     pub fn finished(&self) -> bool {
         self.monitor.links_finished()
     }
@@ -252,29 +284,37 @@ impl Running {
     }
 
     fn halt(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        self.doorbells.iter().for_each(Doorbell::ring);
-        join(&mut self.workers);
-        self.workers_gone.store(true, Ordering::Release);
-        join(&mut self.distributors);
+        self.shared.roster().stop();
+        self.threading.stop.store(true, Ordering::Release);
+        self.shared.wiring.bells.iter().for_each(Doorbell::ring);
+        let mut panics = join(self.workers.drain(..));
+        self.threading.workers_gone.store(true, Ordering::Release);
+        let threads = std::mem::take(&mut self.shared.roster().threads);
+        panics.extend(join(threads.into_iter().map(|thread| thread.handle)));
         self.control_stop.store(true, Ordering::Release);
-        if let Some(control) = &self.control {
-            control.thread().unpark();
-        }
-        join(&mut self.control.take().into_iter().collect());
-    }
-}
-
-/// Waits for threads. If one has panicked it is not a handler's doing (that is caught) but a link's
-/// or ours, and is passed on unless we are unwinding already.
-fn join(threads: &mut Vec<JoinHandle<()>>) {
-    for thread in threads.drain(..) {
-        if let Err(panic) = thread.join()
+        self.shared.bell.ring();
+        panics.extend(join(self.control.take()));
+        // What a link or a frame does when it is dropped is not done under the lock.
+        let links = self.shared.roster().close_links();
+        drop(links);
+        self.lifecycle.nics().iter().for_each(clear_queues);
+        panics.append(&mut self.shared.roster().panics);
+        // A panic is not a handler's doing (that is caught) but a link's or ours: it is passed on,
+        // unless we are unwinding already.
+        if let Some(panic) = panics.into_iter().next()
             && !thread::panicking()
         {
             std::panic::resume_unwind(panic);
         }
     }
+}
+
+/// Waits for threads; returns what they panicked with.
+fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) -> Vec<Box<dyn Any + Send>> {
+    threads
+        .into_iter()
+        .filter_map(|thread| thread.join().err())
+        .collect()
 }
 
 impl Drop for Running {

@@ -9,7 +9,7 @@ use corelane_frame::{Burst, Pool, PoolCache};
 use corelane_sync::doorbell::Doorbell;
 use corelane_wire::MacAddr;
 
-/// A link that has not been opened: what a NIC is built on.
+/// What a NIC is built on.
 pub trait Link: Send {
     /// The name for messages and reports (a device or file name).
     fn name(&self) -> &str;
@@ -22,12 +22,21 @@ pub trait Link: Send {
     /// The largest network packet the link takes, in bytes, without the Ethernet header.
     fn mtu(&self) -> usize;
 
+    /// Whether the link gives back what it is sent, and has nobody at its other end.
+    fn is_loopback(&self) -> bool {
+        false
+    }
+
     /// Opens the link and returns its queues, at least one. The engine polls each receive queue
     /// from one thread and each transmit queue from one thread.
     ///
+    /// A link is opened when its NIC is first enabled, and stays open until the NIC is removed;
+    /// then the queues are dropped first and the link last.
+    ///
     /// # Errors
-    /// What went wrong and with what, in words for the user.
-    fn open(self: Box<Self>, pool: &Pool) -> Result<Queues, LinkError>;
+    /// What went wrong and with what, in words for the user. The link is then as it was before and
+    /// may be tried again. To open an open link is an error ([`LinkError::already_open`]).
+    fn open(&mut self, pool: &Pool) -> Result<Queues, LinkError>;
 }
 
 /// The two halves of an open link.
@@ -104,6 +113,11 @@ impl LinkError {
             link: link.into(),
             what: what.into(),
         }
+    }
+
+    /// The link of this name is open, and can be opened only once.
+    pub fn already_open(link: impl Into<String>) -> Self {
+        Self::new(link, "it is open already")
     }
 
     /// The name of the link.

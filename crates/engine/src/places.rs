@@ -25,6 +25,12 @@ impl Places {
         self.len += usize::from(it_is);
     }
 
+    /// How many there are.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = u8> {
         self.places[..self.len.min(BURST)].iter().copied()

@@ -9,13 +9,14 @@ use corelane_sync::alloc_count;
 use corelane_sync::counters::CounterReader;
 
 use crate::distributor::{DistributorCounter, DistributorStatus};
-use crate::worker::{WorkerCounter, WorkerId, WorkerStatus};
+use crate::lifecycle::Shared;
+use crate::worker::{WorkerCounter, WorkerId};
 
 /// The state of an engine's counters. Read while frames are moving, its parts are from slightly
 /// different moments.
 #[derive(Clone, Debug)]
 pub struct EngineReport {
-    /// Each NIC.
+    /// Each NIC that is there, by number.
     pub nics: Vec<NicReport>,
     /// Each worker.
     pub workers: Vec<WorkerReport>,
@@ -102,11 +103,9 @@ pub struct DistributorReport {
 /// Reads an engine's counters, from any thread.
 #[derive(Clone)]
 pub struct Monitor {
-    pub(crate) nics: Vec<Nic>,
-    pub(crate) workers: Vec<WorkerMonitor>,
-    pub(crate) distributors: Vec<DistributorMonitor>,
-    pub(crate) pool: Pool,
-    pub(crate) counts_allocations: bool,
+    shared: Arc<Shared>,
+    workers: Arc<[WorkerMonitor]>,
+    counts_allocations: bool,
 }
 
 #[derive(Clone)]
@@ -114,7 +113,6 @@ pub(crate) struct WorkerMonitor {
     pub(crate) id: WorkerId,
     pub(crate) core: Option<usize>,
     pub(crate) counters: CounterReader<WorkerCounter>,
-    pub(crate) status: Arc<WorkerStatus>,
 }
 
 #[derive(Clone)]
@@ -128,28 +126,37 @@ pub(crate) struct DistributorMonitor {
 }
 
 impl Monitor {
-    pub(crate) fn new(nics: Vec<Nic>, pool: Pool) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, workers: Vec<WorkerMonitor>) -> Self {
         Self {
-            nics,
-            workers: Vec::new(),
-            distributors: Vec::new(),
-            pool,
+            shared,
+            workers: workers.into(),
             counts_allocations: alloc_count::installed(),
         }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.shared.wiring.pool
+    }
+
     /// The counters as they are now.
     pub fn report(&self) -> EngineReport {
+        let (nics, distributors) = {
+            let roster = self.shared.roster();
+            (roster.nics(), roster.monitors())
+        };
         // What comes later on a frame's way is read first, so that nothing seems to have arrived
         // that was not sent.
-        let nics: Vec<NicReport> = self.nics.iter().map(nic_report).collect();
+        let nics: Vec<NicReport> = nics.iter().map(nic_report).collect();
         let workers = self
             .workers
             .iter()
             .map(|worker| self.worker_report(worker))
             .collect();
-        let distributors: Vec<DistributorReport> = self
-            .distributors
+        let distributors: Vec<DistributorReport> = distributors
             .iter()
             .map(|d| self.distributor_report(d))
             .collect();
@@ -157,9 +164,12 @@ impl Monitor {
             .iter()
             .map(|distributor| {
                 let nic = nics.iter().find(|nic| nic.id == distributor.nic);
-                let received = nic.map_or(0, |nic| nic.totals.received);
+                // What the NIC looped back to itself did not come from the link.
+                let (received, looped) =
+                    nic.map_or((0, 0), |nic| (nic.totals.received, nic.totals.looped));
                 distributor
                     .taken
+                    .saturating_add(looped)
                     .saturating_sub(distributor.ring_full)
                     .saturating_sub(received)
             })
@@ -168,18 +178,15 @@ impl Monitor {
             nics,
             workers,
             distributors,
-            pool: self.pool.stats(),
+            pool: self.pool().stats(),
             in_flight,
         }
     }
 
-    /// Whether every link is at its end, and everything from it handed over.
+    /// Whether the link of every NIC that is there now is at its end, and everything from it handed
+    /// over; a link that was never opened is at its end.
     pub fn links_finished(&self) -> bool {
-        let distributors = self.distributors.iter().map(|d| &d.status.finished);
-        let workers = self.workers.iter().map(|w| &w.status.queues_ended);
-        distributors
-            .chain(workers)
-            .all(|ended| ended.load(Ordering::Acquire))
+        self.shared.roster().links_finished()
     }
 
     /// `value` if allocations are counted at all.

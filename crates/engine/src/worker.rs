@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use corelane_frame::{Burst, Frame, PoolCache};
-use corelane_stack::{Event, EventSender, Handler, NicDatapath, PacketBurst};
+use corelane_frame::{Burst, PoolCache};
+use corelane_stack::{Event, EventSender};
 use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::Sleeper;
-use corelane_sync::ring::Consumer;
 
 use crate::allocations::Allocations;
+use crate::command::{Command, CommandEnd, Returned};
 use crate::cores;
 use crate::idle::{self, Idle, Idler, Next};
-use crate::link::{LinkError, RxQueue, RxStatus};
-use crate::node::{self, LinkOutput, Outlet};
+use crate::link::LinkError;
+use crate::node::{self, Quiet, Stages, Traced};
+use crate::port::{Port, Ports};
+use crate::trace::{Actor, Tracer};
 
 /// The number of a worker in its engine, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,74 +45,19 @@ impl CounterKey for WorkerCounter {
     }
 }
 
-/// Where a worker's frames come from.
-pub(crate) enum Source {
-    /// From a distributor.
-    Ring(Consumer<Frame>),
-    /// From a receive queue of the worker's own.
-    Queue {
-        queue: Box<dyn RxQueue>,
-        /// Whether it rings the worker when frames arrive.
-        rings: bool,
-    },
-    /// At its end.
-    Ended,
-}
-
-/// One NIC as one worker serves it.
-pub(crate) struct Port {
-    source: Source,
-    nic: NicDatapath,
-    output: LinkOutput,
-}
-
-impl Port {
-    pub(crate) fn new(source: Source, nic: NicDatapath, outlet: Outlet) -> Self {
-        Self {
-            source,
-            nic,
-            output: LinkOutput::new(outlet),
-        }
-    }
-
-    /// Takes what there is, up to a burst.
-    fn receive(&mut self, cache: &mut PoolCache, burst: &mut Burst) -> Result<(), LinkError> {
-        match &mut self.source {
-            Source::Ring(ring) => {
-                if ring.pop_burst(burst) == 0 && ring.is_closed() && ring.is_empty() {
-                    self.source = Source::Ended;
-                }
-                Ok(())
-            }
-            Source::Queue { queue, .. } => {
-                let status = queue.rx_burst(cache, burst);
-                let nic = self.nic.id();
-                burst.iter_mut().for_each(|frame| frame.set_nic(nic.0));
-                if status
-                    .as_ref()
-                    .map_or(true, |status| *status == RxStatus::Finished)
-                {
-                    self.source = Source::Ended;
-                }
-                status.map(drop)
-            }
-            Source::Ended => Ok(()),
-        }
-    }
-}
-
 /// Everything a worker is made from.
 pub(crate) struct WorkerParts {
     pub(crate) id: WorkerId,
     pub(crate) core: Option<usize>,
-    pub(crate) ports: Vec<Port>,
+    pub(crate) ports: Ports,
+    pub(crate) commands: CommandEnd,
     pub(crate) cache: PoolCache,
-    pub(crate) handler: Box<dyn Handler>,
+    pub(crate) stages: Stages,
+    pub(crate) tracer: Option<Box<dyn Tracer>>,
     pub(crate) sleeper: Sleeper,
     pub(crate) idle: Idle,
     pub(crate) crowded: bool,
     pub(crate) events: EventSender,
-    pub(crate) status: Arc<WorkerStatus>,
 }
 
 /// A worker: it owns its end of the rings, its handler and its counters, and shares nothing that
@@ -120,71 +67,168 @@ pub(crate) struct WorkerParts {
 /// has threads takes them by [`Engine::into_workers`](crate::Engine::into_workers) and calls
 /// [`poll`](Self::poll) from a thread each.
 pub struct Worker {
-    id: WorkerId,
     core: Option<usize>,
-    ports: Vec<Port>,
-    cache: PoolCache,
-    handler: Box<dyn Handler>,
+    ports: Ports,
+    commands: CommandEnd,
+    context: Context,
     sleeper: Sleeper,
     idler: Idler,
-    events: EventSender,
-    counters: CounterWriter<WorkerCounter>,
-    /// The burst in work, kept between polls so that it need not be made anew.
-    burst: Burst,
-    packets: Box<PacketBurst>,
-    panics: Vec<node::HandlerPanic>,
     times: Times,
     started: bool,
+    /// Whether receive queues of its own are to be polled no more.
+    stopping: bool,
     /// Polls without work since the last one with.
     empty: u32,
-    status: Arc<WorkerStatus>,
 }
 
-/// What others may know of a worker.
-#[derive(Default)]
-pub(crate) struct WorkerStatus {
-    /// It has no receive queue of its own that is not at its end.
-    pub(crate) queues_ended: AtomicBool,
+/// What a worker has for all its ports.
+struct Context {
+    id: WorkerId,
+    cache: PoolCache,
+    /// The burst in work, kept between polls so that it need not be made anew.
+    burst: Burst,
+    stages: Stages,
+    tracer: Option<Box<dyn Tracer>>,
+    counters: CounterWriter<WorkerCounter>,
+    events: EventSender,
 }
 
 /// Empty polls after which a worker keeps no free slots.
 const FLUSH_AFTER: u32 = 64;
 
+impl Port {
+    /// Takes a burst from the link through the stages, and what the NIC has queued itself. Returns
+    /// how many frames there were.
+    #[inline]
+    fn poll(&mut self, context: &mut Context) -> usize {
+        let received = self.receive(&mut context.cache, &mut context.burst);
+        let mut frames = context.burst.len();
+        if frames > 0 {
+            self.deliver(context);
+        } else {
+            self.nic.refresh();
+        }
+        if let Err(error) = received {
+            self.report(&error, &context.events);
+        }
+        if self.has_queued() {
+            frames += self.poll_queued(context);
+        }
+        self.settle();
+        frames
+    }
+
+    /// The frames that the NIC has queued itself.
+    #[inline(never)]
+    fn poll_queued(&mut self, context: &mut Context) -> usize {
+        let mut frames = self.take_outbound();
+        if frames > 0 {
+            self.send(context);
+        }
+        self.take_looped(&mut context.burst);
+        frames += context.burst.len();
+        if !context.burst.is_empty() {
+            self.deliver(context);
+        }
+        frames
+    }
+
+    /// Takes the burst in work through the stages.
+    #[inline]
+    fn deliver(&mut self, context: &mut Context) {
+        let Context {
+            id,
+            burst,
+            stages,
+            tracer,
+            counters,
+            ..
+        } = context;
+        let frames = burst.len();
+        let (nic, output) = (&mut self.nic, &mut self.output);
+        let bytes = match tracer {
+            None => node::deliver_network_packets(burst, stages, nic, output, &mut Quiet),
+            Some(tracer) => {
+                let mut traced = Traced {
+                    tracer: &mut **tracer,
+                    actor: Actor::Worker(*id),
+                    nic: nic.id(),
+                };
+                node::deliver_network_packets(burst, stages, nic, output, &mut traced)
+            }
+        };
+        counters.add(WorkerCounter::Packets, frames as u64);
+        counters.add(WorkerCounter::Bytes, bytes);
+        self.send(context);
+        context.cache.recycle_burst(&mut context.burst);
+        for message in context.stages.panics.drain(..) {
+            context.counters.add(WorkerCounter::HandlerPanics, 1);
+            context.events.send(Event::HandlerPanicked {
+                worker: context.id.0,
+                message,
+            });
+        }
+    }
+
+    /// Sends what is in line.
+    #[inline]
+    fn send(&mut self, context: &mut Context) {
+        let (cache, counters) = (&mut context.cache, &mut self.nic.counters);
+        let sent = match &mut context.tracer {
+            None => self.output.flush(cache, counters, &mut Quiet),
+            Some(tracer) => {
+                let mut traced = Traced {
+                    tracer: &mut **tracer,
+                    actor: Actor::Worker(context.id),
+                    nic: self.nic.id(),
+                };
+                let counters = &mut self.nic.counters;
+                self.output.flush(cache, counters, &mut traced)
+            }
+        };
+        if let Err(error) = sent {
+            self.report(&error, &context.events);
+        }
+    }
+
+    #[cold]
+    fn report(&self, error: &LinkError, events: &EventSender) {
+        events.send(Event::LinkFailed {
+            nic: self.id(),
+            error: error.to_string(),
+        });
+    }
+}
+
 impl Worker {
     pub(crate) fn new(parts: WorkerParts) -> (Self, CounterReader<WorkerCounter>) {
         let (writer, reader) = counters();
-        let has_queue = parts
-            .ports
-            .iter()
-            .any(|p| matches!(p.source, Source::Queue { .. }));
-        parts
-            .status
-            .queues_ended
-            .store(!has_queue, Ordering::Release);
         let worker = Self {
-            id: parts.id,
             core: parts.core,
             ports: parts.ports,
-            cache: parts.cache,
-            handler: parts.handler,
+            commands: parts.commands,
+            context: Context {
+                id: parts.id,
+                cache: parts.cache,
+                burst: Burst::new(),
+                stages: parts.stages,
+                tracer: parts.tracer,
+                counters: writer,
+                events: parts.events,
+            },
             sleeper: parts.sleeper,
             idler: Idler::new(parts.idle, parts.crowded),
-            events: parts.events,
-            counters: writer,
-            burst: Burst::new(),
-            packets: Box::default(),
-            panics: Vec::new(),
             times: Times::default(),
             started: false,
+            stopping: false,
             empty: 0,
-            status: parts.status,
         };
         (worker, reader)
     }
 
     /// The number.
     pub fn id(&self) -> WorkerId {
-        self.id
+        self.context.id
     }
 
     /// The core it is to run on, if any.
@@ -195,101 +239,83 @@ impl Worker {
     /// Takes one burst from each input through all stages. Returns how many frames that were; 0
     /// means there was nothing to do.
     ///
-    /// It does not block, lock or allocate, whatever the handler does aside.
+    /// It does not block, lock or allocate, whatever the handler does aside. Where NICs were
+    /// created or removed since the last poll, it begins or ceases to serve them first.
     #[inline(never)]
     pub fn poll(&mut self) -> usize {
         if !self.started {
             self.start();
         }
-        self.times.begin_poll(&mut self.counters);
+        if !self.commands.is_empty() {
+            self.obey();
+        }
+        let counters = &mut self.context.counters;
+        self.times.begin_poll(counters);
         let allocations = Allocations::begin();
         let mut frames = 0;
-        for port in 0..self.ports.len() {
-            frames += self.poll_port(port);
+        for port in &mut self.ports {
+            frames += port.poll(&mut self.context);
         }
-        self.counters.add(WorkerCounter::Polls, 1);
+        let counters = &mut self.context.counters;
+        counters.add(WorkerCounter::Polls, 1);
         if frames == 0 {
-            self.counters.add(WorkerCounter::EmptyPolls, 1);
-            self.found_nothing();
+            counters.add(WorkerCounter::EmptyPolls, 1);
+            // After many polls without work the worker gives its free slots back to the pool, so
+            // that a link that waits for them gets them.
+            self.empty = self.empty.saturating_add(1);
+            if self.empty == FLUSH_AFTER {
+                self.context.cache.flush();
+            }
         } else {
             self.empty = 0;
         }
-        allocations.end(
-            &mut self.counters,
-            WorkerCounter::Allocations,
-            WorkerCounter::Frees,
-        );
-        self.times.end_poll(frames > 0, &mut self.counters);
+        let counters = &mut self.context.counters;
+        allocations.end(counters, WorkerCounter::Allocations, WorkerCounter::Frees);
+        self.times.end_poll(frames > 0, counters);
         frames
     }
 
-    fn poll_port(&mut self, index: usize) -> usize {
-        let Some(port) = self.ports.get_mut(index) else {
-            return 0;
-        };
-        let received = port.receive(&mut self.cache, &mut self.burst);
-        let frames = self.burst.len();
-        let mut sent = Ok(());
-        if frames > 0 {
-            let bytes = node::deliver_network_packets(
-                &mut self.burst,
-                &mut self.packets,
-                &mut port.nic,
-                &mut *self.handler,
-                &mut port.output,
-                &mut self.panics,
-            );
-            sent = port.output.flush(&mut self.cache, &mut port.nic.counters);
-            self.cache.recycle_burst(&mut self.burst);
-            self.counters.add(WorkerCounter::Packets, frames as u64);
-            self.counters.add(WorkerCounter::Bytes, bytes);
-        }
-        if frames == 0 {
-            port.nic.refresh();
-        }
-        let nic = port.nic.id();
-        for error in [received.err(), sent.err()].into_iter().flatten() {
-            self.events.send(Event::LinkFailed {
-                nic,
-                error: error.to_string(),
-            });
-        }
-        for message in self.panics.drain(..) {
-            self.counters.add(WorkerCounter::HandlerPanics, 1);
-            self.events.send(Event::HandlerPanicked {
-                worker: self.id.0,
-                message,
-            });
-        }
-        frames
-    }
-
-    /// After many polls without work the worker gives its free slots back to the pool, so that a
-    /// link that waits for them gets them.
-    fn found_nothing(&mut self) {
-        self.empty = self.empty.saturating_add(1);
-        if self.empty == FLUSH_AFTER {
-            self.cache.flush();
-        }
-        if !self.status.queues_ended.load(Ordering::Relaxed) {
-            let any = self
-                .ports
-                .iter()
-                .any(|p| matches!(p.source, Source::Queue { .. }));
-            self.status.queues_ended.store(!any, Ordering::Release);
+    /// Begins to serve NICs, and ceases to.
+    #[cold]
+    fn obey(&mut self) {
+        while let Some(command) = self.commands.next() {
+            match command {
+                Command::AddPort { mut port, mut room } => {
+                    if self.stopping {
+                        port.end_queue();
+                    }
+                    // What the thread's first use of it allocates is allocated here.
+                    port.nic.load();
+                    room.append(&mut self.ports);
+                    room.push(port);
+                    let before = std::mem::replace(&mut self.ports, room);
+                    self.commands.give_up(Returned::Room(before));
+                }
+                Command::RemovePort(nic) => {
+                    let at = self.ports.iter().position(|port| port.id() == nic);
+                    if let Some(at) = at {
+                        let mut port = self.ports.remove(at);
+                        // What the NIC had to say at the end.
+                        while port.take_outbound() > 0 {
+                            port.send(&mut self.context);
+                        }
+                        port.nic.quiesce();
+                        self.commands.give_up(Returned::Port(port));
+                    }
+                }
+            }
         }
     }
 
-    /// Whether every input is at its end: nothing will come any more.
+    /// Whether every input it has is at its end: nothing will come any more, unless a NIC is
+    /// created.
     pub fn is_finished(&self) -> bool {
-        self.ports
-            .iter()
-            .all(|port| matches!(port.source, Source::Ended))
+        self.ports.iter().all(|port| port.is_ended())
     }
 
-    /// Whether frames wait in a ring.
+    /// Whether there is something to do.
     pub fn has_work(&mut self) -> bool {
-        has_work(&mut self.ports)
+        has_work(&mut self.commands, &mut self.ports)
     }
 
     /// Holds no snapshot and no free slots until the next poll. To be called before the polling
@@ -297,53 +323,52 @@ impl Worker {
     /// then not kept for this worker.
     pub fn quiesce(&mut self) {
         self.ports.iter_mut().for_each(|port| port.nic.quiesce());
-        self.cache.flush();
+        self.context.cache.flush();
     }
 
-    /// Polls until all inputs are at their end or, once `stop` is set, until the rings are empty
-    /// and closed.
+    /// Polls until `stop` is set and the rings are empty and closed.
     pub(crate) fn run(mut self, stop: &Arc<AtomicBool>) {
-        let name = format!("worker-{}", self.id.0);
-        cores::pin(name, self.core, &self.events);
-        let mut stopping = false;
+        let name = format!("worker-{}", self.id().0);
+        cores::pin(name, self.core, &self.context.events);
         loop {
-            if !stopping && stop.load(Ordering::Acquire) {
-                stopping = true;
-                self.end_queues();
+            if !self.stopping && stop.load(Ordering::Acquire) {
+                self.stopping = true;
+                self.ports.iter_mut().for_each(|port| port.end_queue());
             }
             if self.poll() > 0 {
                 self.idler.worked();
-            } else if self.is_finished() {
+                continue;
+            }
+            let finished = self.is_finished();
+            if finished && self.stopping {
                 break;
-            } else if self.idler.wait() == Next::Sleep {
+            }
+            // Without an input there is nothing to poll for, however busy it is to be otherwise.
+            if self.idler.wait() == Next::Sleep || finished {
                 self.quiesce();
-                let rung = self.ports.iter().all(Port::rings);
-                let Self { sleeper, ports, .. } = &mut self;
-                idle::sleep(sleeper, rung, || has_work(ports));
+                let rung = self.ports.iter().all(|port| port.rings());
+                let Self {
+                    sleeper,
+                    commands,
+                    ports,
+                    stopping,
+                    ..
+                } = &mut self;
+                let told = || !*stopping && stop.load(Ordering::Acquire);
+                let awake = || has_work(commands, ports) || told();
+                idle::sleep(sleeper, rung, awake);
             }
         }
         self.quiesce();
-        self.times.settle(&mut self.counters);
-        let Self {
-            id,
-            handler,
-            events,
-            ..
-        } = self;
-        if let Err(message) = node::catch_panic(|| drop(handler)) {
+        self.times.settle(&mut self.context.counters);
+        let Context {
+            id, stages, events, ..
+        } = self.context;
+        if let Err(message) = node::catch_panic(|| drop(stages.handler)) {
             events.send(Event::HandlerPanicked {
                 worker: id.0,
                 message,
             });
-        }
-    }
-
-    /// Polls no receive queue of its own any more; rings end when their distributor lets go.
-    fn end_queues(&mut self) {
-        for port in &mut self.ports {
-            if matches!(port.source, Source::Queue { .. }) {
-                port.source = Source::Ended;
-            }
         }
     }
 
@@ -356,6 +381,10 @@ impl Worker {
             port.nic.load();
         }
     }
+}
+
+fn has_work(commands: &mut CommandEnd, ports: &mut [Box<Port>]) -> bool {
+    commands.is_ready() || ports.iter_mut().any(|port| port.has_work())
 }
 
 /// How long a worker was busy and how long idle.
@@ -407,24 +436,6 @@ impl Times {
         };
         if let Some(before) = self.counted_to.replace(now) {
             counters.add(counter, now.duration_since(before).as_nanos() as u64);
-        }
-    }
-}
-
-fn has_work(ports: &mut [Port]) -> bool {
-    ports.iter_mut().any(|port| match &mut port.source {
-        Source::Ring(ring) => !ring.is_empty() || ring.is_closed(),
-        Source::Queue { queue, .. } => queue.has_frames(),
-        Source::Ended => false,
-    })
-}
-
-impl Port {
-    /// Whether the worker is rung when there is work.
-    fn rings(&self) -> bool {
-        match self.source {
-            Source::Ring(_) | Source::Ended => true,
-            Source::Queue { rings, .. } => rings,
         }
     }
 }

@@ -24,8 +24,8 @@
 //! use corelane_io::memory::{MemoryConfig, memory_link};
 //!
 //! let pool = Pool::new(PoolConfig { slots: 256, ..PoolConfig::default() })?;
-//! let (link, mut peer) = memory_link(MemoryConfig::default())?;
-//! let mut queues = Box::new(link).open(&pool)?;
+//! let (mut link, mut peer) = memory_link(MemoryConfig::default())?;
+//! let mut queues = link.open(&pool)?;
 //!
 //! let mut cache = pool.cache();
 //! let mut burst = Burst::new();

@@ -31,10 +31,10 @@ fn a_capture_through_a_link_is_the_same_capture() -> Result<(), Box<dyn std::err
         huge_pages: HugePages::Off,
         ..PoolConfig::default()
     })?;
-    let link = PcapLink::new(capture)
+    let mut link = PcapLink::new(capture)
         .with_name("wan")
         .with_output(PcapTx::create(&output)?);
-    let mut queues = Box::new(link).open(&pool)?;
+    let mut queues = link.open(&pool)?;
     let mut cache = pool.cache();
     let mut burst = Burst::new();
     loop {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::error::BadAddress;
+
 /// The address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
@@ -33,11 +35,20 @@ impl Family {
     }
 }
 
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
+}
+
 /// An address as the endpoint table keys it: 128 bits, IPv4 in the mapped form `::ffff:a.b.c.d`.
 ///
 /// No IPv6 packet may carry a mapped address (RFC 4291 section 2.5.5.2, RFC 5156 section 2.2); the
 /// input stage refuses those, so the two families cannot meet under one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     /// The upper 64 bits, in host order.
     pub high: u64,
@@ -77,6 +88,27 @@ impl Key {
     #[inline]
     pub const fn family(self) -> Family {
         if self.is_v4() { Family::V4 } else { Family::V6 }
+    }
+
+    /// Whether this is the key of a multicast address.
+    #[inline]
+    pub const fn is_multicast(self) -> bool {
+        if self.is_v4() {
+            self.low as u32 >> 28 == 0xe
+        } else {
+            self.high >> 56 == 0xff
+        }
+    }
+
+    /// Whether this is the key of 255.255.255.255.
+    #[inline]
+    pub const fn is_limited_broadcast(self) -> bool {
+        self.high == 0 && self.low == MAPPED | 0xffff_ffff
+    }
+
+    /// Whether a host can have this address as its own.
+    pub(crate) fn can_be_local(self) -> bool {
+        check_local(self.address()).is_ok()
     }
 
     /// The 128 bits of the key as one number.
@@ -178,6 +210,18 @@ impl Prefix {
         }
     }
 
+    /// The address that reaches all hosts of an IPv4 subnet (RFC 919); None for IPv6, and for
+    /// subnets too small to have one (RFC 3021).
+    pub fn broadcast(self) -> Option<Ipv4Addr> {
+        match self.address {
+            IpAddr::V4(address) if self.len <= 30 => {
+                let hosts = u32::MAX.checked_shr(u32::from(self.len)).unwrap_or(0);
+                Some(Ipv4Addr::from_bits(address.to_bits() | hosts))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether `address` is inside.
     pub fn contains(self, address: IpAddr) -> bool {
         Family::of(address) == Family::of(self.address)
@@ -197,6 +241,17 @@ fn check_mapped(address: IpAddr) -> Result<(), PrefixError> {
 /// address.
 pub(crate) fn is_mapped(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(_)) && Key::from(address).is_v4()
+}
+
+/// Whether `address` can be a host's own (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5).
+pub(crate) fn check_local(address: IpAddr) -> Result<(), BadAddress> {
+    match address {
+        a if a.is_unspecified() => Err(BadAddress::Unspecified),
+        a if a.is_multicast() => Err(BadAddress::Multicast),
+        IpAddr::V4(a) if a.is_broadcast() => Err(BadAddress::Broadcast),
+        a if is_mapped(a) => Err(BadAddress::Mapped),
+        _ => Ok(()),
+    }
 }
 
 /// `key` with all but the first `len` bits cleared.
@@ -367,6 +422,35 @@ mod tests {
         let host: Prefix = "2001:db8::7/128".parse().unwrap();
         assert!(host.contains("2001:db8::7".parse().unwrap()));
         assert!(!host.contains("2001:db8::8".parse().unwrap()));
+    }
+
+    #[test]
+    fn subnets_have_a_broadcast_address() {
+        let broadcast = |text: &str| {
+            let prefix: Prefix = text.parse().unwrap();
+            prefix.broadcast().map(|a| a.to_string())
+        };
+        assert_eq!(broadcast("192.0.2.129/25").unwrap(), "192.0.2.255");
+        assert_eq!(broadcast("10.0.0.1/8").unwrap(), "10.255.255.255");
+        assert_eq!(broadcast("10.0.0.1/30").unwrap(), "10.0.0.3");
+        assert_eq!(broadcast("10.0.0.1/0").unwrap(), "255.255.255.255");
+        for text in ["10.0.0.1/31", "10.0.0.1/32", "2001:db8::1/64"] {
+            assert_eq!(broadcast(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_tell_groups_and_broadcasts() {
+        let key = |text: &str| Key::from(text.parse::<IpAddr>().unwrap());
+        for text in ["224.0.0.1", "239.255.255.255", "ff02::1", "ffff::"] {
+            assert!(key(text).is_multicast(), "{text}");
+        }
+        for text in ["223.255.255.255", "240.0.0.0", "255.255.255.255", "fe80::1"] {
+            assert!(!key(text).is_multicast(), "{text}");
+        }
+        assert!(key("255.255.255.255").is_limited_broadcast());
+        assert!(!key("255.255.255.254").is_limited_broadcast());
+        assert!(!key("::ffff:ffff").is_limited_broadcast());
     }
 
     #[test]

@@ -23,12 +23,15 @@ pub enum NicCounter {
     SentBytes,
     /// Frames that no transmit queue had room for.
     SendDropped,
+    /// Frames taken up that did not come from the link: what the NIC itself sent, looped back. They
+    /// are among the received.
+    Looped,
     /// Frames dropped for this reason.
     Drop(DropReason),
 }
 
 /// The counters that are not drops.
-const FIXED: usize = 8;
+const FIXED: usize = 9;
 
 impl CounterKey for NicCounter {
     const COUNT: usize = FIXED + DropReason::COUNT;
@@ -44,6 +47,7 @@ impl CounterKey for NicCounter {
             Self::Sent => 5,
             Self::SentBytes => 6,
             Self::SendDropped => 7,
+            Self::Looped => 8,
             Self::Drop(reason) => FIXED + reason as usize,
         }
     }
@@ -70,6 +74,8 @@ pub struct NicTotals {
     pub sent_bytes: u64,
     /// Frames that no transmit queue had room for.
     pub send_dropped: u64,
+    /// Frames taken up that the NIC itself sent, looped back; they are among the received.
+    pub looped: u64,
     /// Frames dropped, by reason in the order of [`DropReason::ALL`].
     pub drops: [u64; DropReason::COUNT],
 }
@@ -92,6 +98,7 @@ impl NicTotals {
             sent: value(NicCounter::Sent),
             sent_bytes: value(NicCounter::SentBytes),
             send_dropped: value(NicCounter::SendDropped),
+            looped: value(NicCounter::Looped),
             drops: std::array::from_fn(|i| value(NicCounter::Drop(DropReason::ALL[i]))),
         }
     }
@@ -137,6 +144,7 @@ impl NicTotals {
             sent: f(self.sent, other.sent),
             sent_bytes: f(self.sent_bytes, other.sent_bytes),
             send_dropped: f(self.send_dropped, other.send_dropped),
+            looped: f(self.looped, other.looped),
             drops: std::array::from_fn(|i| f(self.drops[i], other.drops[i])),
         }
     }
@@ -158,6 +166,7 @@ mod tests {
             NicCounter::Sent,
             NicCounter::SentBytes,
             NicCounter::SendDropped,
+            NicCounter::Looped,
         ];
         let drops = DropReason::ALL.iter().map(|r| NicCounter::Drop(*r));
         let indices: HashSet<_> = fixed

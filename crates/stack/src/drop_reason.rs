@@ -45,10 +45,15 @@ drop_reasons! {
     Ip6Version => "ip6_version", "An IPv6 packet whose version is not 6.";
     Ip6PayloadLength => "ip6_payload_length", "The IPv6 payload length is over the frame's.";
     Martian => "martian", "An address that may not be on the wire in this place, such as an IPv4-mapped one.";
+    NicDisabled => "nic_disabled", "The NIC is disabled.";
     InvalidAddress => "invalid_address", "The destination is not an address of the NIC.";
     FragmentUnsupported => "fragment_unsupported", "A fragment: reassembly is not built yet.";
     IcmpTruncated => "icmp_truncated", "The ICMP message is shorter than its header.";
     IcmpChecksum => "icmp_checksum", "The ICMP checksum is wrong.";
+    NdpInvalid => "ndp_invalid", "A neighbor discovery message that RFC 4861 section 7.1 says to discard.";
+    IgmpInvalid => "igmp_invalid", "An IGMP message that is malformed, or whose checksum is wrong.";
+    MldInvalid => "mld_invalid", "An MLD message that is malformed, or that RFC 3810 section 6.2 says to discard.";
+    PuntFull => "punt_full", "A message for the control plane, whose queue is full.";
     TransportTruncated => "transport_truncated", "The transport header or its length field does not fit the packet.";
     HandlerPanicked => "handler_panicked", "The handler panicked over this packet.";
 }

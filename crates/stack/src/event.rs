@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use corelane_wire::MacAddr;
 use crossbeam::channel::{Receiver, Select, Sender, bounded};
 
 use crate::nic::NicId;
@@ -25,6 +26,56 @@ pub enum Event {
         nic: NicId,
         /// The address it had.
         address: IpAddr,
+    },
+    /// A tentative address is unique as far as can be told, and is in use from now on.
+    AddressAssigned {
+        /// The NIC.
+        nic: NicId,
+        /// The address.
+        address: IpAddr,
+    },
+    /// Somebody else has a tentative address, or probes for it too: it was removed.
+    DuplicateAddress {
+        /// The NIC.
+        nic: NicId,
+        /// The address.
+        address: IpAddr,
+        /// The link address of the other side; None if the embedder said so.
+        offender: Option<MacAddr>,
+    },
+    /// Probing an address ended without a result.
+    DadAborted {
+        /// The NIC.
+        nic: NicId,
+        /// The address.
+        address: IpAddr,
+        /// Why.
+        reason: AbortReason,
+    },
+    /// Somebody else says that an address in use is his. Nothing was changed. Told once a second for
+    /// each NIC at most; the counter `address_conflicts` has them all.
+    AddressConflict {
+        /// The NIC.
+        nic: NicId,
+        /// The address.
+        address: IpAddr,
+        /// His link address.
+        offender: MacAddr,
+    },
+    /// A NIC was enabled.
+    NicEnabled {
+        /// The NIC.
+        nic: NicId,
+    },
+    /// A NIC was disabled.
+    NicDisabled {
+        /// The NIC.
+        nic: NicId,
+    },
+    /// A NIC was removed, its link is closed, and no worker has anything of it any more.
+    NicRemoved {
+        /// The NIC.
+        nic: NicId,
     },
     /// A handler panicked; the frame it had is lost and counted, and the worker goes on.
     HandlerPanicked {
@@ -49,6 +100,15 @@ pub enum Event {
     },
 }
 
+/// Why probing an address ended without a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbortReason {
+    /// The address was removed.
+    AddressRemoved,
+    /// The NIC was disabled; the address is probed anew when it is enabled again.
+    NicDisabled,
+}
+
 /// How many events that tell of something wrong are kept for a reader that is slow: beside those
 /// that belong to normal life, so that they are not crowded out.
 const RARE: usize = 256;
@@ -66,10 +126,18 @@ impl EventSender {
     /// counted: a slow reader holds up nothing.
     pub fn send(&self, event: Event) {
         let stream = match event {
-            Event::EndpointClosed { .. } => &self.usual,
-            Event::HandlerPanicked { .. } | Event::LinkFailed { .. } | Event::NotPinned { .. } => {
-                &self.rare
-            }
+            // A million addresses may bring a million of these at once.
+            Event::EndpointClosed { .. }
+            | Event::AddressAssigned { .. }
+            | Event::DadAborted { .. }
+            | Event::AddressConflict { .. } => &self.usual,
+            Event::DuplicateAddress { .. }
+            | Event::NicEnabled { .. }
+            | Event::NicDisabled { .. }
+            | Event::NicRemoved { .. }
+            | Event::HandlerPanicked { .. }
+            | Event::LinkFailed { .. }
+            | Event::NotPinned { .. } => &self.rare,
         };
         if stream.try_send(event).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);

@@ -4,19 +4,27 @@
 //! The two sides are apart. [`Nic`] is the control plane: ordinary calls from any thread,
 //! serialised by one lock per NIC, each publishing a snapshot. [`NicDatapath`] is what a worker
 //! has: it loads a snapshot per burst and looks destinations up in it. What outlives a burst is an
-//! [`EndpointRef`]. What happened comes as [`Event`]s.
+//! [`EndpointRef`]; to send, a [`Route`]. What happened comes as [`Event`]s.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `address`, `range` | addresses, prefixes, the subnets a NIC accepts |
+//! | `nic`, `config` | the handle, and what a NIC is made from |
+//! | `address`, `range`, `broadcast`, `interface_id` | addresses, prefixes, the subnets a NIC accepts, the addresses it gives itself |
 //! | `endpoint` | the endpoint line, its life, references, held temporaries |
 //! | `table` | addresses to endpoints, copy-on-write by page |
-//! | `control` | transactions, source address order, publishing, reclamation |
+//! | `group` | multicast membership, IGMP and MLD |
+//! | `source` | source address selection |
+//! | `control` | transactions, duplicate address detection, timers, source address order, publishing, reclamation |
+//! | `route`, `queue` | sending from outside the workers |
 //! | `datapath` | snapshot, lookup by burst, handlers and packets |
-//! | `drop_reason`, `counters`, `event`, `error` | what is counted, told and refused |
+//! | `drop_reason`, `counters`, `protocol_counters`, `event`, `error` | what is counted, told and refused |
+//! | `clock` | time, real or set by hand |
 #![forbid(unsafe_code)]
 
 mod address;
+mod broadcast;
+mod clock;
+mod config;
 mod control;
 mod counters;
 mod datapath;
@@ -24,12 +32,24 @@ mod drop_reason;
 mod endpoint;
 mod error;
 mod event;
+mod group;
+mod interface_id;
 mod nic;
+mod protocol_counters;
+mod queue;
 mod range;
+mod route;
+mod source;
 mod table;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use address::{AddressConfig, Family, Key, Prefix, PrefixError, PrimaryEndpointBehavior};
-pub use control::{AddressInfo, Transaction};
+pub use clock::{Clock, ManualClock, Time};
+pub use config::{LinkInfo, NdpConfig, NicConfig, NicParts, Protocols};
+pub use control::{AddressInfo, Transaction, Verdict};
 pub use corelane_sync::refs::AddressKind;
 pub use counters::{NicCounter, NicTotals};
 pub use datapath::{
@@ -37,6 +57,14 @@ pub use datapath::{
 };
 pub use drop_reason::DropReason;
 pub use endpoint::EndpointRef;
-pub use error::{AddAddressError, BadAddress, HoldError, RemoveAddressError};
-pub use event::{Event, EventSender, Events, events};
-pub use nic::{Nic, NicId};
+pub use error::{
+    AddAddressError, BadAddress, DuplicateDetectedError, EnableError, HoldError, JoinGroupError,
+    LeaveGroupError, NicGone, RemoveAddressError, RouteError, SendError,
+};
+pub use event::{AbortReason, Event, EventSender, Events, events};
+pub use group::{IgmpVersion, MldVersion};
+pub use interface_id::LinkLocal;
+pub use nic::{GroupInfo, Nic, NicId};
+pub use protocol_counters::ProtocolCounter;
+pub use queue::QueuedFrames;
+pub use route::Route;

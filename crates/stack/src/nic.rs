@@ -6,19 +6,33 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use corelane_frame::{Frame, PoolCache};
+use corelane_sync::refs::AddressKind;
 use corelane_sync::counters::{CounterReader, CounterWriter, counters};
 use corelane_sync::snapshot::Handle;
+use corelane_wire::{MacAddr, NoRoom};
 
-use crate::address::{AddressConfig, Family, Prefix, is_mapped};
-use crate::control::{AddressInfo, Control, Transaction};
+use crate::address::{AddressConfig, Family, Key, Prefix, is_mapped};
+use crate::clock::{Clock, Time};
+use crate::config::{NdpConfig, NicParts, Protocols};
+use crate::control::{self, AddressInfo, Control, Message, Transaction, Verdict};
 use crate::counters::{NicCounter, NicTotals};
 use crate::datapath::{NicDatapath, NicSnapshot};
 use crate::endpoint::{EndpointRef, Endpoints};
-use crate::error::{AddAddressError, HoldError, RemoveAddressError};
-use crate::event::EventSender;
+use crate::error::{
+    AddAddressError, DuplicateDetectedError, EnableError, HoldError, JoinGroupError,
+    LeaveGroupError, NicGone, RemoveAddressError,
+};
+use crate::group::{Groups, GroupsConfig, IgmpVersion, MldVersion, records_per_message};
+use crate::interface_id::LinkLocal;
+use crate::protocol_counters::{ProtocolCounter, ProtocolCounters};
+use crate::queue::{FrameQueue, Queue, QueuedFrames};
 
 /// The number of a NIC in its engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,15 +44,54 @@ impl fmt::Display for NicId {
     }
 }
 
+/// What a NIC is and stays.
+pub(crate) struct Settings {
+    pub(crate) id: NicId,
+    pub(crate) name: String,
+    pub(crate) mac: MacAddr,
+    pub(crate) mtu: usize,
+    pub(crate) is_loopback: bool,
+    pub(crate) protocols: Protocols,
+    /// None if addresses are not probed.
+    pub(crate) ndp: Option<NdpConfig>,
+    pub(crate) link_local: LinkLocal,
+    pub(crate) multicast_loop: bool,
+    igmp: Option<IgmpVersion>,
+    mld: Option<MldVersion>,
+    seed: u64,
+}
+
+impl Settings {
+    /// A NIC's groups, before it has any.
+    pub(crate) fn groups(&self) -> Groups {
+        Groups::new(&GroupsConfig {
+            ipv4: self.protocols.has(Family::V4),
+            ipv6: self.protocols.has(Family::V6),
+            igmp: self.igmp,
+            mld: self.mld,
+            igmp_records: records_per_message(Family::V4, self.mtu),
+            mld_records: records_per_message(Family::V6, self.mtu),
+            seed: self.seed,
+        })
+    }
+}
+
 /// What the handle, the workers and the references of one NIC share.
 pub(crate) struct NicShared {
-    pub(crate) id: NicId,
-    name: String,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) endpoints: Endpoints,
     pub(crate) snapshots: Handle<NicSnapshot>,
+    clock: Clock,
     control: Mutex<Control>,
+    /// Removed: handles and references stay, and nothing can be done with them.
+    gone: AtomicBool,
     /// What each worker counts, and what those count that send for them.
     counters: Mutex<NicCounters>,
+    protocol_counters: ProtocolCounters,
+    /// Where frames come from that no worker makes.
+    frames: Mutex<PoolCache>,
+    pub(crate) outbound: FrameQueue,
+    pub(crate) looped: FrameQueue,
 }
 
 thread_local! {
@@ -63,14 +116,22 @@ impl Drop for InTransaction {
 }
 
 impl NicShared {
+    pub(crate) fn id(&self) -> NicId {
+        self.settings.id
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
     /// The control plane's lock. It would wait for itself for ever inside a transaction of the
     /// same NIC: that is a panic instead.
-    fn control(&self) -> MutexGuard<'_, Control> {
+    pub(crate) fn control(&self) -> MutexGuard<'_, Control> {
         let nested = IN_TRANSACTION.with_borrow(|nics| nics.contains(&std::ptr::from_ref(self)));
         assert!(
             !nested,
             "a control call on NIC '{}' from inside its own transaction: use the transaction",
-            self.name
+            self.settings.name
         );
         // A panic in an embedder's transaction leaves whole changes behind, never half of one.
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
@@ -79,12 +140,100 @@ impl NicShared {
     fn counters(&self) -> MutexGuard<'_, NicCounters> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    pub(crate) fn count(&self, counter: ProtocolCounter) {
+        self.protocol_counters.add(counter);
+    }
+
+    /// A frame with what `write` puts into it; None if there is no free frame, or no room in it.
+    pub(crate) fn make_frame(
+        &self,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, NoRoom>,
+    ) -> Option<Frame> {
+        let mut cache = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        let frame = cache.alloc();
+        // Kept in the cache, free frames would be missing elsewhere.
+        cache.flush();
+        drop(cache);
+        let mut frame = frame?;
+        let len = write(frame.spare_mut()).ok()?;
+        frame.set_len(len).ok()?;
+        frame.set_nic(self.id().0);
+        frame.set_rx_time(self.clock.now().as_nanos());
+        Some(frame)
+    }
+
+    pub(crate) fn copy_frame(&self, frame: &Frame) -> Option<Frame> {
+        let data = frame.data();
+        self.make_frame(|buffer| {
+            let room = buffer.get_mut(..data.len()).ok_or(NoRoom {
+                needed: data.len(),
+                room: 0,
+            })?;
+            room.copy_from_slice(data);
+            Ok(data.len())
+        })
+    }
+
+    pub(crate) fn push_outbound(&self, frame: Frame) -> Result<(), Frame> {
+        self.push(&self.outbound, frame)
+    }
+
+    pub(crate) fn push_looped(&self, frame: Frame) -> Result<(), Frame> {
+        self.push(&self.looped, frame)
+    }
+
+    fn push(&self, queue: &FrameQueue, frame: Frame) -> Result<(), Frame> {
+        queue.push(frame)?;
+        // Nobody empties the queues of a NIC that is gone: either this sees that it is, or the
+        // removal saw the frame.
+        std::sync::atomic::fence(Ordering::SeqCst);
+        if self.is_gone() {
+            queue.clear();
+        }
+        Ok(())
+    }
+
+    /// Sends messages, without the lock. Probes that found no room are tried again later.
+    pub(crate) fn transmit(&self, messages: Vec<Message>) {
+        let mut unsent = Vec::new();
+        for message in messages {
+            let frame = self.make_frame(|buffer| message.write(self.settings.mac, buffer));
+            match frame.map(|frame| self.push_outbound(frame)) {
+                Some(Ok(())) => self.count(message.counter()),
+                _ => {
+                    self.count(ProtocolCounter::Unsent);
+                    unsent.extend(message.probed());
+                }
+            }
+        }
+        if !unsent.is_empty() {
+            let mut control = self.control();
+            let now = self.clock.now();
+            for key in unsent {
+                control.probe_unsent(key, now);
+            }
+        }
+    }
 }
 
 #[derive(Default)]
 struct NicCounters {
     workers: Vec<CounterReader<NicCounter>>,
     senders: Vec<CounterReader<NicCounter>>,
+}
+
+/// A seed nobody can guess, from the standard library's source of hash seeds.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+/// A link address of nobody's (IEEE 802: locally administered, one station's) for a link that has
+/// none.
+fn made_up_mac(seed: u64) -> MacAddr {
+    let mut octets = [0x02; 6];
+    fastrand::Rng::with_seed(seed).fill(&mut octets[1..]);
+    MacAddr(octets)
 }
 
 /// A NIC, for the control plane: a handle that can be cloned and used from any thread.
@@ -97,52 +246,256 @@ pub struct Nic {
 }
 
 impl Nic {
-    /// A NIC without addresses. `seed` keys the hash of its endpoint table: take a random one
-    /// where the traffic is not your own, a fixed one where runs are to repeat.
-    pub fn new(id: NicId, name: impl Into<String>, seed: u64, events: EventSender) -> Self {
-        let control = Control::new(id, seed, events);
-        let shared = NicShared {
+    /// A NIC without addresses, disabled.
+    pub fn new(parts: NicParts) -> Self {
+        let NicParts {
             id,
-            name: name.into(),
+            config,
+            link,
+            events,
+            clock,
+            pool,
+        } = parts;
+        let seed = config.seed.unwrap_or_else(random_seed);
+        let settings = Arc::new(Settings {
+            id,
+            name: config.name,
+            mac: config.mac.or(link.mac).unwrap_or_else(|| made_up_mac(seed)),
+            mtu: config.mtu.unwrap_or(link.mtu).min(link.mtu),
+            is_loopback: link.is_loopback,
+            protocols: config.protocols,
+            // On a loopback link there is nobody who could have an address too.
+            ndp: (config.ndp.transmits > 0 && !link.is_loopback).then_some(config.ndp),
+            link_local: config.link_local,
+            multicast_loop: config.multicast_loop,
+            igmp: config.igmp.filter(|_| !link.is_loopback),
+            mld: config.mld.filter(|_| !link.is_loopback),
+            seed,
+        });
+        let control = Control::new(Arc::clone(&settings), seed, events);
+        let shared = NicShared {
+            settings,
             endpoints: Endpoints::new(),
             snapshots: control.handle(),
+            clock,
             control: Mutex::new(control),
+            gone: AtomicBool::new(false),
             counters: Mutex::default(),
+            protocol_counters: ProtocolCounters::new(),
+            frames: Mutex::new(pool.cache()),
+            outbound: FrameQueue::new(),
+            looped: FrameQueue::new(),
         };
         Self {
             shared: Arc::new(shared),
         }
     }
 
+    pub(crate) fn from_shared(shared: Arc<NicShared>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<NicShared> {
+        &self.shared
+    }
+
     /// The number.
     pub fn id(&self) -> NicId {
-        self.shared.id
+        self.shared.id()
     }
 
     /// The name.
     pub fn name(&self) -> &str {
-        &self.shared.name
+        &self.shared.settings.name
+    }
+
+    /// The link address it sends from.
+    pub fn mac(&self) -> MacAddr {
+        self.shared.settings.mac
+    }
+
+    /// The largest network packet it sends, in bytes.
+    pub fn mtu(&self) -> usize {
+        self.shared.settings.mtu
+    }
+
+    /// Whether its link is a loopback.
+    pub fn is_loopback(&self) -> bool {
+        self.shared.settings.is_loopback
+    }
+
+    /// The network protocols it speaks.
+    pub fn protocols(&self) -> Protocols {
+        self.shared.settings.protocols
     }
 
     /// Makes several changes with one publish: workers see them together, from their next burst
     /// ([`Transaction`] names the exceptions). The publish happens when `change` returns (or
     /// panics: what it did until then stays).
     ///
+    /// # Errors
+    /// [`NicGone`]; `change` was not called.
+    ///
     /// # Panics
     /// If `change` makes another control call on the same NIC; the transaction has what it needs.
-    pub fn transaction<R>(&self, change: impl FnOnce(&mut Transaction<'_>) -> R) -> R {
-        let mut control = self.shared.control();
-        let _mark = InTransaction::of(&self.shared);
-        let mut transaction = Transaction::new(&mut control, &self.shared.endpoints);
-        change(&mut transaction)
+    pub fn transaction<R>(
+        &self,
+        change: impl FnOnce(&mut Transaction<'_>) -> R,
+    ) -> Result<R, NicGone> {
+        if self.shared.is_gone() {
+            return Err(NicGone(self.id()));
+        }
+        let (result, due) = self.changed(|transaction| {
+            if transaction.control.is_gone() {
+                return Err(NicGone(self.id()));
+            }
+            Ok(change(transaction))
+        });
+        if due {
+            self.poll();
+        }
+        result
     }
 
-    /// Adds an address (BEHAVIOURS A3–A7).
+    /// Makes a change under the lock and sends, after it is released, what that brought about.
+    /// Returns whether there is something due now.
+    fn changed<R>(&self, change: impl FnOnce(&mut Transaction<'_>) -> R) -> (R, bool) {
+        let mut control = self.shared.control();
+        let now = self.shared.clock.now();
+        let result = {
+            let _mark = InTransaction::of(&self.shared);
+            let mut transaction = Transaction::new(&mut control, &self.shared.endpoints, now);
+            change(&mut transaction)
+        };
+        let messages = control.take_messages();
+        let due = control.next_deadline().is_some_and(|due| due <= now);
+        drop(control);
+        if !messages.is_empty() {
+            self.shared.transmit(messages);
+        }
+        (result, due)
+    }
+
+    /// A change that input from the link brings about.
+    pub(crate) fn locked<R>(&self, change: impl FnOnce(&mut Transaction<'_>) -> R) -> R {
+        let (result, due) = self.changed(change);
+        if due {
+            self.poll();
+        }
+        result
+    }
+
+    /// Lets the groups' protocols deal with a message.
+    pub(crate) fn on_groups(&self, change: impl FnOnce(&mut Control, Time)) -> Verdict {
+        let now = self.shared.clock.now();
+        change(&mut self.shared.control(), now);
+        self.poll();
+        Verdict::Noted
+    }
+
+    /// Takes every step that is due: probes and the assignment of addresses, reports of groups.
+    /// Sends without the lock. Returns when to call again, if anything is under way.
+    ///
+    /// The engine's control thread calls this; control plane calls do it in passing.
+    pub fn poll(&self) -> Option<Time> {
+        loop {
+            let room = self.shared.outbound.room();
+            let ((complete, next), _) = {
+                let control = self.shared.control();
+                let now = self.shared.clock.now();
+                let due = control.next_deadline().is_some_and(|due| due <= now);
+                if !due {
+                    return control.next_deadline();
+                }
+                drop(control);
+                self.changed(|transaction| {
+                    let complete = transaction.run_due(room);
+                    (complete, transaction.control.next_deadline())
+                })
+            };
+            if !complete {
+                // The queue is full: whoever empties it needs a moment.
+                return next.map(|next| next.max(self.shared.clock.now() + SOON));
+            }
+        }
+    }
+
+    /// Deals with a frame that a worker handed over to the control plane: a message of neighbor
+    /// discovery, IGMP or MLD.
+    pub fn control_input(&self, frame: &Frame) -> Verdict {
+        control::control_input(self, frame)
+    }
+
+    /// Enables the NIC: it receives and sends, is in the groups that every host is in, gives itself
+    /// a link-local address if it is to have one, and probes its IPv6 addresses. One that is
+    /// enabled already is left as it is.
+    ///
+    /// # Errors
+    /// [`EnableError`]; nothing was changed.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is for transactions of one lifetime, the closure for all"
+    )]
+    pub fn enable(&self) -> Result<(), EnableError> {
+        self.transaction(|tx| tx.enable())?
+    }
+
+    /// Disables the NIC: what arrives is dropped as `nic_disabled`, nothing can be sent. It tells
+    /// its routers that it leaves its groups. Addresses, joins and modes stay.
+    ///
+    /// # Errors
+    /// [`NicGone`].
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is for transactions of one lifetime, the closure for all"
+    )]
+    pub fn disable(&self) -> Result<(), NicGone> {
+        self.transaction(|tx| tx.disable())
+    }
+
+    /// Removes the NIC: as [`disable`](Self::disable), and all its addresses, groups and ranges go.
+    /// References to its endpoints stay valid, as those of removed addresses; every later change
+    /// fails with [`NicGone`]. It does not come back.
+    ///
+    /// # Errors
+    /// [`NicGone`] if it was removed before.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is for transactions of one lifetime, the closure for all"
+    )]
+    pub fn remove(&self) -> Result<(), NicGone> {
+        self.transaction(|tx| tx.remove())?;
+        self.shared.gone.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Drops what nobody will take out of its queues any more. For the engine, once a removed NIC
+    /// is off every worker.
+    pub fn clear_queues(&self) {
+        // The counterpart is in `push`.
+        std::sync::atomic::fence(Ordering::SeqCst);
+        self.shared.outbound.clear();
+        self.shared.looped.clear();
+    }
+
+    /// Whether it is enabled.
+    pub fn is_enabled(&self) -> bool {
+        self.shared.snapshots.load().enabled
+    }
+
+    /// Whether it was removed.
+    pub fn is_gone(&self) -> bool {
+        self.shared.is_gone()
+    }
+
+    /// Adds an address (BEHAVIOURS A3–A7). An IPv6 address of a NIC with duplicate address detection
+    /// is tentative first: [`Event::AddressAssigned`](crate::Event::AddressAssigned) or
+    /// [`Event::DuplicateAddress`](crate::Event::DuplicateAddress) tells what came of it.
     ///
     /// # Errors
     /// [`AddAddressError`].
     pub fn add_address(&self, address: impl Into<AddressConfig>) -> Result<(), AddAddressError> {
-        self.transaction(|tx| tx.add_address(address))
+        self.transaction(|tx| tx.add_address(address))?
     }
 
     /// Removes an address: no packet whose lookup starts after the return is accepted for it,
@@ -151,28 +504,131 @@ impl Nic {
     /// # Errors
     /// [`RemoveAddressError`].
     pub fn remove_address(&self, address: impl Into<IpAddr>) -> Result<(), RemoveAddressError> {
-        self.transaction(|tx| tx.remove_address(address))
+        self.transaction(|tx| tx.remove_address(address))?
     }
 
     /// Accepts packets for a whole subnet, except its first and last address, without owning the
     /// addresses (BEHAVIOURS D2–D5). The same range may be added more than once.
-    pub fn add_range(&self, range: Prefix) {
-        self.transaction(|tx| tx.add_range(range));
+    ///
+    /// # Errors
+    /// [`NicGone`].
+    pub fn add_range(&self, range: Prefix) -> Result<(), NicGone> {
+        self.transaction(|tx| tx.add_range(range))
     }
 
     /// Takes a range back, however often it was added.
-    pub fn remove_range(&self, range: Prefix) {
-        self.transaction(|tx| tx.remove_range(range));
+    ///
+    /// # Errors
+    /// [`NicGone`].
+    pub fn remove_range(&self, range: Prefix) -> Result<(), NicGone> {
+        self.transaction(|tx| tx.remove_range(range))
     }
 
     /// Accepts packets for every address, or no longer.
-    pub fn set_promiscuous(&self, on: bool) {
-        self.transaction(|tx| tx.set_promiscuous(on));
+    ///
+    /// # Errors
+    /// [`NicGone`].
+    pub fn set_promiscuous(&self, on: bool) -> Result<(), NicGone> {
+        self.transaction(|tx| tx.set_promiscuous(on))
     }
 
     /// Lets any address be held as a local one, or no longer.
-    pub fn set_spoofing(&self, on: bool) {
-        self.transaction(|tx| tx.set_spoofing(on));
+    ///
+    /// # Errors
+    /// [`NicGone`].
+    pub fn set_spoofing(&self, on: bool) -> Result<(), NicGone> {
+        self.transaction(|tx| tx.set_spoofing(on))
+    }
+
+    /// Joins a group: packets for it are taken from now on, and multicast routers are told, if the
+    /// NIC does that. Joins are counted.
+    ///
+    /// # Errors
+    /// [`JoinGroupError`].
+    pub fn join_group(&self, group: impl Into<IpAddr>) -> Result<(), JoinGroupError> {
+        self.transaction(|tx| tx.join_group(group))?
+    }
+
+    /// Takes one join back; with the last one the group is left, unless the NIC needs it for an
+    /// address of its own.
+    ///
+    /// # Errors
+    /// [`LeaveGroupError`].
+    pub fn leave_group(&self, group: impl Into<IpAddr>) -> Result<(), LeaveGroupError> {
+        self.transaction(|tx| tx.leave_group(group))?
+    }
+
+    /// The groups it is in, by address.
+    pub fn groups(&self) -> Vec<GroupInfo> {
+        let control = self.shared.control();
+        let mut groups: Vec<GroupInfo> = control.group_list();
+        groups.sort_unstable_by_key(|info| info.group);
+        groups
+    }
+
+    /// Whether packets for `group` are taken.
+    pub fn is_in_group(&self, group: impl Into<IpAddr>) -> bool {
+        let group = group.into();
+        !is_mapped(group) && self.shared.snapshots.load().groups.contains(group.into())
+    }
+
+    /// Whether the NIC takes packets for `address` or could send from it: its own, one that
+    /// somebody holds, any one in a range, and on a spoofing NIC every one (netstack's
+    /// `CheckLocalAddress`, BEHAVIOURS D11, D12). Nothing is made for it.
+    pub fn is_local(&self, address: impl Into<IpAddr>) -> bool {
+        let address = address.into();
+        !is_mapped(address) && control::is_local(&self.shared, address.into())
+    }
+
+    /// Whether the NIC has the address and it is being probed (BEHAVIOURS G14).
+    ///
+    /// # Errors
+    /// [`NicGone`].
+    pub fn is_tentative(&self, address: impl Into<IpAddr>) -> Result<bool, NicGone> {
+        let address = address.into();
+        if self.is_gone() {
+            return Err(NicGone(self.id()));
+        }
+        let key = Key::from(address);
+        let snapshot = self.shared.snapshots.load();
+        let endpoints = &self.shared.endpoints;
+        Ok(!is_mapped(address)
+            && snapshot.find(endpoints, key).is_some_and(|index| {
+                let state = endpoints.at(index).refs.load();
+                !state.is_dead() && state.kind() == AddressKind::PermanentTentative
+            }))
+    }
+
+    /// Gives a tentative address up: the embedder has learned that somebody else has it
+    /// (netstack's `DupTentativeAddrDetected`, BEHAVIOURS G6).
+    ///
+    /// # Errors
+    /// [`DuplicateDetectedError`].
+    pub fn duplicate_detected(
+        &self,
+        address: impl Into<IpAddr>,
+        offender: Option<MacAddr>,
+    ) -> Result<(), DuplicateDetectedError> {
+        let address = address.into();
+        self.transaction(|transaction| {
+            let IpAddr::V6(v6) = address else {
+                // There is no detection for IPv4, so that none is tentative.
+                return Err(if transaction.has(Key::from(address)) {
+                    DuplicateDetectedError::InvalidEndpointState(address)
+                } else {
+                    DuplicateDetectedError::BadAddress(address)
+                });
+            };
+            match transaction.is_tentative(v6) {
+                None => Err(DuplicateDetectedError::BadAddress(address)),
+                Some(false) => Err(DuplicateDetectedError::InvalidEndpointState(address)),
+                Some(true) => {
+                    self.shared.count(ProtocolCounter::DuplicateAddresses);
+                    transaction.give_up(v6, offender);
+                    Ok(())
+                }
+            }
+        })?
     }
 
     /// Whether it accepts packets for every address.
@@ -183,6 +639,11 @@ impl Nic {
     /// Whether any address can be held.
     pub fn is_spoofing(&self) -> bool {
         self.shared.snapshots.load().spoofing
+    }
+
+    /// The endpoints of every kind, in no order: tentative, expired and held temporary ones too.
+    pub fn endpoints(&self) -> Vec<AddressInfo> {
+        self.shared.control().endpoints(&self.shared.endpoints)
     }
 
     /// The permanent addresses, in no order (BEHAVIOURS A22).
@@ -221,7 +682,7 @@ impl Nic {
     /// [`HoldError`].
     pub fn hold(&self, address: impl Into<IpAddr>) -> Result<EndpointRef, HoldError> {
         let address = address.into();
-        if is_mapped(address) {
+        if is_mapped(address) && !self.is_gone() {
             return Err(HoldError::BadLocalAddress(address));
         }
         crate::control::hold(&self.shared, address.into(), |newest| newest.spoofing)
@@ -243,6 +704,22 @@ impl Nic {
     /// each).
     pub fn endpoint_bytes(&self) -> usize {
         self.shared.endpoints.bytes()
+    }
+
+    /// What the NIC's own protocols counted.
+    pub fn protocol_counter(&self, counter: ProtocolCounter) -> u64 {
+        self.shared.protocol_counters.value(counter)
+    }
+
+    /// Frames that no worker made, on their way to the link: the NIC's own messages, and what
+    /// routes send. One thread takes them out.
+    pub fn outbound(&self) -> QueuedFrames {
+        QueuedFrames::new(Arc::clone(&self.shared), Queue::Outbound)
+    }
+
+    /// Copies of what was sent that the NIC receives itself. One worker takes them out.
+    pub fn looped(&self) -> QueuedFrames {
+        QueuedFrames::new(Arc::clone(&self.shared), Queue::Looped)
     }
 
     /// What was counted, summed.
@@ -275,6 +752,21 @@ impl Nic {
         (writer, reader)
     }
 }
+
+/// A group that a NIC is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupInfo {
+    /// Its address.
+    pub group: IpAddr,
+    /// Joins by [`Nic::join_group`] that were not taken back.
+    pub joins: u32,
+    /// How often the NIC is in it on its own account: because every host is, or for the
+    /// solicited-node groups of its addresses.
+    pub own: u32,
+}
+
+/// How long a full queue is left alone.
+const SOON: Duration = Duration::from_millis(1);
 
 fn totals(reader: &CounterReader<NicCounter>) -> NicTotals {
     NicTotals::read(|counter| reader.value(counter))

@@ -19,7 +19,8 @@
 //!                        |                         |                          |
 //!                        v          settle         v                          v
 //!               PermanentTentative ---------> Permanent <---- promote --- Temporary
-//!                        |  ^                   |   ^                         |
+//!                        |  ^      <---------   |   ^                         |
+//!                        |  |       unsettle    |   |                         |
 //!                 expire |  | promote    expire |   | promote                 | last release
 //!                 (-1)   v  | (+1)       (-1)   v   | (+1)                    |
 //!                       PermanentExpired     PermanentExpired                 |
@@ -30,6 +31,8 @@
 //! * A permanent kind (tentative or settled) counts one reference more than it was asked for: the
 //!   *bias*, which belongs to the address table. It keeps the count above zero for as long as the
 //!   address is configured. [`Refs::expire`] gives it back, [`Refs::promote`] takes it again.
+//! * [`Refs::settle`] and [`Refs::unsettle`] change the kind and leave the count alone: whoever holds
+//!   an address that is to be checked anew goes on holding it.
 //! * A temporary endpoint has no bias: the first reference is its creator's.
 //! * **Zero is final.** Nothing counts up from it but [`Refs::reset`], which only the owner of the
 //!   storage calls, once no other thread can reach the word any more.
@@ -299,6 +302,21 @@ impl Refs {
         self.update(Ordering::AcqRel, |state| {
             if state.kind() == AddressKind::PermanentTentative && !state.is_dead() {
                 Ok((RefState::new(AddressKind::Permanent, state.count()), true))
+            } else {
+                Err(false)
+            }
+        })
+    }
+
+    /// A settled address is to be checked for a duplicate again, as on an interface that comes back
+    /// up (RFC 4862 section 5.4): [`AddressKind::Permanent`] becomes
+    /// [`AddressKind::PermanentTentative`], and the count stays. Returns false, and changes nothing,
+    /// if it was anything else.
+    pub fn unsettle(&self) -> bool {
+        self.update(Ordering::AcqRel, |state| {
+            if state.is_assigned() {
+                let tentative = AddressKind::PermanentTentative;
+                Ok((RefState::new(tentative, state.count()), true))
             } else {
                 Err(false)
             }

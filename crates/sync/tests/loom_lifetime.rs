@@ -18,6 +18,7 @@ use corelane_sync::refs::{AddressKind, Expire, Promote, Release};
 use corelane_sync::snapshot::{Publisher, Reader};
 use endpoint::Endpoint;
 use explore::{explore, pass};
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
@@ -38,9 +39,14 @@ struct World {
 }
 
 impl World {
+    /// A settled address, and a place that was never used.
     fn new() -> Arc<Self> {
+        Self::of([Endpoint::new(AddressKind::Permanent), Endpoint::unborn()])
+    }
+
+    fn of(endpoints: [Endpoint; 2]) -> Arc<Self> {
         Arc::new(Self {
-            endpoints: [Endpoint::new(AddressKind::Permanent), Endpoint::unborn()],
+            endpoints,
             ended: Mutex::new(Vec::new()),
         })
     }
@@ -331,5 +337,169 @@ fn reuse_of_a_place_against_bursts() {
         assert_eq!(control.closed, [1, 0]);
         assert_eq!(world.endpoints[0].refs().load().is_assigned(), reused);
         if reused { "used again" } else { "still held" }
+    });
+}
+
+/// What became of a packet for an address that is removed meanwhile.
+#[derive(Debug)]
+enum Delivery {
+    /// Its handler ran before the removal returned, as far as the worker could tell.
+    Before,
+    /// It was looked up before the removal returned, and its handler ran afterwards.
+    Late,
+    /// It was not taken: the removal was going on.
+    Refused,
+    /// It was not taken: it was looked up after the removal had returned.
+    RefusedAfter,
+}
+
+/// The removal of an address against a packet for it, by a worker that was told when the removal
+/// had returned. If `held`, a route keeps the endpoint, which then stays in the table as expired.
+fn removal_against_a_delivery(held: bool) {
+    let outcomes = ["before", "late", "refused", "refused after"];
+    explore(3, outcomes, move || {
+        let world = World::new();
+        let mut control = Control::new(&world);
+        let mut reader = control.reader();
+        if held {
+            assert!(world.endpoints[0].refs().try_acquire());
+        }
+        let removed = Arc::new(AtomicBool::new(false));
+        let worker = thread::spawn({
+            let world = Arc::clone(&world);
+            let removed = Arc::clone(&removed);
+            let is_removed = move || {
+                pass();
+                removed.load(Ordering::Acquire)
+            };
+            move || {
+                let after = is_removed();
+                pass();
+                let found = (*reader.load()).filter(|entry| {
+                    let refs = world.endpoints[entry.place].refs();
+                    refs.load().is_assigned()
+                });
+                let Some(entry) = found else {
+                    return if after {
+                        Delivery::RefusedAfter
+                    } else {
+                        Delivery::Refused
+                    };
+                };
+                assert!(!after, "looked up after the removal, and found");
+                let late = is_removed();
+                assert_eq!(world.endpoints[entry.place].handle(), entry.life);
+                if late {
+                    Delivery::Late
+                } else {
+                    Delivery::Before
+                }
+            }
+        });
+        assert_eq!(control.remove(0), !held);
+        pass();
+        removed.store(true, Ordering::Release);
+        control.turn();
+        if held {
+            world.endpoints[0].handle();
+            world.release(0);
+            control.turn();
+        }
+        let delivery = worker.join().unwrap();
+        control.turn();
+        assert_eq!(control.closed, [1, 0]);
+        match delivery {
+            Delivery::Before => "before",
+            Delivery::Late => "late",
+            Delivery::Refused => "refused",
+            Delivery::RefusedAfter => "refused after",
+        }
+    });
+}
+
+// An address is removed while a packet for it is on its way through a worker. One that was looked
+// up before the removal returned may be delivered after it, to an endpoint that is still open; one
+// that is looked up after it must not be found. It is not enough that the endpoint's end is in
+// order: the new table must be out before the removal returns.
+#[test]
+fn p2_removal_against_a_delivery() {
+    removal_against_a_delivery(false);
+}
+
+// The same with a route that holds the endpoint, so that the table keeps it: now only the kind, read
+// at each lookup, tells the worker, and it must be changed before the removal returns.
+#[test]
+fn p2_removal_of_a_held_address_against_a_delivery() {
+    removal_against_a_delivery(true);
+}
+
+// A NIC is removed with all it has: an address whose check for a duplicate is about to end, and a
+// temporary endpoint that a route holds. At the same time a worker takes hold of the address by the
+// table it has, and another thread settles it and lets go of the route. What is held past the
+// removal stays open until its holder lets go, nothing is settled any more that was removed, and in
+// the end both endpoints are closed, once each, with nothing left in the table.
+#[test]
+fn b3_b9_removal_of_everything_against_hold_release_and_settle() {
+    let outcomes = [
+        "settled, held",
+        "settled, not held",
+        "tentative, held",
+        "tentative, not held",
+    ];
+    explore(3, outcomes, || {
+        let world = World::of([
+            Endpoint::new(AddressKind::PermanentTentative),
+            Endpoint::new(AddressKind::Temporary),
+        ]);
+        let mut control = Control::new(&world);
+        let mut reader = control.reader();
+        let worker = thread::spawn({
+            let world = Arc::clone(&world);
+            move || {
+                pass();
+                let held = (*reader.load())
+                    .filter(|entry| world.endpoints[entry.place].refs().try_acquire());
+                pass();
+                reader.quiesce();
+                if let Some(entry) = held {
+                    assert_eq!(world.endpoints[entry.place].handle(), entry.life);
+                    world.release(entry.place);
+                }
+            }
+        });
+        let others = thread::spawn({
+            let world = Arc::clone(&world);
+            move || {
+                let settled = world.endpoints[0].refs().settle();
+                world.endpoints[1].handle();
+                world.release(1);
+                settled
+            }
+        });
+        let held = !control.remove(0);
+        if held {
+            pass();
+            control.publisher.publish(None, []);
+        }
+        assert!(control.publisher.current().is_none());
+        assert!(!world.endpoints[0].refs().load().is_assigned());
+        control.turn();
+        worker.join().unwrap();
+        let settled = others.join().unwrap();
+        // Twice: what a holder ended is unlinked in one turn, and may be out of reach in the next.
+        control.turn();
+        control.turn();
+        assert_eq!(control.closed, [1, 1]);
+        assert!(control.publisher.current().is_none());
+        for endpoint in &world.endpoints {
+            assert!(endpoint.refs().load().is_dead());
+            assert!(!endpoint.refs().settle(), "zero is final");
+        }
+        match (settled, held) {
+            (true, true) => "settled, held",
+            (true, false) => "settled, not held",
+            (false, true) => "tentative, held",
+            (false, false) => "tentative, not held",
+        }
     });
 }

@@ -258,6 +258,98 @@ fn settle_against_expire() {
     });
 }
 
+/// A packet for the address: taken if the address is assigned, and held while its handler runs.
+/// Returns `None` if it was not taken, else whether its reference was the last.
+fn deliver(endpoint: &Endpoint) -> Option<bool> {
+    let assigned = endpoint.refs().load().is_assigned();
+    if !assigned || !endpoint.refs().try_acquire() {
+        return None;
+    }
+    endpoint.handle();
+    Some(let_go(endpoint))
+}
+
+// The check for a duplicate ends well, the address is removed, and somebody takes a reference, which
+// may then be the only one left. A timer that settled what was removed meanwhile would give it a
+// bias that nobody gives back, and the holder could not end it; one that wrote the count it had
+// read would lose the holder. Whatever comes first, the removal stands, and who comes last closes.
+#[test]
+fn a16_a18_settle_against_expire_against_acquire() {
+    let outcomes = [
+        "settled, ended by the holder",
+        "settled, ended by the removal",
+        "tentative, ended by the holder",
+        "tentative, ended by the removal",
+    ];
+    explore(3, outcomes, || {
+        let endpoint = Arc::new(Endpoint::new(AddressKind::PermanentTentative));
+        let timer = {
+            let endpoint = Arc::clone(&endpoint);
+            thread::spawn(move || endpoint.refs().settle())
+        };
+        let holder = {
+            let endpoint = Arc::clone(&endpoint);
+            thread::spawn(move || {
+                if !endpoint.refs().try_acquire() {
+                    return false;
+                }
+                endpoint.handle();
+                let_go(&endpoint)
+            })
+        };
+        let ended = remove(&endpoint);
+        assert!(!endpoint.refs().load().is_assigned(), "removed for good");
+        let settled = timer.join().unwrap();
+        let ended_by_holder = holder.join().unwrap();
+        assert!(ended ^ ended_by_holder, "the last is told once");
+        assert!(endpoint.is_closed());
+        assert_eq!(state(endpoint.refs()), (AddressKind::PermanentExpired, 0));
+        match (settled, ended) {
+            (true, false) => "settled, ended by the holder",
+            (true, true) => "settled, ended by the removal",
+            (false, false) => "tentative, ended by the holder",
+            (false, true) => "tentative, ended by the removal",
+        }
+    });
+}
+
+// An interface comes back up and its address is to be checked anew, while a packet for it is being
+// delivered and another thread removes it. The step back to tentative must keep the packet's
+// reference, whenever it was taken, and must not undo the removal.
+#[test]
+fn unsettle_against_expire_against_acquire() {
+    let outcomes = [
+        "checked anew, ended by the packet",
+        "checked anew, ended by the removal",
+        "removed first, ended by the packet",
+        "removed first, ended by the removal",
+    ];
+    explore(3, outcomes, || {
+        let endpoint = Arc::new(Endpoint::new(AddressKind::Permanent));
+        let packet = {
+            let endpoint = Arc::clone(&endpoint);
+            thread::spawn(move || deliver(&endpoint))
+        };
+        let removal = {
+            let endpoint = Arc::clone(&endpoint);
+            thread::spawn(move || remove(&endpoint))
+        };
+        let unsettled = endpoint.refs().unsettle();
+        assert!(!endpoint.refs().load().is_assigned(), "whichever it was");
+        let ended = removal.join().unwrap();
+        let delivered = packet.join().unwrap();
+        assert!(ended ^ (delivered == Some(true)), "the last is told once");
+        assert!(endpoint.is_closed());
+        assert_eq!(state(endpoint.refs()), (AddressKind::PermanentExpired, 0));
+        match (unsettled, ended) {
+            (true, false) => "checked anew, ended by the packet",
+            (true, true) => "checked anew, ended by the removal",
+            (false, false) => "removed first, ended by the packet",
+            (false, true) => "removed first, ended by the removal",
+        }
+    });
+}
+
 // One thread removes an address, another adds it, a third lets go of the last route. In whatever
 // order they come, the bias is there exactly if the address is, and there is at most one end.
 #[test]

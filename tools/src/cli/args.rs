@@ -1,6 +1,7 @@
 //! The options of each verb.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -20,6 +21,12 @@ pub(super) enum Command {
     /// Captures as the traffic
     #[command(after_help = super::usage::REPLAY_NOTES, allow_negative_numbers = true)]
     Replay(ReplayArgs),
+    /// Captures through the engine in virtual time: what happens to these packets?
+    #[command(after_help = super::usage::SIM_NOTES, allow_negative_numbers = true)]
+    Sim(SimArgs),
+    /// Checks a configuration and explains it
+    #[command(after_help = super::usage::CHECK_CONFIG_NOTES)]
+    CheckConfig(CheckConfigArgs),
 }
 
 /// The options of `bench`.
@@ -104,6 +111,80 @@ pub struct ReplayArgs {
     /// Options that `bench` has too.
     #[command(flatten)]
     pub engine: EngineArgs,
+}
+
+/// The options of `sim`.
+#[derive(Clone, Debug, Args)]
+pub struct SimArgs {
+    /// The configuration: NICs, services and what happens when. check-config explains it
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// A capture that a NIC receives, each frame at its time; the first frame of all captures is at
+    /// time 0. May be given again, for the same NIC too
+    #[arg(long = "in", value_name = "NIC=FILE")]
+    pub inputs: Vec<Input>,
+
+    /// Where NIC.pcap with what each NIC sent goes, times in nanoseconds; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// The virtual time of the end [default: when nothing is left to happen, 1h at most]
+    #[arg(long, value_name = "TIME", value_parser = until)]
+    pub until: Option<Duration>,
+
+    /// Write the report as JSON; - is standard output, with nothing else on it
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Print the way of each frame, stage by stage (to standard error with --json -)
+    #[arg(long)]
+    pub trace: bool,
+}
+
+/// A capture and the NIC that receives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The NIC's name.
+    pub nic: String,
+    /// The capture file.
+    pub file: PathBuf,
+}
+
+impl FromStr for Input {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.split_once('=') {
+            Some((nic, file)) if !nic.is_empty() && !file.is_empty() => Ok(Self {
+                nic: nic.to_owned(),
+                file: file.into(),
+            }),
+            split => {
+                let (nic, file) = split.unwrap_or(("", text));
+                let nic = if nic.is_empty() { "wan" } else { nic };
+                let file = if file.is_empty() { "in.pcap" } else { file };
+                Err(ValueError::new(
+                    text,
+                    "is not NIC=FILE",
+                    format!("{nic}={file}"),
+                ))
+            }
+        }
+    }
+}
+
+/// The options of `check-config`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckConfigArgs {
+    /// The configuration
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Write what the file says, defaults filled in, as JSON; - is standard output, with nothing
+    /// else on it
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// The options that set up the engine and its report.
@@ -218,4 +299,8 @@ fn window(text: &str) -> Result<Duration, ValueError> {
 
 fn warmup(text: &str) -> Result<Duration, ValueError> {
     duration(text, Duration::ZERO..=DAY)
+}
+
+fn until(text: &str) -> Result<Duration, ValueError> {
+    duration(text, Duration::ZERO..=365 * DAY)
 }

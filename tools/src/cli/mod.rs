@@ -6,7 +6,7 @@ mod usage;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-pub use args::{BenchArgs, EngineArgs, ReplayArgs};
+pub use args::{BenchArgs, CheckConfigArgs, EngineArgs, Input, ReplayArgs, SimArgs};
 pub use usage::Usage;
 
 use args::Command;
@@ -33,6 +33,10 @@ pub enum Asked {
     Bench(BenchArgs),
     /// Captures as the load.
     Replay(ReplayArgs),
+    /// Captures in virtual time.
+    Sim(SimArgs),
+    /// An explanation of a configuration.
+    CheckConfig(CheckConfigArgs),
     /// A text, for standard output: help or the version.
     Text(String),
 }
@@ -58,6 +62,12 @@ where
             args.engine.check()?;
             Ok(Asked::Replay(args))
         }
+        Ok(Cli {
+            command: Command::Sim(args),
+        }) => Ok(Asked::Sim(args)),
+        Ok(Cli {
+            command: Command::CheckConfig(args),
+        }) => Ok(Asked::CheckConfig(args)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Asked::Text(error.render().to_string()))

@@ -98,6 +98,25 @@ fn replay_takes_files_and_a_speed() {
 }
 
 #[test]
+fn sim_takes_a_configuration_and_captures() {
+    let line = "sim --config a.toml --in wan=b=c.pcap --in lan=d --out out --until 10s --trace";
+    let Ok(Asked::Sim(args)) = asked(line) else {
+        panic!("refused");
+    };
+    let input = |nic: &str, file: &str| Input {
+        nic: nic.to_owned(),
+        file: file.into(),
+    };
+    assert_eq!(args.inputs, [input("wan", "b=c.pcap"), input("lan", "d")]);
+    assert_eq!(args.until, Some(Duration::from_secs(10)));
+    assert!(args.trace && args.json.is_none());
+    let Ok(Asked::CheckConfig(args)) = asked("check-config a.toml --json -") else {
+        panic!("refused");
+    };
+    assert_eq!(args.json, Some("-".into()));
+}
+
+#[test]
 fn refusals_name_the_option_the_value_and_what_would_do() {
     for (line, message) in [
         (
@@ -165,21 +184,37 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         (
             "search",
-            "'search' is planned and not there yet; bench and replay are",
+            "'search' is planned and not there yet; bench, replay, sim and check-config are",
         ),
         (
-            "check-config x",
-            "'check-config' is planned and not there yet; bench and replay are",
+            "ctl x",
+            "'ctl' is planned and not there yet; bench, replay, sim and check-config are",
         ),
         (
             "bnech",
-            "'bnech' is no verb; bench and replay are; did you mean 'bench'?",
+            "'bnech' is no verb; bench, replay, sim and check-config are; did you mean 'bench'?",
         ),
         (
             "frobnicate",
-            "'frobnicate' is no verb; bench and replay are",
+            "'frobnicate' is no verb; bench, replay, sim and check-config are",
         ),
         ("replay", "<FILE> is missing"),
+        ("check-config", "<FILE> is missing"),
+        ("sim --out x", "--config is missing"),
+        ("sim --config x", "--out is missing"),
+        (
+            "sim --config x --out y --in in.pcap",
+            "--in: 'in.pcap' is not NIC=FILE; did you mean 'wan=in.pcap'?",
+        ),
+        (
+            "sim --config x --out y --in wan=",
+            "--in: 'wan=' is not NIC=FILE; did you mean 'wan=in.pcap'?",
+        ),
+        (
+            "sim --config x --out y --until soon",
+            "--until: 'soon' is not a time: a number with ns, us, ms, s, min or h, from 0s to \
+             8760h; did you mean '1s'?",
+        ),
         (
             "replay --speed fast x.pcap",
             "--speed: 'fast' is not a speed: max, or a multiple of the capture's own pace (1, 0.5, \
@@ -197,12 +232,14 @@ fn help_lists_what_is_and_says_what_is_planned() {
         other => panic!("{line}: {other:?}"),
     };
     let main = help("--help");
-    assert!(main.contains("\n  bench ") && main.contains("\n  replay "));
+    for verb in ["bench", "replay", "sim", "check-config"] {
+        assert!(main.contains(&format!("\n  {verb} ")), "{verb}");
+    }
     assert!(
         !main.contains("\n  search "),
         "no planned verb is listed as a command"
     );
-    assert!(main.contains("Planned, not there yet: search, sim, up"));
+    assert!(main.contains("Planned, not there yet: search, up"));
     let bench = help("bench --help");
     for option in [
         "--workers",
@@ -235,6 +272,11 @@ fn help_lists_what_is_and_says_what_is_planned() {
     assert!(bench.contains("Example:"));
     let replay = help("replay --help");
     assert!(replay.contains("Example:") && replay.contains("--own"));
+    let sim = help("sim --help");
+    for option in ["--config", "--in", "--out", "--until", "--json", "--trace"] {
+        assert!(sim.contains(&format!("\n      {option}")), "{option}");
+    }
+    assert!(sim.contains("Example:") && help("check-config --help").contains("Example:"));
     assert!(help("--version").starts_with("corelane "));
     assert_eq!(help("help bench"), bench);
 }

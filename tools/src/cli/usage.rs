@@ -6,29 +6,23 @@ use crate::unit::nearest;
 
 /// Verbs that are planned.
 const PLANNED: &[&str] = &[
-    "search",
-    "sim",
-    "up",
-    "ctl",
-    "top",
-    "profile",
-    "report",
-    "compare",
-    "selftest",
-    "doctor",
-    "check-config",
+    "search", "up", "ctl", "top", "profile", "report", "compare", "selftest", "doctor",
 ];
+
+/// Verbs that are there.
+const VERBS: [&str; 4] = ["bench", "replay", "sim", "check-config"];
 
 pub(super) const PLANNED_VERBS: &str = "\
 Examples:
   corelane bench
   corelane bench --endpoints 1m --rate 5Mpps --latency --json -
   corelane replay --own --speed 1 trace.pcapng
+  corelane check-config lab.toml
+  corelane sim --config lab.toml --in wan=in.pcap --out out
 
-Planned, not there yet: search, sim, up, ctl, top, profile, report, compare, selftest, doctor,
-check-config.
+Planned, not there yet: search, up, ctl, top, profile, report, compare, selftest, doctor.
 
-Exit status: 0 done; 1 run-time error; 2 bad usage or input; 3 accounting violated;
+Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting violated;
 130 interrupted, the report still written.";
 
 pub(super) const BENCH_NOTES: &str = "\
@@ -48,6 +42,27 @@ One round, of up to 65,536 packets, goes through unmeasured first, at full speed
 
 Link types: Ethernet, raw IP, BSD loopback, Linux cooked. At --speed max latency counts from a
 frame's emission, otherwise from its planned send time.";
+
+pub(super) const SIM_NOTES: &str = "\
+Example:
+  corelane sim --config lab.toml --in wan=in.pcap --out out --json -
+
+Runs the engine over the captures in virtual time: no root, no NIC, no waiting. The same input and
+seed give the same bytes out, however many workers there are and wherever it runs.
+
+At each instant come the events of the configuration, then timers, then frames, in the order of
+--in. The run ends when nothing is left to happen, at --until, or at Ctrl-C, the report still
+written.
+
+Link types: Ethernet, raw IP, BSD loopback, Linux cooked.";
+
+pub(super) const CHECK_CONFIG_NOTES: &str = "\
+Example:
+  corelane check-config lab.toml
+
+Says what each NIC will be, what happens to its addresses, what answers and what happens when, with
+every default filled in; or, with exit status 2, what is wrong and where: file, line, column, field
+and the nearest key that would do.";
 
 /// A command line, configuration or input that is wrong: exit status 2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,12 +110,14 @@ impl Usage {
                 let verb = text(ContextKind::InvalidSubcommand).unwrap_or_default();
                 if PLANNED.contains(&verb) {
                     return Self(format!(
-                        "'{verb}' is planned and not there yet; bench and replay are"
+                        "'{verb}' is planned and not there yet; {} are",
+                        verbs()
                     ));
                 }
-                let meant = nearest(verb, ["bench", "replay"]);
+                let meant = nearest(verb, VERBS);
                 Self(format!(
-                    "'{verb}' is no verb; bench and replay are{}",
+                    "'{verb}' is no verb; {} are{}",
+                    verbs(),
                     did_you_mean(meant)
                 ))
             }
@@ -116,6 +133,12 @@ impl Usage {
             }
         }
     }
+}
+
+/// The verbs that are there, as a sentence has them.
+fn verbs() -> String {
+    let [first @ .., last] = VERBS;
+    format!("{} and {last}", first.join(", "))
 }
 
 /// `--rate <RATE>` without its value's name.

@@ -1,20 +1,19 @@
 //! The link that a generator is to the engine.
 
-use corelane::engine::link::{Link, LinkError, Queues, RxQueue, TxQueue};
+use corelane::engine::link::{Link, LinkError, Queues, TxQueue};
 use corelane::frame::{Burst, Pool, PoolCache};
 use corelane::wire::MacAddr;
 
-use super::control::{self, QueueEnd};
+use super::control;
 use super::frame::DESTINATION_MAC;
 use super::{GeneratorHandle, GeneratorQueue, Pace, Source};
 use crate::clock::Clock;
 
 /// A link with one receive queue, the generator, and a transmit queue into nothing.
 pub struct GeneratorLink<S> {
-    source: S,
-    pace: Pace,
-    clock: Clock,
-    control: QueueEnd,
+    longest: usize,
+    /// Gone once the link is open.
+    queue: Option<GeneratorQueue<S>>,
 }
 
 impl<S: Source> GeneratorLink<S> {
@@ -24,10 +23,8 @@ impl<S: Source> GeneratorLink<S> {
         let (handle, control) = control::ends();
         (
             Self {
-                source,
-                pace,
-                clock,
-                control,
+                longest: source.longest(),
+                queue: Some(GeneratorQueue::new(source, pace, clock, control)),
             },
             handle,
         )
@@ -35,8 +32,11 @@ impl<S: Source> GeneratorLink<S> {
 
     /// The receive queue alone, for whoever polls it without an engine. The caches it is polled
     /// with are of a pool whose slots have room for the source's longest frame.
+    ///
+    /// # Panics
+    /// If the link was opened: the queue is the engine's then.
     pub fn into_queue(self) -> GeneratorQueue<S> {
-        GeneratorQueue::new(self.source, self.pace, self.clock, self.control)
+        self.queue.expect("a link that was not opened")
     }
 }
 
@@ -50,11 +50,11 @@ impl<S: Source> Link for GeneratorLink<S> {
     }
 
     fn mtu(&self) -> usize {
-        self.source.longest().saturating_sub(14).max(1500)
+        self.longest.saturating_sub(14).max(1500)
     }
 
-    fn open(self: Box<Self>, pool: &Pool) -> Result<Queues, LinkError> {
-        let longest = self.source.longest();
+    fn open(&mut self, pool: &Pool) -> Result<Queues, LinkError> {
+        let longest = self.longest;
         let room = pool
             .config()
             .slot_size
@@ -63,9 +63,11 @@ impl<S: Source> Link for GeneratorLink<S> {
             let what = format!("frames of {longest} bytes do not fit the pool's {room}-byte slots");
             return Err(LinkError::new(self.name(), what));
         }
-        let rx: Box<dyn RxQueue> = Box::new(self.into_queue());
+        let Some(queue) = self.queue.take() else {
+            return Err(LinkError::already_open(self.name()));
+        };
         Ok(Queues {
-            rx: vec![rx],
+            rx: vec![Box::new(queue)],
             tx: vec![Box::new(Discard)],
         })
     }

@@ -567,9 +567,9 @@ fn a_pool_of_small_slots_is_refused() {
         ..traffic()
     };
     let sequence = Sequence::draw_frames(&traffic, 8);
-    let (link, _handle) = GeneratorLink::new(sequence, Pace::Max, Clock::start());
+    let (mut link, _handle) = GeneratorLink::new(sequence, Pace::Max, Clock::start());
     let pool = Pool::new(PoolConfig::default()).unwrap();
-    let refused = Box::new(link).open(&pool).err().unwrap();
+    let refused = link.open(&pool).err().unwrap();
     assert_eq!(
         refused.to_string(),
         "generator: frames of 9014 bytes do not fit the pool's 1920-byte slots"

@@ -157,14 +157,15 @@ impl Session {
         builder.handler(move |worker| maker.handler(worker.0));
         let engine = builder.build()?;
         let warnings = engine.warnings().iter().map(ToString::to_string).collect();
-        let Some(nic) = engine.nic(id).cloned() else {
+        let Some(nic) = engine.nic(id) else {
             return Err(Failure::Run(
                 "the engine has no NIC for the generator".to_owned(),
             ));
         };
         set_up(&nic)?;
         if setting.promiscuous {
-            nic.set_promiscuous(true);
+            nic.set_promiscuous(true)
+                .map_err(|error| Failure::Run(error.to_string()))?;
         }
         let running = engine.start()?;
         Ok(Self {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use corelane::engine::WhenFull;
-use corelane::stack::Nic;
+use corelane::stack::{AddAddressError, Nic};
 use serde_json::{Value, json};
 
 use super::exit_of;
@@ -145,6 +145,8 @@ fn limits(duration: Duration) -> Limits {
 
 fn add_endpoints(nic: &Nic, plan: AddressPlan) -> Result<(), Failure> {
     nic.transaction(|tx| plan.iter().try_for_each(|address| tx.add_address(address)))
+        .map_err(AddAddressError::from)
+        .flatten()
         .map_err(|error| Failure::Run(format!("cannot add the endpoints: {error}")))
 }
 

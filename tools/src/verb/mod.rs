@@ -1,7 +1,9 @@
 //! What each verb does.
 
 mod bench;
+mod check_config;
 mod replay;
+mod sim;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,8 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
     match asked {
         Asked::Bench(args) => bench::bench(&args, &interrupt),
         Asked::Replay(args) => replay::replay(&args, &interrupt),
+        Asked::Sim(args) => sim::sim(&args, &interrupt),
+        Asked::CheckConfig(args) => check_config::check_config(&args),
         Asked::Text(_) => Ok(Exit::Done),
     }
 }

@@ -135,12 +135,14 @@ fn expected(args: &ReplayArgs, set: &CaptureSet) -> Option<Duration> {
 /// Adds the destinations of the captures; those that no host can have are left out. How many.
 fn own(nic: &Nic, set: &CaptureSet) -> u64 {
     let destinations = set.destinations();
-    nic.transaction(|tx| {
+    let added = nic.transaction(|tx| {
         let added = destinations
             .into_iter()
             .filter(|&address| tx.add_address(address).is_ok());
         added.count() as u64
-    })
+    });
+    // Nobody removes the NIC meanwhile.
+    added.unwrap_or(0)
 }
 
 fn capture_share(capture: &Capture) -> CaptureShare {

@@ -25,6 +25,7 @@
 //! in_flight = taken − ring_full − received
 //! ```
 //!
+//! (`received` less `looped` here: what the NIC sent to itself never passed the distributor.)
 //! `in_flight` ([`EngineReport`](crate::engine::EngineReport)) is over all distributors, 0 when every
 //! frame taken has been accounted for by a worker. A link that workers poll themselves has nothing
 //! in between.
@@ -32,10 +33,12 @@
 //! On the way out, for each NIC:
 //!
 //! ```text
-//! replies = sent + send_dropped + those in the rings to the distributor
+//! replies + own messages + routes' packets = sent + send_dropped + those on their way
 //! ```
 //!
-//! (`consumed` counts them, one for each request.) Whoever gives a frame to the link counts it: the
+//! (`consumed` counts echo replies, one for each request, and the packets that the control plane
+//! took. Messages of the NIC's own that found no frame or no room in its queue never became frames:
+//! they are its protocol counter `unsent`.) Whoever gives a frame to the link counts it: the
 //! worker, or the NIC's distributor, whose share is in the NIC's sum and not in that of a worker. A
 //! worker counts as `send_dropped` what found the ring to the distributor full.
 //!
@@ -63,11 +66,16 @@
 //! | `ip6_truncated` | `ip6_input` | The packet is shorter than an IPv6 header. |
 //! | `ip6_version` | `ip6_input` | An IPv6 packet whose version is not 6. |
 //! | `ip6_payload_length` | `ip6_input` | The IPv6 payload length is over the frame's. |
-//! | `martian` | `ip6_input` | An address that may not be on the wire in this place, such as an IPv4-mapped one. |
+//! | `martian` | `ip4_input`, `ip6_input` | An address that may not be on the wire in this place, such as an IPv4-mapped one. |
+//! | `nic_disabled` | `ethernet_input` | The NIC is disabled. |
 //! | `invalid_address` | `local_deliver` | The destination is not an address of the NIC. |
 //! | `fragment_unsupported` | `local_deliver` | A fragment: reassembly is not built yet. |
 //! | `icmp_truncated` | `icmp_echo` | The ICMP message is shorter than its header. |
 //! | `icmp_checksum` | `icmp_echo` | The ICMP checksum is wrong. |
+//! | `ndp_invalid` | `control_input` | A neighbor discovery message that RFC 4861 section 7.1 says to discard. |
+//! | `igmp_invalid` | `control_input` | An IGMP message that is malformed, or whose checksum is wrong. |
+//! | `mld_invalid` | `control_input` | An MLD message that is malformed, or that RFC 3810 section 6.2 says to discard. |
+//! | `punt_full` | `control_input` | A message for the control plane, whose queue is full. |
 //! | `transport_truncated` | `local_deliver` | The transport header or its length field does not fit the packet. |
 //! | `handler_panicked` | `local_deliver` | The handler panicked over this packet. |
 //!
@@ -84,11 +92,34 @@
 //! | `received_bytes` | their bytes, Ethernet headers included |
 //! | `delivered` | packets given to a handler, those it did not ask for included |
 //! | `forwarded` | packets sent on to another link: always 0, forwarding is not built |
-//! | `consumed` | packets the stack dealt with itself: echo requests answered |
+//! | `consumed` | packets the stack dealt with itself: echo requests answered, messages taken by the control plane |
 //! | `sent` | frames that the link took |
 //! | `sent_bytes` | their bytes |
 //! | `send_dropped` | frames that the link, or the ring to its distributor, had no room for |
+//! | `looped` | frames among the received that the NIC sent to itself |
 //! | `drops` | frames dropped, by reason |
+//!
+//! # Counters of a NIC's protocols
+//!
+//! [`ProtocolCounter`](crate::stack::ProtocolCounter), read by
+//! [`Nic::protocol_counter`](crate::stack::Nic::protocol_counter): what the control plane counts, one
+//! shared number each.
+//!
+//! | counter | counts |
+//! |---|---|
+//! | `neighbor_solicitations_received` | Valid neighbor solicitations. |
+//! | `neighbor_advertisements_received` | Valid neighbor advertisements. |
+//! | `neighbor_solicitations_sent` | Probes of duplicate address detection. |
+//! | `neighbor_advertisements_sent` | Answers to neighbor solicitations. |
+//! | `igmp_received` | IGMP messages. |
+//! | `igmp_sent` | IGMP reports and leaves. |
+//! | `mld_received` | MLD messages. |
+//! | `mld_sent` | MLD reports and dones. |
+//! | `addresses_assigned` | Addresses that duplicate address detection found unique. |
+//! | `duplicate_addresses` | Tentative addresses given up because somebody else has them. |
+//! | `looped_back_probes` | Probes of our own that came back. |
+//! | `address_conflicts` | Advertisements of others for an address in use here. |
+//! | `unsent` | Messages of the NIC's own, and packets of routes, that found no frame or no room in the queue. |
 //!
 //! # Counters of a distributor
 //!
@@ -146,7 +177,7 @@
 mod tests {
     use crate::engine::{DistributorReport, EngineReport, WorkerReport};
     use crate::frame::PoolStats;
-    use crate::stack::{DropReason, NicTotals};
+    use crate::stack::{DropReason, NicTotals, ProtocolCounter};
 
     const TEXT: &str = include_str!("accounting.rs");
 
@@ -187,8 +218,10 @@ mod tests {
     fn drop_reasons_name_stages_that_are_files() {
         let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/src/node");
         for row in table("Drop reasons") {
-            let file = format!("{nodes}/{}.rs", row[1].trim_matches('`'));
-            assert!(std::path::Path::new(&file).exists(), "{file}");
+            for stage in row[1].split(", ") {
+                let file = format!("{nodes}/{}.rs", stage.trim_matches('`'));
+                assert!(std::path::Path::new(&file).exists(), "{file}");
+            }
         }
     }
 
@@ -218,9 +251,11 @@ mod tests {
             "Counters of a NIC",
             fields!(NicTotals {
                 received, received_bytes, delivered, forwarded, consumed, sent, sent_bytes,
-                send_dropped, drops
+                send_dropped, looped, drops
             } not),
         );
+        let protocols: Vec<_> = ProtocolCounter::ALL.iter().map(|c| c.label()).collect();
+        assert_counters("Counters of a NIC's protocols", &protocols);
         assert_counters(
             "Counters of a distributor",
             fields!(DistributorReport {

@@ -11,8 +11,12 @@
 //!                                                           ├─ ip4_input, ip6_input: validate
 //!                                                           ├─ lookup: whose is each destination?
 //!                                                           ├─ local_deliver ──► handler
-//!                                                           │        └─► icmp_echo ─┐
-//!  transmit queue ◄─tx_burst─ ◄──────────── SPSC ring ◄─────┴── link_output ◄───────┘
+//!                                                           │   ├─► control_input ──► punt ring
+//!                                                           │   └─► icmp_echo ─┐
+//!  transmit queue ◄─tx_burst─ ◄──────────── SPSC ring ◄─────┴── link_output ◄──┘
+//!         ▲
+//!         └──── the NIC's queue ◄── control thread ◄── punt rings
+//!                               ◄── routes, on any thread
 //! ```
 //!
 //! 1. **Link to worker.** A link with a receive queue for each of several workers is polled by the
@@ -32,6 +36,9 @@
 //! 4. **Delivery.** What is nobody's, a fragment or cut short is dropped with its reason. An echo
 //!    request from one host to one host is turned into its reply in place. The rest goes to the
 //!    worker's [`Handler`](crate::stack::Handler), all packets of the burst in one call.
+//!    Neighbor solicitations and advertisements, MLD and IGMP are validated by the worker and handed to
+//!    the control plane through the worker's punt ring (`control_input`): whatever needs state, a
+//!    lock, or a timer is done there.
 //! 5. **Afterwards** the counters are added to once, replies are sent, and what is left of the burst
 //!    goes back to the worker's own stock of frames.
 //!
@@ -51,9 +58,9 @@
 //! | [`wire`](crate::wire) | header views and builders, checksums | none |
 //! | [`sync`](crate::sync) | ring, snapshot, references, counters, depot, doorbell, slab, carry-less products | fence 1 |
 //! | [`frame`](crate::frame) | pool, frame handle, burst | fence 2 |
-//! | [`stack`](crate::stack) | NIC, addresses, endpoint table, lookup, delivery, counters | none |
-//! | [`engine`](crate::engine) | RSS, distributors, workers, stages, control thread | none |
-//! | [`io`](crate::io) | links: memory, pcap and pcapng files | none |
+//! | [`stack`](crate::stack) | NIC, addresses, endpoint table, groups, duplicate address detection, source selection, routes, lookup, delivery, counters | none |
+//! | [`engine`](crate::engine) | RSS, distributors, workers, stages, control thread, NICs at run time, tracing | none |
+//! | [`io`](crate::io) | links: memory, loopback, pcap and pcapng files | none |
 //! | [`corelane`](crate) | this crate: what embedders depend on | none |
 //!
 //! 'None' is `#![forbid(unsafe_code)]`; in the two fenced crates each `unsafe` block states the
@@ -78,7 +85,29 @@
 //! The control thread ([`Control`](crate::engine::Control)) looks every 10 ms, and every
 //! millisecond while something waits for a worker to move on: it unlinks endpoints whose last
 //! reference was dropped, tells that they are closed, and frees old snapshots. Every change does the
-//! same in passing.
+//! same in passing. It also takes what workers punted, and the steps that are due: probes, addresses
+//! that nobody objected to, reports of groups.
+//!
+//! # Protocols of the control plane
+//!
+//! Duplicate address detection and the hosts of IGMP and MLD are plain state machines: they are told
+//! the time, draw from a generator that they are handed, and push what is to be sent into a list.
+//! The NIC runs them under its lock, makes frames of the list after the lock is released, and puts
+//! them into its queue. So nothing is ever sent with a lock held, a link that answers at once cannot
+//! deadlock, and with a clock that is [set by hand](crate::stack::Clock::manual) everything repeats
+//! exactly: that is what `corelane sim` and the tests are.
+//!
+//! Groups are not endpoints. A snapshot has them in a persistent map of their own, with the joins
+//! counted in it, those of users apart from the NIC's own: one place, so that nothing can drift.
+//! Workers ask it for multicast destinations only, and the broadcasts of its subnets for addresses
+//! that end as one of them does: a hit in the address table pays nothing for either.
+//!
+//! # NICs at run time
+//!
+//! A worker owns its ports (a NIC's receive side, snapshot reader and way out). It is given more, or
+//! asked to give one up, by commands through a ring that it looks at once per poll; what it gives up
+//! goes back through another, and the control plane drops it. A [disabled](crate::stack::Nic::disable)
+//! NIC keeps its ports: a flag of the snapshot has every burst dropped, and counted.
 //!
 //! The lint `clippy::disallowed_types` keeps locks, channels and `DashMap` out of the datapath
 //! crates; where the control plane uses one it says so with `expect` and a reason. There is one

@@ -86,7 +86,6 @@
 //!   thread, a little slower. It may outlive the engine.
 //! - **An address to keep:** [`Packet::hold`](crate::stack::Packet::hold) takes a reference that
 //!   outlives the burst. For a flow, not for every packet.
-//! - **Sending** is not among what a handler can do yet ([limits](super::limits)).
 //!
 //! # Addresses
 //!
@@ -97,6 +96,29 @@
 //! removed and is still held.) Inside the closure use the transaction: another control call on the
 //! same NIC panics.
 //!
+//! With [duplicate address detection](crate::stack::NicConfig::ndp) an IPv6 address is tentative
+//! first. Nothing waits for it: [`AddressAssigned`](crate::stack::Event::AddressAssigned) or
+//! [`DuplicateAddress`](crate::stack::Event::DuplicateAddress) tells the outcome. It runs on the
+//! control thread (with threads of your own: on [`Control::poll`](crate::engine::Control::poll), which
+//! says how long it can wait).
+//!
+//! # NICs that come and go
+//!
+//! [`Running::lifecycle`](crate::engine::Running::lifecycle) creates, enables, disables and removes
+//! NICs from any thread, beside the traffic of the others. A removal is in effect when the call
+//! returns: no lookup that starts later finds anything, and every change through a handle fails
+//! with [`NicGone`](crate::stack::NicGone). References and routes into it stay valid values; what is
+//! sent on them fails with the same. [`NicRemoved`](crate::stack::Event::NicRemoved) follows when every
+//! worker has let go of it and its link is closed. With threads of your own, poll the distributors
+//! that [`take_distributors`](crate::engine::Lifecycle::take_distributors) hands out.
+//!
+//! # Sending from other threads
+//!
+//! [`Nic::route`](crate::stack::Nic::route) gives a [`Route`](crate::stack::Route): a reference to the
+//! address it sends from, chosen if you do not name it. What it writes goes through the NIC's queue
+//! to the thread that has the transmit queue. That is for what is rare; a handler's own
+//! [`send`](crate::stack::Packet::send) is for what is not.
+//!
 //! # Frames going in
 //!
 //! Through a [memory link](crate::io::memory), or a [`Link`](crate::engine::link::Link) of your own:
@@ -106,7 +128,8 @@
 //! # Events
 //!
 //! [`Running::events`](crate::engine::Running::events) (or `Parts::events`) is the stream of what
-//! happened: endpoints closed; and, kept apart so that they are not crowded out, handlers that
-//! panicked, links that failed, threads that could not be pinned. A slow reader holds up nothing:
+//! happened: endpoints closed, addresses assigned, conflicts; and, kept apart so that they are not
+//! crowded out, duplicates, NICs enabled, disabled and removed, handlers that panicked, links that
+//! failed, threads that could not be pinned. A slow reader holds up nothing:
 //! what finds the stream full is lost and [counted](crate::stack::Events::lost). A clone can be read
 //! after the engine has stopped.

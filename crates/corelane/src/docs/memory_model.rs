@@ -101,7 +101,8 @@
 //!                                   └─ add: +1 (bias) ──► Permanent
 //! ```
 //!
-//! (`PermanentTentative` is there for duplicate address detection and not used yet.) Zero is final:
+//! An IPv6 address that is probed begins as `PermanentTentative`, and goes back to it when its NIC goes
+//! down or up; in the picture that is the same as `Permanent`. Zero is final:
 //! a reference is taken from n to n + 1 only if n > 0. The step that reaches zero, and only it, is
 //! told so; every step that may end a life both acquires and releases, so the one who is told sees
 //! what every holder did.
@@ -123,11 +124,14 @@
 //!
 //! Models of the word: `promote_against_the_last_release`, `acquire_against_the_last_release`,
 //! `expire_against_acquire_and_release`, `expire_against_expire`, `releases_at_once`,
-//! `settle_against_expire`, `promote_against_expire`, `reset_against_acquire`. Models of word and
+//! `settle_against_expire`, `promote_against_expire`, `reset_against_acquire`,
+//! `a16_a18_settle_against_expire_against_acquire`, `unsettle_against_expire_against_acquire`. Models of word and
 //! snapshot together, which show no handler after close, no close during a handler, no endpoint
 //! closed twice or never: `removal_against_bursts`, `removal_against_two_workers`,
 //! `removal_against_a_route`, `addition_against_the_last_release`,
-//! `reuse_of_a_place_against_bursts`. *Not seen by them:* the real table, slab and queue. The model
+//! `reuse_of_a_place_against_bursts`, `p2_removal_against_a_delivery`,
+//! `p2_removal_of_a_held_address_against_a_delivery`,
+//! `b3_b9_removal_of_everything_against_hold_release_and_settle`. *Not seen by them:* the real table, slab and queue. The model
 //! has a table of one address, two places and a list behind a lock.
 //!
 //! ## Holding against adding
@@ -147,7 +151,26 @@
 //! two fences is first, and the other side then finds what was shown before it. Whoever already
 //! refers to the temporary endpoint keeps it, unlinked. This argument is in prose only: pointer and map are arc-swap's and
 //! dashmap's, which loom does not see. `crates/corelane/tests/threads.rs` runs additions, removals
-//! and holds against traffic.
+//! and holds against traffic, and `crates/corelane/tests/stress` checks the histories of random
+//! operations on several threads against a sequential model of a NIC.
+//!
+//! What is held is looked at once more after it is counted: a temporary endpoint may have become a
+//! tentative address in between, which is not to be given out.
+//!
+//! # A NIC's queues
+//!
+//! What no worker makes (probes, reports, routes' packets) goes through crossbeam's bounded
+//! `ArrayQueue`, from any thread to the one that has the transmit queue; its consumer looks at two
+//! words per poll. A frame must not stay in the queue of a NIC that is gone:
+//!
+//! ```text
+//!  sender                                removal
+//!  put the frame in                      gone = true
+//!  fence SeqCst                          fence SeqCst
+//!  gone? then empty the queue            empty the queue
+//! ```
+//!
+//! One of the two fences is first, and whoever comes second empties it. Prose only, as above.
 //!
 //! # Depot and orphans of the frame pool
 //!

@@ -1,12 +1,14 @@
 //! Sorts a burst of Ethernet frames by network protocol.
 
 use corelane_frame::{BURST, Frame};
-use corelane_stack::DropReason;
+use corelane_stack::{DropReason, NicView};
 use corelane_sync::prefetch::prefetch_read_slice;
 use corelane_wire::{ETHERNET_HEADER_LEN, EtherType};
 
+use super::observer::Observer;
 use super::tally::Tally;
 use crate::places::Places;
+use crate::trace::{self, Outcome};
 
 /// A burst sorted by family.
 pub(super) struct Sorted<'f> {
@@ -44,13 +46,15 @@ impl<'f> Sorted<'f> {
     }
 }
 
-/// Sorts the frames into `sorted`, which is empty, without a branch on the family: at random mixes every second such branch
-/// would be mispredicted, and again in each stage behind.
+/// Sorts the frames into `sorted`, which is empty, without a branch on the family: at random mixes
+/// every second such branch would be mispredicted, and again in each stage behind.
 #[inline(never)]
-pub(super) fn ethernet_input<'f>(
+pub(super) fn ethernet_input<'f, O: Observer>(
+    view: NicView<'_>,
     frames: &'f [Frame],
     sorted: &mut Sorted<'f>,
     tally: &mut Tally<'_>,
+    observer: &mut O,
 ) {
     let mut bytes = 0;
     for (frame, data) in frames.iter().zip(&mut sorted.data) {
@@ -77,7 +81,17 @@ pub(super) fn ethernet_input<'f>(
         truncated += u64::from(!is_whole);
         unknown += u64::from(is_whole & !(is_v4 | is_v6));
     }
+    // A protocol that the NIC does not speak is one that it does not know.
+    for (accepted, places) in [(view.accepts_v4(), &mut v4), (view.accepts_v6(), &mut v6)] {
+        if !accepted {
+            unknown += places.len() as u64;
+            *places = Places::new();
+        }
+    }
     (sorted.v4, sorted.v6) = (v4, v6);
+    if O::WATCHES {
+        observe(frames, sorted, observer);
+    }
     for (reason, frames) in [
         (DropReason::EthernetTruncated, truncated),
         (DropReason::UnknownProtocol, unknown),
@@ -87,4 +101,19 @@ pub(super) fn ethernet_input<'f>(
         }
     }
     tally.received(frames.len(), bytes);
+}
+
+fn observe<O: Observer>(frames: &[Frame], sorted: &Sorted<'_>, observer: &mut O) {
+    for (place, frame) in (0..).zip(frames) {
+        let outcome = if sorted.v4.iter().any(|v4| v4 == place) {
+            trace::EthernetInput::Ip4
+        } else if sorted.v6.iter().any(|v6| v6 == place) {
+            trace::EthernetInput::Ip6
+        } else if frame.len() < ETHERNET_HEADER_LEN {
+            trace::EthernetInput::Dropped(DropReason::EthernetTruncated)
+        } else {
+            trace::EthernetInput::Dropped(DropReason::UnknownProtocol)
+        };
+        observer.step(frame, Outcome::EthernetInput(outcome));
+    }
 }

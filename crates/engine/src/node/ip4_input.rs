@@ -1,26 +1,47 @@
 //! Validates IPv4 headers (RFC 791, RFC 1122 section 3.2.1).
 
+use corelane_frame::Frame;
 use corelane_stack::{DropReason, Inbound, Key, PacketBurst, PacketFlags};
 use corelane_wire::{ETHERNET_HEADER_LEN, IPV4_HEADER_LEN, IpProtocol, Ipv4Error, parse_ipv4};
 
+use super::observer::Observer;
 use super::tally::Tally;
 use super::transport;
+use crate::trace::{self, Outcome};
 
 /// Appends the valid packets among these to `parsed` and drops the others.
 #[inline(never)]
-pub(super) fn ip4_input<'f>(
+pub(super) fn ip4_input<'f, O: Observer>(
+    frames: &[Frame],
     packets: impl Iterator<Item = (u8, &'f [u8])>,
     parsed: &mut PacketBurst,
     tally: &mut Tally<'_>,
+    observer: &mut O,
 ) {
+    let mut observe = |place: u8, outcome| {
+        if O::WATCHES
+            && let Some(frame) = frames.get(usize::from(place))
+        {
+            observer.step(frame, Outcome::Ip4Input(outcome));
+        }
+    };
     for (place, data) in packets {
         let packet = match parse_ipv4(data) {
             Ok(packet) => packet,
             Err(error) => {
-                tally.dropped(reason(error), 1);
+                let reason = reason(error);
+                tally.dropped(reason, 1);
+                observe(place, trace::Ip4Input::Dropped(reason));
                 continue;
             }
         };
+        let source = packet.source();
+        // Most sources are neither: one comparison tells.
+        if source.octets()[0] >= 224 && (source.is_multicast() || source.is_broadcast()) {
+            tally.dropped(DropReason::Martian, 1);
+            observe(place, trace::Ip4Input::Dropped(DropReason::Martian));
+            continue;
+        }
         let transport = ETHERNET_HEADER_LEN + IPV4_HEADER_LEN + packet.options.len();
         let protocol = packet.protocol();
         parsed.push(
@@ -28,14 +49,20 @@ pub(super) fn ip4_input<'f>(
             Inbound {
                 frame: place,
                 protocol,
-                flags: transport::check(protocol, packet.payload, IpProtocol::ICMPV4)
-                    .with(PacketFlags::V4, true)
-                    .with(PacketFlags::FRAGMENT, packet.is_fragment()),
+                flags: transport::check(
+                    protocol,
+                    packet.payload,
+                    IpProtocol::ICMPV4,
+                    IpProtocol::IGMP,
+                )
+                .with(PacketFlags::V4, true)
+                .with(PacketFlags::FRAGMENT, packet.is_fragment()),
                 network: ETHERNET_HEADER_LEN as u8,
                 transport: transport as u16,
                 end: (transport + packet.payload.len()) as u32,
             },
         );
+        observe(place, trace::Ip4Input::Valid);
     }
 }
 

@@ -1,33 +1,48 @@
 //! Validates IPv6 headers (RFC 8200 section 3).
 
+use corelane_frame::Frame;
 use corelane_stack::{DropReason, Inbound, Key, PacketBurst, PacketFlags};
 use corelane_wire::{ETHERNET_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol, Ipv6Error, parse_ipv6};
 
+use super::observer::Observer;
 use super::tally::Tally;
 use super::transport;
+use crate::trace::{self, Outcome};
 
 /// Appends the valid packets among these to `parsed` and drops the others.
 ///
 /// Extension headers are not looked into yet: the first one stands as the transport protocol.
 #[inline(never)]
-pub(super) fn ip6_input<'f>(
+pub(super) fn ip6_input<'f, O: Observer>(
+    frames: &[Frame],
     packets: impl Iterator<Item = (u8, &'f [u8])>,
     parsed: &mut PacketBurst,
     tally: &mut Tally<'_>,
+    observer: &mut O,
 ) {
+    let mut observe = |place: u8, outcome| {
+        if O::WATCHES
+            && let Some(frame) = frames.get(usize::from(place))
+        {
+            observer.step(frame, Outcome::Ip6Input(outcome));
+        }
+    };
     for (place, data) in packets {
         let packet = match parse_ipv6(data) {
             Ok(packet) => packet,
             Err(error) => {
-                tally.dropped(reason(error), 1);
+                let reason = reason(error);
+                tally.dropped(reason, 1);
+                observe(place, trace::Ip6Input::Dropped(reason));
                 continue;
             }
         };
         let destination = Key::v6(packet.destination().to_bits());
-        if destination.is_v4() {
-            // Mapped addresses are not for the wire (RFC 4291 section 2.5.5.2); and in the table
-            // this one would be an IPv4 address.
+        // Mapped addresses are not for the wire (RFC 4291 section 2.5.5.2), and in the table this one
+        // would be an IPv4 address; a group is nobody's source (section 2.7).
+        if destination.is_v4() || packet.source().octets()[0] == 0xff {
             tally.dropped(DropReason::Martian, 1);
+            observe(place, trace::Ip6Input::Dropped(DropReason::Martian));
             continue;
         }
         let transport = ETHERNET_HEADER_LEN + IPV6_HEADER_LEN;
@@ -37,13 +52,19 @@ pub(super) fn ip6_input<'f>(
             Inbound {
                 frame: place,
                 protocol,
-                flags: transport::check(protocol, packet.payload, IpProtocol::ICMPV6)
-                    .with(PacketFlags::FRAGMENT, protocol == IpProtocol::IPV6_FRAGMENT),
+                flags: transport::check(
+                    protocol,
+                    packet.payload,
+                    IpProtocol::ICMPV6,
+                    IpProtocol::HOP_BY_HOP,
+                )
+                .with(PacketFlags::FRAGMENT, protocol == IpProtocol::IPV6_FRAGMENT),
                 network: ETHERNET_HEADER_LEN as u8,
                 transport: transport as u16,
                 end: (transport + packet.payload.len()) as u32,
             },
         );
+        observe(place, trace::Ip6Input::Valid);
     }
 }
 

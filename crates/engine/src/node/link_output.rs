@@ -6,7 +6,9 @@ use corelane_sync::counters::CounterWriter;
 use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::Producer;
 
+use super::observer::Observer;
 use crate::link::{LinkError, TxQueue};
+use crate::trace::{LinkOutput as LinkOutcome, Outcome};
 
 /// Where a worker's frames for one NIC go.
 pub(crate) enum Outlet {
@@ -46,10 +48,11 @@ impl LinkOutput {
     }
 
     /// Sends what is in line; what finds no room is dropped and counted.
-    pub(crate) fn flush(
+    pub(crate) fn flush<O: Observer>(
         &mut self,
         cache: &mut PoolCache,
         counters: &mut CounterWriter<NicCounter>,
+        observer: &mut O,
     ) -> Result<(), LinkError> {
         if self.staged.is_empty() {
             return Ok(());
@@ -57,35 +60,49 @@ impl LinkOutput {
         let mut result = Ok(());
         match &mut self.outlet {
             Outlet::Queue(queue) => {
-                result = transmit(&mut **queue, cache, &mut self.staged, counters);
+                result = transmit(&mut **queue, cache, &mut self.staged, counters, observer);
             }
             // Whoever sends them counts them.
             Outlet::Ring(ring, doorbell) => {
-                ring.push_burst(&mut self.staged);
+                watch(&mut self.staged, observer, LinkOutcome::Queued, |staged| {
+                    ring.push_burst(staged);
+                });
                 if let Some(doorbell) = doorbell {
                     doorbell.ring();
                 }
             }
             Outlet::None => {}
         }
-        drop_unsent(cache, &mut self.staged, counters);
+        drop_unsent(cache, &mut self.staged, counters, observer);
         if result.is_err() {
             self.outlet = Outlet::None;
         }
         result
     }
+
+    /// The transmit queue, if it is the worker's own.
+    pub(crate) fn into_queue(self) -> Option<Box<dyn TxQueue>> {
+        match self.outlet {
+            Outlet::Queue(queue) => Some(queue),
+            Outlet::Ring(..) | Outlet::None => None,
+        }
+    }
 }
 
 /// Sends from the front of `frames` and counts what went; the rest stays.
-pub(crate) fn transmit(
+pub(crate) fn transmit<O: Observer>(
     queue: &mut dyn TxQueue,
     cache: &mut PoolCache,
     frames: &mut Burst,
     counters: &mut CounterWriter<NicCounter>,
+    observer: &mut O,
 ) -> Result<(), LinkError> {
     let bytes_of = |frames: &Burst| frames.iter().map(Frame::len).sum::<usize>();
     let (before, bytes) = (frames.len(), bytes_of(frames));
-    let result = queue.tx_burst(cache, frames).map(drop);
+    let mut result = Ok(());
+    watch(frames, observer, LinkOutcome::Sent, |frames| {
+        result = queue.tx_burst(cache, frames).map(drop);
+    });
     let sent = before.saturating_sub(frames.len());
     let sent_bytes = bytes.saturating_sub(bytes_of(frames));
     counters.add(NicCounter::Sent, sent as u64);
@@ -93,12 +110,33 @@ pub(crate) fn transmit(
     result
 }
 
+/// Runs what takes frames from the front of `frames`, and tells that this came of those it took.
+fn watch<O: Observer>(
+    frames: &mut Burst,
+    observer: &mut O,
+    outcome: LinkOutcome,
+    take: impl FnOnce(&mut Burst),
+) {
+    let sights = observer.look(frames);
+    take(frames);
+    let taken = sights.len().saturating_sub(frames.len());
+    for sight in sights.iter().take(taken) {
+        observer.step_of(sight, Outcome::LinkOutput(outcome));
+    }
+}
+
 /// Drops and counts what found no room.
-pub(crate) fn drop_unsent(
+pub(crate) fn drop_unsent<O: Observer>(
     cache: &mut PoolCache,
     frames: &mut Burst,
     counters: &mut CounterWriter<NicCounter>,
+    observer: &mut O,
 ) {
+    if O::WATCHES {
+        for frame in frames.iter() {
+            observer.step(frame, Outcome::LinkOutput(LinkOutcome::NoRoom));
+        }
+    }
     counters.add(NicCounter::SendDropped, frames.len() as u64);
     cache.recycle_burst(frames);
 }

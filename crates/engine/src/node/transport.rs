@@ -4,9 +4,15 @@ use corelane_stack::PacketFlags;
 use corelane_wire::IpProtocol;
 
 /// Whether the transport header is there whole, with a length that fits (BEHAVIOURS K3); `icmp` is
-/// what ICMP is called in this family.
+/// what ICMP is called in this family, and `control` what else may carry something for the control
+/// plane.
 #[inline]
-pub(super) fn check(protocol: IpProtocol, payload: &[u8], icmp: IpProtocol) -> PacketFlags {
+pub(super) fn check(
+    protocol: IpProtocol,
+    payload: &[u8],
+    icmp: IpProtocol,
+    control: IpProtocol,
+) -> PacketFlags {
     let fits = match protocol {
         IpProtocol::UDP => payload.first_chunk::<8>().is_some_and(|header| {
             // What the length says beyond the header, and what there is: one comparison, because
@@ -19,6 +25,7 @@ pub(super) fn check(protocol: IpProtocol, payload: &[u8], icmp: IpProtocol) -> P
             length.wrapping_sub(20) <= payload.len() - 20
         }),
         other if other == icmp => return PacketFlags::ICMP,
+        other if other == control => return PacketFlags::CONTROL,
         _ => true,
     };
     PacketFlags::default().with(PacketFlags::TRUNCATED, !fits)

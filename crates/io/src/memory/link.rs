@@ -31,15 +31,17 @@ impl Link for MemoryLink {
         self.mtu
     }
 
-    fn open(self: Box<Self>, _pool: &Pool) -> Result<Queues, LinkError> {
+    fn open(&mut self, _pool: &Pool) -> Result<Queues, LinkError> {
+        // A link has at least one queue until it is opened.
+        if self.rx.is_empty() {
+            return Err(LinkError::already_open(&self.name));
+        }
         Ok(Queues {
-            rx: self
-                .rx
+            rx: std::mem::take(&mut self.rx)
                 .into_iter()
                 .map(|(ring, doorbell)| Box::new(MemoryRx { ring, doorbell }) as _)
                 .collect(),
-            tx: self
-                .tx
+            tx: std::mem::take(&mut self.tx)
                 .into_iter()
                 .map(|ring| Box::new(MemoryTx(ring)) as _)
                 .collect(),

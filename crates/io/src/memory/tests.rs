@@ -22,8 +22,8 @@ fn open(pool: &Pool, queues: usize, ring: usize) -> (Queues, MemoryPeer) {
         ring,
         ..MemoryConfig::default()
     };
-    let (link, peer) = memory_link(config).expect("a link");
-    (Box::new(link).open(pool).expect("open"), peer)
+    let (mut link, peer) = memory_link(config).expect("a link");
+    (link.open(pool).expect("open"), peer)
 }
 
 /// `count` frames numbered from `first`.
@@ -54,14 +54,16 @@ fn what_the_link_says() {
         mtu: 9000,
         ..MemoryConfig::default()
     };
-    let (link, peer) = memory_link(config).expect("a link");
+    let (mut link, peer) = memory_link(config).expect("a link");
     assert_eq!(
         (link.name(), link.mac(), link.mtu()),
         ("lan", Some(mac), 9000)
     );
     assert_eq!(peer.queues(), 3);
-    let queues = Box::new(link).open(&pool(64)).expect("open");
+    let queues = link.open(&pool(64)).expect("open");
     assert_eq!((queues.rx.len(), queues.tx.len()), (3, 3));
+    let again = link.open(&pool(64)).err().expect("open already");
+    assert_eq!(again.to_string(), "lan: it is open already");
 }
 
 #[test]

@@ -26,20 +26,24 @@ pub struct PcapLink {
     output: Option<PcapTx>,
     mac: Option<MacAddr>,
     mtu: usize,
-    counts: (CounterWriter<PcapCounter>, CounterReader<PcapCounter>),
+    counter: CounterReader<PcapCounter>,
+    /// What the receive queue counts with; gone once the link is open.
+    counts: Option<CounterWriter<PcapCounter>>,
 }
 
 impl PcapLink {
     /// A link with this capture as its input, named after it; it discards what it is given to send.
     pub fn new(capture: impl Into<Arc<Capture>>) -> Self {
         let capture = capture.into();
+        let (writer, reader) = counters();
         Self {
             name: capture.name().to_owned(),
             capture,
             output: None,
             mac: None,
             mtu: 1500,
-            counts: counters(),
+            counter: reader,
+            counts: Some(writer),
         }
     }
 
@@ -47,7 +51,7 @@ impl PcapLink {
     pub fn counters(&self) -> PcapCounters {
         PcapCounters {
             capture: Arc::clone(&self.capture),
-            counts: self.counts.1.clone(),
+            counts: self.counter.clone(),
         }
     }
 
@@ -94,16 +98,19 @@ impl Link for PcapLink {
         self.mtu
     }
 
-    fn open(self: Box<Self>, _pool: &Pool) -> Result<Queues, LinkError> {
-        let tx: Box<dyn TxQueue> = match self.output {
+    fn open(&mut self, _pool: &Pool) -> Result<Queues, LinkError> {
+        let Some(counts) = self.counts.take() else {
+            return Err(LinkError::already_open(&self.name));
+        };
+        let tx: Box<dyn TxQueue> = match self.output.take() {
             Some(output) => Box::new(output),
             None => Box::new(Discard),
         };
         Ok(Queues {
             rx: vec![Box::new(PcapRx {
-                capture: self.capture,
+                capture: Arc::clone(&self.capture),
                 next: 0,
-                counts: self.counts.0,
+                counts,
             })],
             tx: vec![tx],
         })

@@ -19,9 +19,14 @@ pub struct AddressInfo {
 
 impl AddressInfo {
     /// None if the endpoint is not an assigned address.
+    fn of_assigned(endpoint: &Endpoint) -> Option<Self> {
+        Self::of(endpoint).filter(|info| info.kind == AddressKind::Permanent)
+    }
+
+    /// None if the endpoint is dead.
     fn of(endpoint: &Endpoint) -> Option<Self> {
         let state = endpoint.refs.load();
-        if !state.is_assigned() {
+        if state.is_dead() {
             return None;
         }
         let prefix = Prefix::new(endpoint.address(), endpoint.prefix_len()).ok()?;
@@ -37,6 +42,17 @@ impl Control {
     pub(crate) fn addresses(&self, endpoints: &Endpoints) -> Vec<AddressInfo> {
         self.table
             .entries()
+            .filter_map(|index| AddressInfo::of_assigned(endpoints.at(index)))
+            .collect()
+    }
+
+    /// The endpoints of every kind: those of the table, then the temporary ones that are held.
+    pub(crate) fn endpoints(&self, endpoints: &Endpoints) -> Vec<AddressInfo> {
+        let mut held = endpoints.all_held();
+        held.retain(|index| endpoints.at(*index).refs.load().kind() == AddressKind::Temporary);
+        self.table
+            .entries()
+            .chain(held)
             .filter_map(|index| AddressInfo::of(endpoints.at(index)))
             .collect()
     }
@@ -52,7 +68,7 @@ impl Control {
     ) -> Vec<AddressInfo> {
         let primary = self.primary.iter(endpoints, family);
         primary
-            .filter_map(|index| AddressInfo::of(endpoints.at(index)))
+            .filter_map(|index| AddressInfo::of_assigned(endpoints.at(index)))
             .collect()
     }
 
@@ -62,7 +78,7 @@ impl Control {
         family: Family,
     ) -> Option<AddressInfo> {
         let mut primary = self.primary.iter(endpoints, family);
-        primary.find_map(|index| AddressInfo::of(endpoints.at(index)))
+        primary.find_map(|index| AddressInfo::of_assigned(endpoints.at(index)))
     }
 
     pub(crate) fn ranges(&self) -> &[Prefix] {

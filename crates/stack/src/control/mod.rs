@@ -20,41 +20,75 @@
 //! At least one of them finds the other, so that at most one endpoint is left under the key.
 //! Whoever already holds the temporary one keeps it, unlinked.
 
+mod dad;
+mod input;
+mod life;
 mod list;
+mod message;
 mod primary;
+mod source;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod transaction;
 
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
+use corelane_sync::refs::AddressKind;
 use corelane_sync::snapshot::{Handle, Publisher};
 
 use crate::address::{Key, Prefix};
+use crate::broadcast::BroadcastSet;
+use crate::clock::Time;
 use crate::datapath::NicSnapshot;
 use crate::endpoint::{EndpointRef, Endpoints, Life};
-use crate::error::HoldError;
+use crate::error::{HoldError, NicGone};
 use crate::event::{Event, EventSender};
-use crate::nic::{NicId, NicShared};
+use crate::group::{GroupMessage, Groups};
+use crate::nic::{GroupInfo, NicShared, Settings};
 use crate::range::RangeSet;
+use crate::source::SourceIndex;
 use crate::table::Table;
+use dad::Dads;
 use primary::PrimaryLists;
 
+pub(crate) use input::control_input;
+pub use input::Verdict;
 pub use list::AddressInfo;
+pub(crate) use message::Message;
 pub use transaction::Transaction;
 
 /// What stands behind a NIC's lock.
 pub(crate) struct Control {
-    nic: NicId,
+    settings: Arc<Settings>,
     /// The next snapshot, as far as it is made.
     table: Table,
     ranges: Arc<RangeSet>,
+    groups: Groups,
+    broadcasts: BroadcastSet,
     promiscuous: bool,
     spoofing: bool,
+    enabled: bool,
+    /// Removed: nothing changes any more.
+    gone: bool,
     /// The ranges as they were added, for the listing.
     range_list: Vec<Prefix>,
     primary: PrimaryLists,
+    /// The usable IPv6 source addresses by what they are good for; made when first asked for.
+    sources: Option<SourceIndex>,
+    /// The link-local IPv6 addresses in use.
+    link_locals: BTreeSet<Ipv6Addr>,
+    dads: Dads,
+    /// The link-local address that the NIC gave itself, and the number of the
+    /// attempt that made it.
+    link_local: Option<Key>,
+    link_local_attempt: u32,
+    /// When the next conflict may be told.
+    next_conflict: Time,
+    rng: fastrand::Rng,
     publisher: Publisher<NicSnapshot, Life>,
     /// Whether `table` and the rest differ from what is published.
     changed: bool,
@@ -64,38 +98,82 @@ pub(crate) struct Control {
     added: Vec<Key>,
     /// What a collection handed back; kept for its memory.
     collected: Vec<Life>,
+    /// What the groups' protocols have to say, to be made into messages.
+    reports: Vec<GroupMessage>,
+    /// To be sent once the lock is released.
+    messages: Vec<Message>,
     events: EventSender,
 }
 
 impl Control {
-    pub(crate) fn new(nic: NicId, seed: u64, events: EventSender) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, seed: u64, events: EventSender) -> Self {
         let table = Table::new(seed);
         let ranges = Arc::<RangeSet>::default();
+        let groups = settings.groups();
+        let broadcasts = BroadcastSet::default();
         let first = NicSnapshot {
             table: table.clone(),
             ranges: Arc::clone(&ranges),
+            groups: groups.set().clone(),
+            broadcasts: broadcasts.clone(),
             promiscuous: false,
             spoofing: false,
+            enabled: false,
         };
         Self {
-            nic,
+            settings,
             table,
             ranges,
+            groups,
+            broadcasts,
             promiscuous: false,
             spoofing: false,
+            enabled: false,
+            gone: false,
             range_list: Vec::new(),
             primary: PrimaryLists::default(),
+            sources: None,
+            link_locals: BTreeSet::new(),
+            dads: Dads::default(),
+            link_local: None,
+            link_local_attempt: 0,
+            next_conflict: Time::ZERO,
+            // Another stream than the hash's.
+            rng: fastrand::Rng::with_seed(!seed),
             publisher: Publisher::new(first),
             changed: false,
             unlinked: Vec::new(),
             added: Vec::new(),
             collected: Vec::new(),
+            reports: Vec::new(),
+            messages: Vec::new(),
             events,
         }
     }
 
     pub(crate) fn handle(&self) -> Handle<NicSnapshot> {
         self.publisher.handle()
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    pub(crate) fn group_list(&self) -> Vec<GroupInfo> {
+        self.groups
+            .list()
+            .map(|(group, joins)| GroupInfo {
+                group,
+                joins: joins.by_user,
+                own: joins.by_nic,
+            })
+            .collect()
+    }
+
+    /// Leaves the table without room for any other address than that at `index`.
+    #[cfg(test)]
+    pub(crate) fn fill_table(&mut self, index: u32) {
+        self.table = Table::full(42, index);
     }
 
     /// Publishes the changes, if there are any, and collects what became free.
@@ -105,8 +183,11 @@ impl Control {
             let next = NicSnapshot {
                 table: self.table.clone(),
                 ranges: Arc::clone(&self.ranges),
+                groups: self.groups.set().clone(),
+                broadcasts: self.broadcasts.clone(),
                 promiscuous: self.promiscuous,
                 spoofing: self.spoofing,
+                enabled: self.enabled,
             };
             self.publisher.publish(next, self.unlinked.drain(..));
             self.yield_to_permanent(endpoints);
@@ -158,7 +239,7 @@ impl Control {
         for life in self.collected.drain(..) {
             let address = endpoints.at(life.index).address();
             self.events.send(Event::EndpointClosed {
-                nic: self.nic,
+                nic: self.settings.id,
                 address,
             });
             endpoints.reuse(life.index);
@@ -180,41 +261,78 @@ pub(crate) fn hold(
     key: Key,
     any: impl Fn(&NicSnapshot) -> bool,
 ) -> Result<EndpointRef, HoldError> {
+    if nic.is_gone() {
+        return Err(NicGone(nic.id()).into());
+    }
     let not_ours = || Err(HoldError::BadLocalAddress(key.address()));
+    if !key.can_be_local() {
+        return not_ours();
+    }
     let endpoints = &nic.endpoints;
-    let refer = |index| Ok(EndpointRef::from_counted(Arc::clone(nic), index));
+    let refer = |index| EndpointRef::from_counted(Arc::clone(nic), index);
     let before = nic.snapshots.load();
     let any = any(&before);
+    // Looked at once it is counted, so that what is given out was usable at that moment.
+    let usable = |endpoint: EndpointRef| match endpoint.kind() {
+        AddressKind::Permanent | AddressKind::Temporary => Ok(endpoint),
+        AddressKind::PermanentExpired if any => Ok(endpoint),
+        AddressKind::PermanentExpired | AddressKind::PermanentTentative => not_ours(),
+    };
     if let Some(index) = before.find(endpoints, key) {
         let refs = &endpoints.at(index).refs;
-        let state = refs.load();
-        let expired = !state.is_dead() && !state.kind().is_permanent();
-        if (state.is_assigned() || expired && any) && refs.try_acquire() {
-            return refer(index);
+        if refs.try_acquire() {
+            return usable(refer(index));
         }
         if !refs.load().is_dead() {
-            return not_ours();
+            return not_ours(); // held 2^30 times
         }
     }
-    if !any && !before.ranges.contains(key) {
+    let anyone = any || before.ranges.contains(key);
+    if !anyone || before.is_directed_broadcast(key) {
         // Held before, perhaps under a mode that is off now: it can be shared while it lives.
         return match endpoints.held(key) {
-            Some(index) if endpoints.at(index).refs.try_acquire() => refer(index),
+            Some(index) if endpoints.at(index).refs.try_acquire() => usable(refer(index)),
             _ => not_ours(),
         };
     }
     let temporary = endpoints
         .hold_temporary(key)
         .map_err(HoldError::OutOfMemory)?;
+    let temporary_ref = refer(temporary);
     // Between the insertion and the look: of the two sides' fences one is first, and the other
     // side then finds what was made visible before it.
     fence(Ordering::SeqCst);
     let after = nic.snapshots.load();
     match after.find(endpoints, key) {
         Some(index) if index != temporary && endpoints.at(index).refs.try_acquire() => {
-            drop(EndpointRef::from_counted(Arc::clone(nic), temporary));
-            refer(index)
+            usable(refer(index))
         }
-        _ => refer(temporary),
+        _ => usable(temporary_ref),
+    }
+}
+
+/// Whether the NIC takes packets for an address, or could send from it; see
+/// [`Nic::is_local`](crate::Nic::is_local).
+pub(crate) fn is_local(nic: &NicShared, key: Key) -> bool {
+    if nic.is_gone() || !key.can_be_local() {
+        return false;
+    }
+    let snapshot = nic.snapshots.load();
+    let kind_of = |index| {
+        let state = nic.endpoints.at(index).refs.load();
+        (!state.is_dead()).then(|| state.kind())
+    };
+    let kind = snapshot
+        .find(&nic.endpoints, key)
+        .and_then(kind_of)
+        .or_else(|| nic.endpoints.held(key).and_then(kind_of));
+    match kind {
+        Some(AddressKind::Permanent | AddressKind::Temporary) => true,
+        Some(AddressKind::PermanentTentative) => false,
+        Some(AddressKind::PermanentExpired) => snapshot.spoofing,
+        None => {
+            let anyone = snapshot.spoofing || snapshot.ranges.contains(key);
+            anyone && !snapshot.is_directed_broadcast(key)
+        }
     }
 }

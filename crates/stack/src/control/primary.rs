@@ -16,6 +16,9 @@ pub(super) struct PrimaryLists {
 struct List {
     head: u32,
     tail: u32,
+    /// The ranks that the next one at either end gets.
+    first: i64,
+    last: i64,
 }
 
 impl Default for List {
@@ -23,6 +26,8 @@ impl Default for List {
         Self {
             head: NONE,
             tail: NONE,
+            first: -1,
+            last: 0,
         }
     }
 }
@@ -44,10 +49,14 @@ impl PrimaryLists {
             PrimaryEndpointBehavior::CanBePrimary => {
                 endpoint.previous.store(list.tail, Ordering::Relaxed);
                 endpoint.next.store(NONE, Ordering::Relaxed);
+                endpoint.rank.store(list.last, Ordering::Relaxed);
+                list.last += 1;
             }
             PrimaryEndpointBehavior::FirstPrimary => {
                 endpoint.previous.store(NONE, Ordering::Relaxed);
                 endpoint.next.store(list.head, Ordering::Relaxed);
+                endpoint.rank.store(list.first, Ordering::Relaxed);
+                list.first -= 1;
             }
         }
         list.join(endpoints, index);

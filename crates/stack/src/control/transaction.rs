@@ -1,29 +1,41 @@
 //! A transaction: changes to one NIC that workers see together.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use corelane_sync::refs::{AddressKind, Expire, Promote};
+use corelane_wire::ndp::solicited_node;
 
 use super::Control;
-use crate::address::{AddressConfig, Key, Prefix, is_mapped};
+use crate::address::{AddressConfig, Family, Key, Prefix, check_local, is_mapped};
+use crate::clock::Time;
 use crate::endpoint::Endpoints;
-use crate::error::{AddAddressError, BadAddress, RemoveAddressError};
+use crate::error::{
+    AddAddressError, BadAddress, JoinGroupError, LeaveGroupError, RemoveAddressError,
+};
+use crate::event::{AbortReason, Event};
+use crate::group::Joiner;
 
 /// Changes to a NIC. They are published when it is dropped.
 ///
 /// Two changes are seen at once, before the publish: no lookup that starts later accepts a removed
 /// address; and an address that was removed, is still held and is added again is accepted again.
 pub struct Transaction<'c> {
-    control: &'c mut Control,
-    endpoints: &'c Endpoints,
+    pub(crate) control: &'c mut Control,
+    pub(super) endpoints: &'c Endpoints,
+    /// When it began.
+    pub(super) now: Time,
 }
 
 impl<'c> Transaction<'c> {
-    pub(crate) fn new(control: &'c mut Control, endpoints: &'c Endpoints) -> Self {
+    pub(crate) fn new(control: &'c mut Control, endpoints: &'c Endpoints, now: Time) -> Self {
         // What died elsewhere is buried first: its address may be about to be added again.
         control.bury(endpoints);
-        Self { control, endpoints }
+        Self {
+            control,
+            endpoints,
+            now,
+        }
     }
 
     /// Adds an address; see [`Nic::add_address`](crate::Nic::add_address).
@@ -36,49 +48,79 @@ impl<'c> Transaction<'c> {
     ) -> Result<(), AddAddressError> {
         let config = address.into();
         let address = config.prefix.address();
-        if let Err(reason) = check(address) {
+        let family = Family::of(address);
+        if !self.control.settings.protocols.has(family) {
+            return Err(AddAddressError::UnknownProtocol(family));
+        }
+        if let Err(reason) = check_local(address) {
             return Err(AddAddressError::BadAddress { address, reason });
         }
         let key = Key::from(address);
-        let Self { control, endpoints } = self;
-        let index = match control.table.find(*endpoints, key) {
-            Some(index) => match endpoints.at(index).refs.promote(AddressKind::Permanent) {
-                Promote::AlreadyPermanent => {
-                    return Err(AddAddressError::DuplicateAddress(address));
+        let kind = match family {
+            Family::V6 if self.control.settings.ndp.is_some() => AddressKind::PermanentTentative,
+            _ => AddressKind::Permanent,
+        };
+        let index = self.put_into_table(key, kind, config)?;
+        let Self {
+            control, endpoints, ..
+        } = self;
+        control.primary.link(endpoints, index);
+        match address {
+            IpAddr::V4(_) => control.changed |= control.broadcasts.insert(config.prefix),
+            IpAddr::V6(address) => {
+                // Before the first solicitation (RFC 4862 section 5.4.2): a report of the group
+                // opens the way for the answers.
+                self.join_by_nic(Key::v6(solicited_node(address).to_bits()));
+                if kind == AddressKind::Permanent {
+                    self.control.offer_source(self.endpoints, index);
+                } else if self.control.enabled {
+                    self.probe(key, index);
                 }
-                // The same endpoint lives on; every worker sees its kind at once.
-                Promote::Done => {
-                    endpoints
-                        .at(index)
-                        .configure(config.prefix.len(), config.primary);
-                    index
-                }
-                Promote::Dead => {
-                    // Not unlinked yet. A temporary one may have taken its place meanwhile.
-                    let next = held_or_new(endpoints, key, config)?;
-                    control.table.replace(*endpoints, key, next);
-                    control.unlink(endpoints, index);
-                    control.added.push(key);
-                    control.changed = true;
-                    next
-                }
-            },
-            None => {
-                let index = held_or_new(endpoints, key, config)?;
-                if control.table.insert(*endpoints, key, index).is_err() {
-                    if endpoints.at(index).refs.expire() == Expire::Last {
-                        endpoints.unhold(key, index);
-                        control.unlink(endpoints, index);
-                    }
-                    return Err(AddAddressError::TableFull);
-                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `key` lead to an endpoint of `kind` with the bias taken: the one that is there, if it
+    /// lives on, or a new one.
+    fn put_into_table(
+        &mut self,
+        key: Key,
+        kind: AddressKind,
+        config: AddressConfig,
+    ) -> Result<u32, AddAddressError> {
+        let Self {
+            control, endpoints, ..
+        } = self;
+        let Some(index) = control.table.find(*endpoints, key) else {
+            let full = |_| AddAddressError::TableFull;
+            // First, so that whoever holds the address does not see it promoted in vain.
+            control.table.reserve(*endpoints, key).map_err(full)?;
+            let index = held_or_new(endpoints, key, kind, config)?;
+            control.table.insert(*endpoints, key, index).map_err(full)?;
+            control.added.push(key);
+            control.changed = true;
+            return Ok(index);
+        };
+        match endpoints.at(index).refs.promote(kind) {
+            Promote::AlreadyPermanent => Err(AddAddressError::DuplicateAddress(key.address())),
+            // The same endpoint lives on; every worker sees its kind at once.
+            Promote::Done => {
+                endpoints
+                    .at(index)
+                    .configure(config.prefix.len(), config.primary);
+                Ok(index)
+            }
+            Promote::Dead => {
+                // Not unlinked yet. A temporary one may have taken its place meanwhile.
+                let next = held_or_new(endpoints, key, kind, config)?;
+                control.table.replace(*endpoints, key, next);
+                control.unlink(endpoints, index);
                 control.added.push(key);
                 control.changed = true;
-                index
+                Ok(next)
             }
-        };
-        control.primary.link(endpoints, index);
-        Ok(())
+        }
     }
 
     /// Removes an address; see [`Nic::remove_address`](crate::Nic::remove_address).
@@ -88,14 +130,32 @@ impl<'c> Transaction<'c> {
     pub fn remove_address(&mut self, address: impl Into<IpAddr>) -> Result<(), RemoveAddressError> {
         let address = address.into();
         let key = Key::from(address);
-        let Self { control, endpoints } = self;
         let missing = RemoveAddressError::BadLocalAddress(address);
-        if is_mapped(address) {
+        if is_mapped(address) || !self.take_out(key) {
             return Err(missing);
         }
-        let index = control.table.find(*endpoints, key).ok_or(missing)?;
-        match endpoints.at(index).refs.expire() {
-            Expire::NotPermanent => return Err(missing),
+        if self.control.dads.stop(key) {
+            self.control.events.send(Event::DadAborted {
+                nic: self.control.settings.id,
+                address,
+                reason: AbortReason::AddressRemoved,
+            });
+        }
+        Ok(())
+    }
+
+    /// Removes an address and all that goes with it but its probing; false if the NIC does not have
+    /// it.
+    pub(super) fn take_out(&mut self, key: Key) -> bool {
+        let Self {
+            control, endpoints, ..
+        } = self;
+        let Some(index) = control.table.find(*endpoints, key) else {
+            return false;
+        };
+        let endpoint = endpoints.at(index);
+        match endpoint.refs.expire() {
+            Expire::NotPermanent => return false,
             Expire::Held => {}
             Expire::Last => {
                 control.table.remove(*endpoints, key);
@@ -103,7 +163,21 @@ impl<'c> Transaction<'c> {
             }
         }
         control.primary.unlink(endpoints, index);
-        Ok(())
+        match endpoint.address() {
+            IpAddr::V4(_) => {
+                if let Ok(prefix) = Prefix::new(endpoint.address(), endpoint.prefix_len()) {
+                    control.changed |= control.broadcasts.remove(prefix);
+                }
+            }
+            IpAddr::V6(address) => {
+                control.withdraw_source(address);
+                self.leave_by_nic(Key::v6(solicited_node(address).to_bits()));
+            }
+        }
+        if self.control.link_local == Some(key) {
+            self.control.link_local = None;
+        }
+        true
     }
 
     /// Accepts packets for a subnet; see [`Nic::add_range`](crate::Nic::add_range).
@@ -136,6 +210,102 @@ impl<'c> Transaction<'c> {
         self.control.changed |= self.control.spoofing != on;
         self.control.spoofing = on;
     }
+
+    /// Joins a group; see [`Nic::join_group`](crate::Nic::join_group).
+    ///
+    /// # Errors
+    /// [`JoinGroupError`].
+    pub fn join_group(&mut self, group: impl Into<IpAddr>) -> Result<(), JoinGroupError> {
+        let group = group.into();
+        let family = Family::of(group);
+        if !self.control.settings.protocols.has(family) {
+            return Err(JoinGroupError::UnknownProtocol(family));
+        }
+        if is_mapped(group) || !group.is_multicast() {
+            return Err(JoinGroupError::BadAddress {
+                address: group,
+                reason: BadAddress::NotMulticast,
+            });
+        }
+        self.join(group.into(), Joiner::User)
+            .map_err(|_| JoinGroupError::TooManyJoins(group))
+    }
+
+    /// Takes one join of a group back; see [`Nic::leave_group`](crate::Nic::leave_group).
+    ///
+    /// # Errors
+    /// [`LeaveGroupError`].
+    pub fn leave_group(&mut self, group: impl Into<IpAddr>) -> Result<(), LeaveGroupError> {
+        let group = group.into();
+        if is_mapped(group) {
+            return Err(LeaveGroupError::NotJoined(group));
+        }
+        self.leave(group.into(), Joiner::User)
+            .map_err(|_| LeaveGroupError::NotJoined(group))
+    }
+
+    fn join(&mut self, group: Key, by: Joiner) -> Result<(), crate::group::TooManyJoins> {
+        let Control {
+            groups,
+            rng,
+            reports,
+            ..
+        } = &mut *self.control;
+        let first = groups.join(group, by, self.now, rng, reports)?;
+        self.control.changed |= first;
+        self.control.take_reports(self.endpoints);
+        Ok(())
+    }
+
+    fn leave(&mut self, group: Key, by: Joiner) -> Result<(), crate::group::NotJoined> {
+        let Control {
+            groups,
+            rng,
+            reports,
+            ..
+        } = &mut *self.control;
+        let gone = groups.leave(group, by, self.now, rng, reports)?;
+        self.control.changed |= gone;
+        self.control.take_reports(self.endpoints);
+        Ok(())
+    }
+
+    /// The NIC's own joins: there are as many as it has addresses at most, so none is too many.
+    pub(super) fn join_by_nic(&mut self, group: Key) {
+        let joined = self.join(group, Joiner::Nic);
+        debug_assert!(joined.is_ok());
+    }
+
+    pub(super) fn leave_by_nic(&mut self, group: Key) {
+        let left = self.leave(group, Joiner::Nic);
+        debug_assert!(left.is_ok(), "each address joined its group once");
+    }
+
+    /// Begins to probe a tentative address.
+    pub(super) fn probe(&mut self, key: Key, index: u32) {
+        if let Some(ndp) = self.control.settings.ndp {
+            self.control
+                .dads
+                .start(key, index, ndp.transmits, self.now);
+        }
+    }
+
+    /// Whether the NIC has the address.
+    pub(crate) fn has(&self, key: Key) -> bool {
+        self.kind(key).is_some()
+    }
+
+    fn kind(&self, key: Key) -> Option<AddressKind> {
+        let index = self.control.table.find(self.endpoints, key)?;
+        let state = self.endpoints.at(index).refs.load();
+        (!state.is_dead() && state.kind().is_permanent()).then(|| state.kind())
+    }
+
+    /// Whether the address is on the NIC, and whether it is tentative.
+    pub(crate) fn is_tentative(&self, address: Ipv6Addr) -> Option<bool> {
+        let kind = self.kind(Key::v6(address.to_bits()))?;
+        Some(kind == AddressKind::PermanentTentative)
+    }
 }
 
 impl Drop for Transaction<'_> {
@@ -149,27 +319,17 @@ impl Drop for Transaction<'_> {
 fn held_or_new(
     endpoints: &Endpoints,
     key: Key,
+    kind: AddressKind,
     config: AddressConfig,
 ) -> Result<u32, AddAddressError> {
     let (len, primary) = (config.prefix.len(), config.primary);
     if let Some(index) = endpoints.held(key)
-        && endpoints.at(index).refs.promote(AddressKind::Permanent) == Promote::Done
+        && endpoints.at(index).refs.promote(kind) == Promote::Done
     {
         endpoints.at(index).configure(len, primary);
         return Ok(index);
     }
     endpoints
-        .create(key, AddressKind::Permanent, len, primary)
+        .create(key, kind, len, primary)
         .map_err(AddAddressError::OutOfMemory)
-}
-
-/// Whether `address` can be a host's own (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5).
-fn check(address: IpAddr) -> Result<(), BadAddress> {
-    match address {
-        a if a.is_unspecified() => Err(BadAddress::Unspecified),
-        a if a.is_multicast() => Err(BadAddress::Multicast),
-        IpAddr::V4(a) if a.is_broadcast() => Err(BadAddress::Broadcast),
-        a if is_mapped(a) => Err(BadAddress::Mapped),
-        _ => Ok(()),
-    }
 }

@@ -9,12 +9,12 @@ use corelane_sync::refs::AddressKind;
 use corelane_sync::snapshot::Reader;
 
 use super::{NicSnapshot, PacketBurst};
-use crate::address::Key;
+use crate::address::{Family, Key};
 use crate::control;
 use crate::counters::NicCounter;
 use crate::endpoint::{EndpointRef, Endpoints};
 use crate::error::HoldError;
-use crate::nic::{NicId, NicShared};
+use crate::nic::{Nic, NicId, NicShared};
 use crate::table::Home;
 
 /// What a destination is to the NIC: an endpoint, or one of the constants.
@@ -29,9 +29,21 @@ impl Found {
     /// endpoint that lives for this packet, unless somebody holds it.
     pub const TEMPORARY: Self = Self(u32::MAX - 1);
 
+    /// A group the NIC is in, or any group if it is promiscuous.
+    pub const GROUP: Self = Self(u32::MAX - 2);
+
+    /// The broadcast address of all subnets, or of one that the NIC has an address in.
+    pub const BROADCAST: Self = Self(u32::MAX - 3);
+
     #[inline]
     pub(super) fn endpoint(self) -> Option<u32> {
-        (self != Self::NOTHING && self != Self::TEMPORARY).then_some(self.0)
+        (self.0 < Self::BROADCAST.0).then_some(self.0)
+    }
+
+    /// Whether the destination is that of many hosts.
+    #[inline]
+    pub const fn is_for_many(self) -> bool {
+        self.0 == Self::GROUP.0 || self.0 == Self::BROADCAST.0
     }
 }
 
@@ -55,7 +67,12 @@ impl NicDatapath {
 
     /// The number of the NIC.
     pub fn id(&self) -> NicId {
-        self.nic.id
+        self.nic.id()
+    }
+
+    /// The NIC, for the control plane.
+    pub fn nic(&self) -> Nic {
+        Nic::from_shared(Arc::clone(&self.nic))
     }
 
     /// The newest version of the NIC, and the counters: once per burst.
@@ -94,7 +111,31 @@ pub struct NicView<'w> {
 impl NicView<'_> {
     /// The number of the NIC.
     pub fn id(&self) -> NicId {
-        self.nic.id
+        self.nic.id()
+    }
+
+    /// Whether the NIC is enabled; what arrives on one that is not is to be dropped.
+    #[inline]
+    pub fn is_enabled(&self) -> bool {
+        self.snapshot.enabled
+    }
+
+    /// Whether the NIC speaks IPv4.
+    #[inline]
+    pub fn accepts_v4(&self) -> bool {
+        self.nic.settings.protocols.has(Family::V4)
+    }
+
+    /// Whether the NIC speaks IPv6.
+    #[inline]
+    pub fn accepts_v6(&self) -> bool {
+        self.nic.settings.protocols.has(Family::V6)
+    }
+
+    /// What the endpoint of a destination is, for a trace. None if there is none.
+    pub fn kind(&self, found: Found) -> Option<AddressKind> {
+        let state = self.nic.endpoints.at(found.endpoint()?).refs.load();
+        (!state.is_dead()).then(|| state.kind())
     }
 
     /// Looks every destination up.
@@ -162,12 +203,42 @@ impl NicView<'_> {
                 }
             }
         }
-        match endpoints.held(key) {
-            Some(index) if !endpoints.at(index).refs.load().is_dead() => Found(index),
-            _ if self.snapshot.promiscuous || self.snapshot.ranges.contains(key) => {
-                Found::TEMPORARY
+        if let Some(index) = endpoints.held(key) {
+            let state = endpoints.at(index).refs.load();
+            match state.kind() {
+                _ if state.is_dead() => {}
+                // Also what it became since this burst's snapshot was made.
+                AddressKind::Temporary | AddressKind::Permanent => return Found(index),
+                AddressKind::PermanentExpired if self.snapshot.promiscuous => return Found(index),
+                AddressKind::PermanentExpired | AddressKind::PermanentTentative => {
+                    return Found::NOTHING;
+                }
             }
-            _ => Found::NOTHING,
+        }
+        self.unowned(key)
+    }
+
+    /// What a destination is that nobody owns or holds.
+    #[inline]
+    fn unowned(&self, key: Key) -> Found {
+        let anyone = self.snapshot.promiscuous || self.snapshot.ranges.contains(key);
+        if key.is_multicast() {
+            return if anyone || self.snapshot.groups.contains(key) {
+                Found::GROUP
+            } else {
+                Found::NOTHING
+            };
+        }
+        if key.is_v4() {
+            let address = key.low as u32;
+            if key.is_limited_broadcast() || self.snapshot.broadcasts.contains(address) {
+                return Found::BROADCAST;
+            }
+        }
+        if anyone {
+            Found::TEMPORARY
+        } else {
+            Found::NOTHING
         }
     }
 
@@ -177,6 +248,9 @@ impl NicView<'_> {
             && self.nic.endpoints.at(index).refs.try_acquire()
         {
             return Ok(EndpointRef::from_counted(Arc::clone(self.nic), index));
+        }
+        if found.is_for_many() {
+            return Err(HoldError::BadLocalAddress(destination.address()));
         }
         // A temporary one, or one that died since: what the packet's acceptance was based on
         // still holds for it.

@@ -42,6 +42,8 @@ impl PacketFlags {
     pub const TRUNCATED: Self = Self(4);
     /// ICMP of the packet's family, not looked into.
     pub const ICMP: Self = Self(8);
+    /// IGMP, or behind IPv6 hop-by-hop options: may be for the control plane, not looked into.
+    pub const CONTROL: Self = Self(16);
 
     /// These flags and `other`, if `it_is`. No branch.
     #[inline]
@@ -327,10 +329,15 @@ impl Packet<'_> {
         self.frame
     }
 
-    /// Whether the destination is an address of the NIC; otherwise it was accepted because the
-    /// NIC is promiscuous or a range has it.
+    /// Whether the destination is an address of the NIC; otherwise it is a group or a broadcast, or
+    /// was accepted because the NIC is promiscuous or a range has it.
     pub fn is_for_endpoint(&self) -> bool {
         self.found().endpoint().is_some()
+    }
+
+    /// Whether the destination is a group or a broadcast: nothing is to be sent from it.
+    pub fn is_for_many(&self) -> bool {
+        self.found().is_for_many()
     }
 
     /// Takes a reference to the endpoint of the destination, to outlive the burst. For an address

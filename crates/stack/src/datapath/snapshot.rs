@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::address::Key;
+use crate::broadcast::BroadcastSet;
 use crate::endpoint::Endpoints;
+use crate::group::GroupSet;
 use crate::range::RangeSet;
 use crate::table::Table;
 
@@ -11,13 +13,22 @@ use crate::table::Table;
 pub(crate) struct NicSnapshot {
     pub(crate) table: Table,
     pub(crate) ranges: Arc<RangeSet>,
+    pub(crate) groups: GroupSet,
+    pub(crate) broadcasts: BroadcastSet,
     pub(crate) promiscuous: bool,
     pub(crate) spoofing: bool,
+    /// Frames are taken.
+    pub(crate) enabled: bool,
 }
 
 impl NicSnapshot {
     /// The endpoint under `key`, of any kind, dead or alive.
     pub(crate) fn find(&self, endpoints: &Endpoints, key: Key) -> Option<u32> {
         self.table.find(endpoints, key)
+    }
+
+    /// Whether `key` is the broadcast address of a subnet that the NIC has an address in.
+    pub(crate) fn is_directed_broadcast(&self, key: Key) -> bool {
+        key.is_v4() && self.broadcasts.contains(key.low as u32)
     }
 }

@@ -68,6 +68,11 @@ impl Held {
         }
     }
 
+    /// All that stand there, in no order.
+    pub(super) fn all(&self) -> Vec<u32> {
+        self.map.iter().map(|entry| *entry.value()).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::SeqCst)
     }

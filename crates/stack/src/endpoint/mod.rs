@@ -5,7 +5,7 @@ mod held;
 mod reference;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use corelane_sync::refs::{AddressKind, Refs};
 use corelane_sync::slab::{Slab, SlabError};
@@ -43,6 +43,8 @@ pub(crate) struct Endpoint {
     /// The neighbours in the list of source addresses; written by the control plane alone.
     pub(crate) previous: AtomicU32,
     pub(crate) next: AtomicU32,
+    /// The place in that list as a number: the smaller, the better. Control plane alone.
+    pub(crate) rank: AtomicI64,
 }
 
 impl Endpoint {
@@ -212,7 +214,8 @@ impl Endpoints {
         self.dead.pop()
     }
 
-    /// The held temporary endpoint under `key`, dead or alive. Costs one load while nobody holds
+    /// The temporary endpoint under `key` that somebody holds or held a moment ago, of any kind by
+    /// now. Costs one load while nobody holds
     /// any; otherwise a shared lock on a part of the map.
     #[inline]
     pub(crate) fn held(&self, key: Key) -> Option<u32> {
@@ -236,6 +239,11 @@ impl Endpoints {
     /// Takes `index` out of the held ones if it is what stands under `key`.
     pub(crate) fn unhold(&self, key: Key, index: u32) {
         self.held.remove(key, index);
+    }
+
+    /// The temporary endpoints that somebody holds or held a moment ago.
+    pub(crate) fn all_held(&self) -> Vec<u32> {
+        self.held.all()
     }
 
     /// How many temporary endpoints are held.

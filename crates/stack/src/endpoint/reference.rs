@@ -26,6 +26,16 @@ impl EndpointRef {
         Self { nic, index }
     }
 
+    pub(crate) fn nic(&self) -> &NicShared {
+        &self.nic
+    }
+
+    /// Whether the NIC is still there. If it was removed, the reference is all that is left of the
+    /// endpoint.
+    pub fn is_nic_gone(&self) -> bool {
+        self.nic.is_gone()
+    }
+
     /// The address.
     pub fn address(&self) -> IpAddr {
         self.nic.endpoints.at(self.index).address()
@@ -90,7 +100,7 @@ impl Drop for EndpointRef {
 impl fmt::Debug for EndpointRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndpointRef")
-            .field("nic", &self.nic.id)
+            .field("nic", &self.nic.id())
             .field("address", &self.address())
             .field("state", &self.nic.endpoints.at(self.index).refs.load())
             .finish()

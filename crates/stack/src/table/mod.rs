@@ -168,6 +168,15 @@ impl Table {
             .flat_map(|page| page.entries())
     }
 
+    /// Makes room for an entry of `key`, so that adding it next cannot fail.
+    pub(crate) fn reserve(&mut self, keys: &impl Keys, key: Key) -> Result<(), TableFull> {
+        let hash = self.hash(key);
+        while self.page(hash).len() > SPLIT_ABOVE {
+            self.split(keys, hash)?;
+        }
+        Ok(())
+    }
+
     /// Adds an entry. The caller has made sure that `key` is not there, and that `keys` knows it.
     pub(crate) fn insert(
         &mut self,
@@ -175,10 +184,8 @@ impl Table {
         key: Key,
         index: u32,
     ) -> Result<(), TableFull> {
+        self.reserve(keys, key)?;
         let hash = self.hash(key);
-        while self.page(hash).len() > SPLIT_ABOVE {
-            self.split(keys, hash)?;
-        }
         self.edit(hash, |page| page.insert(page::Home::of(hash), index));
         self.len += 1;
         Ok(())
@@ -270,6 +277,26 @@ impl Table {
             })
             .collect();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Table {
+    /// A table without room for any key: all that it has is entries of `index`.
+    pub(crate) fn full(seed: u64, index: u32) -> Self {
+        let mut page = Page::new(MAX_BITS);
+        for n in 0..=SPLIT_ABOVE as u64 {
+            let hash = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            page.insert(page::Home::of(hash), index);
+        }
+        let page = Arc::new(page);
+        let leaf = Leaf::new(std::array::from_fn(|_| Arc::clone(&page)));
+        Self {
+            root: std::iter::repeat_n(leaf, 1 << (MAX_BITS - LEAF_BITS)).collect(),
+            bits: MAX_BITS,
+            len: 0,
+            hasher: SeedableRandomState::with_seed(seed, &SHARED_SEED),
+        }
     }
 }
 

@@ -28,6 +28,7 @@ fn a_word_of_zeros_is_dead() {
     assert!(!refs.load().is_assigned());
     assert!(!refs.try_acquire());
     assert!(!refs.settle());
+    assert!(!refs.unsettle());
     assert_eq!(refs.expire(), Expire::NotPermanent);
     assert_eq!(refs.promote(AddressKind::Permanent), Promote::Dead);
     assert_eq!(size_of::<Refs>(), 4);
@@ -113,6 +114,32 @@ fn a_held_address_is_removed_added_again_and_removed() {
 
     assert_eq!(refs.release(), Release::Held, "the bias is left");
     assert_eq!(refs.expire(), Expire::Last);
+}
+
+#[test]
+fn a_held_address_is_checked_anew() {
+    let refs = alive(AddressKind::Permanent);
+    assert!(refs.try_acquire_many(2));
+    assert!(refs.unsettle());
+    let state = refs.load();
+    assert_eq!(
+        (state.kind(), state.count()),
+        (AddressKind::PermanentTentative, 3)
+    );
+    assert!(!refs.load().is_assigned());
+    assert!(!refs.unsettle(), "it is being checked");
+    assert_eq!(refs.release(), Release::Held, "holders are as before");
+    assert!(refs.settle());
+    assert!(refs.load().is_assigned());
+
+    assert!(refs.unsettle());
+    assert_eq!(refs.expire(), Expire::Held);
+    assert!(!refs.unsettle(), "nothing is checked that is removed");
+    assert_eq!(refs.release(), Release::Last);
+    assert!(!refs.unsettle());
+    // Neither is a temporary, nor a dead word that says "permanent".
+    assert!(!alive(AddressKind::Temporary).unsettle());
+    assert!(!word(AddressKind::Permanent, 0).unsettle());
 }
 
 #[test]
@@ -219,6 +246,7 @@ enum Step {
     Acquire(u32),
     Release(u32),
     Settle,
+    Unsettle,
     Expire,
     Promote(bool),
 }
@@ -228,6 +256,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..4u32).prop_map(Step::Acquire),
         (0..4u32).prop_map(Step::Release),
         Just(Step::Settle),
+        Just(Step::Unsettle),
         Just(Step::Expire),
         any::<bool>().prop_map(Step::Promote),
     ]
@@ -269,6 +298,13 @@ proptest! {
                     prop_assert_eq!(refs.settle(), tentative);
                     if tentative {
                         kind = AddressKind::Permanent;
+                    }
+                }
+                Step::Unsettle => {
+                    let settled = !dead && kind == AddressKind::Permanent;
+                    prop_assert_eq!(refs.unsettle(), settled);
+                    if settled {
+                        kind = AddressKind::PermanentTentative;
                     }
                 }
                 Step::Expire => {

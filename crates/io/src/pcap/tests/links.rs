@@ -28,9 +28,9 @@ fn capture(packets: impl IntoIterator<Item = usize>) -> Arc<Capture> {
 
 /// The receive queue of a capture, and what reads its counters.
 fn receive(capture: impl Into<Arc<Capture>>, pool: &Pool) -> (Box<dyn RxQueue>, PcapCounters) {
-    let link = PcapLink::new(capture);
+    let mut link = PcapLink::new(capture);
     let counters = link.counters();
-    let queues = Box::new(link).open(pool).expect("no error");
+    let queues = link.open(pool).expect("no error");
     (queues.rx.into_iter().next().expect("a queue"), counters)
 }
 
@@ -150,12 +150,13 @@ fn a_full_burst_is_left_alone() {
 fn a_link_without_output_discards() {
     let pool = pool(64);
     let mut cache = pool.cache();
-    let link = Box::new(PcapLink::new(capture([60])).with_mtu(9000));
+    let mut link = PcapLink::new(capture([60])).with_mtu(9000);
     assert_eq!(
         (link.name(), link.mtu(), link.mac()),
         ("test.pcap", 9000, None)
     );
     let mut queues = link.open(&pool).expect("open");
+    assert!(link.open(&pool).is_err(), "open already");
     assert_eq!((queues.rx.len(), queues.tx.len()), (1, 1));
     let mut burst = Burst::new();
     cache.alloc_burst(&mut burst, 5);

@@ -1,0 +1,194 @@
+//! What a NIC does, number by number, and where it differs from netstack's.
+//!
+//! The behaviour is that of gVisor netstack's `nic.go` of October 2019 (`fb69de696be5`), whose
+//! observable behaviours the project numbers: a letter for the section, a number in it. `kept` means
+//! that what can be observed is the same, in the idiom of Rust: `Result` for error codes, values
+//! that are dropped for counts that are given back, handles for numbers that are looked up.
+//! `changed` says what is different, and why. A defect of that version ([`BUG`](#defects)) is never
+//! kept.
+//!
+//! The last column names a test that holds the behaviour. Every number has one or more, whose
+//! name begins with it (`a16_...`; several numbers: `a15_a16_...`); `ci/behaviours` fails if one has
+//! none. Sections H to L and O (packet endpoints, delivery, forwarding, transports, control packets,
+//! neighbors) are not built yet and not listed.
+//!
+//! # A. Addresses and endpoint kinds
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | A1 | one endpoint per address, keyed by the address alone | kept | | `a1_` |
+//! | A2 | four kinds and their transitions | changed | one transition more: a permanent IPv6 address becomes tentative when its NIC goes down or comes up, to be probed anew (RFC 4862 section 5.4) | `a2_` |
+//! | A3 | adding what is there, tentative or permanent: duplicate | kept | [`AddAddressError::DuplicateAddress`](crate::stack::AddAddressError::DuplicateAddress) | `a3_` |
+//! | A4 | adding what is expired or temporary and held: the same endpoint becomes permanent | kept | | `a4_` |
+//! | A5 | promotion ignores the new configuration and detection | changed | BUG 8: it takes the new prefix length and primary behaviour, and probes | `a5_` |
+//! | A6 | adding what is dead and not unlinked yet makes a new endpoint | kept | | `a6_` |
+//! | A7 | unknown protocol; the duplicate check comes first | changed | the protocol is checked first: an address of a protocol that the NIC does not speak can never be there ([`Protocols`](crate::stack::Protocols)) | `a7_` |
+//! | A8 | which of two mistakes is told | changed | a handle to a removed NIC says so before anything else: [`NicGone`](crate::stack::NicGone) | `a8_` |
+//! | A9 | default prefix length 32 or 128; a given one is kept | kept | | `a9_` |
+//! | A10 | an error leaves no trace | kept | table full and out of memory; there is no ARP address here | `a10_` |
+//! | A11 | no validation of the address | changed | the unspecified, multicast, limited broadcast and IPv4-mapped ones are refused: no host can have them (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5) | `a11_` |
+//! | A12 | a unicast IPv6 address starts tentative and is probed | kept | where detection is on; not on loopback links | `a12_` |
+//! | A13 | any IPv6 endpoint joins its solicited-node group, and fails if it cannot | changed | BUG 4: permanent ones join, temporary ones do not; joining cannot fail, since groups are no endpoints | `a13_` |
+//! | A14 | if the first probe cannot be sent, the call fails and the address is stuck | changed | BUG 9: the call succeeds and the probe is sent when there is room; nothing is stuck | `a14_` |
+//! | A15 | removing what is absent, expired or temporary: bad local address | kept | | `a15_` |
+//! | A16 | removing gives the bias back; not held: closed at once; held: expired | kept | closed as soon as no worker can see it | `a16_` |
+//! | A17 | after the removal no packet is accepted and no route made, even while held | kept | | `a17_` |
+//! | A18 | removing a tentative address stops its detection | kept | [`DadAborted`](crate::stack::Event::DadAborted) tells | `a18_` |
+//! | A19 | removing leaves the solicited-node group, and fails if that was left | changed | BUG 3: the NIC's own join cannot be taken away | `a19_` |
+//! | A20 | a held address never leaves its group | changed | BUG 5: left at the removal | `a20_` |
+//! | A21 | calls on an unknown NIC fail | kept | every call on a removed NIC fails with `NicGone` | `a21_` |
+//! | A22 | the listing has permanent addresses, groups and the broadcast included | changed | addresses only: groups have a listing of their own, the broadcast is a rule; [`Nic::endpoints`](crate::stack::Nic::endpoints) lists every kind | `a22_` |
+//! | A23 | primary addresses in primary order, permanent ones only | kept | | `a23_` |
+//! | A24 | the main address: the first of those; none is no error | kept | `Option` | `a24_` |
+//! | A25 | the listing of ranges has every endpoint too | changed | ranges only: endpoints have their own listing | `a25_` |
+//!
+//! # B. References and lifetime
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | B1 | a permanent endpoint begins with the table's bias, a temporary one with its creator's reference | kept | | `b1_` |
+//! | B2 | a reference is taken only if there is one | kept | | `b2_` |
+//! | B3 | the last reference unlinks and closes, once | kept | by the control plane, when no worker sees it any more: [`EndpointClosed`](crate::stack::Event::EndpointClosed) | `b3_` |
+//! | B4 | no unlinking where another endpoint stands by now | kept | | `b4_` |
+//! | B5 | a permanent endpoint without references is a panic | changed | cannot happen: the bias is given back by expiring only | `b5_` |
+//! | B6 | a packet holds a reference while it is handled, and no lock | changed | the burst's snapshot keeps the endpoint instead: nothing is counted per packet | `b6_` |
+//! | B7 | a route holds one reference; releasing twice is harmless; clones; looped routes | kept | [`Route`](crate::stack::Route): dropping releases, which cannot be done twice. Loops are a property of the route, not another route with the addresses swapped | `b7_` |
+//! | B8 | sending from an expired address fails and works again after it is added again | kept | [`SendError::InvalidEndpointState`](crate::stack::SendError::InvalidEndpointState), also while it is tentative | `b8_` |
+//! | B9 | the last route of an expired endpoint frees it, of a promoted one does not | kept | | `b9_` |
+//! | B10 | a temporary endpoint vanishes with its last holder | kept | | `b10_` |
+//! | B11 | whether a route needs resolution is the link's property | kept | a loopback link needs none, groups and broadcasts have fixed link addresses; others are set by hand until neighbors are built | `b11_` |
+//!
+//! # C. Primary order, source selection
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | C1 | can-be-primary appends, first prepends, never stays out | kept | O(1) each | `c1_` |
+//! | C2 | removal keeps the order; added again it goes where it is put anew | kept | | `c2_` |
+//! | C3 | the source is the first usable entry | changed | IPv4: as there. IPv6: what RFC 6724 says, and the primary order where it leaves several (rules 1, 2, 6 and 8; the others are about what a NIC here does not have). Not O(addresses) either way | `c3_` |
+//! | C4 | a tentative address counts as usable | changed | BUG 7: never | `c4_` |
+//! | C5 | temporary endpoints become sources of unrelated traffic | changed | BUG 10: never | `c5_` |
+//! | C6 | an expired entry keeps its place and takes it again | changed | out of the list at once; added again it goes where its new configuration says, as A5 | `c6_` |
+//! | C7 | groups, the broadcast and enable-time addresses are never primary | kept | groups and the broadcast are no endpoints; the link-local address is can-be-primary (G15) | `c7_` |
+//! | C8 | a never-primary address can be named | kept | | `c8_` |
+//!
+//! # D. Promiscuous, spoofing, address ranges
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | D1 | permanent and temporary: found; expired: only under the mode, and no range gives it back; tentative or absent: next rule | changed | tentative: nothing, as D3 | `d1_` |
+//! | D2 | then any address under the mode, or inside a range but for its ends | kept | | `d2_` |
+//! | D3 | an endpoint of any kind is taken then; otherwise a temporary one is made | changed | BUG 6: a tentative one never. For a packet none is made: being accepted is enough | `d3_` |
+//! | D4 | a range has no protocol but its length; full-length ranges never match | kept | found by longest prefix: one probe per length in use | `d4_` |
+//! | D5 | ranges may be added twice, are removed together, leave held endpoints alone | kept | | `d5_` |
+//! | D6 | a promiscuous NIC takes packets to any address and answers for it | kept | | `d6_` |
+//! | D7 | promiscuous mode gives no source address | kept | | `d7_` |
+//! | D8 | spoofing lets a route start anywhere; without a primary address none without a named one | changed | anywhere a host can be: not at a group, a broadcast or the unspecified address | `d8_` |
+//! | D9 | spoofing keeps routes of removed addresses usable | kept | | `d9_` |
+//! | D10 | a temporary endpoint that is held receives, whatever the modes are now | kept | | `d10_` |
+//! | D11 | with spoofing every address is local | changed | solicitations are answered so; a probe of another host is objected to only for an address in use, or no neighbor could ever get one. There is no NIC number 0 for any NIC | `d11_` |
+//! | D12 | asking whether an address is local makes a temporary endpoint | changed | it makes nothing | `d12_` |
+//! | D13 | modes take effect for packets that start after the call | kept | from each worker's next burst | `d13_` |
+//!
+//! # E. Multicast
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | E1 | joins are counted; not checked to be a group | changed | checked; groups are no endpoints | `e1_` |
+//! | E2 | unknown protocol, duplicate address | changed | unknown protocol stays; a group cannot be an address, so that there is no duplicate | `e2_` |
+//! | E3 | leaving counts down; without a join: bad local address | kept | [`LeaveGroupError::NotJoined`](crate::stack::LeaveGroupError::NotJoined) | `e3_` |
+//! | E4 | joins and the address table drift apart | changed | BUG 11: joins are counted apart, and users' apart from the NIC's own | `e4_` |
+//! | E5 | a left group that a route holds stays expired | changed | no route holds a group | `e5_` |
+//! | E6 | joins are per NIC; enabling joins all-nodes | kept | and 224.0.0.1 (RFC 1112) | `e6_` |
+//! | E7 | each unicast IPv6 address joins its solicited-node group; shared ones are counted | kept | | `e7_` |
+//! | E8 | groups are not probed and join nothing | kept | | `e8_` |
+//! | E9 | no IGMP or MLD is sent | changed | off unless switched on: IGMPv2/v3 and MLDv1/v2 as a host speaks them (RFC 2236, 3376, 2710, 3810) | `e9_` |
+//!
+//! # F. Broadcast
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | F1 | enabling adds 255.255.255.255 as an address that can be removed | changed | a rule: an enabled IPv4 NIC takes it (RFC 1122 section 3.2.1.3) | `f1_` |
+//! | F2 | directed broadcasts are not recognized | changed | taken, and sent as broadcasts, while the NIC has an address in the subnet (RFC 1122 section 3.2.1.3) | `f2_` |
+//! | F3 | what is sent to 255.255.255.255 loops back too; to groups only if asked | kept | directed broadcasts too; on a loopback link the link itself brings it back, so that no second copy is made | `f3_` |
+//! | F4 | replies to a packet from 255.255.255.255 loop | changed | BUG 15: such packets are dropped as `martian` | `f4_` |
+//!
+//! # G. Duplicate address detection, neighbor discovery
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | G1 | a timer under 1 ms is 1 s; 0 transmits turn it off | kept | off unless [`NicConfig::ndp`](crate::stack::NicConfig::ndp) says | `g1_` |
+//! | G2 | n probes, a timer apart, the first inside the call; then permanent | kept | sent after the lock is released | `g2_` |
+//! | G3 | the probe, and its counters | changed | it carries a nonce (RFC 7527), unless switched off; counters are the NIC's [`ProtocolCounter`](crate::stack::ProtocolCounter)s | `g3_` |
+//! | G4 | a later write error leaves the address tentative for ever | changed | BUG 9: sent again when there is room | `g4_` |
+//! | G5 | while tentative: not listed, packets not ours, no route from it | kept | without that version's exceptions (BUG 6, 7) | `g5_` |
+//! | G6 | `DupTentativeAddrDetected` and its errors | kept | [`Nic::duplicate_detected`](crate::stack::Nic::duplicate_detected) | `g6_` |
+//! | G7 | a probe by another for a tentative address: duplicate; a solicitation: ignored | kept | | `g7_` |
+//! | G8 | an advertisement for a tentative address: duplicate | kept | | `g8_` |
+//! | G9 | nothing retries, the integrator is not told | changed | [`DuplicateAddress`](crate::stack::Event::DuplicateAddress) tells, with the offender; nothing retries but a stable opaque link-local address (RFC 7217) | `g9_` |
+//! | G10 | solicitations for own addresses are answered | changed | as Linux does: the flags and the destination depend on how it was asked (RFC 4861 section 7.2.4); a probe is answered to all nodes | `g10_` |
+//! | G11 | an advertisement for another address fills the link cache | changed | there is no cache yet; for an address in use here it is told as a [conflict](crate::stack::Event::AddressConflict) | `g11_` |
+//! | G12 | hop limit other than 255: dropped | kept | `ndp_invalid`, for all of RFC 4861 section 7.1 | `g12_` |
+//! | G13 | too short: dropped | kept | `ndp_invalid` | `g13_` |
+//! | G14 | is it tentative? absent: no | kept | | `g14_` |
+//! | G15 | link-local address by modified EUI-64 | kept | or stable opaque (RFC 7217) | `g15_` |
+//! | G16 | detection runs on disabled NICs, and deadlocks on loopback | changed | BUG 1, 26: it begins when the NIC is enabled; loopback links have none | `g16_` |
+//! | G17 | leaving the solicited-node group by hand ends in a panic | changed | BUG 2: users cannot take the NIC's own join away | `g17_` |
+//!
+//! # M. NIC creation, link attach
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | M1 | a number that is in use is refused; names are not checked | changed | the engine gives the numbers; names are what people write, so that two present NICs cannot share one | `m1_` |
+//! | M2 | enabling attaches first and leaves what was done if something fails | changed | BUG 27: what fails changes nothing | `m2_` |
+//! | M3 | a disabled NIC takes addresses, ranges and joins | kept | | `m3_` |
+//! | M4 | enabling again is an error, after attaching again | changed | BUG 27: nothing happens | `m4_` |
+//! | M5 | a link delivers from any number of threads | changed | through queues: one thread per queue, any number of queues | `m5_` |
+//! | M6 | no removal or disabling | changed | both, while traffic runs | `m6_` |
+//! | M7 | writing to an unknown NIC fails; link errors pass through | changed | typed; the link's errors come as [`LinkFailed`](crate::stack::Event::LinkFailed), since sending is not the caller's thread | `m7_` |
+//! | M8 | a loopback link delivers at once | changed | through a ring, in the next poll; a raw frame without an Ethernet header is refused | `m8_` |
+//! | M9 | a channel link drops silently when full | changed | counted: `send_dropped`, or the frame stays with the caller | `m9_` |
+//!
+//! # N. Stats and info
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | N1 | per NIC: sent and received packets and bytes | changed | those, frames' bytes, and every other fate of a frame; per worker too; a copy is a copy | `n1_` |
+//! | N2 | the stack's counters may be given | changed | there are none to give: a NIC's counters are read from it, and summed | `n2_` |
+//! | N3 | NIC info: name, link address, addresses, MTU, flags | kept | methods of [`Nic`](crate::stack::Nic) | `n3_` |
+//! | N4 | protocol options by number | changed | typed configuration: an unknown one does not compile | `n4_` |
+//! | N5 | an unknown transport: unknown protocol | changed | there are no sockets yet; a packet of any transport goes to the handler | `n5_` |
+//!
+//! # P. Concurrency
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | P1 | all operations beside delivery; no lock is held while somebody else's code runs | kept | BUG 1, 24, 25 | `p1_` |
+//! | P2 | a lookup before a removal may still deliver; none that starts later | kept | | `p2_` |
+//! | P3 | two first packets to an unowned address: never two endpoints at once | kept | | `p3_` |
+//! | P4 | adding beside the last release ends with one live permanent endpoint | kept | | `p4_` |
+//! | P5 | closing happens under the lock, at once | changed | when no worker can see the endpoint, as an event, without a lock | `p5_` |
+//! | P6 | the order of the locks | changed | one lock per NIC, never two of one NIC at once, none while sending or calling out | `p6_` |
+//!
+//! # Defects
+//!
+//! Those of that version that concern what is built, and the tests that hold them mended.
+//!
+//! | bug | defect | here | test |
+//! |---|---|---|---|
+//! | 1 | sends with the lock held: a link that delivers at once deadlocks | nothing is sent with a lock held | `bug01` |
+//! | 2 | leaving or removing the solicited-node group during detection: panic | users cannot take it away | `bug02` |
+//! | 3 | removing reports an error if the group was left | as 2 | `bug03` |
+//! | 4 | temporary IPv6 endpoints join groups for ever | they join none | `bug04` |
+//! | 5 | a held address never leaves its group | left at the removal | `bug05` |
+//! | 6 | a tentative address receives | never | `bug06` |
+//! | 7 | a tentative address is a source | never | `bug07` |
+//! | 8 | promotion ignores the new configuration | takes it | `bug08` |
+//! | 9 | a send error leaves an address tentative for ever | the probe is sent again | `bug09` |
+//! | 10 | temporary endpoints become sources | never | `bug10` |
+//! | 11 | joins and addresses drift apart | counted apart | `bug11` |
+//! | 15 | replies to 255.255.255.255 loop | dropped as `martian` | `bug15` |
+//! | 24 | the table is read without the lock while it changes | workers read published snapshots | `bug24` |
+//! | 25 | modes are read without the lock | in the same snapshots | `bug25` |
+//! | 26 | detection begins on disabled NICs | when they are enabled | `bug26` |
+//! | 27 | enabling twice, or with an error, leaves things half done | idempotent, all or nothing | `bug27` |
+//! | 28 | errors ignored while a temporary endpoint is made; a lock per packet | no endpoint is made per packet, no lock taken | `bug28` |

@@ -1,0 +1,89 @@
+//! Who watches the stages: nobody, or a tracer.
+
+use corelane_frame::Frame;
+use corelane_stack::NicId;
+
+use crate::trace::{Actor, Outcome, Step, Tracer};
+
+/// Watches what becomes of frames. The stages are compiled for each observer; for [`Quiet`] nothing
+/// of it is left.
+pub(crate) trait Observer {
+    /// Whether anybody watches: guards what would be done for it alone.
+    const WATCHES: bool;
+
+    /// What a stage made of a frame.
+    fn step(&mut self, frame: &Frame, outcome: Outcome);
+
+    /// What became of a frame that is not here any more.
+    fn step_of(&mut self, sight: &Sight, outcome: Outcome);
+
+    /// Notes what frames look like before they are given away.
+    #[inline]
+    fn look(&self, frames: &[Frame]) -> Vec<Sight> {
+        if Self::WATCHES {
+            frames.iter().map(Sight::of).collect()
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+/// A frame as it was seen.
+pub(crate) struct Sight {
+    rx_time: u64,
+    data: Vec<u8>,
+}
+
+impl Sight {
+    pub(crate) fn of(frame: &Frame) -> Self {
+        Self {
+            rx_time: frame.rx_time(),
+            data: frame.data().to_vec(),
+        }
+    }
+}
+
+/// Nobody.
+pub(crate) struct Quiet;
+
+impl Observer for Quiet {
+    const WATCHES: bool = false;
+
+    #[inline(always)]
+    fn step(&mut self, _frame: &Frame, _outcome: Outcome) {}
+
+    #[inline(always)]
+    fn step_of(&mut self, _sight: &Sight, _outcome: Outcome) {}
+}
+
+/// A tracer, while it watches one NIC.
+pub(crate) struct Traced<'t> {
+    pub(crate) tracer: &'t mut dyn Tracer,
+    pub(crate) actor: Actor,
+    pub(crate) nic: NicId,
+}
+
+impl Traced<'_> {
+    fn tell(&mut self, rx_time: u64, data: &[u8], outcome: Outcome) {
+        self.tracer.step(&Step {
+            nic: self.nic,
+            actor: self.actor,
+            rx_time,
+            data,
+            stage: outcome.stage(),
+            outcome,
+        });
+    }
+}
+
+impl Observer for Traced<'_> {
+    const WATCHES: bool = true;
+
+    fn step(&mut self, frame: &Frame, outcome: Outcome) {
+        self.tell(frame.rx_time(), frame.data(), outcome);
+    }
+
+    fn step_of(&mut self, sight: &Sight, outcome: Outcome) {
+        self.tell(sight.rx_time, &sight.data, outcome);
+    }
+}

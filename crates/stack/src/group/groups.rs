@@ -1,0 +1,266 @@
+//! A NIC's groups: the counts, and the hosts that tell the link about them.
+
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+use super::host::{ALL_NODES, ALL_SYSTEMS, Host, is_reported, reported};
+use super::message::GroupMessage;
+use super::query::Query;
+use super::set::{GroupSet, Joiner, Joins};
+use super::version::{IgmpVersion, MldVersion, Mode};
+use crate::address::{Family, Key};
+use crate::clock::Time;
+
+/// What a NIC's membership is made with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GroupsConfig {
+    /// Whether the NIC speaks IPv4: enabling it joins 224.0.0.1.
+    pub(crate) ipv4: bool,
+    /// Whether the NIC speaks IPv6: enabling it joins ff02::1.
+    pub(crate) ipv6: bool,
+    /// The newest IGMP version; None for no IGMP.
+    pub(crate) igmp: Option<IgmpVersion>,
+    /// The newest MLD version; None for no MLD.
+    pub(crate) mld: Option<MldVersion>,
+    /// How many records without sources fit an IGMPv3 report
+    /// ([`records_per_message`](super::records_per_message)).
+    pub(crate) igmp_records: usize,
+    /// The same for MLDv2.
+    pub(crate) mld_records: usize,
+    /// Keys the hash of the groups.
+    pub(crate) seed: u64,
+}
+
+/// A group is joined as often as it can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0} is joined too often")]
+pub(crate) struct TooManyJoins(pub(crate) IpAddr);
+
+/// Whoever wants to leave a group has no join of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0} is not joined")]
+pub(crate) struct NotJoined(pub(crate) IpAddr);
+
+/// The most joins of one joiner. One below what the field holds: enabling always has room for its
+/// own.
+const MAX_JOINS: u32 = u32::MAX - 1;
+
+/// The multicast membership of a NIC, both families. Disabled to begin with.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    members: GroupSet,
+    enabled: bool,
+    ipv4: bool,
+    ipv6: bool,
+    igmp: Option<Host>,
+    mld: Option<Host>,
+}
+
+impl Groups {
+    /// No groups, disabled.
+    pub(crate) fn new(config: &GroupsConfig) -> Self {
+        let igmp = config
+            .igmp
+            .map(|version| Host::new(Family::V4, Mode::from(version), config.igmp_records));
+        let mld = config
+            .mld
+            .map(|version| Host::new(Family::V6, Mode::from(version), config.mld_records));
+        Self {
+            members: GroupSet::new(config.seed),
+            enabled: false,
+            ipv4: config.ipv4,
+            ipv6: config.ipv6,
+            igmp,
+            mld,
+        }
+    }
+
+    /// The groups, for a snapshot: clone it, O(1).
+    pub(crate) fn set(&self) -> &GroupSet {
+        &self.members
+    }
+
+    /// The groups and how often each is joined, in no order.
+    pub(crate) fn list(&self) -> impl Iterator<Item = (IpAddr, Joins)> {
+        self.members.iter()
+    }
+
+    /// Joins once more. True if the NIC was no member before; it then says so on the link, if it
+    /// is enabled. That `group` is a multicast address is for the caller to check.
+    ///
+    /// # Errors
+    /// [`TooManyJoins`]; nothing changed.
+    pub(crate) fn join(
+        &mut self,
+        group: Key,
+        joiner: Joiner,
+        now: Time,
+        rng: &mut fastrand::Rng,
+        out: &mut Vec<GroupMessage>,
+    ) -> Result<bool, TooManyJoins> {
+        let joins = self.members.joins(group);
+        let count = joins.count(joiner);
+        // The NIC may have one more, by having been enabled.
+        if count >= MAX_JOINS {
+            return Err(TooManyJoins(group.address()));
+        }
+        self.members.set(group, joins.with(joiner, count + 1));
+        let first = joins.is_none();
+        if first && let Some(host) = self.host_of(group) {
+            host.joined(group.into(), now, rng, out);
+        }
+        Ok(first)
+    }
+
+    /// Takes one join back. True if it was the last one of all; the NIC then says so on the link,
+    /// if it had said that it joined.
+    ///
+    /// # Errors
+    /// [`NotJoined`] if `joiner` has no join of the group, whoever else has one; nothing changed.
+    pub(crate) fn leave(
+        &mut self,
+        group: Key,
+        joiner: Joiner,
+        now: Time,
+        rng: &mut fastrand::Rng,
+        out: &mut Vec<GroupMessage>,
+    ) -> Result<bool, NotJoined> {
+        let joins = self.members.joins(group);
+        let count = joins.count(joiner);
+        if count <= self.kept(group, joiner) {
+            return Err(NotJoined(group.address()));
+        }
+        let joins = joins.with(joiner, count - 1);
+        self.members.set(group, joins);
+        let gone = joins.is_none();
+        if gone && let Some(host) = self.host_of(group) {
+            host.left(group.into(), now, rng, out);
+        }
+        Ok(gone)
+    }
+
+    /// The joins that only `disable` takes back.
+    fn kept(&self, group: Key, joiner: Joiner) -> u32 {
+        let own = self.enabled && joiner == Joiner::Nic && self.own().any(|own| own == group);
+        u32::from(own)
+    }
+
+    /// The groups the NIC joins by being enabled. Never reported.
+    fn own(&self) -> impl Iterator<Item = Key> + use<> {
+        let v4 = self.ipv4.then_some(ALL_SYSTEMS);
+        let v6 = self.ipv6.then_some(ALL_NODES);
+        v4.into_iter().chain(v6)
+    }
+
+    /// The host that reports a group, if there is one and the NIC is enabled.
+    fn host_of(&mut self, group: Key) -> Option<&mut Host> {
+        let family = group.family();
+        if !self.enabled || !is_reported(group, family) {
+            return None;
+        }
+        match family {
+            Family::V4 => self.igmp.as_mut(),
+            Family::V6 => self.mld.as_mut(),
+        }
+    }
+
+    /// Joins all-systems and all-nodes and reports what is joined. False if it was enabled already.
+    pub(crate) fn enable(
+        &mut self,
+        now: Time,
+        rng: &mut fastrand::Rng,
+        out: &mut Vec<GroupMessage>,
+    ) -> bool {
+        if self.enabled {
+            return false;
+        }
+        self.enabled = true;
+        for own in self.own() {
+            let joins = self.members.joins(own);
+            let by_nic = joins.by_nic.saturating_add(1);
+            self.members.set(own, joins.with(Joiner::Nic, by_nic));
+        }
+        for (family, host) in hosts(&mut self.igmp, &mut self.mld) {
+            host.join_all(&reported(&self.members, family), now, rng, out);
+        }
+        true
+    }
+
+    /// Leaves all groups on the link and forgets what was to be sent; the counts stay, but for
+    /// what `enable` joined. False if it was disabled already.
+    pub(crate) fn disable(&mut self, now: Time, out: &mut Vec<GroupMessage>) -> bool {
+        if !self.enabled {
+            return false;
+        }
+        for (family, host) in hosts(&mut self.igmp, &mut self.mld) {
+            host.leave_all(&reported(&self.members, family), now, out);
+        }
+        for own in self.own() {
+            let joins = self.members.joins(own);
+            let by_nic = joins.by_nic.saturating_sub(1);
+            self.members.set(own, joins.with(Joiner::Nic, by_nic));
+        }
+        self.enabled = false;
+        true
+    }
+
+    /// A query came in. The answer waits for its random delay.
+    pub(crate) fn query(
+        &mut self,
+        family: Family,
+        query: &Query,
+        now: Time,
+        rng: &mut fastrand::Rng,
+    ) {
+        if !self.enabled {
+            return;
+        }
+        let mut hosts = hosts(&mut self.igmp, &mut self.mld);
+        if let Some((_, host)) = hosts.find(|&(of, _)| of == family) {
+            host.queried(query, &self.members, now, rng);
+        }
+    }
+
+    /// Another host's IGMPv1, IGMPv2 or MLDv1 report came in. Not to be called for copies of the
+    /// NIC's own.
+    pub(crate) fn heard_report(&mut self, group: Key, now: Time) {
+        if let Some(host) = self.host_of(group) {
+            host.heard(group.into(), now);
+        }
+    }
+
+    /// When [`poll`](Self::poll) has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        let hosts = self.igmp.iter().chain(&self.mld);
+        hosts.filter_map(Host::next_deadline).min()
+    }
+
+    /// Sends what is due.
+    pub(crate) fn poll(&mut self, now: Time, rng: &mut fastrand::Rng, out: &mut Vec<GroupMessage>) {
+        for (_, host) in hosts(&mut self.igmp, &mut self.mld) {
+            host.poll(&self.members, now, rng, out);
+        }
+    }
+
+    /// Sets a group's counts behind the protocols' back.
+    #[cfg(test)]
+    pub(super) fn fill(&mut self, group: Key, joins: Joins) {
+        self.members.set(group, joins);
+    }
+
+    /// What is kept beside the counts: entries of any kind.
+    #[cfg(test)]
+    pub(super) fn pending(&self) -> usize {
+        let hosts = self.igmp.iter().chain(&self.mld);
+        hosts.map(Host::len).sum()
+    }
+}
+
+fn hosts<'a>(
+    igmp: &'a mut Option<Host>,
+    mld: &'a mut Option<Host>,
+) -> impl Iterator<Item = (Family, &'a mut Host)> {
+    let igmp = igmp.iter_mut().map(|host| (Family::V4, host));
+    igmp.chain(mld.iter_mut().map(|host| (Family::V6, host)))
+}

@@ -1,0 +1,52 @@
+//! A NIC's multicast membership: who joined what, and what IGMP and MLD say about it.
+//!
+//! [`Groups`] is pure: it is told the time, draws its delays from the generator it is handed, and
+//! pushes what is to be sent as [`GroupMessage`]s. Whoever owns it runs it under the control lock
+//! and sends afterwards.
+//!
+//! Joins are counted apart from the address table, the users' apart from the NIC's own, so neither
+//! can take away what the other needs ([`Joins`]). What workers look groups up in is a
+//! [`GroupSet`]: a persistent map, shared with the control side and never changed in place while
+//! somebody else has it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `groups` | the counts, switching on and off, which protocol a call concerns |
+//! | `set` | the persistent map and the counts in it |
+//! | `host` | one protocol's host: the version in force, and which machine that drives |
+//! | `reports` | IGMPv1, IGMPv2 and MLDv1: a report per group, suppression, leave |
+//! | `records` | IGMPv3 and MLDv2: state changes and answers as group records |
+//! | `querier` | what was learned from queries: version, robustness, interval |
+//! | `timers` | one deadline per group, found by group and by time |
+//! | `delay` | random delays |
+//! | `message`, `pack` | what is to be sent, and splitting it by message size |
+//! | `version` | the protocol versions |
+//!
+//! The hosts follow RFC 2236, 3376, 2710 and 3810 for any-source membership (filter EXCLUDE, empty
+//! source list). A call costs O(log groups), but for those that concern all groups: enabling,
+//! disabling, a general query in a version that answers group by group, the answer to one in a
+//! version that answers at once. A group has state beyond its counts only while something is to be
+//! sent for it, or another host answered for it.
+
+mod delay;
+mod groups;
+mod host;
+mod message;
+mod pack;
+mod querier;
+mod query;
+mod records;
+mod reports;
+mod set;
+mod timers;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use groups::{Groups, GroupsConfig, NotJoined, TooManyJoins};
+pub(crate) use message::{GroupMessage, Record};
+pub(crate) use pack::records_per_message;
+pub(crate) use query::Query;
+pub(crate) use set::{GroupSet, Joiner};
+pub use version::{IgmpVersion, MldVersion};

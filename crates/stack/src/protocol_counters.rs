@@ -1,0 +1,63 @@
+//! What a NIC's own protocols count: rare events, so that one shared number each is enough.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Declares the counters: variant, name and description in one place.
+macro_rules! protocol_counters {
+    ($($variant:ident => $label:literal, $description:literal;)*) => {
+        /// A counter of a NIC's own protocols.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum ProtocolCounter {
+            $(#[doc = $description] $variant,)*
+        }
+
+        impl ProtocolCounter {
+            /// Every counter.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in reports and metrics, in snake case.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)* }
+            }
+
+            /// One sentence for people.
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => $description,)* }
+            }
+        }
+    };
+}
+
+protocol_counters! {
+    NeighborSolicitationsReceived => "neighbor_solicitations_received", "Valid neighbor solicitations.";
+    NeighborAdvertisementsReceived => "neighbor_advertisements_received", "Valid neighbor advertisements.";
+    NeighborSolicitationsSent => "neighbor_solicitations_sent", "Probes of duplicate address detection.";
+    NeighborAdvertisementsSent => "neighbor_advertisements_sent", "Answers to neighbor solicitations.";
+    IgmpReceived => "igmp_received", "IGMP messages.";
+    IgmpSent => "igmp_sent", "IGMP reports and leaves.";
+    MldReceived => "mld_received", "MLD messages.";
+    MldSent => "mld_sent", "MLD reports and dones.";
+    AddressesAssigned => "addresses_assigned", "Addresses that duplicate address detection found unique.";
+    DuplicateAddresses => "duplicate_addresses", "Tentative addresses given up because somebody else has them.";
+    LoopedBackProbes => "looped_back_probes", "Probes of our own that came back.";
+    AddressConflicts => "address_conflicts", "Advertisements of others for an address in use here.";
+    Unsent => "unsent", "Messages of the NIC's own, and packets of routes, that found no frame or no room in the queue.";
+}
+
+/// The numbers.
+pub(crate) struct ProtocolCounters([AtomicU64; ProtocolCounter::ALL.len()]);
+
+impl ProtocolCounters {
+    pub(crate) fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; ProtocolCounter::ALL.len()])
+    }
+
+    pub(crate) fn add(&self, counter: ProtocolCounter) {
+        self.0[counter as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn value(&self, counter: ProtocolCounter) -> u64 {
+        self.0[counter as usize].load(Ordering::Relaxed)
+    }
+}

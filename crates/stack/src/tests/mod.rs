@@ -1,0 +1,11 @@
+//! The behaviours of a NIC, one file for each section of the list; a test's name begins with the
+//! numbers it holds. What needs a worker's stages is tested in `corelane`, the facade.
+
+mod a_addresses;
+mod b_references;
+mod c_primary;
+mod d_modes;
+mod e_groups;
+mod f_broadcast;
+mod g_dad;
+mod n_info;

@@ -1,0 +1,247 @@
+//! The timeline of a configuration.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::fields::{Field, Fields};
+use super::model::{Action, AddressSetting, EventSetting, NicSetting};
+use super::nic;
+use super::parse::{Warnings, example, known_nic, route_of};
+
+/// Every key of an event, whatever it does.
+const KEYS: &[&str] = &[
+    "at", "nic", "do", "address", "primary", "range", "group", "on", "state", "to", "via", "local",
+    "remote", "name",
+];
+
+/// What can be done, and the keys that belong to it beside `at`, `nic` and `do`.
+const DOS: &[(&str, (Do, &[&str]))] = &[
+    ("add_address", (Do::AddAddress, &["address", "primary"])),
+    ("remove_address", (Do::RemoveAddress, &["address"])),
+    ("add_range", (Do::AddRange, &["range"])),
+    ("remove_range", (Do::RemoveRange, &["range"])),
+    ("join_group", (Do::JoinGroup, &["group"])),
+    ("leave_group", (Do::LeaveGroup, &["group"])),
+    ("set_promiscuous", (Do::SetPromiscuous, &["on"])),
+    ("set_spoofing", (Do::SetSpoofing, &["on"])),
+    ("set_forwarding", (Do::SetForwarding, &["on"])),
+    ("add_route", (Do::AddRoute, &["to", "via"])),
+    ("remove_route", (Do::RemoveRoute, &["to", "via"])),
+    ("set_link", (Do::SetLink, &["on", "state"])),
+    ("hold_route", (Do::HoldRoute, &["local", "remote", "name"])),
+    ("release_route", (Do::ReleaseRoute, &["name"])),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Do {
+    AddAddress,
+    RemoveAddress,
+    AddRange,
+    RemoveRange,
+    JoinGroup,
+    LeaveGroup,
+    SetPromiscuous,
+    SetSpoofing,
+    SetForwarding,
+    AddRoute,
+    RemoveRoute,
+    SetLink,
+    HoldRoute,
+    ReleaseRoute,
+}
+
+/// A year: beyond it is a mistake.
+const LATEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+const NOT_BUILT: &str =
+    "forwarding is not built yet: this will be an entry NotSupported of the report's errors";
+
+pub(super) fn events(
+    top: &Fields<'_>,
+    nics: &[NicSetting],
+    warnings: &mut Warnings<'_>,
+) -> Result<Vec<EventSetting>, ConfigError> {
+    let mut events = top
+        .items("event", "an array of tables, [[event]],")?
+        .iter()
+        .map(|item| event(item, nics, warnings))
+        .collect::<Result<Vec<_>, _>>()?;
+    check_names(top, &events)?;
+    events.sort_by_key(|event| event.at);
+    Ok(events)
+}
+
+fn event(
+    item: &Field<'_>,
+    nics: &[NicSetting],
+    warnings: &mut Warnings<'_>,
+) -> Result<EventSetting, ConfigError> {
+    let fields = item.table("a table, [[event]],", KEYS)?;
+    let at = fields
+        .need("at", "\"1.5s\"")?
+        .duration(Duration::ZERO..=LATEST)?;
+    let what = fields.need("do", "\"add_address\"")?;
+    let (what, own) = what.word("something to do", DOS)?;
+    let label = DOS
+        .iter()
+        .find(|(_, (of, _))| *of == what)
+        .map_or("", |(label, _)| label);
+    for key in fields.present() {
+        if !["at", "nic", "do"].contains(&key) && !own.contains(&key) {
+            let field = fields.need(key, "")?;
+            return Err(field.error(format!(
+                "it does not belong to {label}, which has: {}",
+                own.join(", ")
+            )));
+        }
+    }
+    let nic = match fields.get("nic") {
+        Some(field) => Some(known_nic(&field, nics)?),
+        None if matches!(what, Do::SetForwarding | Do::ReleaseRoute) => None,
+        None => return Err(missing(&fields, "nic", label, &example(nics))),
+    };
+    let need = |key, example: &str| {
+        fields
+            .get(key)
+            .ok_or_else(|| missing(&fields, key, label, &format!("\"{example}\"")))
+    };
+    let on = || {
+        let field = fields
+            .get("on")
+            .ok_or_else(|| missing(&fields, "on", label, "true"))?;
+        field.flag()
+    };
+    let range = |warnings: &mut Warnings<'_>| {
+        let field = need("range", "198.51.100.0/24")?;
+        let range = nic::subnet(&field)?;
+        nic::warn_of_range(&field, range, warnings);
+        Ok(range)
+    };
+    let action = match what {
+        Do::AddAddress => Action::AddAddress(added(&fields, &need("address", "192.0.2.7/24")?)?),
+        Do::RemoveAddress => {
+            let prefix = nic::prefix(&need("address", "192.0.2.7")?)?;
+            Action::RemoveAddress(prefix.address())
+        }
+        Do::AddRange => Action::AddRange(range(warnings)?),
+        Do::RemoveRange => Action::RemoveRange(range(warnings)?),
+        Do::JoinGroup => Action::JoinGroup(nic::address(&need("group", "239.1.2.3")?)?),
+        Do::LeaveGroup => Action::LeaveGroup(nic::address(&need("group", "239.1.2.3")?)?),
+        Do::SetPromiscuous => Action::SetPromiscuous(on()?),
+        Do::SetSpoofing => Action::SetSpoofing(on()?),
+        Do::SetForwarding => {
+            warnings.table(&fields, NOT_BUILT);
+            Action::SetForwarding(on()?)
+        }
+        Do::AddRoute | Do::RemoveRoute => {
+            warnings.table(&fields, NOT_BUILT);
+            need("to", "0.0.0.0/0")?;
+            let route = route_of(&fields, nics)?;
+            if what == Do::AddRoute {
+                Action::AddRoute(route)
+            } else {
+                Action::RemoveRoute(route)
+            }
+        }
+        Do::SetLink => Action::SetLink(up(&fields, label)?),
+        Do::HoldRoute => hold_route(&fields, label)?,
+        Do::ReleaseRoute => Action::ReleaseRoute {
+            name: route_name(&need("name", "r1")?)?,
+        },
+    };
+    Ok(EventSetting { at, action, nic })
+}
+
+fn missing(fields: &Fields<'_>, key: &str, label: &str, example: &str) -> ConfigError {
+    let mut error = fields.error(format!(
+        "missing, {label} needs it; write for example: {key} = {example}"
+    ));
+    error.field = format!("{}.{key}", fields.path());
+    error
+}
+
+/// An address, with its place among the source addresses inside or beside it.
+fn added(fields: &Fields<'_>, address: &Field<'_>) -> Result<AddressSetting, ConfigError> {
+    let mut setting = nic::address_setting(address)?;
+    if let Some(field) = fields.get("primary") {
+        if !address.is_text() {
+            return Err(field.error("address says it already"));
+        }
+        setting.primary = nic::primary(&field)?;
+    }
+    Ok(setting)
+}
+
+fn up(fields: &Fields<'_>, label: &str) -> Result<bool, ConfigError> {
+    match (fields.get("on"), fields.get("state")) {
+        (Some(on), None) => on.flag(),
+        (None, Some(state)) => state.word("a state of a link", &[("up", true), ("down", false)]),
+        (Some(_), Some(state)) => Err(state.error("on says it already")),
+        (None, None) => Err(missing(fields, "on", label, "false")),
+    }
+}
+
+fn hold_route(fields: &Fields<'_>, label: &str) -> Result<Action, ConfigError> {
+    let name = fields
+        .get("name")
+        .ok_or_else(|| missing(fields, "name", label, "\"r1\""))?;
+    let name = route_name(&name)?;
+    let address = |key| {
+        let field = fields.get(key);
+        field
+            .map(|field| nic::address(&field).map(|address| (field, address)))
+            .transpose()
+    };
+    let (local, remote) = (address("local")?, address("remote")?);
+    if let (Some((_, local)), Some((field, remote))) = (&local, &remote)
+        && local.is_ipv4() != remote.is_ipv4()
+    {
+        return Err(field.error(format!(
+            "there is no route from {local} to {remote}: one is IPv4, the other IPv6"
+        )));
+    }
+    let local: Option<IpAddr> = local.map(|(_, local)| local);
+    // BEHAVIOURS J14.
+    let remote = remote.map(|(_, remote)| remote).or(local);
+    let remote = remote.ok_or_else(|| missing(fields, "local", label, "\"192.0.2.1\""))?;
+    Ok(Action::HoldRoute {
+        name,
+        local,
+        remote,
+    })
+}
+
+fn route_name(field: &Field<'_>) -> Result<String, ConfigError> {
+    let name = field.text("a name as a text")?;
+    if name.is_empty() {
+        return Err(field.error("a name has at least one character"));
+    }
+    Ok(name.to_owned())
+}
+
+/// A route that is never held cannot be released. (Whether it is at that time, the run shows.)
+fn check_names(top: &Fields<'_>, events: &[EventSetting]) -> Result<(), ConfigError> {
+    let held: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match &event.action {
+            Action::HoldRoute { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let items = top.items("event", "")?;
+    for (event, item) in events.iter().zip(&items) {
+        let Action::ReleaseRoute { name } = &event.action else {
+            continue;
+        };
+        if held.contains(&name.as_str()) {
+            continue;
+        }
+        let meant = crate::unit::nearest(name, held.iter().copied())
+            .map(|meant| format!("; did you mean '{meant}'?"))
+            .unwrap_or_default();
+        let field = item.table("", KEYS)?.need("name", "")?;
+        return Err(field.error(format!("no hold_route has the name '{name}'{meant}")));
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! The configuration of `sim` (and later `up`): TOML, parsed into types that can hold nothing
+//! wrong, with one message that says where and what for a file that does.
+//!
+//! ```toml
+//! workers = 2                    # default: one per core that the process may use
+//! seed = 1                       # default 1
+//! forwarding = false             # default; forwarding is not built yet
+//! dad_transmits = 1              # default; 0 turns duplicate address detection off
+//! dad_retransmit_timer = "1s"    # default; under 1 ms becomes 1 s
+//! auto_link_local = false        # default; true gives each NIC an fe80:: address
+//! stable_secret = "00112233445566778899aabbccddeeff"  # with it as RFC 7217 says, else EUI-64
+//! multicast_loop = false         # default
+//!
+//! [[nic]]
+//! name = "wan"
+//! link = { kind = "pcap" }       # default; or tap, af_packet, af_xdp with name and queues
+//! mac = "02:00:00:00:00:01"      # default: 02:00:00:00:00:01 for the first, and so on
+//! mtu = 1500                     # default
+//! promiscuous = false            # default
+//! spoofing = false               # default
+//! enabled = true                 # default
+//! igmp = "v3"                    # default; or v2, off
+//! mld = "v2"                     # default; or v1, off
+//! addresses = ["192.0.2.1/24", { address = "2001:db8::1/64", primary = "first" }]
+//! ranges = ["198.51.100.0/24"]
+//! groups = ["239.1.2.3"]
+//!
+//! [[route]]                      # not built yet
+//! to = "0.0.0.0/0"
+//! via = "192.0.2.254"            # optional
+//! nic = "wan"
+//!
+//! [[neighbor]]                   # not built yet
+//! nic = "wan"
+//! address = "192.0.2.254"
+//! mac = "02:00:00:00:00:fe"
+//!
+//! [[service]]
+//! kind = "udp_echo"              # or udp_sink, raw_sink
+//! bind = "0.0.0.0:7"             # or an address, any:7, [::]:7; raw_sink: without a port
+//! nic = "wan"                    # optional
+//! reuse_port = false             # default; true where several have the same bind
+//!
+//! [[event]]
+//! at = "1.5s"
+//! nic = "wan"
+//! do = "add_address"
+//! address = "2001:db8::7/64"
+//! ```
+//!
+//! | `do` | with |
+//! |---|---|
+//! | `add_address` | `address`; `primary` optional |
+//! | `remove_address` | `address` |
+//! | `add_range`, `remove_range` | `range` |
+//! | `join_group`, `leave_group` | `group` |
+//! | `set_promiscuous`, `set_spoofing` | `on` |
+//! | `set_forwarding` | `on`; `nic` optional |
+//! | `set_link` | `on`, or `state` (`up` or `down`) |
+//! | `add_route`, `remove_route` | `to`; `via` optional |
+//! | `hold_route` | `name`, and `local`, `remote` or both: without a local address the NIC chooses, without a remote one it is the local one |
+//! | `release_route` | `name`; `nic` optional |
+//!
+//! A table `case` with `description` and `arguments` may stand in the file of a test case; it
+//! changes nothing.
+
+mod bind;
+mod error;
+mod event;
+mod explain;
+mod fields;
+mod model;
+mod nic;
+mod parse;
+mod service;
+
+pub use bind::ParseBindError;
+pub use error::{ConfigError, Place};
+pub use explain::explain;
+pub(crate) use explain::seconds;
+pub use model::{
+    Action, AddressSetting, Bind, BindAddress, CaseSetting, Config, EventSetting, IgmpSetting,
+    LinkKind, LinkSetting, MldSetting, NeighborSetting, NicSetting, PRIMARY_WORDS, RouteSetting,
+    ServiceKind, ServiceSetting, primary_label,
+};
+
+use std::path::Path;
+
+/// The largest file that is read, in bytes.
+const MAX_FILE: u64 = 64 << 20;
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no configuration.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        use std::io::Read;
+        let file = path.display().to_string();
+        let fail = |what: String| ConfigError {
+            file: file.clone(),
+            place: None,
+            field: String::new(),
+            what,
+        };
+        let mut text = String::new();
+        let opened = std::fs::File::open(path)
+            .map_err(|error| fail(format!("cannot read the configuration: {error}")))?;
+        opened
+            .take(MAX_FILE + 1)
+            .read_to_string(&mut text)
+            .map_err(|error| fail(format!("cannot read the configuration: {error}")))?;
+        if text.len() as u64 > MAX_FILE {
+            return Err(fail(format!(
+                "a configuration has at most {MAX_FILE} bytes"
+            )));
+        }
+        Self::parse(&file, &text)
+    }
+
+    /// Reads a text; `file` stands for it in messages.
+    ///
+    /// # Errors
+    /// It is no configuration.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        parse::parse(error::Source { file, text })
+    }
+
+    /// The NIC of this name.
+    pub fn nic(&self, name: &str) -> Option<&NicSetting> {
+        self.nics.iter().find(|nic| nic.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! What the timeline does to NICs.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+
+use corelane::engine::Lifecycle;
+use corelane::stack::{AddressConfig, Nic, Route};
+
+use crate::config::{Action, AddressSetting, NicSetting};
+
+/// Why something was not done: the name of the typed error's variant, and the error in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ActionError {
+    /// The name, as `DuplicateAddress`.
+    pub(super) name: String,
+    /// The words.
+    pub(super) message: String,
+}
+
+impl ActionError {
+    fn new(name: &str, message: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// The variant that its debug output begins with.
+    fn of<E: fmt::Debug + fmt::Display>(error: E) -> Self {
+        let debug = format!("{error:?}");
+        let end = debug.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        Self::new(
+            debug.get(..end.unwrap_or(debug.len())).unwrap_or_default(),
+            error.to_string(),
+        )
+    }
+
+    /// Of what is not built yet.
+    fn not_supported() -> Self {
+        Self::new("NotSupported", "forwarding is not built yet")
+    }
+
+    /// Of what only a NIC can do.
+    fn no_nic() -> Self {
+        Self::new("UnknownNicId", "it needs a NIC")
+    }
+}
+
+/// The routes that are kept, by name.
+pub(super) type Routes = BTreeMap<String, Route>;
+
+/// Does it, on `nic` where it is a NIC's.
+pub(super) fn act(
+    action: &Action,
+    nic: Option<&Nic>,
+    lifecycle: &Lifecycle,
+    routes: &mut Routes,
+) -> Result<(), ActionError> {
+    let nic = || nic.ok_or_else(ActionError::no_nic);
+    match action {
+        Action::AddAddress(address) => {
+            let config = config_of(address);
+            nic()?.add_address(config).map_err(ActionError::of)
+        }
+        Action::RemoveAddress(address) => nic()?.remove_address(*address).map_err(ActionError::of),
+        Action::AddRange(range) => nic()?.add_range(*range).map_err(ActionError::of),
+        Action::RemoveRange(range) => nic()?.remove_range(*range).map_err(ActionError::of),
+        Action::JoinGroup(group) => nic()?.join_group(*group).map_err(ActionError::of),
+        Action::LeaveGroup(group) => nic()?.leave_group(*group).map_err(ActionError::of),
+        Action::SetPromiscuous(on) => nic()?.set_promiscuous(*on).map_err(ActionError::of),
+        Action::SetSpoofing(on) => nic()?.set_spoofing(*on).map_err(ActionError::of),
+        Action::SetLink(true) => lifecycle.enable_nic(nic()?.id()).map_err(ActionError::of),
+        Action::SetLink(false) => lifecycle.disable_nic(nic()?.id()).map_err(ActionError::of),
+        Action::SetForwarding(_) | Action::AddRoute(_) | Action::RemoveRoute(_) => {
+            Err(ActionError::not_supported())
+        }
+        Action::HoldRoute {
+            name,
+            local,
+            remote,
+        } => match routes.entry(name.clone()) {
+            Entry::Occupied(_) => Err(ActionError::new(
+                "NameInUse",
+                format!("a route is kept as '{name}' already"),
+            )),
+            Entry::Vacant(entry) => {
+                entry.insert(nic()?.route(*local, *remote).map_err(ActionError::of)?);
+                Ok(())
+            }
+        },
+        Action::ReleaseRoute { name } => match routes.remove(name) {
+            Some(route) => {
+                drop(route);
+                Ok(())
+            }
+            None => Err(ActionError::new(
+                "NotHeld",
+                format!("no route is kept as '{name}'"),
+            )),
+        },
+    }
+}
+
+fn config_of(address: &AddressSetting) -> AddressConfig {
+    AddressConfig::from(address.prefix).primary(address.primary)
+}
+
+/// Makes a NIC what the configuration says it is, as far as that goes and in one transaction; what
+/// fails is returned.
+pub(super) fn set_up(nic: &Nic, setting: &NicSetting) -> Vec<(&'static str, ActionError)> {
+    let mut failed = Vec::new();
+    let done = nic.transaction(|tx| {
+        tx.set_promiscuous(setting.promiscuous);
+        tx.set_spoofing(setting.spoofing);
+        setting.ranges.iter().for_each(|range| tx.add_range(*range));
+        for address in &setting.addresses {
+            if let Err(error) = tx.add_address(config_of(address)) {
+                failed.push(("add_address", ActionError::of(error)));
+            }
+        }
+        for group in &setting.groups {
+            if let Err(error) = tx.join_group(*group) {
+                failed.push(("join_group", ActionError::of(error)));
+            }
+        }
+    });
+    if let Err(gone) = done {
+        failed.push(("set_up", ActionError::of(gone)));
+    }
+    failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corelane::stack::{AddAddressError, NicGone, NicId, RemoveAddressError};
+
+    #[test]
+    fn errors_have_the_name_of_their_variant() {
+        let address = "192.0.2.1".parse().unwrap();
+        let error = ActionError::of(AddAddressError::DuplicateAddress(address));
+        assert_eq!(error.name, "DuplicateAddress");
+        assert_eq!(error.message, "the NIC has the address 192.0.2.1 already");
+        let gone = RemoveAddressError::NicGone(NicGone(NicId(1)));
+        assert_eq!(ActionError::of(gone).name, "NicGone");
+        assert_eq!(ActionError::of(NicGone(NicId(1))).name, "NicGone");
+        assert_eq!(
+            ActionError::of(AddAddressError::TableFull).name,
+            "TableFull"
+        );
+    }
+}

@@ -1,0 +1,429 @@
+//! A run: the engine's own objects, polled by one thread in virtual time.
+
+use std::iter::Peekable;
+use std::sync::Arc;
+use std::time::Duration;
+
+use corelane::engine::{
+    Control, Distributor, Engine, Idle, Lifecycle, Monitor, Parts, Polled, WhenFull, Worker,
+};
+use corelane::stack::{Clock, Events, ManualClock, Nic, NicId, Time};
+
+use super::action::{Routes, act, set_up};
+use super::event::TimedEvent;
+use super::frame_text;
+use super::inputs::{Arrival, Inputs};
+use super::link::{LinkCounts, SimLink, SimPort};
+use super::report::{End, Identity, NicState, SimReport, TimedError, service_json};
+use super::service::Services;
+use super::setup::{nic_config, pool, prepare, replaced_links};
+use super::trace::{FrameTracer, Trace};
+use crate::cli::{SimArgs, Usage};
+use crate::config::{Config, EventSetting, seconds};
+use crate::interrupt::Interrupt;
+use crate::run::Failure;
+
+/// The longest run without `--until`.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+const RING: usize = 256;
+
+/// Rounds in which an engine comes to rest after one frame, or never does.
+const ROUNDS: u32 = 1 << 20;
+
+/// Steps at one instant, of timers alone, after which time does not go on any more.
+const STEPS: u32 = 1 << 16;
+
+/// An engine and what will happen to it.
+pub struct Simulation {
+    clock: ManualClock,
+    workers: Vec<Worker>,
+    distributors: Vec<Distributor>,
+    control: Control,
+    lifecycle: Lifecycle,
+    monitor: Monitor,
+    events: Events,
+    nics: Vec<(Nic, SimPort)>,
+    services: Arc<Services>,
+    routes: Routes,
+    trace: Trace,
+    config: Config,
+    timeline: Peekable<std::vec::IntoIter<EventSetting>>,
+    arrivals: Peekable<std::vec::IntoIter<Arrival>>,
+    happened: Vec<TimedEvent>,
+    errors: Vec<TimedError>,
+    warnings: Vec<String>,
+}
+
+impl Simulation {
+    /// Builds the engine; nothing has happened yet.
+    ///
+    /// # Errors
+    /// What was asked for is wrong, or the engine cannot be built.
+    pub fn new(args: &SimArgs, config: Config) -> Result<Self, Failure> {
+        let inputs = Inputs::open(&args.inputs, &config)?;
+        let (clock, hand) = Clock::manual();
+        let trace = Trace::new(args.trace);
+        let files = prepare(&args.out, args, &config)?;
+
+        let workers = config.workers.unwrap_or_else(|| {
+            std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(128)
+        });
+        let mut builder = Engine::builder();
+        builder
+            .workers(workers)
+            .clock(clock.clone())
+            // Nobody sleeps here, so that nobody is to be rung.
+            .idle(Idle::BusyPoll)
+            .ring_capacity(RING)
+            .when_full(WhenFull::Wait)
+            .pool(pool(&config, &inputs, workers));
+        let services = Services::new(&config);
+        let for_handlers = Arc::clone(&services);
+        builder.handler(move |_| for_handlers.handler());
+        if trace.is_on() {
+            let trace = trace.clone();
+            builder.tracer(move |_| FrameTracer {
+                trace: trace.clone(),
+            });
+        }
+        let mut ports = Vec::new();
+        for ((number, nic), file) in config.nics.iter().enumerate().zip(&files) {
+            let (link, port) = SimLink::create(
+                &nic.name,
+                nic.mac,
+                nic.mtu,
+                file,
+                clock.clone(),
+                trace.clone(),
+            )
+            .map_err(|error| Usage::new(format!("--out: {}: {error}", file.display())))?;
+            builder.nic(nic_config(&config, nic, number), Box::new(link));
+            ports.push(port);
+        }
+        let engine = builder.build()?;
+        let nics: Vec<_> = engine.nics().iter().cloned().zip(ports).collect();
+        let Parts {
+            workers,
+            distributors,
+            control,
+            lifecycle,
+            monitor,
+            events,
+            ..
+        } = engine.into_workers();
+        let mut warnings = config.warnings.clone();
+        warnings.extend(inputs.warnings);
+        warnings.extend(replaced_links(&config));
+        Ok(Self {
+            clock: hand,
+            workers,
+            distributors,
+            control,
+            lifecycle,
+            monitor,
+            events,
+            nics,
+            services,
+            routes: Routes::new(),
+            trace,
+            timeline: config.events.clone().into_iter().peekable(),
+            arrivals: inputs.arrivals.into_iter().peekable(),
+            config,
+            happened: Vec::new(),
+            errors: Vec::new(),
+            warnings,
+        })
+    }
+
+    /// Runs to the end. `trace` gets what is to be printed, now and then.
+    ///
+    /// # Errors
+    /// The engine does not come to rest, or a file cannot be written.
+    pub fn run(
+        mut self,
+        until: Option<Duration>,
+        interrupt: &Interrupt,
+        mut trace: impl FnMut(&str) -> Result<(), Failure>,
+    ) -> Result<SimReport, Failure> {
+        let last = u64::try_from(until.unwrap_or(LIMIT).as_nanos()).unwrap_or(u64::MAX);
+        self.set_up();
+        self.pump()?;
+        let mut steps = 0;
+        let end = loop {
+            trace(&self.trace.take())?;
+            if interrupt.is_raised() {
+                break End::Interrupted;
+            }
+            let Some(next) = self.next() else {
+                break End::Complete;
+            };
+            if next > last {
+                break if until.is_some() {
+                    End::Until
+                } else {
+                    End::Limit
+                };
+            }
+            steps = if next > self.now() { 0 } else { steps + 1 };
+            if steps > STEPS {
+                return Err(Failure::Run(format!(
+                    "time does not go on: a timer of {} is due again and again",
+                    seconds(Duration::from_nanos(next))
+                )));
+            }
+            self.instant(next, interrupt)?;
+        };
+        if let (End::Until, Some(until)) = (end, until) {
+            let until = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
+            self.clock.set(Time::from_nanos(until));
+        }
+        if end == End::Limit {
+            self.warnings.push(format!(
+                "cut at {} of virtual time, and there was more to come; --until sets another end",
+                seconds(LIMIT)
+            ));
+        }
+        let report = self.report(end)?;
+        Ok(report)
+    }
+
+    /// The virtual time, in nanoseconds.
+    fn now(&self) -> u64 {
+        self.clock.now().as_nanos()
+    }
+
+    /// When something happens next.
+    fn next(&mut self) -> Option<u64> {
+        let event = self.timeline.peek().map(|event| nanoseconds(event.at));
+        let arrival = self.arrivals.peek().map(|arrival| arrival.at_ns);
+        let timer = self.control.next_deadline().map(Time::as_nanos);
+        // What is overdue is due now.
+        let now = self.now();
+        [event, arrival, timer]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|next| next.max(now))
+    }
+
+    /// What happens at one time: the timeline, then timers, then frames, one after the other.
+    ///
+    /// Each frame has run its course before the next one comes, so that how many workers there are
+    /// makes no difference.
+    fn instant(&mut self, now: u64, interrupt: &Interrupt) -> Result<(), Failure> {
+        self.clock.set(Time::from_nanos(now));
+        while let Some(event) = self.timeline.next_if(|event| nanoseconds(event.at) <= now) {
+            self.act(&event);
+        }
+        self.pump()?;
+        while let Some(arrival) = self.arrivals.next_if(|arrival| arrival.at_ns <= now) {
+            self.deliver(arrival)?;
+            if interrupt.is_raised() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_up(&mut self) {
+        for ((nic, _), setting) in self.nics.iter().zip(&self.config.nics) {
+            for (action, error) in set_up(nic, setting) {
+                self.errors.push(TimedError {
+                    at_ns: 0,
+                    action,
+                    nic: Some(setting.name.clone()),
+                    error,
+                });
+            }
+        }
+    }
+
+    fn act(&mut self, event: &EventSetting) {
+        let at_ns = self.now();
+        let named = |name: &str| self.nics.iter().find(|(nic, _)| nic.name() == name);
+        let nic = event.nic.as_deref().and_then(named).map(|(nic, _)| nic);
+        let result = act(&event.action, nic, &self.lifecycle, &mut self.routes);
+        self.trace.line(|| {
+            let time = seconds(Duration::from_nanos(at_ns));
+            let (nic, action) = (event.nic.as_deref().unwrap_or("-"), event.action.label());
+            match &result {
+                Ok(()) => format!("{time} {nic} {action}: done"),
+                Err(error) => format!("{time} {nic} {action}: {}: {}", error.name, error.message),
+            }
+        });
+        if let Err(error) = result {
+            self.errors.push(TimedError {
+                at_ns,
+                action: event.action.label(),
+                nic: event.nic.clone(),
+                error,
+            });
+        }
+        // The stream of events holds so many.
+        self.collect_events();
+    }
+
+    fn deliver(&mut self, arrival: Arrival) -> Result<(), Failure> {
+        let number = arrival.nic;
+        let Some((nic, port)) = self.nics.get(number) else {
+            return Ok(());
+        };
+        self.trace.line(|| {
+            let time = seconds(Duration::from_nanos(arrival.at_ns));
+            let frame = arrival.packet().map(|packet| {
+                let header = packet.substitute_header();
+                [
+                    header.as_ref().map_or(&[][..], |h| &h[..]),
+                    packet.payload(),
+                ]
+                .concat()
+            });
+            let frame = frame_text::describe(&frame.unwrap_or_default());
+            format!("{time} {} receives {frame}", nic.name())
+        });
+        let port = port.clone();
+        if !port.deliver(arrival) {
+            self.trace
+                .line(|| "    link: closed, the NIC has never been enabled".to_owned());
+        }
+        self.pump()?;
+        if port.is_waiting() {
+            return Err(Failure::Run("there is no buffer for a frame".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Polls everything until there is nothing to do at this time.
+    fn pump(&mut self) -> Result<(), Failure> {
+        let mut quiet = 0;
+        self.distributors.extend(self.lifecycle.take_distributors());
+        for _ in 0..ROUNDS {
+            let mut worked = false;
+            for distributor in &mut self.distributors {
+                worked |= distributor.poll() == Polled::Worked;
+            }
+            for worker in &mut self.workers {
+                worked |= worker.poll() > 0;
+            }
+            self.control.poll();
+            // What the control plane did last, a quiet round shows.
+            quiet = if worked { 0 } else { quiet + 1 };
+            if quiet == 2 {
+                self.collect_events();
+                return Ok(());
+            }
+        }
+        Err(Failure::Run(format!(
+            "the engine does not come to rest at {}",
+            seconds(Duration::from_nanos(self.now()))
+        )))
+    }
+
+    fn collect_events(&mut self) {
+        let at_ns = self.now();
+        let name = |id: NicId| {
+            let nic = self.nics.iter().find(|(nic, _)| nic.id() == id);
+            nic.map_or_else(|| id.to_string(), |(nic, _)| nic.name().to_owned())
+        };
+        while let Some(event) = self.events.try_next() {
+            let event = TimedEvent::new(at_ns, &event, name);
+            self.trace.line(|| event.line());
+            self.happened.push(event);
+        }
+    }
+
+    /// Ends everything and puts the report together.
+    fn report(mut self, end: End) -> Result<SimReport, Failure> {
+        let ended_at_ns = self.now();
+        let state = |(nic, port): &(Nic, SimPort)| NicState::of(nic, &port.counts());
+        let nics: Vec<_> = self.nics.iter().map(state).collect();
+        let routes = self.routes.keys().cloned().collect();
+        if self.events.lost() > 0 {
+            let lost = self.events.lost();
+            self.warnings
+                .push(format!("{lost} events were lost: too many at one time"));
+        }
+        self.workers.iter_mut().for_each(Worker::quiesce);
+        drop((self.workers, self.distributors));
+        let frames_out = self.monitor.report().pool.out;
+        let mut identities = Vec::new();
+        for (nic, port) in &self.nics {
+            port.flush().map_err(|error| {
+                Failure::Run(format!("cannot write {}.pcap: {error}", nic.name()))
+            })?;
+            let (name, counts) = (nic.name(), port.counts());
+            if counts.too_large > 0 {
+                let count = counts.too_large;
+                self.warnings.push(format!(
+                    "{name}: {count} frames are larger than a buffer can be"
+                ));
+            }
+            if counts.closed > 0 {
+                let count = counts.closed;
+                self.warnings
+                    .push(format!("{name}: {count} frames came before it was enabled"));
+            }
+            identities.extend(nic_identities(nic, &counts));
+        }
+        let broken = self.happened.iter().find_map(TimedEvent::link_failure);
+        if let Some(failure) = broken {
+            return Err(Failure::Run(format!(
+                "cannot write what was sent: {failure}"
+            )));
+        }
+        identities.push(Identity {
+            nic: None,
+            claim: "frames_out_at_end = 0",
+            left: frames_out as u64,
+            right: 0,
+        });
+        Ok(SimReport {
+            seed: self.config.seed,
+            end,
+            ended_at_ns,
+            nics,
+            services: self.services.iter().map(service_json).collect(),
+            events: self.happened,
+            errors: self.errors,
+            routes,
+            warnings: self.warnings,
+            identities,
+        })
+    }
+}
+
+fn nic_identities(nic: &Nic, link: &LinkCounts) -> [Identity; 4] {
+    let totals = nic.counters();
+    let ended = totals.delivered + totals.forwarded + totals.consumed + totals.dropped();
+    let identity = |claim, left, right| Identity {
+        nic: Some(nic.name().to_owned()),
+        claim,
+        left,
+        right,
+    };
+    [
+        identity(
+            "link.arrived = link.received + link.closed + link.too_large",
+            link.arrived,
+            link.received + link.closed + link.too_large,
+        ),
+        identity(
+            "received = link.received + looped",
+            totals.received,
+            link.received + totals.looped,
+        ),
+        identity(
+            "received = delivered + forwarded + consumed + drops",
+            totals.received,
+            ended,
+        ),
+        identity("sent = link.sent", totals.sent, link.sent),
+    ]
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

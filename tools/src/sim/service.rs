@@ -1,0 +1,298 @@
+//! What takes packets in a simulation: UDP echo and sinks.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use corelane::stack::{Handler, NicId, Packet};
+use corelane::wire::build::{FrameSpec, Ports, build_udp_ipv4, build_udp_ipv6};
+use corelane::wire::{IpProtocol, MacAddr, parse_ethernet};
+
+use crate::config::{Config, ServiceKind, ServiceSetting};
+
+/// The hop limit of answers.
+const HOP_LIMIT: u8 = 64;
+
+/// The services of all workers.
+pub(super) struct Services {
+    services: Vec<Service>,
+    /// The link address of each NIC.
+    macs: Vec<MacAddr>,
+    seed: u64,
+}
+
+/// A service and what it counted.
+pub(super) struct Service {
+    /// What it is.
+    pub(super) setting: ServiceSetting,
+    nic: Option<NicId>,
+    received: AtomicU64,
+    bytes: AtomicU64,
+    answered: AtomicU64,
+    checksum_errors: AtomicU64,
+}
+
+impl Service {
+    /// Packets that it took.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of them: what UDP carried; for a raw sink, what follows the network header.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Datagrams that it sent back.
+    pub(super) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Datagrams for it with a wrong checksum: they are not among those it took.
+    pub(super) fn checksum_errors(&self) -> u64 {
+        self.checksum_errors.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, bytes: usize) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Whether it takes packets from this NIC.
+    fn is_on(&self, nic: NicId) -> bool {
+        self.nic.is_none_or(|own| own == nic)
+    }
+}
+
+impl Services {
+    /// Those of a configuration.
+    pub(super) fn new(config: &Config) -> Arc<Self> {
+        let number = |name: &str| config.nics.iter().position(|nic| nic.name == name);
+        let service = |setting: &ServiceSetting| Service {
+            nic: setting
+                .nic
+                .as_deref()
+                .and_then(number)
+                .map(|n| NicId(n as u16)),
+            setting: setting.clone(),
+            received: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            checksum_errors: AtomicU64::new(0),
+        };
+        Arc::new(Self {
+            services: config.services.iter().map(service).collect(),
+            macs: config.nics.iter().map(|nic| nic.mac).collect(),
+            seed: config.seed,
+        })
+    }
+
+    /// Each of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter()
+    }
+
+    /// The handler of a worker.
+    pub(super) fn handler(self: &Arc<Self>) -> ServiceHandler {
+        ServiceHandler {
+            services: Arc::clone(self),
+            payload: Vec::new(),
+        }
+    }
+
+    /// The UDP services that a datagram is for: all that fit if it is for many, otherwise one of
+    /// the most specific ones (BEHAVIOURS K5 to K7).
+    fn udp(&self, datagram: &Datagram, nic: NicId, for_many: bool) -> Vec<&Service> {
+        let fits = |service: &&Service| {
+            let bind = &service.setting.bind;
+            service.setting.kind.is_udp()
+                && service.is_on(nic)
+                && bind.port == Some(datagram.ports.destination)
+                && bind.address.takes(datagram.destination)
+        };
+        let fitting: Vec<_> = self.services.iter().filter(fits).collect();
+        if for_many {
+            return fitting;
+        }
+        // A named address comes before any; within that, a named NIC before any.
+        let rank = |service: &&Service| {
+            let specific = service.setting.bind.address.is_specific();
+            (specific, service.nic.is_some())
+        };
+        let Some(best) = fitting.iter().map(rank).max() else {
+            return Vec::new();
+        };
+        let best: Vec<_> = fitting
+            .into_iter()
+            .filter(|service| rank(service) == best)
+            .collect();
+        let chosen = datagram.flow(self.seed) % best.len().max(1) as u64;
+        best.get(chosen as usize).copied().into_iter().collect()
+    }
+}
+
+/// The addresses and ports of a datagram.
+struct Datagram {
+    source: IpAddr,
+    destination: IpAddr,
+    ports: Ports,
+}
+
+impl Datagram {
+    /// A number that is the same for all datagrams of a flow.
+    fn flow(&self, seed: u64) -> u64 {
+        let address = |address: IpAddr| match address {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()),
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        let (source, destination) = (address(self.source), address(self.destination));
+        let ports = u64::from(self.ports.source) << 16 | u64::from(self.ports.destination);
+        [
+            source as u64,
+            (source >> 64) as u64,
+            destination as u64,
+            (destination >> 64) as u64,
+            ports,
+        ]
+        .into_iter()
+        .fold(seed, |state, word| mix(state ^ word))
+    }
+}
+
+/// The finalizer of SplitMix64.
+fn mix(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ word >> 31
+}
+
+/// Gives a worker's packets to the services. A packet for none of them is delivered all the same:
+/// ICMP errors are not built yet.
+pub(super) struct ServiceHandler {
+    services: Arc<Services>,
+    /// What is sent back, while its frame is made anew.
+    payload: Vec<u8>,
+}
+
+impl Handler for ServiceHandler {
+    fn packet(&mut self, packet: &mut Packet<'_>) {
+        let (nic, destination) = (packet.nic(), packet.destination());
+        let raw = |service: &&Service| {
+            service.setting.kind == ServiceKind::RawSink
+                && service.is_on(nic)
+                && service.setting.bind.address.takes(destination)
+        };
+        for service in self.services.services.iter().filter(raw) {
+            service.count(packet.payload().len());
+        }
+        if packet.protocol() == IpProtocol::UDP {
+            self.datagram(packet);
+        }
+    }
+}
+
+impl ServiceHandler {
+    fn datagram(&mut self, packet: &mut Packet<'_>) {
+        let Some(udp) = packet.udp() else {
+            return;
+        };
+        let datagram = Datagram {
+            source: packet.source(),
+            destination: packet.destination(),
+            ports: Ports {
+                source: udp.source_port(),
+                destination: udp.destination_port(),
+            },
+        };
+        let valid = match (datagram.source, datagram.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                udp.verify_checksum_ipv4(source, destination).is_ok()
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                udp.verify_checksum_ipv6(source, destination).is_ok()
+            }
+            _ => false,
+        };
+        let for_many = packet.is_for_many();
+        let len = udp.payload.len();
+        let takers = self.services.udp(&datagram, packet.nic(), for_many);
+        for service in &takers {
+            if valid {
+                service.count(len);
+            } else {
+                service.checksum_errors.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let echo = takers
+            .into_iter()
+            .find(|service| service.setting.kind == ServiceKind::UdpEcho);
+        // What is for many has no sender's address to answer from.
+        if let Some(service) = echo.filter(|_| valid && !for_many && is_host(&datagram)) {
+            self.payload.clear();
+            self.payload.extend_from_slice(udp.payload);
+            if answer(packet, &datagram, &self.payload, &self.services.macs) {
+                service.answered.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Whether there is somebody to answer to.
+fn is_host(datagram: &Datagram) -> bool {
+    let source = datagram.source;
+    let broadcast = matches!(source, IpAddr::V4(v4) if v4.is_broadcast());
+    // A promiscuous NIC also takes what is for groups it is not in.
+    let many = broadcast || source.is_multicast() || datagram.destination.is_multicast();
+    datagram.ports.source != 0 && !source.is_unspecified() && !many
+}
+
+/// Sends the packet back: addresses, ports and link addresses change places.
+fn answer(packet: &mut Packet<'_>, datagram: &Datagram, payload: &[u8], macs: &[MacAddr]) -> bool {
+    let own = macs.get(usize::from(packet.nic().0)).copied();
+    let Ok(ethernet) = parse_ethernet(packet.frame().data()) else {
+        return false;
+    };
+    let (source, destination) = (ethernet.header.source, ethernet.header.destination);
+    // A packet for one may come in a frame for many.
+    let from = Some(destination).filter(|mac| mac.is_unicast()).or(own);
+    let Some(source_mac) = from.filter(|_| !source.is_multicast()) else {
+        return false;
+    };
+    let ports = Ports {
+        source: datagram.ports.destination,
+        destination: datagram.ports.source,
+    };
+    let mut frame = packet.take();
+    frame.truncate(0);
+    let written = match (datagram.destination, datagram.source) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            let spec = spec(source_mac, source, from, to);
+            build_udp_ipv4(frame.spare_mut(), &spec, ports, payload)
+        }
+        (IpAddr::V6(from), IpAddr::V6(to)) => {
+            let spec = spec(source_mac, source, from, to);
+            build_udp_ipv6(frame.spare_mut(), &spec, ports, payload)
+        }
+        _ => return false,
+    };
+    let Ok(len) = written else {
+        return false;
+    };
+    frame.set_len(len).is_ok() && packet.send(frame).is_ok()
+}
+
+fn spec<A>(
+    source_mac: MacAddr,
+    destination_mac: MacAddr,
+    source: A,
+    destination: A,
+) -> FrameSpec<A> {
+    FrameSpec {
+        source_mac,
+        destination_mac,
+        source,
+        destination,
+        ttl: HOP_LIMIT,
+    }
+}

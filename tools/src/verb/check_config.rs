@@ -1,0 +1,14 @@
+//! `check-config`: a configuration in plain words.
+
+use crate::cli::{CheckConfigArgs, Usage};
+use crate::config::{Config, explain};
+use crate::exit::Exit;
+use crate::run::Failure;
+use crate::sim::Output;
+
+pub(super) fn check_config(args: &CheckConfigArgs) -> Result<Exit, Failure> {
+    let config = Config::load(&args.file).map_err(|error| Usage::new(error.to_string()))?;
+    let output = Output::new(args.json.as_deref())?;
+    output.write(&explain(&config), &config.json())?;
+    Ok(Exit::Done)
+}
