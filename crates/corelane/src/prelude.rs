@@ -2,8 +2,9 @@
 
 #[doc(no_inline)]
 pub use corelane_engine::{
-    BuildError, Builder, Control, Distributor, Engine, EngineReport, Idle, Monitor, NicConfig,
-    Parts, Polled, Running, Warning, WhenFull, Worker, WorkerId,
+    BuildError, Builder, Control, CreateNicError, Distributor, EnableNicError, Engine,
+    EngineReport, Idle, Lifecycle, Monitor, NicConfig, Parts, Polled, Running, UnknownNic, Warning,
+    WhenFull, Worker, WorkerId,
     link::{Link, LinkError, Queues, RxQueue, RxStatus, TxQueue},
     rss::RssKey,
 };
@@ -11,13 +12,15 @@ pub use corelane_engine::{
 pub use corelane_frame::{BURST, Burst, Frame, Pool, PoolCache, PoolConfig};
 #[doc(no_inline)]
 pub use corelane_io::{
+    loopback::{LoopbackConfig, LoopbackLink, loopback_link},
     memory::{MemoryConfig, MemoryLink, MemoryPeer, memory_link},
     pcap::{Capture, PcapLink, PcapTx},
 };
 #[doc(no_inline)]
 pub use corelane_stack::{
-    AddressConfig, AddressKind, Delivery, DropReason, EndpointRef, Event, Events, Family, Handler,
-    Nic, NicId, NicTotals, Packet, Prefix, PrimaryEndpointBehavior, Transaction,
+    AddressConfig, AddressKind, Clock, Delivery, DropReason, EndpointRef, Event, Events, Family,
+    Handler, IgmpVersion, LinkLocal, MldVersion, NdpConfig, Nic, NicGone, NicId, NicTotals, Packet,
+    Prefix, PrimaryEndpointBehavior, ProtocolCounter, Protocols, Route, Time, Transaction,
 };
 #[doc(no_inline)]
 pub use corelane_wire::{

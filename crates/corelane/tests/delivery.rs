@@ -387,7 +387,14 @@ fn no_echo_from_or_to_a_group() {
         "they are the handler's"
     );
     assert!(replies.is_empty());
-    // Such a source is nobody's, and what it sends is not looked at at all (BEHAVIOURS F4).
+}
+
+#[test]
+fn f4_bug15_what_claims_to_come_from_many_is_martian() {
+    let mut bench = Bench::new(|_| {});
+    bench.nic.add_address(ip("192.0.2.1")).unwrap();
+    bench.nic.add_address(ip("2001:db8::1")).unwrap();
+    // Such a source is nobody's, and what it sends is not looked at at all.
     let (totals, replies) = bench.run(&[
         ping("224.0.0.1", "192.0.2.1", b""),
         ping("255.255.255.255", "192.0.2.1", b""),

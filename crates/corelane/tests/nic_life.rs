@@ -13,12 +13,12 @@ use corelane::engine::{
     Actor, CreateNicError, EnableNicError, Engine, Idle, Lifecycle, NicConfig, Parts, Polled,
     Running, WhenFull,
 };
-use corelane::frame::{Burst, Pool, PoolCache, PoolConfig};
+use corelane::frame::{Burst, Frame, Pool, PoolCache, PoolConfig};
 use corelane::io::loopback::{LoopbackConfig, loopback_link};
 use corelane::io::memory::{MemoryConfig, MemoryLink, MemoryPeer, memory_link};
 use corelane::stack::{
-    AddAddressError, Clock, DropReason, Event, Events, IgmpVersion, NdpConfig, Nic, NicId,
-    Protocols, Time,
+    AddAddressError, AddressKind, Clock, DropReason, Event, Events, IgmpVersion, NdpConfig, Nic,
+    NicId, Protocols, SendError, Time,
 };
 use corelane::wire::igmp::{ALL_SYSTEMS, IgmpQuerySpec, IgmpQueryVersion, build_igmp_query};
 use corelane::wire::ndp::{SolicitationSpec, build_neighbor_solicitation};
@@ -103,7 +103,7 @@ fn no_frame_is_out(pool: &Pool) {
 }
 
 #[test]
-fn m03_a_nic_created_disabled_opens_its_link_when_it_is_enabled() {
+fn m3_a_nic_created_disabled_opens_its_link_when_it_is_enabled() {
     let mut bench = Bench::new(|_| {});
     let (link, mut peer) = link(1);
     let lifecycle = bench.parts.lifecycle.clone();
@@ -127,7 +127,7 @@ fn m03_a_nic_created_disabled_opens_its_link_when_it_is_enabled() {
 }
 
 #[test]
-fn m03_a_nic_built_disabled_is_one_too() {
+fn m3_a_nic_built_disabled_is_one_too() {
     let (link, mut peer) = link(1);
     let mut builder = Engine::builder();
     let id = builder.nic(NicConfig::new("later").disabled(), link);
@@ -146,7 +146,7 @@ fn m03_a_nic_built_disabled_is_one_too() {
 }
 
 #[test]
-fn m04_bug27_enabling_is_idempotent() {
+fn m4_bug27_enabling_is_idempotent() {
     let bench = Bench::new(|_| {});
     let lifecycle = &bench.parts.lifecycle;
     let before = bench.nic.endpoints().len();
@@ -165,7 +165,7 @@ fn m04_bug27_enabling_is_idempotent() {
 }
 
 #[test]
-fn m06_a_disabled_nic_drops_what_arrives_and_counts_it() {
+fn m6_a_disabled_nic_drops_what_arrives_and_counts_it() {
     let mut bench = Bench::new(|_| {});
     bench.nic.add_address(ip("192.0.2.1")).unwrap();
     let lifecycle = bench.parts.lifecycle.clone();
@@ -189,7 +189,7 @@ fn m06_a_disabled_nic_drops_what_arrives_and_counts_it() {
 }
 
 #[test]
-fn m06_a_protocol_the_nic_does_not_speak_is_unknown() {
+fn m6_a_protocol_the_nic_does_not_speak_is_unknown() {
     let mut bench = Bench::new(|_| {});
     let (link, mut peer) = link(1);
     let config = NicConfig::new("v6").protocols(Protocols::V6);
@@ -208,7 +208,7 @@ fn m06_a_protocol_the_nic_does_not_speak_is_unknown() {
 }
 
 #[test]
-fn m06_removal_under_a_flood_leaks_nothing() {
+fn m6_removal_under_a_flood_leaks_nothing() {
     for (idle, queues) in [
         (Idle::ADAPTIVE, 1),
         (Idle::Interrupt, 2),
@@ -259,7 +259,7 @@ fn m06_removal_under_a_flood_leaks_nothing() {
 }
 
 #[test]
-fn m06_removed_and_created_a_thousand_times() {
+fn m6_removed_and_created_a_thousand_times() {
     let (running, pool, _first) = running(2, Idle::ADAPTIVE);
     let lifecycle = running.lifecycle();
     let mut cache = pool.cache();
@@ -292,7 +292,7 @@ fn m06_removed_and_created_a_thousand_times() {
 }
 
 #[test]
-fn p01_lifecycle_calls_from_many_threads_disturb_no_other_nic() {
+fn p1_lifecycle_calls_from_many_threads_disturb_no_other_nic() {
     let (running, pool, mut first) = running(2, Idle::ADAPTIVE);
     let steady = running.nic(NicId(0)).unwrap();
     steady.add_address(ip("192.0.2.1")).unwrap();
@@ -341,7 +341,7 @@ fn p01_lifecycle_calls_from_many_threads_disturb_no_other_nic() {
 }
 
 #[test]
-fn m06_workers_whose_links_have_ended_serve_new_ones() {
+fn m6_workers_whose_links_have_ended_serve_new_ones() {
     for idle in [Idle::BusyPoll, Idle::Interrupt] {
         let (running, pool, first) = running(1, idle);
         drop(first);
@@ -358,7 +358,7 @@ fn m06_workers_whose_links_have_ended_serve_new_ones() {
 }
 
 #[test]
-fn m06_an_engine_stops_in_the_middle_of_it_all() {
+fn m6_an_engine_stops_in_the_middle_of_it_all() {
     for removed in [false, true] {
         let (running, pool, _first) = running(2, Idle::Interrupt);
         let lifecycle: Lifecycle = running.lifecycle().clone();
@@ -394,7 +394,7 @@ fn m06_an_engine_stops_in_the_middle_of_it_all() {
 }
 
 #[test]
-fn m06_own_threads_take_distributors_and_are_told_when_to_let_go() {
+fn m6_own_threads_take_distributors_and_are_told_when_to_let_go() {
     let mut bench = Bench::new(|b| {
         b.workers(2);
     });
@@ -431,7 +431,7 @@ fn m06_own_threads_take_distributors_and_are_told_when_to_let_go() {
 }
 
 #[test]
-fn m06_a_worker_that_is_gone_holds_up_no_link() {
+fn m6_a_worker_that_is_gone_holds_up_no_link() {
     let mut bench = Bench::new(|b| {
         b.workers(2).when_full(WhenFull::Wait).ring_capacity(16);
     });
@@ -460,7 +460,7 @@ fn m06_a_worker_that_is_gone_holds_up_no_link() {
 }
 
 #[test]
-fn m06_what_a_nic_says_as_it_goes_is_sent() {
+fn m6_what_a_nic_says_as_it_goes_is_sent() {
     // Leave messages, here through a distributor and through a worker.
     for queues in [1, 2] {
         let (running, pool, _first) = running(2, Idle::ADAPTIVE);
@@ -596,7 +596,7 @@ fn a_full_punt_ring_is_a_counted_drop() {
 }
 
 #[test]
-fn g02_timers_run_by_the_engines_clock() {
+fn g2_timers_run_by_the_engines_clock() {
     let (clock, hand) = Clock::manual();
     let (link, mut peer) = link(1);
     let mut builder = Engine::builder();
@@ -630,7 +630,90 @@ fn g02_timers_run_by_the_engines_clock() {
 }
 
 #[test]
-fn m08_a_loopback_nic_receives_what_it_sends() {
+fn m7_writing_to_a_nic_that_is_gone_or_down_fails_and_counts_nothing() {
+    let mut bench = Bench::new(|_| {});
+    let lifecycle = bench.parts.lifecycle.clone();
+    let id = bench.nic.id();
+    let frame = |bench: &mut Bench| {
+        let mut frame = bench.cache.alloc().unwrap();
+        frame.set_data(&datagram()).unwrap();
+        frame
+    };
+    bench.nic.add_address(ip("192.0.2.1")).unwrap();
+    let route = bench.nic.route(None, ip("224.0.0.251")).unwrap();
+    let protocol = corelane::wire::IpProtocol(253);
+    lifecycle.disable_nic(id).unwrap();
+    let it = frame(&mut bench);
+    assert!(matches!(bench.nic.send(it), Err(SendError::NicDisabled)));
+    assert!(matches!(
+        route.write_packet(protocol, b"x", None),
+        Err(SendError::NicDisabled)
+    ));
+    lifecycle.enable_nic(id).unwrap();
+    let mut short = frame(&mut bench);
+    short.truncate(13);
+    assert!(matches!(
+        bench.nic.send(short),
+        Err(SendError::NotAFrame(13))
+    ));
+    assert!(matches!(
+        bench.nic.send(Frame::default()),
+        Err(SendError::NotAFrame(0))
+    ));
+    assert!(matches!(
+        route.write_packet(protocol, &[0; 9000], None),
+        Err(SendError::MessageTooLong { .. })
+    ));
+    bench.poll();
+    assert_eq!(bench.nic.counters().sent, 0, "none of them");
+    let it = frame(&mut bench);
+    bench.nic.send(it).unwrap();
+    route.write_packet(protocol, b"x", None).unwrap();
+    bench.poll();
+    assert_eq!(bench.nic.counters().sent, 2);
+    lifecycle.remove_nic(id).unwrap();
+    let it = frame(&mut bench);
+    assert!(matches!(bench.nic.send(it), Err(SendError::NicGone(_))));
+    assert!(matches!(
+        route.write_packet(protocol, b"x", None),
+        Err(SendError::NicGone(_))
+    ));
+    assert_eq!(route.endpoint().kind(), AddressKind::PermanentExpired);
+    bench.poll();
+    assert_eq!(bench.nic.counters().sent, 2);
+}
+
+#[test]
+fn b3_m6_what_is_held_when_a_nic_goes_is_closed_when_it_is_let_go() {
+    let mut bench = Bench::new(|_| {});
+    bench.nic.add_address(ip("192.0.2.1")).unwrap();
+    bench.nic.set_spoofing(true).unwrap();
+    let held = bench.nic.hold(ip("192.0.2.1")).unwrap();
+    let temporary = bench.nic.hold(ip("198.51.100.7")).unwrap();
+    bench.parts.lifecycle.remove_nic(bench.nic.id()).unwrap();
+    for _ in 0..10 {
+        bench.poll();
+    }
+    let closed = |bench: &Bench| {
+        std::iter::from_fn(|| bench.parts.events.try_next())
+            .filter_map(|event| match event {
+                Event::EndpointClosed { address, .. } => Some(address),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(closed(&bench), [] as [std::net::IpAddr; 0], "still held");
+    assert_eq!(held.address(), ip("192.0.2.1"), "and valid");
+    drop(held);
+    bench.poll();
+    assert_eq!(closed(&bench), [ip("192.0.2.1")]);
+    drop(temporary);
+    bench.poll();
+    assert_eq!(closed(&bench), [ip("198.51.100.7")]);
+}
+
+#[test]
+fn m8_a_loopback_nic_receives_what_it_sends() {
     let link = loopback_link(LoopbackConfig::default()).unwrap();
     let mut builder = Engine::builder();
     builder.idle(Idle::Interrupt);
@@ -653,7 +736,7 @@ fn m08_a_loopback_nic_receives_what_it_sends() {
 }
 
 #[test]
-fn f03_what_a_nic_sends_to_all_comes_back_to_it_too() {
+fn f3_what_a_nic_sends_to_all_comes_back_to_it_too() {
     for queues in [1, 2] {
         let (running, pool, _first) = running(2, Idle::Interrupt);
         let (link, mut peer) = link(queues);

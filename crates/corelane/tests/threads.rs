@@ -371,7 +371,7 @@ fn an_engine_stops_though_its_links_never_end() {
 }
 
 #[test]
-fn every_receive_queue_has_its_turn() {
+fn m5_every_receive_queue_has_its_turn() {
     // Three queues for two workers: one thread polls them all, and is held back by full rings.
     let (link, peer) = memory_link(MemoryConfig {
         queues: 3,

@@ -34,6 +34,8 @@ pub struct Control {
     generation: Option<u64>,
     workers: Vec<FromWorker>,
     removals: Vec<Removal>,
+    /// Removed NICs whose endpoints somebody still holds: they are closed when they are let go.
+    departed: Vec<Nic>,
     deadline: Option<Time>,
     sleeper: Sleeper,
     tracer: Option<Box<dyn Tracer>>,
@@ -64,6 +66,7 @@ impl Control {
             generation: None,
             workers,
             removals: Vec::new(),
+            departed: Vec::new(),
             deadline: None,
             sleeper,
             tracer,
@@ -111,6 +114,9 @@ impl Control {
             waiting += nic.reclaim();
         }
         self.go_on_with_removals();
+        self.departed.retain(|nic| {
+            nic.reclaim() > 0 || nic.endpoint_count() > 0 || nic.held_temporaries() > 0
+        });
         let pause = if waiting > 0 || !self.removals.is_empty() {
             SOON
         } else {
@@ -157,7 +163,7 @@ impl Control {
         for removal in done {
             self.join_distributor(&removal);
             let nic = removal.id();
-            removal.finish();
+            self.departed.push(removal.finish());
             self.shared.roster().left(nic);
             self.shared.wiring.events.send(Event::NicRemoved { nic });
         }

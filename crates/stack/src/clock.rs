@@ -58,10 +58,7 @@ impl Clock {
     /// A clock that stands still until it is set: for simulations and tests.
     pub fn manual() -> (Self, ManualClock) {
         let now = Arc::<AtomicU64>::default();
-        (
-            Self(Source::Manual(Arc::clone(&now))),
-            ManualClock { now },
-        )
+        (Self(Source::Manual(Arc::clone(&now))), ManualClock { now })
     }
 
     /// What time it is.

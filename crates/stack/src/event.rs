@@ -111,7 +111,7 @@ pub enum AbortReason {
 
 /// How many events that tell of something wrong are kept for a reader that is slow: beside those
 /// that belong to normal life, so that they are not crowded out.
-const RARE: usize = 256;
+const RARE: usize = 1024;
 
 /// The sending end, held by whatever has something to report.
 #[derive(Clone)]

@@ -13,15 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use corelane_frame::{Frame, PoolCache};
-use corelane_sync::refs::AddressKind;
 use corelane_sync::counters::{CounterReader, CounterWriter, counters};
+use corelane_sync::refs::AddressKind;
 use corelane_sync::snapshot::Handle;
 use corelane_wire::{MacAddr, NoRoom};
 
 use crate::address::{AddressConfig, Family, Key, Prefix, is_mapped};
 use crate::clock::{Clock, Time};
 use crate::config::{NdpConfig, NicParts, Protocols};
-use crate::control::{self, AddressInfo, Control, Message, Transaction, Verdict};
+use crate::control::{self, AddressInfo, Control, Message, Progress, Transaction, Verdict};
 use crate::counters::{NicCounter, NicTotals};
 use crate::datapath::{NicDatapath, NicSnapshot};
 use crate::endpoint::{EndpointRef, Endpoints};
@@ -87,7 +87,7 @@ pub(crate) struct NicShared {
     gone: AtomicBool,
     /// What each worker counts, and what those count that send for them.
     counters: Mutex<NicCounters>,
-    protocol_counters: ProtocolCounters,
+    protocol_counters: Arc<ProtocolCounters>,
     /// Where frames come from that no worker makes.
     frames: Mutex<PoolCache>,
     pub(crate) outbound: FrameQueue,
@@ -194,25 +194,19 @@ impl NicShared {
         Ok(())
     }
 
-    /// Sends messages, without the lock. Probes that found no room are tried again later.
+    /// Sends messages, without the lock. Probes and reports that found no room are tried again later.
     pub(crate) fn transmit(&self, messages: Vec<Message>) {
         let mut unsent = Vec::new();
         for message in messages {
             let frame = self.make_frame(|buffer| message.write(self.settings.mac, buffer));
             match frame.map(|frame| self.push_outbound(frame)) {
                 Some(Ok(())) => self.count(message.counter()),
-                _ => {
-                    self.count(ProtocolCounter::Unsent);
-                    unsent.extend(message.probed());
-                }
+                _ => unsent.push(message),
             }
         }
         if !unsent.is_empty() {
-            let mut control = self.control();
             let now = self.clock.now();
-            for key in unsent {
-                control.probe_unsent(key, now);
-            }
+            self.control().unsent(unsent, now);
         }
     }
 }
@@ -272,7 +266,13 @@ impl Nic {
             mld: config.mld.filter(|_| !link.is_loopback),
             seed,
         });
-        let control = Control::new(Arc::clone(&settings), seed, events);
+        let protocol_counters = Arc::new(ProtocolCounters::new());
+        let control = Control::new(
+            Arc::clone(&settings),
+            seed,
+            events,
+            Arc::clone(&protocol_counters),
+        );
         let shared = NicShared {
             settings,
             endpoints: Endpoints::new(),
@@ -281,7 +281,7 @@ impl Nic {
             control: Mutex::new(control),
             gone: AtomicBool::new(false),
             counters: Mutex::default(),
-            protocol_counters: ProtocolCounters::new(),
+            protocol_counters,
             frames: Mutex::new(pool.cache()),
             outbound: FrameQueue::new(),
             looped: FrameQueue::new(),
@@ -399,23 +399,20 @@ impl Nic {
     /// The engine's control thread calls this; control plane calls do it in passing.
     pub fn poll(&self) -> Option<Time> {
         loop {
-            let room = self.shared.outbound.room();
-            let ((complete, next), _) = {
+            {
                 let control = self.shared.control();
-                let now = self.shared.clock.now();
-                let due = control.next_deadline().is_some_and(|due| due <= now);
-                if !due {
-                    return control.next_deadline();
+                let next = control.next_deadline();
+                if next.is_none_or(|due| due > self.shared.clock.now()) {
+                    return next;
                 }
-                drop(control);
-                self.changed(|transaction| {
-                    let complete = transaction.run_due(room);
-                    (complete, transaction.control.next_deadline())
-                })
-            };
-            if !complete {
+            }
+            let room = self.shared.outbound.room();
+            let (progress, _) = self.changed(|transaction| transaction.run_due(room));
+            match progress {
+                Progress::Done => {}
+                Progress::More => return Some(self.shared.clock.now()),
                 // The queue is full: whoever empties it needs a moment.
-                return next.map(|next| next.max(self.shared.clock.now() + SOON));
+                Progress::NoRoom => return Some(self.shared.clock.now() + SOON),
             }
         }
     }

@@ -42,7 +42,7 @@ protocol_counters! {
     DuplicateAddresses => "duplicate_addresses", "Tentative addresses given up because somebody else has them.";
     LoopedBackProbes => "looped_back_probes", "Probes of our own that came back.";
     AddressConflicts => "address_conflicts", "Advertisements of others for an address in use here.";
-    Unsent => "unsent", "Messages of the NIC's own, and packets of routes, that found no frame or no room in the queue.";
+    Unsent => "unsent", "Attempts to send a message of the NIC's own, or a packet of a route, that found no frame or no room in the queue.";
 }
 
 /// The numbers.

@@ -109,7 +109,10 @@ impl Nic {
             .filter(|index| shared.endpoints.at(*index).refs.try_acquire())
             .ok_or(RouteError::NoRoute(remote))?;
         drop(control);
-        Ok(EndpointRef::from_counted(std::sync::Arc::clone(shared), index))
+        Ok(EndpointRef::from_counted(
+            std::sync::Arc::clone(shared),
+            index,
+        ))
     }
 }
 
@@ -271,4 +274,3 @@ impl fmt::Debug for Route {
             .finish()
     }
 }
-

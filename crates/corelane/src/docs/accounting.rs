@@ -37,8 +37,8 @@
 //! ```
 //!
 //! (`consumed` counts echo replies, one for each request, and the packets that the control plane
-//! took. Messages of the NIC's own that found no frame or no room in its queue never became frames:
-//! they are its protocol counter `unsent`.) Whoever gives a frame to the link counts it: the
+//! took. A message of the NIC's own that found no frame or no room in its queue is no frame yet: that is
+//! its protocol counter `unsent`.) Whoever gives a frame to the link counts it: the
 //! worker, or the NIC's distributor, whose share is in the NIC's sum and not in that of a worker. A
 //! worker counts as `send_dropped` what found the ring to the distributor full.
 //!
@@ -119,7 +119,7 @@
 //! | `duplicate_addresses` | Tentative addresses given up because somebody else has them. |
 //! | `looped_back_probes` | Probes of our own that came back. |
 //! | `address_conflicts` | Advertisements of others for an address in use here. |
-//! | `unsent` | Messages of the NIC's own, and packets of routes, that found no frame or no room in the queue. |
+//! | `unsent` | Attempts to send a message of the NIC's own, or a packet of a route, that found no frame or no room in the queue. |
 //!
 //! # Counters of a distributor
 //!

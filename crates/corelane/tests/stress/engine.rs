@@ -35,7 +35,9 @@ struct Recorder(Log);
 
 impl Handler for Recorder {
     fn packet(&mut self, packet: &mut Packet<'_>) {
-        let number = packet.udp().and_then(|udp| udp.payload.first_chunk().copied());
+        let number = packet
+            .udp()
+            .and_then(|udp| udp.payload.first_chunk().copied());
         let seen = match (packet.is_for_endpoint(), packet.is_for_many()) {
             (true, _) => Seen::Endpoint,
             (_, true) if packet.destination().is_multicast() => Seen::Group,
@@ -90,7 +92,10 @@ impl Frames {
             let counted = &nic.worker_counters()[self.worker];
             let over = counted.delivered + counted.forwarded + counted.consumed + counted.dropped();
             // Looked at after what was counted: what was delivered is in the log by then.
-            let delivered = read(&self.log).iter().find(|(it, _)| *it == number).copied();
+            let delivered = read(&self.log)
+                .iter()
+                .find(|(it, _)| *it == number)
+                .copied();
             if let Some((_, seen)) = delivered {
                 return Some(Some(seen));
             }
@@ -100,7 +105,10 @@ impl Frames {
             if over >= self.sent {
                 return Some(None);
             }
-            assert!(Instant::now() < deadline, "the worker takes no frames any more");
+            assert!(
+                Instant::now() < deadline,
+                "the worker takes no frames any more"
+            );
             std::thread::yield_now();
         }
     }
@@ -188,14 +196,14 @@ impl Host {
         let mut senders = senders.into_iter().enumerate();
         let (history, workers) = run_on(&bed, plan, |_| {
             let (worker, sender) = senders.next().expect("a queue for each worker");
-            Worker::Frames(Frames {
+            Worker::Frames(Box::new(Frames {
                 sender,
                 cache: self.pool.cache(),
                 worker,
                 log: Arc::clone(&self.logs[worker]),
                 sent: 0,
                 late: Vec::new(),
-            })
+            }))
         });
         // It may be gone already.
         let _ = self.running.lifecycle().remove_nic(nic.id());
@@ -224,7 +232,13 @@ impl Host {
 #[test]
 fn p1_p2_frames_through_an_engine_beside_everything() {
     let mut verbs = EVERYTHING.to_vec();
-    verbs.extend([Verb::Add, Verb::Remove, Verb::Add, Verb::Remove, Verb::RemoveNic]);
+    verbs.extend([
+        Verb::Add,
+        Verb::Remove,
+        Verb::Add,
+        Verb::Remove,
+        Verb::RemoveNic,
+    ]);
     let mix = Mix {
         name: "through an engine",
         keys: &[0, 2, 4],

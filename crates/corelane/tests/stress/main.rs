@@ -29,6 +29,7 @@ mod model;
 mod plan;
 mod races;
 mod run;
+mod step;
 
 /// Whether an address may have one living endpoint at any time, or one more that was held while
 /// the address was being added, and stays its holder's.

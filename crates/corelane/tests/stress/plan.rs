@@ -217,9 +217,11 @@ pub struct Plan {
     pub ends_with_nic: bool,
 }
 
-/// An operation, and how long its thread dawdles before it.
+/// An operation, and how long its thread dawdles before it and in the middle of it: between a change
+/// and its publish, between a burst's beginning and its lookups.
 pub struct Step {
-    pub pause: Pause,
+    pub before: Pause,
+    pub within: Pause,
     pub op: Op,
 }
 
@@ -271,7 +273,8 @@ impl Mix {
             .into_iter()
             .map(|ops| {
                 let with_pause = |op| Step {
-                    pause: pause(random),
+                    before: pause(random),
+                    within: pause(random),
                     op,
                 };
                 ops.into_iter().map(with_pause).collect()
@@ -361,8 +364,8 @@ fn v6_of(key: u8) -> u8 {
 
 fn pause(random: &mut Random) -> Pause {
     match random.below(8) {
-        0 => Pause::Yield,
-        1..4 => Pause::Spin(random.below(400) as u32),
+        0 | 7 => Pause::Yield,
+        1..3 => Pause::Spin(random.below(400) as u32),
         _ => Pause::None,
     }
 }

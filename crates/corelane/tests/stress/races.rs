@@ -130,8 +130,7 @@ fn p3_two_first_packets_share_one_temporary_endpoint() {
             scope.spawn(move || {
                 let mut worker = bed.nic.datapath();
                 for _ in 0..ROUNDS {
-                    let endpoint =
-                        hold_packet(bed, &mut worker, destination, || looked_up.wait());
+                    let endpoint = hold_packet(bed, &mut worker, destination, || looked_up.wait());
                     sender.send(endpoint.expect("promiscuous")).expect("read");
                     worker.quiesce();
                     held.wait();
@@ -192,7 +191,9 @@ fn p4_the_last_release_and_an_addition_leave_one_permanent_endpoint() {
             for _ in 0..round % 50 {
                 std::hint::spin_loop();
             }
-            bed.nic.add_address(address).expect("no duplicate of what is not there");
+            bed.nic
+                .add_address(address)
+                .expect("no duplicate of what is not there");
             over.wait();
             bed.nic.reclaim();
             let endpoints = bed.nic.endpoints();
@@ -222,7 +223,7 @@ fn p2_what_begins_after_a_removal_is_not_found() {
     let state = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     let checked: u64 = std::thread::scope(|scope| {
- let stopper = Stop(&stop);
+        let stopper = Stop(&stop);
         let look = || {
             let mut worker = bed.nic.datapath();
             let mut checked = 0;
@@ -230,7 +231,7 @@ fn p2_what_begins_after_a_removal_is_not_found() {
                 let before = state.load(Ordering::SeqCst);
                 let (_, found) = look_up(&mut worker, &[address]);
                 let after = state.load(Ordering::SeqCst);
-                if before == after && before % 2 == 0 {
+                if before == after && before.is_multiple_of(2) {
                     assert_eq!(found, [Found::NOTHING], "after removal {}", before / 2);
                     checked += 1;
                 }
@@ -273,7 +274,9 @@ fn p5_closing_waits_for_the_workers_and_happens_without_a_lock() {
         }
         assert_eq!(bed.nic.reclaim(), 0);
         match bed.events.try_next() {
-            Some(Event::EndpointClosed { address: closed, .. }) => {
+            Some(Event::EndpointClosed {
+                address: closed, ..
+            }) => {
                 assert_eq!(closed, address);
                 let other = ip("192.0.2.2");
                 bed.nic.add_address(other).expect("no lock is held");
@@ -283,7 +286,11 @@ fn p5_closing_waits_for_the_workers_and_happens_without_a_lock() {
         }
         worker.quiesce();
         bed.nic.reclaim();
-        assert_eq!(closings(&bed).len(), 1, "the other one, and the first not again");
+        assert_eq!(
+            closings(&bed).len(),
+            1,
+            "the other one, and the first not again"
+        );
     }
 }
 
@@ -300,7 +307,7 @@ fn p6_no_lock_is_held_while_calling_out() {
         let [one, other] = &beds;
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
- let stopper = Stop(&stop);
+            let stopper = Stop(&stop);
             for bed in [one, other] {
                 let stop = &stop;
                 scope.spawn(move || {
@@ -322,12 +329,14 @@ fn p6_no_lock_is_held_while_calling_out() {
                 .map(|caller| {
                     scope.spawn(move || {
                         for n in 0..1000u16 {
-                            let address: IpAddr =
-                                [0x2001, 0xdb8, 0, 0, 0, 0, caller, n % 7].into();
+                            let address: IpAddr = [0x2001, 0xdb8, 0, 0, 0, 0, caller, n % 7].into();
                             one.nic
                                 .transaction(|tx| {
                                     let _ = tx.add_address(address);
-                                    other.nic.add_range("192.0.2.0/24".parse().expect("a range")).expect("there");
+                                    other
+                                        .nic
+                                        .add_range("192.0.2.0/24".parse().expect("a range"))
+                                        .expect("there");
                                     other
                                         .nic
                                         .transaction(|tx| {
@@ -367,7 +376,7 @@ fn p6_bug01_a_link_that_answers_at_once_finds_no_lock() {
         let answered = AtomicUsize::new(0);
         let duplicates = AtomicUsize::new(0);
         std::thread::scope(|scope| {
- let stopper = Stop(&stop);
+            let stopper = Stop(&stop);
             // The link: whatever comes out is answered with an advertisement.
             scope.spawn(|| {
                 let outbound = bed.nic.outbound();
@@ -445,7 +454,7 @@ fn bug24_neighbor_messages_beside_address_changes() {
     let addresses = ["2001:db8::1", "2001:db8::2", "2001:db8:1::1"].map(ip);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
- let stopper = Stop(&stop);
+        let stopper = Stop(&stop);
         let readers: Vec<_> = (0..2)
             .map(|reader| {
                 let (bed, stop) = (&bed, &stop);
@@ -456,7 +465,9 @@ fn bug24_neighbor_messages_beside_address_changes() {
                     while !stop.load(Ordering::Relaxed) {
                         for address in addresses {
                             let mut frame = cache.alloc().expect("a frame");
-                            frame.set_data(&message(address, reader == 0)).expect("room");
+                            frame
+                                .set_data(&message(address, reader == 0))
+                                .expect("room");
                             let verdict = bed.nic.control_input(&frame);
                             let may_be: &[Verdict] = if reader == 0 {
                                 &[Verdict::Ignored, Verdict::Duplicate, Verdict::Answered]
@@ -516,7 +527,7 @@ fn bug25_modes_are_read_beside_their_changes() {
     let done = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
- let stopper = Stop(&stop);
+        let stopper = Stop(&stop);
         let looker = scope.spawn(|| {
             let mut worker = bed.nic.datapath();
             let mut both = [0; 2];
@@ -528,7 +539,11 @@ fn bug25_modes_are_read_beside_their_changes() {
                 let accepted = found[0] == Found::TEMPORARY;
                 both[usize::from(accepted)] += 1;
                 if done_before == begun_after {
-                    assert_eq!(accepted, done_before % 2 == 1, "nobody changed it meanwhile");
+                    assert_eq!(
+                        accepted,
+                        done_before % 2 == 1,
+                        "nobody changed it meanwhile"
+                    );
                 }
             }
             both

@@ -10,7 +10,7 @@ use corelane::stack::{
     AddAddressError, AddressConfig, Clock, DuplicateDetectedError, EndpointRef, Event, Events,
     Found, HoldError, Inbound, JoinGroupError, LeaveGroupError, LinkInfo, ManualClock, NdpConfig,
     Nic, NicConfig, NicDatapath, NicGone, NicId, NicParts, PacketBurst, PacketFlags, Prefix,
-    RemoveAddressError, Route, RouteError, SendError, events,
+    RemoveAddressError, Route, RouteError, SendError, Transaction, events,
 };
 use corelane::wire::ndp::{
     ALL_NODES, AdvertisementSpec, SolicitationSpec, build_neighbor_advertisement,
@@ -63,7 +63,7 @@ pub enum Worker {
     /// A worker's own view.
     View(NicDatapath),
     /// Frames, to a worker of an engine.
-    Frames(Frames),
+    Frames(Box<Frames>),
 }
 
 pub fn pool() -> Pool {
@@ -112,6 +112,15 @@ impl Bed {
 
 /// What a worker finds.
 pub fn look_up(worker: &mut NicDatapath, destinations: &[IpAddr]) -> (bool, Vec<Found>) {
+    look_up_slowly(worker, destinations, Pause::None)
+}
+
+/// The same, with a pause after the burst has begun.
+fn look_up_slowly(
+    worker: &mut NicDatapath,
+    destinations: &[IpAddr],
+    within: Pause,
+) -> (bool, Vec<Found>) {
     let mut packets = PacketBurst::default();
     for (place, destination) in destinations.iter().enumerate() {
         let packet = Inbound {
@@ -125,6 +134,7 @@ pub fn look_up(worker: &mut NicDatapath, destinations: &[IpAddr]) -> (bool, Vec<
         packets.push((*destination).into(), packet);
     }
     let (view, _) = worker.load();
+    pause(within);
     view.lookup(&mut packets);
     let enabled = view.is_enabled();
     let mut found = Vec::new();
@@ -195,11 +205,26 @@ struct Actor<'r> {
     /// The number of its first slot.
     base: u8,
     slots: Vec<Option<Held>>,
+    /// For the middle of the next call.
+    within: Pause,
     calls: Vec<Call>,
 }
 
 fn unit<E>(result: Result<(), E>, refused: impl FnOnce(E) -> Ret) -> Ret {
     result.map_or_else(refused, |()| Ret::Ok)
+}
+
+/// What the calls of [`Nic`] do, with a pause between the change and its publish.
+fn changed<E: From<NicGone>>(
+    nic: &Nic,
+    within: Pause,
+    change: impl FnOnce(&mut Transaction<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    nic.transaction(|transaction| {
+        let result = change(transaction);
+        pause(within);
+        result
+    })?
 }
 
 fn gone(result: Result<(), NicGone>) -> Ret {
@@ -254,6 +279,7 @@ impl Actor<'_> {
 
     fn call(&mut self, op: &Op) -> Ret {
         let nic = &self.bed.nic;
+        let within = self.within;
         match *op {
             Op::Add {
                 key,
@@ -262,16 +288,22 @@ impl Actor<'_> {
             } => {
                 let prefix = Prefix::new(address(key), prefix).expect("a prefix");
                 let config = AddressConfig::from(prefix).primary(primary);
-                unit(nic.add_address(config), |error| match error {
-                    AddAddressError::NicGone(_) => Ret::Gone,
-                    AddAddressError::DuplicateAddress(_) => Ret::Duplicate,
-                    other => panic!("{other}"),
-                })
+                unit(
+                    changed(nic, within, |tx| tx.add_address(config)),
+                    |error| match error {
+                        AddAddressError::NicGone(_) => Ret::Gone,
+                        AddAddressError::DuplicateAddress(_) => Ret::Duplicate,
+                        other => panic!("{other}"),
+                    },
+                )
             }
-            Op::Remove(key) => unit(nic.remove_address(address(key)), |error| match error {
-                RemoveAddressError::NicGone(_) => Ret::Gone,
-                RemoveAddressError::BadLocalAddress(_) => Ret::Bad,
-            }),
+            Op::Remove(key) => unit(
+                changed(nic, within, |tx| tx.remove_address(address(key))),
+                |error| match error {
+                    RemoveAddressError::NicGone(_) => Ret::Gone,
+                    RemoveAddressError::BadLocalAddress(_) => Ret::Bad,
+                },
+            ),
             Op::Hold { key, slot } => match nic.hold(address(key)) {
                 Ok(endpoint) => {
                     assert_eq!(endpoint.address(), address(key));
@@ -326,14 +358,20 @@ impl Actor<'_> {
                 }),
                 other => panic!("no route: {other:?}"),
             },
-            Op::Join(number) => unit(nic.join_group(group(number)), |error| match error {
-                JoinGroupError::NicGone(_) => Ret::Gone,
-                other => panic!("{other}"),
-            }),
-            Op::Leave(number) => unit(nic.leave_group(group(number)), |error| match error {
-                LeaveGroupError::NicGone(_) => Ret::Gone,
-                LeaveGroupError::NotJoined(_) => Ret::Bad,
-            }),
+            Op::Join(number) => unit(
+                changed(nic, within, |tx| tx.join_group(group(number))),
+                |error| match error {
+                    JoinGroupError::NicGone(_) => Ret::Gone,
+                    other => panic!("{other}"),
+                },
+            ),
+            Op::Leave(number) => unit(
+                changed(nic, within, |tx| tx.leave_group(group(number))),
+                |error| match error {
+                    LeaveGroupError::NicGone(_) => Ret::Gone,
+                    LeaveGroupError::NotJoined(_) => Ret::Bad,
+                },
+            ),
             Op::Promiscuous(on) => gone(nic.set_promiscuous(on)),
             Op::Spoofing(on) => gone(nic.set_spoofing(on)),
             Op::AddRange(number) => gone(nic.add_range(range(number))),
@@ -395,7 +433,7 @@ impl Actor<'_> {
                 let Some(Worker::View(worker)) = &mut self.worker else {
                     panic!("no worker");
                 };
-                let (enabled, found) = look_up(worker, &texts.collect::<Vec<_>>());
+                let (enabled, found) = look_up_slowly(worker, &texts.collect::<Vec<_>>(), within);
                 let found = found.into_iter().map(seen).collect();
                 Ret::Burst { enabled, found }
             }
@@ -475,6 +513,7 @@ pub fn run_on(
         stamps: &stamps,
         base: base as u8,
         slots: (0..slots).map(|_| None).collect(),
+        within: Pause::None,
         calls: Vec::new(),
     };
     let mut main = actor(0, 0);
@@ -489,7 +528,8 @@ pub fn run_on(
             std::thread::yield_now();
         }
         for step in steps {
-            pause(step.pause);
+            pause(step.before);
+            actor.within = step.within;
             actor.run(&step.op);
         }
         let slots = std::mem::take(&mut actor.slots);
@@ -583,7 +623,10 @@ fn finish(main: &mut Actor<'_>, plan: &Plan) {
     if main.bed.lifecycle.is_some() {
         let deadline = Instant::now() + Duration::from_secs(30);
         while main.bed.nic.reclaim() > 0 {
-            assert!(Instant::now() < deadline, "a worker holds on to what is gone");
+            assert!(
+                Instant::now() < deadline,
+                "a worker holds on to what is gone"
+            );
             std::thread::yield_now();
         }
         if main.bed.nic.is_gone() {

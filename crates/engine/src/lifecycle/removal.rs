@@ -68,8 +68,9 @@ impl Removal {
         handle.monitor.status.is_gone()
     }
 
-    /// Drops what is left of it: queues first, the link last.
-    pub(crate) fn finish(mut self) {
+    /// Drops what is left of it: queues first, the link last. The NIC itself is there for as long as
+    /// somebody holds its endpoints.
+    pub(crate) fn finish(mut self) -> Nic {
         // What the distributor has handed over since.
         self.ports.iter_mut().for_each(|port| port.discard());
         self.ports.clear();
@@ -77,6 +78,7 @@ impl Removal {
         self.nic.clear_queues();
         self.nic.reclaim();
         drop(self.link);
+        self.nic
     }
 }
 

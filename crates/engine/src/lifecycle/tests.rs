@@ -101,7 +101,7 @@ fn engine(workers: usize, nics: &[&str]) -> Result<Engine, BuildError> {
 }
 
 #[test]
-fn m01_numbers_count_up_and_wrap_past_those_in_use() {
+fn m1_numbers_count_up_and_wrap_past_those_in_use() {
     let engine = engine(1, &["a", "b"]).unwrap();
     let lifecycle = engine.lifecycle();
     let create = |name: &str| {
@@ -135,7 +135,7 @@ fn m01_numbers_count_up_and_wrap_past_those_in_use() {
 }
 
 #[test]
-fn m01_names_are_unique_among_those_that_are_there() {
+fn m1_names_are_unique_among_those_that_are_there() {
     assert!(matches!(
         engine(1, &["a", "a"]),
         Err(BuildError::DuplicateName(name)) if name == "a"
@@ -152,7 +152,7 @@ fn m01_names_are_unique_among_those_that_are_there() {
 }
 
 #[test]
-fn m04_bug27_a_link_that_fails_to_open_leaves_nothing_half_done() {
+fn m2_m4_bug27_a_link_that_fails_to_open_leaves_nothing_half_done() {
     for queues in [1, 2] {
         let engine = engine(2, &["a"]).unwrap();
         let lifecycle = engine.lifecycle().clone();
@@ -220,7 +220,7 @@ impl Link for Bursting {
 }
 
 #[test]
-fn m04_a_link_that_panics_costs_its_nic_only() {
+fn m4_a_link_that_panics_costs_its_nic_only() {
     let engine = engine(1, &["a"]).unwrap();
     let lifecycle = engine.lifecycle();
     let config = NicConfig::new("b").disabled();
@@ -239,7 +239,7 @@ fn m04_a_link_that_panics_costs_its_nic_only() {
 }
 
 #[test]
-fn m06_the_link_is_closed_after_everybody_has_let_go() {
+fn m6_the_link_is_closed_after_everybody_has_let_go() {
     for queues in [1, 2] {
         let engine = engine(2, &["a"]).unwrap();
         let (link, _, alive) = Silent::new(queues, 0);
@@ -289,7 +289,7 @@ fn m06_the_link_is_closed_after_everybody_has_let_go() {
 }
 
 #[test]
-fn m06_a_removal_does_not_wait_for_objects_that_are_gone() {
+fn m6_a_removal_does_not_wait_for_objects_that_are_gone() {
     let engine = engine(2, &["a"]).unwrap();
     let mut parts = engine.into_workers();
     let (link, _, alive) = Silent::new(1, 0);

@@ -132,7 +132,7 @@ fn frames_keep_their_data_and_marks_both_ways() {
 }
 
 #[test]
-fn full_is_an_outcome() {
+fn m9_full_is_an_outcome() {
     let pool = pool(256);
     let mut cache = pool.cache();
     let (mut queues, mut peer) = open(&pool, 1, 8);

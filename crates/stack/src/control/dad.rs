@@ -17,9 +17,6 @@ pub(crate) type Nonce = [u8; 6];
 /// RFC 7527 section 4.1 has it.
 const EXTENSION: u32 = 3;
 
-/// How soon a solicitation that found no room is tried again.
-const RETRY: Duration = Duration::from_millis(1);
-
 /// One address that is being probed.
 struct Dad {
     /// Its endpoint.
@@ -115,15 +112,15 @@ impl Dads {
         reschedule(&mut self.timers, key, dad, now + timer);
     }
 
-    /// The last solicitation was not sent after all: there was no room. It is tried again soon, as
-    /// if it had never been.
-    pub(crate) fn unsent(&mut self, key: Key, now: Time) {
+    /// The last solicitation was not sent after all: there was no room. It is tried again at `when`,
+    /// as if it had never been.
+    pub(crate) fn unsent(&mut self, key: Key, when: Time) {
         let Some(dad) = self.running.get_mut(&key) else {
             return;
         };
         dad.sent = dad.sent.saturating_sub(1);
         dad.nonces.pop();
-        reschedule(&mut self.timers, key, dad, now + RETRY);
+        reschedule(&mut self.timers, key, dad, when);
     }
 
     /// Whether a solicitation for an address that is being probed is one of ours that came back.
@@ -188,7 +185,7 @@ mod tests {
         let mut dads = Dads::default();
         dads.start(key, 7, 1, at(0));
         dads.solicited(key, Some([1; 6]), TIMER, at(0));
-        dads.unsent(key, at(0));
+        dads.unsent(key, at(1));
         assert!(!dads.is_looped_back(key, &[1; 6]), "it was never sent");
         assert_eq!(dads.next_due(at(0)), None);
         assert_eq!(dads.next_due(at(1)), Some((key, Step::Solicit)));

@@ -283,9 +283,7 @@ fn advertised(nic: &Nic, message: &NeighborAdvertisement<'_>, sender: MacAddr) -
     let target = message.target;
     let offender = message.target_link_address().unwrap_or(sender);
     match ownership(nic.shared(), target, true) {
-        Owned::Tentative => {
-            nic.locked(|transaction| give_up(nic, transaction, target, offender))
-        }
+        Owned::Tentative => nic.locked(|transaction| give_up(nic, transaction, target, offender)),
         // One of our own that came back is no conflict.
         Owned::Assigned if sender != nic.mac() => {
             nic.shared().count(ProtocolCounter::AddressConflicts);
@@ -310,4 +308,3 @@ fn give_up(
     transaction.give_up(target, Some(offender));
     Verdict::Duplicate
 }
-

@@ -83,6 +83,7 @@ impl Transaction<'_> {
         control.promiscuous = false;
         control.spoofing = false;
         control.groups = control.settings.groups();
+        control.backlog.clear();
         control.changed = true;
         control.gone = true;
     }

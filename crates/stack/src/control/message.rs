@@ -13,7 +13,7 @@ use corelane_wire::{MacAddr, NoRoom};
 
 use super::Control;
 use super::dad::Nonce;
-use crate::address::{Family, Key};
+use crate::address::Family;
 use crate::endpoint::Endpoints;
 use crate::group::{GroupMessage, Record};
 use crate::protocol_counters::ProtocolCounter;
@@ -56,14 +56,6 @@ impl Message {
             Self::Mld(..) => ProtocolCounter::MldSent,
         }
     }
-
-    /// The address that is probed with it.
-    pub(crate) fn probed(&self) -> Option<Key> {
-        match self {
-            Self::Probe { target, .. } => Some(Key::v6(target.to_bits())),
-            _ => None,
-        }
-    }
 }
 
 fn write_igmp(
@@ -72,7 +64,8 @@ fn write_igmp(
     source: Ipv4Addr,
     buffer: &mut [u8],
 ) -> Result<usize, NoRoom> {
-    let mut send = |destination, kind, group| build_igmp(buffer, mac, source, destination, kind, group);
+    let mut send =
+        |destination, kind, group| build_igmp(buffer, mac, source, destination, kind, group);
     match message {
         GroupMessage::V1Report { group } => send(v4(*group), IgmpKind::ReportV1, v4(*group)),
         GroupMessage::V2Report { group } => send(v4(*group), IgmpKind::ReportV2, v4(*group)),
@@ -91,7 +84,8 @@ fn write_mld(
     source: Ipv6Addr,
     buffer: &mut [u8],
 ) -> Result<usize, NoRoom> {
-    let mut send = |destination, kind, group| build_mld_v1(buffer, mac, source, destination, kind, group);
+    let mut send =
+        |destination, kind, group| build_mld_v1(buffer, mac, source, destination, kind, group);
     match message {
         GroupMessage::V1Report { group } | GroupMessage::V2Report { group } => {
             send(v6(*group), MldKind::Report, v6(*group))
@@ -109,7 +103,13 @@ fn write_mld(
 fn sources<A>(records: &[Record], address: impl Fn(IpAddr) -> A) -> Vec<Vec<A>> {
     records
         .iter()
-        .map(|record| record.sources.iter().map(|source| address(*source)).collect())
+        .map(|record| {
+            record
+                .sources
+                .iter()
+                .map(|source| address(*source))
+                .collect()
+        })
         .collect()
 }
 

@@ -32,7 +32,7 @@ mod tests;
 mod timers;
 mod transaction;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -49,16 +49,18 @@ use crate::error::{HoldError, NicGone};
 use crate::event::{Event, EventSender};
 use crate::group::{GroupMessage, Groups};
 use crate::nic::{GroupInfo, NicShared, Settings};
+use crate::protocol_counters::ProtocolCounters;
 use crate::range::RangeSet;
 use crate::source::SourceIndex;
 use crate::table::Table;
 use dad::Dads;
 use primary::PrimaryLists;
 
-pub(crate) use input::control_input;
 pub use input::Verdict;
+pub(crate) use input::control_input;
 pub use list::AddressInfo;
 pub(crate) use message::Message;
+pub(crate) use timers::Progress;
 pub use transaction::Transaction;
 
 /// What stands behind a NIC's lock.
@@ -102,11 +104,20 @@ pub(crate) struct Control {
     reports: Vec<GroupMessage>,
     /// To be sent once the lock is released.
     messages: Vec<Message>,
+    /// Reports that found no room, and when they are tried again.
+    backlog: VecDeque<Message>,
+    retry: Time,
+    counts: Arc<ProtocolCounters>,
     events: EventSender,
 }
 
 impl Control {
-    pub(crate) fn new(settings: Arc<Settings>, seed: u64, events: EventSender) -> Self {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        seed: u64,
+        events: EventSender,
+        counts: Arc<ProtocolCounters>,
+    ) -> Self {
         let table = Table::new(seed);
         let ranges = Arc::<RangeSet>::default();
         let groups = settings.groups();
@@ -147,6 +158,9 @@ impl Control {
             collected: Vec::new(),
             reports: Vec::new(),
             messages: Vec::new(),
+            backlog: VecDeque::new(),
+            retry: Time::ZERO,
+            counts,
             events,
         }
     }

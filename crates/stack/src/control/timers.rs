@@ -1,6 +1,5 @@
 //! What is due: probes, addresses that nobody objected to, reports.
 
-
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -11,24 +10,48 @@ use super::{Control, Message, Transaction};
 use crate::address::Key;
 use crate::clock::Time;
 use crate::event::Event;
+use crate::protocol_counters::ProtocolCounter;
+
+/// Steps taken at once: the lock is not held for a million of them.
+const STEPS: usize = 1024;
+
+/// How soon messages that found no room are tried again.
+pub(super) const RETRY: Duration = Duration::from_millis(1);
+
+/// Messages that wait for room; what is beyond is not sent at all.
+const BACKLOG: usize = 4096;
 
 /// Between two events that tell of conflicts.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(1);
 
+/// What became of the steps that were due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// All are taken.
+    Done,
+    /// There are more, for another turn.
+    More,
+    /// There are more, and no room for what they send.
+    NoRoom,
+}
+
 impl Transaction<'_> {
-    /// Takes every step that is due, sending `room` messages at most. Returns how many steps were
-    /// left for want of room.
-    pub(crate) fn run_due(&mut self, room: usize) -> bool {
-        let mut left = room;
+    /// Takes the steps that are due, as many as may be taken at once, sending `room` messages at
+    /// most where that can be told beforehand.
+    pub(crate) fn run_due(&mut self, room: usize) -> Progress {
+        let mut room = self.control.take_backlog(self.now, room);
+        let mut steps = STEPS;
         while let Some((key, step)) = self.control.dads.next_due(self.now) {
             match step {
-                Step::Solicit if left == 0 => return false,
+                _ if steps == 0 => return Progress::More,
+                Step::Solicit if room == 0 => return Progress::NoRoom,
                 Step::Solicit => {
-                    left -= 1;
+                    room -= 1;
                     self.solicit(key);
                 }
                 Step::Assign(index) => self.assign(key, index),
             }
+            steps -= 1;
         }
         let Control {
             groups,
@@ -38,7 +61,7 @@ impl Transaction<'_> {
         } = &mut *self.control;
         groups.poll(self.now, rng, reports);
         self.control.take_reports(self.endpoints);
-        true
+        Progress::Done
     }
 
     fn solicit(&mut self, key: Key) {
@@ -60,7 +83,8 @@ impl Transaction<'_> {
     fn assign(&mut self, key: Key, index: u32) {
         self.control.dads.stop(key);
         if self.endpoints.at(index).refs.settle() {
-            self.control.offer_source(self.endpoints, index);
+            self.control.counts.add(ProtocolCounter::AddressesAssigned);
+            self.put_into_use(index);
             self.control.events.send(Event::AddressAssigned {
                 nic: self.control.settings.id,
                 address: key.address(),
@@ -108,12 +132,36 @@ impl Control {
     /// When something is due next.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         let (dad, group) = (self.dads.next_deadline(), self.groups.next_deadline());
-        dad.into_iter().chain(group).min()
+        let backlog = (!self.backlog.is_empty()).then_some(self.retry);
+        [dad, group, backlog].into_iter().flatten().min()
     }
 
-    /// A probe was not sent after all.
-    pub(crate) fn probe_unsent(&mut self, key: Key, now: Time) {
-        self.dads.unsent(key, now);
+    /// Messages that were not sent after all. Probes are made anew, reports wait for room; an
+    /// answer is worth nothing later: whoever asked asks again.
+    pub(crate) fn unsent(&mut self, messages: Vec<Message>, now: Time) {
+        for message in messages {
+            self.counts.add(ProtocolCounter::Unsent);
+            match message {
+                Message::Probe { target, .. } => {
+                    self.dads.unsent(Key::v6(target.to_bits()), now + RETRY);
+                }
+                Message::Igmp(..) | Message::Mld(..) if self.backlog.len() < BACKLOG => {
+                    self.backlog.push_back(message);
+                }
+                Message::Advertisement(_) | Message::Igmp(..) | Message::Mld(..) => {}
+            }
+        }
+        self.retry = now + RETRY;
+    }
+
+    /// Sends again what waits, as far as there is room; returns how much room is left.
+    fn take_backlog(&mut self, now: Time, room: usize) -> usize {
+        if self.retry > now {
+            return room;
+        }
+        let again = self.backlog.len().min(room);
+        self.messages.extend(self.backlog.drain(..again));
+        self.retry = now + RETRY;
+        room - again
     }
 }
-

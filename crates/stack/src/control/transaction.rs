@@ -68,12 +68,13 @@ impl<'c> Transaction<'c> {
         match address {
             IpAddr::V4(_) => control.changed |= control.broadcasts.insert(config.prefix),
             IpAddr::V6(address) => {
+                if kind == AddressKind::Permanent {
+                    self.put_into_use(index);
+                }
                 // Before the first solicitation (RFC 4862 section 5.4.2): a report of the group
                 // opens the way for the answers.
                 self.join_by_nic(Key::v6(solicited_node(address).to_bits()));
-                if kind == AddressKind::Permanent {
-                    self.control.offer_source(self.endpoints, index);
-                } else if self.control.enabled {
+                if kind == AddressKind::PermanentTentative && self.control.enabled {
                     self.probe(key, index);
                 }
             }
@@ -281,12 +282,27 @@ impl<'c> Transaction<'c> {
         debug_assert!(left.is_ok(), "each address joined its group once");
     }
 
+    /// An IPv6 address is in use from now on.
+    pub(super) fn put_into_use(&mut self, index: u32) {
+        let is_first = self.control.link_locals.is_empty();
+        self.control.offer_source(self.endpoints, index);
+        if is_first && !self.control.link_locals.is_empty() {
+            // Routers do not listen to reports from the unspecified address (RFC 3590 section 4).
+            let Control {
+                groups,
+                rng,
+                reports,
+                ..
+            } = &mut *self.control;
+            groups.announce(Family::V6, self.now, rng, reports);
+            self.control.take_reports(self.endpoints);
+        }
+    }
+
     /// Begins to probe a tentative address.
     pub(super) fn probe(&mut self, key: Key, index: u32) {
         if let Some(ndp) = self.control.settings.ndp {
-            self.control
-                .dads
-                .start(key, index, ndp.transmits, self.now);
+            self.control.dads.start(key, index, ndp.transmits, self.now);
         }
     }
 

@@ -8,8 +8,6 @@ mod handler;
 mod lookup;
 mod packet;
 mod snapshot;
-#[cfg(test)]
-mod tests;
 
 pub use handler::Handler;
 pub use lookup::{Found, NicDatapath, NicView};

@@ -187,6 +187,23 @@ impl Groups {
         true
     }
 
+    /// Reports all groups of a family once more: there is a better source to report them from.
+    pub(crate) fn announce(
+        &mut self,
+        family: Family,
+        now: Time,
+        rng: &mut fastrand::Rng,
+        out: &mut Vec<GroupMessage>,
+    ) {
+        if !self.enabled {
+            return;
+        }
+        let mut hosts = hosts(&mut self.igmp, &mut self.mld);
+        if let Some((_, host)) = hosts.find(|(of, _)| *of == family) {
+            host.announce(&reported(&self.members, family), now, rng, out);
+        }
+    }
+
     /// Leaves all groups on the link and forgets what was to be sent; the counts stay, but for
     /// what `enable` joined. False if it was disabled already.
     pub(crate) fn disable(&mut self, now: Time, out: &mut Vec<GroupMessage>) -> bool {

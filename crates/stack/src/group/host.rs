@@ -82,8 +82,19 @@ impl Host {
         rng: &mut fastrand::Rng,
         out: &mut Vec<GroupMessage>,
     ) {
-        self.follow(now);
         self.members += groups.len();
+        self.announce(groups, now, rng, out);
+    }
+
+    /// Reports groups that are joined as if they had just been.
+    pub(super) fn announce(
+        &mut self,
+        groups: &[Group],
+        now: Time,
+        rng: &mut fastrand::Rng,
+        out: &mut Vec<GroupMessage>,
+    ) {
+        self.follow(now);
         let robustness = self.querier.robustness();
         if self.mode == Mode::Records {
             let groups = groups.iter().copied();

@@ -484,11 +484,10 @@ fn e9_a_join_and_a_leave_are_told_at_once_and_once_more() {
     bed.add(prefix("fe80::1/64"));
     bed.advance(10 * SECOND);
     let own = joined("ff02::1:ff00:1");
-    // Before the address is in use, so from nowhere; the repetition is from it.
     assert_eq!(
         heard(&bed),
         [
-            said("::", ROUTERS_V6, &own),
+            said("fe80::1", ROUTERS_V6, &own),
             said("fe80::1", ROUTERS_V6, &own)
         ]
     );
@@ -873,7 +872,23 @@ fn e9_many_groups_share_messages_that_fit_the_mtu() {
 }
 
 #[test]
-fn e9_a_report_without_room_is_counted_as_unsent() {
+fn e9_groups_are_reported_again_once_there_is_a_link_local_address() {
+    let bed = bed_of(newest().ndp(NdpConfig::default()));
+    bed.nic.join_group(ip(V6)).unwrap();
+    bed.advance(10 * SECOND);
+    assert!(heard(&bed).iter().all(|said| said.source == "::"));
+    bed.add(prefix("fe80::1/64"));
+    bed.sent();
+    bed.advance(SECOND);
+    let again = heard(&bed);
+    // RFC 3590 section 4: routers have not listened to those from the unspecified address.
+    let last = again.last().unwrap();
+    assert_eq!(last.source, "fe80::1");
+    assert!(last.what.contains(V6) && last.what.contains("ff02::1:ff00:1"));
+}
+
+#[test]
+fn e9_a_report_without_room_waits_for_it() {
     let bed = bed_of(newest());
     let mut cache = bed.pool.cache();
     let all: Vec<_> = std::iter::from_fn(|| cache.alloc()).collect();
@@ -886,7 +901,10 @@ fn e9_a_report_without_room_is_counted_as_unsent() {
     bed.advance(SECOND);
     assert_eq!(
         heard(&bed),
-        [said("0.0.0.0", ROUTERS_V4, &joined(V4))],
-        "its repetition"
+        [
+            said("0.0.0.0", ROUTERS_V4, &joined(V4)),
+            said("0.0.0.0", ROUTERS_V4, &joined(V4))
+        ],
+        "the report and its repetition"
     );
 }

@@ -121,7 +121,11 @@ fn g3_a_probe_is_what_the_rfc_says() {
     let packet = parse_ipv6(ethernet.payload).unwrap();
     let group = v6("ff02::1:ff00:1");
     assert_eq!(
-        (packet.source(), packet.destination(), packet.header.hop_limit),
+        (
+            packet.source(),
+            packet.destination(),
+            packet.header.hop_limit
+        ),
         (v6("::"), group, 255)
     );
     assert_eq!(ethernet.header.source, MAC);
@@ -254,7 +258,10 @@ fn g7_another_hosts_probe_ends_ours() {
     );
     assert_eq!(bed.solicit(&probe("2001:db8::2", None)), Verdict::Ignored);
     assert_eq!(bed.probes(), [v6(ADDRESS)]);
-    assert_eq!(bed.solicit(&probe(ADDRESS, Some([7; 6]))), Verdict::Duplicate);
+    assert_eq!(
+        bed.solicit(&probe(ADDRESS, Some([7; 6]))),
+        Verdict::Duplicate
+    );
     let expected = [duplicate(ADDRESS, Some(OTHER)), closed(ADDRESS)];
     assert_eq!(bed.happened(), expected);
     assert_eq!(bed.kind(ADDRESS), None);
