@@ -233,6 +233,17 @@ fn a_run_ends_at_an_hour_or_where_it_is_told() {
         "{warnings}"
     );
     assert_eq!(report["nics"]["lan"]["primary"][0], "198.51.100.1");
+    // The end is the hour, not what happened last.
+    let late = Run::new(
+        "hours",
+        &format!("{CONFIG}{}", events.replace("1h", "3h")),
+        &[],
+    );
+    let report = late.report("out", &[]);
+    assert_eq!(
+        (&report["end"], &report["ended_at_ns"]),
+        (&"limit".into(), &3_600_000_000_000_u64.into())
+    );
     let report = run.report("out", &["--until", "3h"]);
     assert_eq!(
         (&report["end"], &report["nics"]["lan"]["primary"]),
@@ -372,6 +383,58 @@ fn a_capture_is_not_written_over() {
 }
 
 #[test]
+fn a_report_is_not_written_over_what_is_read_or_sent() {
+    let run = Run::new("report-over", CONFIG, &datagrams(1));
+    let kept = |name: &str| fs::read(run.path(name)).unwrap();
+    let (config, capture) = (kept("lab.toml"), kept("in.pcap"));
+    // A link to it is it.
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(run.path("in.pcap"), run.path("link")).unwrap();
+    #[cfg(not(unix))]
+    fs::hard_link(run.path("in.pcap"), run.path("link")).unwrap();
+    let sim = |json: &str| run.args("out", &["--json", &run.path(json)]);
+    let strings = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+    let (lab, input) = (run.path("lab.toml"), run.path("in.pcap"));
+    for (args, holds) in [
+        (sim("lab.toml"), "the configuration"),
+        (sim("in.pcap"), "the capture of --in wan"),
+        (sim("link"), "the capture of --in wan"),
+        // It is not there before the run.
+        (sim("out/lan.pcap"), "what lan sends"),
+        (
+            strings(&["check-config", &lab, "--json", &lab]),
+            "the configuration",
+        ),
+        (
+            strings(&["replay", &input, "--json", &input]),
+            "a capture that is replayed",
+        ),
+    ] {
+        let output = corelane(&args);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        let message = format!(" would be written over {holds}; name another\n");
+        assert!(said.starts_with("corelane: --json: "), "{said}");
+        assert!(said.ends_with(&message), "{said}");
+        assert_eq!(
+            (kept("lab.toml"), kept("in.pcap")),
+            (config.clone(), capture.clone())
+        );
+    }
+}
+
+#[test]
+fn a_report_outlives_a_run_that_does_not_begin() {
+    let run = Run::new("report-kept", CONFIG, &datagrams(1));
+    run.scratch.file("report.json", "the one before");
+    let mut args = run.args("out", &["--json", &run.path("report.json")]);
+    args.extend(["--in".to_owned(), "wan=/nonexistent.pcap".to_owned()]);
+    assert_eq!(corelane(&args).status.code(), Some(2));
+    let report = fs::read_to_string(run.path("report.json")).unwrap();
+    assert_eq!(report, "the one before");
+}
+
+#[test]
 fn a_broken_capture_is_used_as_far_as_it_goes() {
     let run = Run::new("broken", CONFIG, &datagrams(3));
     let capture = run.path("in.pcap");
@@ -453,6 +516,7 @@ fn check_config_explains() {
     let output = corelane(&["check-config", &run.path("lab.toml"), "--json", "-"]);
     let json: Value = serde_json::from_str(stdout(&output)).unwrap();
     assert_eq!(json["schema"], 1);
+    assert_eq!(json["verb"], "check-config");
     assert_eq!(json["nics"][1]["mac"], "02:00:00:00:00:02");
     assert_eq!(json["dad_retransmit_timer"], "1s");
 

@@ -389,6 +389,23 @@ fn no_echo_from_or_to_a_group() {
     assert!(replies.is_empty());
 }
 
+/// Whatever the link address: the reply would come from the broadcast address.
+#[test]
+fn f2_no_echo_from_a_directed_broadcast() {
+    let mut bench = Bench::new(|_| {});
+    bench.nic.add_address(prefix("192.0.2.1/24")).unwrap();
+    let (totals, replies) = bench.run(&[
+        ping("192.0.2.9", "192.0.2.255", b""),
+        ping("192.0.2.9", "192.0.2.1", b""),
+    ]);
+    assert_eq!(
+        (totals.delivered, totals.consumed, replies.len()),
+        (1, 1, 1)
+    );
+    let reply = parse_ipv4(parse_ethernet(&replies[0]).unwrap().payload).unwrap();
+    assert_eq!(reply.source().to_string(), "192.0.2.1");
+}
+
 #[test]
 fn f4_bug15_what_claims_to_come_from_many_is_martian() {
     let mut bench = Bench::new(|_| {});

@@ -82,6 +82,7 @@ pub struct Builder {
     distributor_cores: Option<Vec<usize>>,
     pool: Option<PoolConfig>,
     ring_capacity: usize,
+    event_capacity: usize,
     idle: Idle,
     when_full: WhenFull,
     rss_key: RssKey,
@@ -99,6 +100,7 @@ impl Default for Builder {
             distributor_cores: None,
             pool: None,
             ring_capacity: 256,
+            event_capacity: EVENTS,
             idle: Idle::ADAPTIVE,
             when_full: WhenFull::default(),
             rss_key: RssKey::MICROSOFT,
@@ -139,6 +141,13 @@ impl Builder {
     /// power of two.
     pub fn ring_capacity(&mut self, frames: usize) -> &mut Self {
         self.ring_capacity = frames;
+        self
+    }
+
+    /// Events kept for a reader that is slow: 4,096 unless said, of normal life, and as many that
+    /// tell of something wrong.
+    pub fn event_capacity(&mut self, events: usize) -> &mut Self {
+        self.event_capacity = events;
         self
     }
 
@@ -217,7 +226,7 @@ impl Builder {
             slots: PoolConfig::slots_for(in_flight, caches),
             ..PoolConfig::default()
         }))?;
-        let (event_sender, events) = events(EVENTS);
+        let (event_sender, events) = events(self.event_capacity);
         let (control_bell, control_sleeper) = doorbell();
         let (bells, sleepers): (Vec<_>, Vec<_>) = (0..self.workers).map(|_| doorbell()).unzip();
         let wiring = Wiring {

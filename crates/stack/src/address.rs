@@ -298,6 +298,10 @@ impl FromStr for Prefix {
             len: len.to_owned(),
             max,
         };
+        // Digits alone: a sign or a leading zero is a slip of the pen.
+        if len.starts_with('0') && len != "0" || !len.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(wrong());
+        }
         let len: u8 = len.parse().map_err(|_| wrong())?;
         if len > max {
             Err(wrong())
@@ -399,7 +403,15 @@ mod tests {
         }
         let mapped = "::ffff:1.2.3.4".parse().unwrap();
         assert!(Prefix::new(mapped, 64).is_err());
-        for text in ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/x", "::/129", "::/-1"] {
+        for text in [
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/x",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
+            "::/129",
+            "::/-1",
+        ] {
             assert!(
                 matches!(text.parse::<Prefix>(), Err(PrefixError::Length { .. })),
                 "{text}"

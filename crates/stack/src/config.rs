@@ -69,7 +69,7 @@ impl NicConfig {
     }
 
     /// The largest network packet to send, in bytes: what the link takes unless said, and never
-    /// more.
+    /// more than that, nor than what fits a frame of the pool.
     pub fn mtu(mut self, mtu: usize) -> Self {
         self.mtu = Some(mtu);
         self

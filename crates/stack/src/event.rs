@@ -19,8 +19,8 @@ use crate::nic::NicId;
 #[non_exhaustive]
 pub enum Event {
     /// An endpoint's last reference is gone and the last handler that could see it has returned.
-    /// Happens once for each endpoint that was in the table or held; not for those that are left
-    /// when the NIC itself goes.
+    /// Happens once for each endpoint that was in the table or held: of a NIC that was removed too,
+    /// when what is held of it is let go.
     EndpointClosed {
         /// The NIC.
         nic: NicId,
@@ -109,8 +109,8 @@ pub enum AbortReason {
     NicDisabled,
 }
 
-/// How many events that tell of something wrong are kept for a reader that is slow: beside those
-/// that belong to normal life, so that they are not crowded out.
+/// How many events that tell of something wrong are kept for a reader that is slow, at least: beside
+/// those that belong to normal life, so that they are not crowded out.
 const RARE: usize = 1024;
 
 /// The sending end, held by whatever has something to report.
@@ -181,11 +181,11 @@ impl Events {
     }
 }
 
-/// A stream that holds up to `capacity` events of normal life, and some more that tell of something
-/// wrong.
+/// A stream that holds up to `capacity` events of normal life, and as many, but 1,024 at least, that
+/// tell of something wrong or of the life of NICs.
 pub fn events(capacity: usize) -> (EventSender, Events) {
     let (usual, usual_receiver) = bounded(capacity);
-    let (rare, rare_receiver) = bounded(RARE);
+    let (rare, rare_receiver) = bounded(capacity.max(RARE));
     let lost = Arc::new(AtomicU64::new(0));
     let sender = EventSender {
         usual,

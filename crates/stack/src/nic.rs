@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use corelane_frame::{Frame, PoolCache};
+use corelane_frame::{Frame, Pool, PoolCache};
 use corelane_sync::counters::{CounterReader, CounterWriter, counters};
 use corelane_sync::refs::AddressKind;
 use corelane_sync::snapshot::Handle;
-use corelane_wire::{MacAddr, NoRoom};
+use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr, NoRoom};
 
 use crate::address::{AddressConfig, Family, Key, Prefix, is_mapped};
 use crate::clock::{Clock, Time};
@@ -197,11 +197,19 @@ impl NicShared {
     /// Sends messages, without the lock. Probes and reports that found no room are tried again later.
     pub(crate) fn transmit(&self, messages: Vec<Message>) {
         let mut unsent = Vec::new();
+        let mut reports_wait = false;
         for message in messages {
+            if reports_wait && message.is_report() {
+                unsent.push(message);
+                continue;
+            }
             let frame = self.make_frame(|buffer| message.write(self.settings.mac, buffer));
             match frame.map(|frame| self.push_outbound(frame)) {
                 Some(Ok(())) => self.count(message.counter()),
-                _ => unsent.push(message),
+                _ => {
+                    reports_wait |= message.is_report();
+                    unsent.push(message);
+                }
             }
         }
         if !unsent.is_empty() {
@@ -220,6 +228,14 @@ struct NicCounters {
 /// A seed nobody can guess, from the standard library's source of hash seeds.
 fn random_seed() -> u64 {
     RandomState::new().hash_one(0)
+}
+
+/// The largest network packet that a frame of the pool holds, in bytes.
+fn largest_packet(pool: &Pool) -> usize {
+    let config = pool.config();
+    config
+        .slot_size
+        .saturating_sub(config.headroom + ETHERNET_HEADER_LEN)
 }
 
 /// A link address of nobody's (IEEE 802: locally administered, one station's) for a link that has
@@ -251,11 +267,13 @@ impl Nic {
             pool,
         } = parts;
         let seed = config.seed.unwrap_or_else(random_seed);
+        // What does not fit a frame could be tried for ever.
+        let largest = largest_packet(&pool);
         let settings = Arc::new(Settings {
             id,
             name: config.name,
             mac: config.mac.or(link.mac).unwrap_or_else(|| made_up_mac(seed)),
-            mtu: config.mtu.unwrap_or(link.mtu).min(link.mtu),
+            mtu: config.mtu.unwrap_or(link.mtu).min(link.mtu).min(largest),
             is_loopback: link.is_loopback,
             protocols: config.protocols,
             // On a loopback link there is nobody who could have an address too.
@@ -314,7 +332,8 @@ impl Nic {
         self.shared.settings.mac
     }
 
-    /// The largest network packet it sends, in bytes.
+    /// The largest network packet it sends, in bytes: what is configured, what the link takes, or
+    /// what a frame of the pool holds, whichever is least.
     pub fn mtu(&self) -> usize {
         self.shared.settings.mtu
     }
@@ -335,6 +354,9 @@ impl Nic {
     ///
     /// # Errors
     /// [`NicGone`]; `change` was not called.
+    ///
+    /// Transactions of different NICs may be nested, but everywhere in the same order: two threads
+    /// that nest them crosswise wait for each other for ever.
     ///
     /// # Panics
     /// If `change` makes another control call on the same NIC; the transaction has what it needs.
@@ -423,7 +445,8 @@ impl Nic {
         control::control_input(self, frame)
     }
 
-    /// Enables the NIC: it receives and sends, is in the groups that every host is in, gives itself
+    /// Enables the NIC (that of an engine is enabled by its lifecycle, which also opens and connects
+    /// the link): it receives and sends, is in the groups that every host is in, gives itself
     /// a link-local address if it is to have one, and probes its IPv6 addresses. One that is
     /// enabled already is left as it is.
     ///
@@ -616,6 +639,9 @@ impl Nic {
                     DuplicateDetectedError::BadAddress(address)
                 });
             };
+            if is_mapped(address) {
+                return Err(DuplicateDetectedError::BadAddress(address));
+            }
             match transaction.is_tentative(v6) {
                 None => Err(DuplicateDetectedError::BadAddress(address)),
                 Some(false) => Err(DuplicateDetectedError::InvalidEndpointState(address)),
@@ -660,7 +686,8 @@ impl Nic {
             .primary_addresses(&self.shared.endpoints, family)
     }
 
-    /// The best source address of a family. O(1).
+    /// The first of the [`primary_addresses`](Self::primary_addresses). O(1), but for the tentative
+    /// ones in front of it.
     pub fn primary_address(&self, family: Family) -> Option<AddressInfo> {
         self.shared
             .control()

@@ -19,6 +19,9 @@ use crate::protocol_counters::ProtocolCounter;
 /// Hops a route's packets may take unless said otherwise.
 const HOP_LIMIT: u8 = 64;
 
+/// The most that the length field of an IP header tells.
+const LENGTH_FIELD: usize = u16::MAX as usize;
+
 /// A way from a local address to a remote one (netstack's `Route`). It keeps a reference to the
 /// local address' endpoint: while it is held, the address may be removed, and then nothing can be
 /// sent, and added again, and then it can.
@@ -59,6 +62,10 @@ impl Nic {
                 reason,
             });
         }
+        let snapshot = shared.snapshots.load();
+        if !snapshot.enabled {
+            return Err(RouteError::NicDisabled);
+        }
         let local = match local {
             Some(local) if Family::of(local) != family => {
                 return Err(RouteError::FamilyMismatch { local, remote });
@@ -70,10 +77,6 @@ impl Nic {
             })?,
             None => self.hold_source(remote)?,
         };
-        let snapshot = shared.snapshots.load();
-        if !snapshot.enabled {
-            return Err(RouteError::NicDisabled);
-        }
         let key = Key::from(remote);
         let is_broadcast = match remote {
             IpAddr::V4(a) => a.is_broadcast() || snapshot.broadcasts.has(a),
@@ -180,11 +183,12 @@ impl Route {
             .remote_mac
             .ok_or(SendError::NoLinkAddress(self.remote))?;
         let hop_limit = hop_limit.unwrap_or(HOP_LIMIT);
-        let header_len = match self.remote {
-            IpAddr::V4(_) => IPV4_HEADER_LEN,
-            IpAddr::V6(_) => IPV6_HEADER_LEN,
+        // The length field of IPv4 counts the header too, that of IPv6 does not.
+        let (header_len, most) = match self.remote {
+            IpAddr::V4(_) => (IPV4_HEADER_LEN, LENGTH_FIELD),
+            IpAddr::V6(_) => (IPV6_HEADER_LEN, IPV6_HEADER_LEN + LENGTH_FIELD),
         };
-        let (len, mtu) = (header_len + payload.len(), nic.settings.mtu);
+        let (len, mtu) = (header_len + payload.len(), nic.settings.mtu.min(most));
         if len > mtu {
             return Err(SendError::MessageTooLong { len, mtu });
         }

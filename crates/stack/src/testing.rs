@@ -42,7 +42,16 @@ pub(crate) fn bed_of(config: NicConfig) -> Bed {
     bed_on(config, false)
 }
 
+/// One on a link that takes packets of this size.
+pub(crate) fn bed_with_mtu(mtu: usize) -> Bed {
+    bed_at(NicConfig::new("test"), mtu, false)
+}
+
 pub(crate) fn bed_on(config: NicConfig, is_loopback: bool) -> Bed {
+    bed_at(config, 1500, is_loopback)
+}
+
+fn bed_at(config: NicConfig, mtu: usize, is_loopback: bool) -> Bed {
     let (sender, events) = events(4096);
     let (clock, hand) = Clock::manual();
     let pool = Pool::new(PoolConfig {
@@ -56,7 +65,7 @@ pub(crate) fn bed_on(config: NicConfig, is_loopback: bool) -> Bed {
         config: config.seed(42),
         link: LinkInfo {
             mac: Some(MAC),
-            mtu: 1500,
+            mtu,
             is_loopback,
         },
         events: sender,

@@ -173,7 +173,7 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
             "--endpoint: no such option; did you mean '--endpoints'?",
         ),
         ("bench --xyzzy", "--xyzzy: no such option"),
-        ("bench surplus", "surplus: no such option"),
+        ("bench surplus", "surplus: one argument too many"),
         (
             "bench --capture 5",
             "--capture: not there yet; corelane bench --help lists what is",

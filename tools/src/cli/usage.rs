@@ -101,6 +101,9 @@ impl Usage {
                 planned @ ("--capture" | "--profile") => Self(format!(
                     "{planned}: not there yet; corelane bench --help lists what is"
                 )),
+                surplus if !surplus.starts_with('-') => {
+                    Self(format!("{surplus}: one argument too many"))
+                }
                 unknown => Self(format!(
                     "{unknown}: no such option{}",
                     did_you_mean(text(ContextKind::SuggestedArg).map(name))

@@ -1,5 +1,6 @@
 //! The timeline of a configuration.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -222,7 +223,7 @@ fn route_name(field: &Field<'_>) -> Result<String, ConfigError> {
 
 /// A route that is never held cannot be released. (Whether it is at that time, the run shows.)
 fn check_names(top: &Fields<'_>, events: &[EventSetting]) -> Result<(), ConfigError> {
-    let held: Vec<&str> = events
+    let held: HashSet<&str> = events
         .iter()
         .filter_map(|event| match &event.action {
             Action::HoldRoute { name, .. } => Some(name.as_str()),
@@ -234,7 +235,7 @@ fn check_names(top: &Fields<'_>, events: &[EventSetting]) -> Result<(), ConfigEr
         let Action::ReleaseRoute { name } = &event.action else {
             continue;
         };
-        if held.contains(&name.as_str()) {
+        if held.contains(name.as_str()) {
             continue;
         }
         let meant = crate::unit::nearest(name, held.iter().copied())

@@ -15,10 +15,12 @@ use super::model::{
 /// The configuration in plain words, defaults and all.
 pub fn explain(config: &Config) -> String {
     let mut text = Text::default();
-    text.line(format_args!(
-        "{}: a configuration, and nothing is wrong with it",
-        config.file
-    ));
+    let odd = match config.warnings.len() {
+        0 => "nothing is wrong with it".to_owned(),
+        1 => "there is a warning below".to_owned(),
+        n => format!("there are {n} warnings below"),
+    };
+    text.line(format_args!("{}: a configuration, {odd}", config.file));
     if let Some(case) = &config.case {
         text.title("Case");
         case.description.lines().for_each(|line| text.item(line));
@@ -374,6 +376,7 @@ impl Config {
         });
         json!({
             "schema": 1,
+            "verb": "check-config",
             "file": self.file,
             "workers": self.workers,
             "forwarding": self.forwarding,

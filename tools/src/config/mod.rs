@@ -103,19 +103,33 @@ impl Config {
             field: String::new(),
             what,
         };
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let opened = std::fs::File::open(path)
             .map_err(|error| fail(format!("cannot read the configuration: {error}")))?;
         opened
             .take(MAX_FILE + 1)
-            .read_to_string(&mut text)
+            .read_to_end(&mut bytes)
             .map_err(|error| fail(format!("cannot read the configuration: {error}")))?;
-        if text.len() as u64 > MAX_FILE {
+        if bytes.len() as u64 > MAX_FILE {
             return Err(fail(format!(
                 "a configuration has at most {MAX_FILE} bytes"
             )));
         }
-        Self::parse(&file, &text)
+        Self::parse_bytes(&file, &bytes)
+    }
+
+    fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Self, ConfigError> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::parse(file, text),
+            Err(error) => {
+                let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                let text = &String::from_utf8_lossy(good);
+                let lines = &error::line_starts(text);
+                let end = text.len()..text.len();
+                let source = error::Source { file, text, lines };
+                Err(source.error(&end, "", "this is not TOML: it is not UTF-8 from here on"))
+            }
+        }
     }
 
     /// Reads a text; `file` stands for it in messages.
@@ -123,7 +137,8 @@ impl Config {
     /// # Errors
     /// It is no configuration.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        parse::parse(error::Source { file, text })
+        let lines = &error::line_starts(text);
+        parse::parse(error::Source { file, text, lines })
     }
 
     /// The NIC of this name.

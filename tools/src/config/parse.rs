@@ -1,5 +1,6 @@
 //! From the file to a checked configuration.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use toml::de::DeTable;
@@ -26,6 +27,8 @@ const KEYS: &[&str] = &[
     "event",
     "case",
 ];
+
+const NEIGHBOR_KEYS: &[&str] = &["nic", "address", "mac"];
 
 /// RSS spreads over 128 entries: more workers would have none.
 const MAX_WORKERS: u64 = 128;
@@ -104,11 +107,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
         .iter()
         .map(|item| route(item, &nics, &mut warnings))
         .collect::<Result<_, _>>()?;
-    let neighbors = top
-        .items("neighbor", "an array of tables, [[neighbor]],")?
-        .iter()
-        .map(|item| neighbor(item, &nics, &mut warnings))
-        .collect::<Result<_, _>>()?;
+    let neighbors = neighbors(&top, &nics, &mut warnings)?;
     let services = service::services(&top, &nics)?;
     let events = event::events(&top, &nics, &mut warnings)?;
     let case = top.get("case").map(|field| case(&field)).transpose()?;
@@ -224,12 +223,34 @@ fn route(
     route_of(&fields, nics)
 }
 
+fn neighbors(
+    top: &Fields<'_>,
+    nics: &[NicSetting],
+    warnings: &mut Warnings<'_>,
+) -> Result<Vec<NeighborSetting>, ConfigError> {
+    let mut seen = HashMap::new();
+    let mut neighbors = Vec::new();
+    for item in top.items("neighbor", "an array of tables, [[neighbor]],")? {
+        let neighbor = neighbor(&item, nics, warnings)?;
+        let key = (neighbor.nic.clone(), neighbor.address);
+        if let Some(before) = seen.insert(key, item.path().to_owned()) {
+            let field = item.table("", NEIGHBOR_KEYS)?.need("address", "")?;
+            return Err(field.error(format!(
+                "{before} is {} on {} already",
+                neighbor.address, neighbor.nic
+            )));
+        }
+        neighbors.push(neighbor);
+    }
+    Ok(neighbors)
+}
+
 fn neighbor(
     item: &Field<'_>,
     nics: &[NicSetting],
     warnings: &mut Warnings<'_>,
 ) -> Result<NeighborSetting, ConfigError> {
-    let fields = item.table("a table, [[neighbor]],", &["nic", "address", "mac"])?;
+    let fields = item.table("a table, [[neighbor]],", NEIGHBOR_KEYS)?;
     warnings.table(
         &fields,
         "read and checked, but neighbor resolution is not built yet: it has no effect",

@@ -1,8 +1,10 @@
 //! The services of a configuration.
 
+use std::net::IpAddr;
+
 use super::error::ConfigError;
 use super::fields::{Field, Fields};
-use super::model::{Bind, NicSetting, ServiceKind, ServiceSetting};
+use super::model::{Bind, BindAddress, NicSetting, ServiceKind, ServiceSetting};
 use super::parse::known_nic;
 
 pub(super) fn services(
@@ -52,6 +54,18 @@ fn service(fields: &Fields<'_>, nics: &[NicSetting]) -> Result<ServiceSetting, C
 
 fn bind(field: &Field<'_>, kind: ServiceKind) -> Result<Bind, ConfigError> {
     let bind: Bind = field.parse("what a service binds to", "any:7")?;
+    // Packets have the IPv4 address: it would take none.
+    if let BindAddress::One(IpAddr::V6(v6)) = bind.address
+        && let Some(v4) = v6.to_ipv4_mapped()
+    {
+        let meant = Bind {
+            address: IpAddr::V4(v4).into(),
+            ..bind
+        };
+        return Err(field.error(format!(
+            "'{bind}' is an IPv4-mapped IPv6 address; did you mean '{meant}'?"
+        )));
+    }
     match (bind.port, kind.is_udp()) {
         (None, true) => {
             let meant = Bind {

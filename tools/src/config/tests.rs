@@ -411,6 +411,16 @@ const WRONG: &[(&str, &str)] = &[
          'wan'\ndo = 'hold_route'\nname = 'r2'\nremote = '192.0.2.9'",
         "6:8: event[0].name: no hold_route has the name 'r1'; did you mean 'r2'?",
     ),
+    (
+        "[[neighbor]]\nnic = 'wan'\naddress = '192.0.2.9'\nmac = '02:00:00:00:00:09'\n[[neighbor]]\n\
+         nic = 'wan'\naddress = '192.0.2.9'\nmac = '02:00:00:00:00:0a'",
+        "9:11: neighbor[1].address: neighbor[0] is 192.0.2.9 on wan already",
+    ),
+    (
+        "[[service]]\nkind = 'udp_sink'\nbind = '[::ffff:192.0.2.1]:7'",
+        "5:8: service[0].bind: '[::ffff:192.0.2.1]:7' is an IPv4-mapped IPv6 address; did you mean \
+         '192.0.2.1:7'?",
+    ),
 ];
 
 #[test]
@@ -482,6 +492,16 @@ fn refusals_of_the_whole_file() {
             .starts_with("/nonexistent/lab.toml: cannot read the configuration: "),
         "{missing}"
     );
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_where_they_are() {
+    let bytes = [NIC.as_bytes(), "mac = \"é".as_bytes(), b"\xff\"\n"].concat();
+    assert_eq!(
+        refusal(Config::parse_bytes("lab.toml", &bytes)),
+        "lab.toml:3:9: this is not TOML: it is not UTF-8 from here on"
+    );
+    assert!(Config::parse_bytes("lab.toml", NIC.as_bytes()).is_ok());
 }
 
 #[test]
@@ -583,6 +603,9 @@ fn an_explanation_shows_what_becomes_of_addresses() {
         assert!(text.contains(line), "{line}\n{text}");
     }
     assert_eq!(config.json()["schema"], 1);
+    assert!(text.starts_with("lab.toml: a configuration, nothing is wrong with it\n"));
+    let text = explain(&good("mtu = 1000\nranges = ['10.0.0.4/31']"));
+    assert!(text.starts_with("lab.toml: a configuration, there are 2 warnings below\n"));
 }
 
 #[test]

@@ -202,7 +202,7 @@ pub struct CaptureShare {
 }
 
 impl Report {
-    /// As JSON, a line of its own.
+    /// As JSON, without the end of a line.
     ///
     /// # Errors
     /// A figure that JSON cannot hold.

@@ -7,5 +7,5 @@ mod session;
 
 pub use failure::Failure;
 pub use measure::{Conditions, Measured, assemble};
-pub use output::{Output, print};
+pub use output::{Output, Taken, check_free, print};
 pub use session::{Outcome, Session, Setting};

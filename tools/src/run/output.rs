@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::cli::{EngineArgs, Usage};
-use crate::report::Report;
+use crate::cli::Usage;
 
 /// Where the result goes: text to standard output, JSON to a file, or JSON to standard output and
 /// nothing else.
@@ -20,17 +19,26 @@ enum Json {
     File(File, String),
 }
 
+/// A file that a run reads or writes, and what is in it.
+pub struct Taken<'a> {
+    /// The file.
+    pub file: &'a Path,
+    /// What is in it, for a message.
+    pub holds: String,
+}
+
 impl Output {
-    /// The one that the options ask for. The file is made now: a run is too long to find out at its
+    /// The one that `--json` asks for. The file is made now: a run is too long to find out at its
     /// end that the result cannot be kept.
     ///
     /// # Errors
-    /// The file cannot be made.
-    pub fn new(args: &EngineArgs) -> Result<Self, Failure> {
-        let json = match args.json.as_deref() {
+    /// The file cannot be made, or is one of those `taken`.
+    pub fn new(json: Option<&Path>, taken: &[Taken<'_>]) -> Result<Self, Failure> {
+        let json = match json {
             None => Json::No,
             Some(path) if path == Path::new("-") => Json::Stdout,
             Some(path) => {
+                check_free("--json", path, taken)?;
                 let name = path.display().to_string();
                 let file = File::create(path)
                     .map_err(|error| Usage::new(format!("--json: cannot write {name}: {error}")))?;
@@ -40,27 +48,53 @@ impl Output {
         Ok(Self { json })
     }
 
-    /// Writes the result.
+    /// Whether nothing but JSON may go to standard output.
+    pub fn is_stdout_json(&self) -> bool {
+        matches!(self.json, Json::Stdout)
+    }
+
+    /// Writes the text, and the JSON with the end of a line behind it.
     ///
     /// # Errors
     /// It cannot be written. A reader of standard output that has gone away is no error.
-    pub fn write(self, report: &Report) -> Result<(), Failure> {
-        let json = || {
-            report
-                .json()
-                .map_err(|error| Failure::Run(format!("no JSON: {error}")))
-        };
+    pub fn write(self, text: &str, json: &str) -> Result<(), Failure> {
         match self.json {
-            Json::No => print(&report.text()),
-            Json::Stdout => print(&format!("{}\n", json()?)),
+            Json::No => print(text),
+            Json::Stdout => print(&format!("{json}\n")),
             Json::File(mut file, name) => {
-                let json = format!("{}\n", json()?);
-                file.write_all(json.as_bytes())
+                file.write_all(format!("{json}\n").as_bytes())
                     .map_err(|error| Failure::Run(format!("cannot write {name}: {error}")))?;
-                print(&report.text())
+                print(text)
             }
         }
     }
+}
+
+/// Checks that `file`, which `option` has written, is none of those `taken`.
+///
+/// # Errors
+/// It is one of them.
+pub fn check_free(option: &str, file: &Path, taken: &[Taken<'_>]) -> Result<(), Usage> {
+    let own = resolved(file);
+    let other = taken
+        .iter()
+        .find(|other| own.is_some() && resolved(other.file) == own);
+    other.map_or(Ok(()), |other| {
+        Err(Usage::new(format!(
+            "{option}: {} would be written over {}; name another",
+            file.display(),
+            other.holds
+        )))
+    })
+}
+
+/// The path without links and detours; the file need not be there yet.
+fn resolved(file: &Path) -> Option<PathBuf> {
+    file.canonicalize().ok().or_else(|| {
+        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let dir = dir.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some(dir.join(file.file_name()?))
+    })
 }
 
 /// Prints to standard output.

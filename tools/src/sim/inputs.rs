@@ -1,6 +1,5 @@
 //! The captures of a run, as one sequence of frames in the order of their times.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use corelane::io::pcap::{Capture, Packet, PcapEnd};
@@ -138,37 +137,6 @@ fn warnings(capture: &Capture) -> Vec<String> {
         ));
     }
     warnings
-}
-
-/// The files that a run writes: `DIR/NIC.pcap`, none of which may be one that it reads.
-///
-/// # Errors
-/// One of them is.
-pub(super) fn output_files(
-    dir: &Path,
-    inputs: &[Input],
-    config: &Config,
-) -> Result<Vec<PathBuf>, Usage> {
-    let files: Vec<_> = config
-        .nics
-        .iter()
-        .map(|nic| dir.join(format!("{}.pcap", nic.name)))
-        .collect();
-    for file in &files {
-        // One that is not there yet is no input.
-        let Ok(output) = file.canonicalize() else {
-            continue;
-        };
-        let same = |input: &&Input| input.file.canonicalize().is_ok_and(|input| input == output);
-        if let Some(input) = inputs.iter().find(same) {
-            return Err(Usage::new(format!(
-                "--out: {} would be written over the capture of --in {}; name another directory",
-                file.display(),
-                input.nic
-            )));
-        }
-    }
-    Ok(files)
 }
 
 #[cfg(test)]

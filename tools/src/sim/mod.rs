@@ -28,13 +28,12 @@ mod event;
 pub mod frame_text;
 mod inputs;
 mod link;
-mod output;
 pub mod report;
 mod run;
 mod service;
 mod setup;
 mod trace;
 
-pub use output::Output;
 pub use report::{End, SimReport};
 pub use run::Simulation;
+pub use setup::Files;

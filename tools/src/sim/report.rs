@@ -259,7 +259,7 @@ impl SimReport {
             .fold(NicTotals::default(), |sum, nic| sum.plus(&nic.totals))
     }
 
-    /// The JSON.
+    /// The JSON; its keys are in alphabetical order.
     pub fn json(&self) -> Value {
         let nics: Map<String, Value> = self
             .nics

@@ -12,11 +12,11 @@ use corelane::stack::{Clock, Events, ManualClock, Nic, NicId, Time};
 use super::action::{Routes, act, set_up};
 use super::event::TimedEvent;
 use super::frame_text;
-use super::inputs::{Arrival, Inputs};
+use super::inputs::Arrival;
 use super::link::{LinkCounts, SimLink, SimPort};
 use super::report::{End, Identity, NicState, SimReport, TimedError, service_json};
 use super::service::Services;
-use super::setup::{nic_config, pool, prepare, replaced_links};
+use super::setup::{Files, nic_config, pool, replaced_links};
 use super::trace::{FrameTracer, Trace};
 use crate::cli::{SimArgs, Usage};
 use crate::config::{Config, EventSetting, seconds};
@@ -27,6 +27,9 @@ use crate::run::Failure;
 const LIMIT: Duration = Duration::from_secs(3600);
 
 const RING: usize = 256;
+
+/// Events between two times that they are read: as many as thousands of NICs and addresses bring.
+const EVENTS: usize = 1 << 16;
 
 /// Rounds in which an engine comes to rest after one frame, or never does.
 const ROUNDS: u32 = 1 << 20;
@@ -59,12 +62,11 @@ impl Simulation {
     /// Builds the engine; nothing has happened yet.
     ///
     /// # Errors
-    /// What was asked for is wrong, or the engine cannot be built.
-    pub fn new(args: &SimArgs, config: Config) -> Result<Self, Failure> {
-        let inputs = Inputs::open(&args.inputs, &config)?;
+    /// A file cannot be written, or the engine cannot be built.
+    pub fn new(args: &SimArgs, config: Config, files: Files) -> Result<Self, Failure> {
+        let Files { inputs, outputs } = files;
         let (clock, hand) = Clock::manual();
         let trace = Trace::new(args.trace);
-        let files = prepare(&args.out, args, &config)?;
 
         let workers = config.workers.unwrap_or_else(|| {
             std::thread::available_parallelism()
@@ -79,6 +81,7 @@ impl Simulation {
             .idle(Idle::BusyPoll)
             .ring_capacity(RING)
             .when_full(WhenFull::Wait)
+            .event_capacity(EVENTS)
             .pool(pool(&config, &inputs, workers));
         let services = Services::new(&config);
         let for_handlers = Arc::clone(&services);
@@ -90,7 +93,7 @@ impl Simulation {
             });
         }
         let mut ports = Vec::new();
-        for ((number, nic), file) in config.nics.iter().enumerate().zip(&files) {
+        for ((number, nic), file) in config.nics.iter().enumerate().zip(&outputs) {
             let (link, port) = SimLink::create(
                 &nic.name,
                 nic.mac,
@@ -148,7 +151,7 @@ impl Simulation {
         interrupt: &Interrupt,
         mut trace: impl FnMut(&str) -> Result<(), Failure>,
     ) -> Result<SimReport, Failure> {
-        let last = u64::try_from(until.unwrap_or(LIMIT).as_nanos()).unwrap_or(u64::MAX);
+        let last = nanoseconds(until.unwrap_or(LIMIT));
         self.set_up();
         self.pump()?;
         let mut steps = 0;
@@ -176,9 +179,8 @@ impl Simulation {
             }
             self.instant(next, interrupt)?;
         };
-        if let (End::Until, Some(until)) = (end, until) {
-            let until = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
-            self.clock.set(Time::from_nanos(until));
+        if matches!(end, End::Until | End::Limit) {
+            self.clock.set(Time::from_nanos(last));
         }
         if end == End::Limit {
             self.warnings.push(format!(
@@ -186,8 +188,7 @@ impl Simulation {
                 seconds(LIMIT)
             ));
         }
-        let report = self.report(end)?;
-        Ok(report)
+        self.report(end)
     }
 
     /// The virtual time, in nanoseconds.

@@ -7,7 +7,7 @@ use corelane::engine::WhenFull;
 use corelane::stack::{AddAddressError, Nic};
 use serde_json::{Value, json};
 
-use super::exit_of;
+use super::finish;
 use crate::churn::Churn;
 use crate::cli::BenchArgs;
 use crate::clock::Clock;
@@ -27,7 +27,7 @@ const CALIBRATION_WARMUP: Duration = Duration::from_millis(200);
 const CALIBRATION: Duration = Duration::from_secs(1);
 
 pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let output = Output::new(&args.engine)?;
+    let output = Output::new(args.engine.json.as_deref(), &[])?;
     let progress = Progress::new(args.engine.json_to_stdout());
 
     progress.stage("frames", None);
@@ -110,8 +110,7 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
         warnings: Vec::new(),
     };
     let report = assemble(conditions, &measured, session.finish());
-    output.write(&report)?;
-    Ok(exit_of(&report))
+    finish(&report, output)
 }
 
 /// What the engine takes at `max`, in frames per second.

@@ -11,7 +11,7 @@ use crate::cli::{self, Asked};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::report::Report;
-use crate::run::{Failure, print};
+use crate::run::{Failure, Output, print};
 
 /// Does what the command line (the program's name first) asks for; errors go to standard error.
 pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
@@ -40,6 +40,15 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
         Asked::CheckConfig(args) => check_config::check_config(&args),
         Asked::Text(_) => Ok(Exit::Done),
     }
+}
+
+/// Writes the report of a run.
+fn finish(report: &Report, output: Output) -> Result<Exit, Failure> {
+    let json = report
+        .json()
+        .map_err(|error| Failure::Run(format!("no JSON: {error}")))?;
+    output.write(&report.text(), &json)?;
+    Ok(exit_of(report))
 }
 
 /// How a run that has a report ends.

@@ -10,7 +10,7 @@ use corelane::io::pcap::{Capture, PcapEnd};
 use corelane::stack::Nic;
 use serde_json::{Value, json};
 
-use super::exit_of;
+use super::finish;
 use crate::cli::{ReplayArgs, Usage};
 use crate::clock::Clock;
 use crate::exit::Exit;
@@ -18,7 +18,7 @@ use crate::generator::{CaptureFrames, CaptureSet, GeneratorLink, Limits, Pace, S
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{CaptureShare, Setup};
-use crate::run::{Conditions, Failure, Output, Session, Setting, assemble};
+use crate::run::{Conditions, Failure, Output, Session, Setting, Taken, assemble};
 use crate::unit::Speed;
 
 /// Nothing is drawn in a replay; the endpoint table's hash starts from this, always.
@@ -44,7 +44,15 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         .collect::<Result<Vec<_>, Failure>>()?;
     let set = Arc::new(CaptureSet::new(captures, PoolConfig::default().headroom));
     let frames_s = before.elapsed().as_secs_f64();
-    let output = Output::new(&args.engine)?;
+    let taken: Vec<_> = args
+        .files
+        .iter()
+        .map(|file| Taken {
+            file,
+            holds: "a capture that is replayed".to_owned(),
+        })
+        .collect();
+    let output = Output::new(args.engine.json.as_deref(), &taken)?;
 
     let frames = set.len() as u64 * u64::from(args.repeat);
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
@@ -107,8 +115,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     if report.delivered == 0 && report.received > 0 && !args.own && !args.engine.promiscuous {
         report.warnings.push(NOTHING_DELIVERED.to_owned());
     }
-    output.write(&report)?;
-    Ok(exit_of(&report))
+    finish(&report, output)
 }
 
 /// When frames are due, what a full ring means, and the mean rate of the plan if there is one.

@@ -6,13 +6,15 @@ use crate::cli::{SimArgs, Usage};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::run::{Failure, print};
-use crate::sim::{End, Output, SimReport, Simulation};
+use crate::run::{Failure, Output, print};
+use crate::sim::{End, Files, SimReport, Simulation};
 
 pub(super) fn sim(args: &SimArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let config = Config::load(&args.config).map_err(|error| Usage::new(error.to_string()))?;
-    let output = Output::new(args.json.as_deref())?;
-    let simulation = Simulation::new(args, config)?;
+    // What is wrong with the input is said before a report of another run is emptied.
+    let files = Files::open(args, &config)?;
+    let output = Output::new(args.json.as_deref(), &files.taken(args, &config))?;
+    let simulation = Simulation::new(args, config, files)?;
     let to_stderr = output.is_stdout_json();
     let report = simulation.run(args.until, interrupt, |lines| {
         if lines.is_empty() {
@@ -28,7 +30,7 @@ pub(super) fn sim(args: &SimArgs, interrupt: &Interrupt) -> Result<Exit, Failure
     if args.trace && !to_stderr {
         print("\n")?;
     }
-    output.write(&report.text(), &report.json())?;
+    output.write(&report.text(), &format!("{:#}", report.json()))?;
     Ok(exit_of(&report))
 }
 

@@ -97,8 +97,8 @@
 //! deadlock, and with a clock that is [set by hand](crate::stack::Clock::manual) everything repeats
 //! exactly: that is what `corelane sim` and the tests are.
 //!
-//! Groups are not endpoints. A snapshot has them in a persistent map of their own, with the joins
-//! counted in it, those of users apart from the NIC's own: one place, so that nothing can drift.
+//! Groups are not endpoints. A snapshot has them in a set of their own, with the joins counted in it,
+//! those of users apart from the NIC's own: one place, so that nothing can drift.
 //! Workers ask it for multicast destinations only, and the broadcasts of its subnets for addresses
 //! that end as one of them does: a hit in the address table pays nothing for either.
 //!
@@ -168,8 +168,8 @@
 //!
 //! **Close is an event.** The last reference gone and the last handler that could see it returned,
 //! an endpoint is closed exactly once: its slot can be used again, and
-//! [`Event::EndpointClosed`](crate::stack::Event::EndpointClosed) says so (not for those that are
-//! left when the NIC itself goes). There is no callback on a thread of ours.
+//! [`Event::EndpointClosed`](crate::stack::Event::EndpointClosed) says so, also of a NIC that was
+//! removed meanwhile. There is no callback on a thread of ours.
 //!
 //! **Workers are objects**, and so are distributors and the control plane's share. Threads are
 //! [`Engine::start`](crate::engine::Engine::start)'s business or the embedder's

@@ -101,14 +101,14 @@
 //! | E6 | joins are per NIC; enabling joins all-nodes | kept | and 224.0.0.1 (RFC 1112) | `e6_` |
 //! | E7 | each unicast IPv6 address joins its solicited-node group; shared ones are counted | kept | | `e7_` |
 //! | E8 | groups are not probed and join nothing | kept | | `e8_` |
-//! | E9 | no IGMP or MLD is sent | changed | off unless switched on: IGMPv2/v3 and MLDv1/v2 as a host speaks them (RFC 2236, 3376, 2710, 3810) | `e9_` |
+//! | E9 | no IGMP or MLD is sent | changed | off unless switched on: IGMPv2/v3 and MLDv1/v2 as a host speaks them (RFC 2236, 3376, 2710, 3810); with more than a thousand groups, general queries in quick succession are answered once | `e9_` |
 //!
 //! # F. Broadcast
 //!
 //! | number | behaviour | | why, and what is different | test |
 //! |---|---|---|---|---|
 //! | F1 | enabling adds 255.255.255.255 as an address that can be removed | changed | a rule: an enabled IPv4 NIC takes it (RFC 1122 section 3.2.1.3) | `f1_` |
-//! | F2 | directed broadcasts are not recognized | changed | taken, and sent as broadcasts, while the NIC has an address in the subnet (RFC 1122 section 3.2.1.3) | `f2_` |
+//! | F2 | directed broadcasts are not recognized | changed | taken, and sent as broadcasts, while the NIC has an address in the subnet (RFC 1122 section 3.2.1.3); nothing is answered from them | `f2_` |
 //! | F3 | what is sent to 255.255.255.255 loops back too; to groups only if asked | kept | directed broadcasts too; on a loopback link the link itself brings it back, so that no second copy is made | `f3_` |
 //! | F4 | replies to a packet from 255.255.255.255 loop | changed | BUG 15: such packets are dropped as `martian` | `f4_` |
 //!
@@ -154,7 +154,7 @@
 //! |---|---|---|---|---|
 //! | N1 | per NIC: sent and received packets and bytes | changed | those, frames' bytes, and every other fate of a frame; per worker too; a copy is a copy | `n1_` |
 //! | N2 | the stack's counters may be given | changed | there are none to give: a NIC's counters are read from it, and summed | `n2_` |
-//! | N3 | NIC info: name, link address, addresses, MTU, flags | kept | methods of [`Nic`](crate::stack::Nic) | `n3_` |
+//! | N3 | NIC info: name, link address, addresses, MTU, flags | kept | methods of [`Nic`](crate::stack::Nic); the MTU is what fits a frame of the pool at most | `n3_` |
 //! | N4 | protocol options by number | changed | typed configuration: an unknown one does not compile | `n4_` |
 //! | N5 | an unknown transport: unknown protocol | changed | there are no sockets yet; a packet of any transport goes to the handler | `n5_` |
 //!
@@ -167,7 +167,7 @@
 //! | P3 | two first packets to an unowned address: never two endpoints at once | kept | | `p3_` |
 //! | P4 | adding beside the last release ends with one live permanent endpoint | kept | | `p4_` |
 //! | P5 | closing happens under the lock, at once | changed | when no worker can see the endpoint, as an event, without a lock | `p5_` |
-//! | P6 | the order of the locks | changed | one lock per NIC, never two of one NIC at once, none while sending or calling out | `p6_` |
+//! | P6 | the order of the locks | changed | one lock per NIC, none while sending or calling out; transactions of several NICs are nested by the embedder, in an order of his | `p6_` |
 //!
 //! # Defects
 //!

@@ -137,25 +137,45 @@
 //! ## Holding against adding
 //!
 //! Holding nobody's address makes a temporary endpoint without the NIC's lock. Meanwhile the control
-//! plane may add that address. Each side first shows its own and then looks for the other's:
+//! plane may add that address. Both ask the map of held endpoints, one after the other, since each
+//! has the address's part of it locked; the second gets what the first has:
 //!
 //! ```text
 //!  add (with the NIC's lock)                hold (without)
-//!  1. publish the permanent endpoint        1. put the temporary one into the map
-//!  2. look into the map; found: take        2. load the newest snapshot; a permanent one found:
-//!     it out                                   give the temporary back, refer to that
+//!  1. in the map: a temporary one becomes   1. in the map: a temporary one, or a claim, is shared;
+//!     permanent; none: claim the address       none: put a temporary one in
+//!  2. publish                               2. load the newest snapshot; a permanent one found:
+//!  3. take the claim, and what is in           give the temporary back, refer to that
+//!     the map, out
 //! ```
 //!
-//! This is the store-then-load pattern, where each side could miss the other's store if its own load
-//! went first. A sequentially consistent fence stands between the two steps on both sides: one of the
-//! two fences is first, and the other side then finds what was shown before it. Whoever already
-//! refers to the temporary endpoint keeps it, unlinked. This argument is in prose only: pointer and map are arc-swap's and
-//! dashmap's, which loom does not see. `crates/corelane/tests/threads.rs` runs additions, removals
-//! and holds against traffic, and `crates/corelane/tests/stress` checks the histories of random
-//! operations on several threads against a sequential model of a NIC.
+//! The second step of `hold` is for one that made up its mind by a snapshot from before the address,
+//! and came to the map after the claim was gone: then the address is published. That is the
+//! store-then-load pattern, where each side could miss the other's store if its own load went first;
+//! a sequentially consistent fence stands between the two on both sides, so that one of the fences
+//! is first, and the other side then finds what was shown before it. So whoever is given an
+//! endpoint is given the one that the address has. This argument is in prose only: pointer and map
+//! are arc-swap's and dashmap's, which loom does not see. `crates/corelane/tests/threads.rs` runs
+//! additions, removals and holds against traffic, and `crates/corelane/tests/stress` checks the
+//! histories of random operations on several threads against a sequential model of a NIC.
 //!
 //! What is held is looked at once more after it is counted: a temporary endpoint may have become a
 //! tentative address in between, which is not to be given out.
+//!
+//! # Solicited-node groups
+//!
+//! Groups stand in each snapshot's persistent map, but for the solicited-node groups: each IPv6
+//! address has one, and copying a path of the map for each would cost more than the address. They
+//! stand in a hash table of one 64-bit word per group (the group, how many addresses have it, whether
+//! users joined it), which the control plane changes in place under its lock and workers probe:
+//!
+//! - a slot goes from empty to a group's and never becomes another's, so a worker that reads it
+//!   meanwhile sees the members before or after a change, and a probe never skips a group;
+//! - who is in a group is one word: it is never seen empty while one joins before the other leaves;
+//! - a table that is full is replaced, and workers get the new one with their next snapshot.
+//!
+//! Nothing else is read on the strength of such a word, so that all its accesses are relaxed. There is
+//! no model of it: each of its promises is about one word.
 //!
 //! # A NIC's queues
 //!

@@ -8,10 +8,12 @@
 //! allows to be seen in between is said there.
 //!
 //! The plan of a round (who does what, with which pauses) is a function of its seed; which thread
-//! is how fast is the machine's. So a seed that failed may need rounds to fail again:
+//! is how fast is the machine's. So a plan that failed may have to run often to fail again. A seed
+//! and a number of rounds make a run; with a round's number too, all rounds have its plan:
 //!
 //! ```text
-//! CORELANE_STRESS_SEED=<seed> CORELANE_STRESS_ROUNDS=100000 cargo test -p corelane --test stress
+//! CORELANE_STRESS_SEED=1 CORELANE_STRESS_ROUNDS=100000 cargo test -p corelane --test stress mixes
+//! CORELANE_STRESS_ROUND=67 CORELANE_STRESS_ROUNDS=100000 cargo test -p corelane --test stress p4_add
 //! ```
 //!
 //! The number of rounds is fixed, not their time. Every failure prints the seed, the round and the
@@ -26,11 +28,8 @@ mod common;
 mod engine;
 mod mixes;
 mod model;
+mod one_endpoint;
 mod plan;
 mod races;
 mod run;
 mod step;
-
-/// Whether an address may have one living endpoint at any time, or one more that was held while
-/// the address was being added, and stays its holder's.
-pub const ONE_LIVE_ENDPOINT: bool = false;

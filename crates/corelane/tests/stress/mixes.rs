@@ -24,7 +24,8 @@ pub fn stress_with(mix: &Mix, rounds: u64, mut run: impl FnMut(&Plan) -> History
     let seed = from_environment("CORELANE_STRESS_SEED").unwrap_or(SEED);
     let rounds = from_environment("CORELANE_STRESS_ROUNDS").unwrap_or(rounds);
     let (mut overlaps, mut states, mut most) = (0, 0, 0);
-    for round in 0..rounds {
+    let only = from_environment("CORELANE_STRESS_ROUND");
+    for round in (0..rounds).map(|round| only.unwrap_or(round)) {
         let plan = mix.plan(Random::new(seed ^ round.wrapping_mul(0x9e37_79b9)).next());
         let history = run(&plan);
         overlaps += history.overlaps();
@@ -248,4 +249,21 @@ fn p1_nic_removal_against_everything() {
         probing: &[true, false],
     };
     stress(&mix, 1500);
+}
+
+/// A round's plan depends on its seed alone.
+#[test]
+fn a_seed_is_a_plan() {
+    let mix = Mix {
+        name: "plans",
+        keys: &[0, 2],
+        groups: &[0],
+        verbs: EVERYTHING,
+        shapes: ALL_SHAPES,
+        operations: 6,
+        probing: &[true, false],
+    };
+    let plan = |seed| format!("{:?}", mix.plan(seed));
+    assert_eq!(plan(1), plan(1));
+    assert_ne!(plan(1), plan(2));
 }

@@ -7,8 +7,10 @@
 //!   *publishes* the rest: which endpoint is under an address, ranges, groups, broadcasts, modes,
 //!   whether the NIC is enabled. No other change comes in between; lookups and holders may.
 //! * A burst answers from what was published at one instant after it began, and from what the
-//!   endpoints are when it looks at them.
-//! * Taking a reference reads what is published, counts, and looks at what it has counted.
+//!   endpoints are when it looks at them. So do solicited-node groups: whether the NIC is in one
+//!   follows its addresses at once.
+//! * Taking a reference reads what is published, counts, and looks at what it has counted. Of an
+//!   address that is being added it may count the endpoint before workers find it.
 //! * Removing the NIC, or disabling it, changes one address after the other.
 //!
 //! Two operations that do not overlap are never exchanged, so that all that this allows is over
@@ -55,7 +57,7 @@ pub enum Ret {
 }
 
 /// What a destination was found to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Seen {
     Nothing,
     Temporary,
@@ -236,10 +238,10 @@ pub enum Phase {
     Local {
         life: u8,
     },
-    /// Routing: to be given back, since the NIC is disabled.
-    LocalDown {
-        life: u8,
-    },
+    /// Routing: the NIC is there.
+    Route,
+    /// Routing: and it is enabled.
+    RouteUp,
     /// Checking a route: its address was removed.
     Expired,
     /// A message about an address: the NIC is up.
@@ -339,6 +341,14 @@ impl Model {
     pub fn own_joins(&self, group: usize) -> u32 {
         let keys = (0..KEYS as u8).filter(|key| group_of(*key) == Some(group));
         keys.filter(|key| self.configured(*key).is_some()).count() as u32
+    }
+
+    /// Whether the NIC is in a solicited-node group, by what its addresses are now; None for other
+    /// groups.
+    pub fn own_group(&self, group: u8) -> Option<bool> {
+        let group = usize::from(group);
+        let of_addresses = (0..KEYS as u8).any(|key| group_of(key) == Some(group));
+        of_addresses.then(|| self.joins[group] > 0 || self.own_joins(group) > 0)
     }
 
     pub fn view(&self) -> View {

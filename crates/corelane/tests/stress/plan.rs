@@ -207,6 +207,7 @@ pub const PRIMARIES: [PrimaryEndpointBehavior; 3] = [
 ];
 
 /// The plan of a round.
+#[derive(Debug)]
 pub struct Plan {
     pub probing: bool,
     /// By the one thread that begins and ends the round.
@@ -219,13 +220,14 @@ pub struct Plan {
 
 /// An operation, and how long its thread dawdles before it and in the middle of it: between a change
 /// and its publish, between a burst's beginning and its lookups.
+#[derive(Debug)]
 pub struct Step {
     pub before: Pause,
     pub within: Pause,
     pub op: Op,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Pause {
     None,
     Spin(u32),

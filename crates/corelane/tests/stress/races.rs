@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use corelane::frame::Burst;
@@ -221,35 +222,42 @@ fn p2_what_begins_after_a_removal_is_not_found() {
     let address = ip("2001:db8::7");
     // Even: removed. Odd: something is going on, or it is added.
     let state = AtomicU64::new(0);
+    let checked = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
-    let checked: u64 = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let stopper = Stop(&stop);
         let look = || {
             let mut worker = bed.nic.datapath();
-            let mut checked = 0;
             while !stop.load(Ordering::Relaxed) {
                 let before = state.load(Ordering::SeqCst);
                 let (_, found) = look_up(&mut worker, &[address]);
                 let after = state.load(Ordering::SeqCst);
                 if before == after && before.is_multiple_of(2) {
                     assert_eq!(found, [Found::NOTHING], "after removal {}", before / 2);
-                    checked += 1;
+                    checked.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            checked
         };
         let lookers = [scope.spawn(look), scope.spawn(look)];
-        for round in 0..ROUNDS {
+        let mut rounds = 0;
+        // The lookers may get no core for a while.
+        while rounds < ROUNDS || checked.load(Ordering::Relaxed) < 100 {
             state.fetch_add(1, Ordering::SeqCst);
             bed.nic.add_address(address).expect("not there");
             bed.nic.remove_address(address).expect("there");
             state.fetch_add(1, Ordering::SeqCst);
-            (0..round % 100).for_each(|_| std::hint::spin_loop());
+            (0..rounds % 100).for_each(|_| std::hint::spin_loop());
+            if rounds % 64 == 0 {
+                std::thread::yield_now();
+            }
+            rounds += 1;
+            assert!(
+                !lookers.iter().any(ScopedJoinHandle::is_finished),
+                "one has failed"
+            );
         }
         drop(stopper);
-        lookers.map(|it| it.join().expect("no panic")).iter().sum()
     });
-    assert!(checked > 0);
     assert_eq!(bed.nic.reclaim(), 0);
 }
 
@@ -396,7 +404,10 @@ fn p6_bug01_a_link_that_answers_at_once_finds_no_lock() {
                     }
                 }
             });
-            for round in 0..2000 {
+            let mut round = 0;
+            // The link's thread may get no core for a while.
+            while round < 2000 || duplicates.load(Ordering::Relaxed) < 10 {
+                round += 1;
                 match bed.nic.add_address(address) {
                     Ok(()) | Err(AddAddressError::DuplicateAddress(_)) => {}
                     Err(other) => panic!("{other}"),
@@ -414,8 +425,7 @@ fn p6_bug01_a_link_that_answers_at_once_finds_no_lock() {
             }
             drop(stopper);
         });
-        assert!(answered.load(Ordering::Relaxed) > 0);
-        assert!(duplicates.load(Ordering::Relaxed) > 0);
+        assert!(answered.load(Ordering::Relaxed) >= 10);
         let _ = bed.nic.remove_address(address);
         assert_eq!(bed.nic.poll(), None);
         assert_eq!(bed.nic.reclaim(), 0);
@@ -525,19 +535,20 @@ fn bug25_modes_are_read_beside_their_changes() {
     // How often each mode was changed, counted before and after the call.
     let begun = AtomicU64::new(0);
     let done = AtomicU64::new(0);
+    // What was found: nothing, or a temporary endpoint.
+    let seen = [AtomicU64::new(0), AtomicU64::new(0)];
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let stopper = Stop(&stop);
         let looker = scope.spawn(|| {
             let mut worker = bed.nic.datapath();
-            let mut both = [0; 2];
             while !stop.load(Ordering::Relaxed) {
                 let done_before = done.load(Ordering::SeqCst);
                 let (_, found) = look_up(&mut worker, &strangers);
                 let begun_after = begun.load(Ordering::SeqCst);
                 assert!(found.iter().all(|it| *it == found[0]), "of two versions");
                 let accepted = found[0] == Found::TEMPORARY;
-                both[usize::from(accepted)] += 1;
+                seen[usize::from(accepted)].fetch_add(1, Ordering::Relaxed);
                 if done_before == begun_after {
                     assert_eq!(
                         accepted,
@@ -546,10 +557,8 @@ fn bug25_modes_are_read_beside_their_changes() {
                     );
                 }
             }
-            both
         });
         let holder = scope.spawn(|| {
-            let mut held = 0;
             while !stop.load(Ordering::Relaxed) {
                 let done_before = done.load(Ordering::SeqCst);
                 let result = bed.nic.hold(ip("198.51.100.1"));
@@ -557,12 +566,18 @@ fn bug25_modes_are_read_beside_their_changes() {
                 if done_before == begun_after {
                     assert_eq!(result.is_ok(), done_before % 2 == 1);
                 }
-                held += usize::from(result.is_ok());
             }
-            held
         });
-        for round in 0..10_000 {
+        let is_unseen = |it: &AtomicU64| it.load(Ordering::Relaxed) < 10;
+        let mut round = 0;
+        // The others may get no core for a while.
+        while round < 10_000 || seen.iter().any(is_unseen) {
+            assert!(
+                !looker.is_finished() && !holder.is_finished(),
+                "one has failed"
+            );
             let on = round % 2 == 0;
+            round += 1;
             begun.fetch_add(1, Ordering::SeqCst);
             bed.nic
                 .transaction(|tx| {
@@ -576,9 +591,6 @@ fn bug25_modes_are_read_beside_their_changes() {
             }
         }
         drop(stopper);
-        let seen = looker.join().expect("no panic");
-        assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
-        holder.join().expect("no panic");
     });
     assert_eq!(bed.nic.reclaim(), 0);
     assert_eq!(bed.nic.held_temporaries(), 0);

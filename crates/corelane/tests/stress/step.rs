@@ -142,22 +142,22 @@ impl Stepper<'_> {
                 }
             }
             Phase::Local { life } => {
-                if m.published.enabled {
-                    let key = m.lives[usize::from(life)].key;
-                    if let Op::Route { slot, .. } = *self.op {
-                        let mut model = m.clone();
-                        model.slots[usize::from(slot)] = life;
-                        self.done(model, &Ret::Local(key));
-                    }
-                } else {
-                    self.go_on(m.clone(), Phase::LocalDown { life });
+                let key = m.lives[usize::from(life)].key;
+                if let Op::Route { slot, .. } = *self.op {
+                    let mut model = m.clone();
+                    model.slots[usize::from(slot)] = life;
+                    self.done(model, &Ret::Local(key));
                 }
             }
-            Phase::LocalDown { life } => {
-                let mut model = m.clone();
-                model.release(life);
-                self.done(model, &Ret::Down);
-            }
+            Phase::Route if !m.published.enabled => self.unchanged(&Ret::Down),
+            Phase::Route => self.go_on(m.clone(), Phase::RouteUp),
+            Phase::RouteUp => match self.op {
+                Op::Route {
+                    local: Some(key), ..
+                } => self.read(*key),
+                Op::Route { v6, .. } => self.source(*v6),
+                _ => {}
+            },
             Phase::Expired => {
                 let usable = m.published.spoofing;
                 self.unchanged(if usable { &Ret::Ok } else { &Ret::Invalid });
@@ -230,12 +230,8 @@ impl Stepper<'_> {
                 }
             }
             Op::Hold { key, .. } => self.read(*key),
-            Op::Route {
-                local: Some(key), ..
-            } => self.read(*key),
-            Op::Route {
-                local: None, v6, ..
-            } => self.source(*v6),
+            Op::Route { .. } if m.gone => self.unchanged(&Ret::Gone),
+            Op::Route { .. } => self.go_on(m.clone(), Phase::Route),
             Op::Clone { from, to } => {
                 let life = m.slots[usize::from(*from)];
                 let mut model = m.clone();
@@ -542,11 +538,17 @@ impl Stepper<'_> {
         if m.living(held).is_some() {
             return self.count(held, Phase::Temporary { life: held, any });
         }
-        if crate::ONE_LIVE_ENDPOINT && m.living(m.table[usize::from(key)]).is_some() {
-            // To be found with what is published next.
-            if m.published.table[usize::from(key)] != m.table[usize::from(key)] {
-                return;
-            }
+        let own = m.table[usize::from(key)];
+        if m.published.table[usize::from(key)] != own && m.living(own).is_some() {
+            // Not published yet: holders are given it all the same, so that there is one.
+            return self.count(
+                own,
+                Phase::Counted {
+                    life: own,
+                    any,
+                    spare,
+                },
+            );
         }
         let mut model = m.clone();
         let life = model.begin(key, AddressKind::Temporary, 1);
@@ -669,7 +671,23 @@ impl Stepper<'_> {
             }
             let destination = destinations[usize::from(at)];
             let Destination::Address(key) = destination else {
-                settle(self, at, unowned(view, destination));
+                let mut seen = vec![unowned(view, destination)];
+                if let Destination::Group(group) = destination
+                    && let Some(own) = m.own_group(group)
+                {
+                    // In effect at once, and somewhere within the change that brings it about.
+                    let others = [own, m.published.groups[usize::from(group)]];
+                    seen.extend(others.map(|is_in| {
+                        let mut view = view.clone();
+                        view.groups[usize::from(group)] = is_in;
+                        unowned(&view, destination)
+                    }));
+                    seen.sort_unstable();
+                    seen.dedup();
+                }
+                for seen in seen {
+                    settle(self, at, seen);
+                }
                 continue;
             };
             if let Some(kind) = m.kind(view.table[usize::from(key)]) {

@@ -165,6 +165,10 @@ impl Lifecycle {
             entry.take_link()
         };
         let result = self.bring_up(&mut opening, &mut entry);
+        if matches!(result, Err(EnableNicError::Stopped)) {
+            // The links were closed without it.
+            entry.close();
+        }
         let mut roster = self.shared.roster();
         if let Ok(present) = roster.entry(id) {
             *present = entry;

@@ -97,6 +97,13 @@ impl Entry {
         Ok(())
     }
 
+    /// Closes a link that nobody polls.
+    pub(super) fn close(&mut self) {
+        if !matches!(self.link, LinkState::Connected(_)) {
+            self.link = LinkState::Away;
+        }
+    }
+
     /// The queues of a link that is open and not polled.
     pub(crate) fn queues(&self) -> Option<&Queues> {
         match &self.link {

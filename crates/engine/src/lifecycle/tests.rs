@@ -238,6 +238,46 @@ fn m4_a_link_that_panics_costs_its_nic_only() {
         .unwrap();
 }
 
+/// A link that opens while `meanwhile` is done.
+struct Late<F>(Silent, F);
+
+impl<F: FnMut() + Send> Link for Late<F> {
+    fn name(&self) -> &str {
+        "late"
+    }
+
+    fn mtu(&self) -> usize {
+        1500
+    }
+
+    fn open(&mut self, pool: &Pool) -> Result<Queues, LinkError> {
+        (self.1)();
+        self.0.open(pool)
+    }
+}
+
+#[test]
+fn m4_a_link_that_opens_while_the_engine_stops_is_closed_again() {
+    let running = engine(1, &["a"]).unwrap().start().unwrap();
+    let lifecycle = running.lifecycle().clone();
+    let (link, opened, alive) = Silent::new(1, 0);
+    let mut running = Some(running);
+    let link = Late(link, move || drop(running.take()));
+    let config = NicConfig::new("b").disabled();
+    let nic = lifecycle.create_nic(config, Box::new(link)).unwrap();
+    let enabled = lifecycle.enable_nic(nic.id());
+    assert!(
+        matches!(enabled, Err(EnableNicError::Stopped)),
+        "{enabled:?}"
+    );
+    assert!(!nic.is_enabled());
+    let (opened, alive) = (
+        opened.load(Ordering::Relaxed),
+        alive.load(Ordering::Relaxed),
+    );
+    assert_eq!((opened, alive), (1, 0));
+}
+
 #[test]
 fn m6_the_link_is_closed_after_everybody_has_let_go() {
     for queues in [1, 2] {

@@ -44,7 +44,7 @@ pub(super) fn local_deliver<O: Observer>(
             observe(frames, packet, trace::LocalDeliver::Handler, observer);
             return true;
         }
-        is_for_handler(frames, packet, output, punt, tally, observer)
+        is_for_handler(frames, packet, found, output, punt, tally, observer)
     });
     punt.flush();
 }
@@ -69,6 +69,7 @@ fn observe<O: Observer>(
 fn is_for_handler<O: Observer>(
     frames: &mut [Frame],
     packet: &Inbound,
+    found: Found,
     output: &mut LinkOutput,
     punt: &mut Punt,
     tally: &mut Tally<'_>,
@@ -127,7 +128,13 @@ fn is_for_handler<O: Observer>(
         return true;
     }
     observer.step(frame, Outcome::LocalDeliver(trace::LocalDeliver::IcmpEcho));
-    let (outcome, to_handler) = match icmp_echo::icmp_echo(frame, packet) {
+    // The broadcast of a subnet looks like any host's address.
+    let echoed = if found.is_for_many() {
+        Echoed::NotARequest
+    } else {
+        icmp_echo::icmp_echo(frame, packet)
+    };
+    let (outcome, to_handler) = match echoed {
         Echoed::Reply => (trace::IcmpEcho::Replied, false),
         Echoed::NotARequest => (trace::IcmpEcho::PassedOn, true),
         Echoed::Dropped(reason) => {

@@ -112,14 +112,19 @@ impl Dads {
         reschedule(&mut self.timers, key, dad, now + timer);
     }
 
-    /// The last solicitation was not sent after all: there was no room. It is tried again at `when`,
-    /// as if it had never been.
-    pub(crate) fn unsent(&mut self, key: Key, when: Time) {
+    /// The solicitation with this nonce was not sent after all: there was no room. It is tried again
+    /// at `when`, as if it had never been.
+    pub(crate) fn unsent(&mut self, key: Key, nonce: Option<Nonce>, when: Time) {
         let Some(dad) = self.running.get_mut(&key) else {
             return;
         };
+        if let Some(nonce) = nonce {
+            let Some(at) = dad.nonces.iter().rposition(|sent| *sent == nonce) else {
+                return; // of an attempt that was given up since
+            };
+            dad.nonces.remove(at);
+        }
         dad.sent = dad.sent.saturating_sub(1);
-        dad.nonces.pop();
         reschedule(&mut self.timers, key, dad, when);
     }
 
@@ -185,12 +190,27 @@ mod tests {
         let mut dads = Dads::default();
         dads.start(key, 7, 1, at(0));
         dads.solicited(key, Some([1; 6]), TIMER, at(0));
-        dads.unsent(key, at(1));
+        dads.unsent(key, Some([1; 6]), at(1));
         assert!(!dads.is_looped_back(key, &[1; 6]), "it was never sent");
         assert_eq!(dads.next_due(at(0)), None);
         assert_eq!(dads.next_due(at(1)), Some((key, Step::Solicit)));
         dads.solicited(key, Some([2; 6]), TIMER, at(1));
         assert_eq!(dads.next_due(at(1001)), Some((key, Step::Assign(7))));
+    }
+
+    #[test]
+    fn a_solicitation_without_room_is_not_taken_for_one_of_a_later_attempt() {
+        let key = Key::v6(1);
+        let mut dads = Dads::default();
+        dads.start(key, 7, 1, at(0));
+        dads.solicited(key, Some([1; 6]), TIMER, at(0));
+        // Removed and added again, before the first attempt's sender tells that it had no room.
+        dads.start(key, 8, 1, at(0));
+        dads.solicited(key, Some([2; 6]), TIMER, at(0));
+        dads.unsent(key, Some([1; 6]), at(1));
+        assert_eq!(dads.next_due(at(999)), None);
+        assert_eq!(dads.next_due(at(1000)), Some((key, Step::Assign(8))));
+        assert!(dads.is_looped_back(key, &[2; 6]), "that one was sent");
     }
 
     #[test]

@@ -248,6 +248,10 @@ enum Owned {
 /// a spoofing NIC, others may live.
 fn ownership(nic: &Arc<NicShared>, target: Ipv6Addr, is_probe: bool) -> Owned {
     let key = Key::v6(target.to_bits());
+    // A mapped address would be found as the IPv4 address that it stands for.
+    if key.is_v4() {
+        return Owned::No;
+    }
     let snapshot = nic.snapshots.load();
     let state = snapshot
         .find(&nic.endpoints, key)

@@ -32,7 +32,6 @@ impl Transaction<'_> {
             ..
         } = &mut *self.control;
         groups.enable(self.now, rng, reports);
-        self.control.take_reports(self.endpoints);
         for key in self.unsettle() {
             if let Some(index) = self.control.table.find(self.endpoints, key) {
                 self.probe(key, index);
@@ -64,6 +63,7 @@ impl Transaction<'_> {
             groups, reports, ..
         } = &mut *self.control;
         groups.disable(self.now, reports);
+        // While there are addresses to say it from.
         self.control.take_reports(self.endpoints);
         self.unsettle();
         self.control.events.send(Event::NicDisabled {
@@ -83,7 +83,8 @@ impl Transaction<'_> {
         control.promiscuous = false;
         control.spoofing = false;
         control.groups = control.settings.groups();
-        control.backlog.clear();
+        // The last chance for what still waits.
+        control.messages.extend(control.backlog.drain(..));
         control.changed = true;
         control.gone = true;
     }

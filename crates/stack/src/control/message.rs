@@ -15,7 +15,7 @@ use super::Control;
 use super::dad::Nonce;
 use crate::address::Family;
 use crate::endpoint::Endpoints;
-use crate::group::{GroupMessage, Record};
+use crate::group::{GroupMessage, Record, records_per_message};
 use crate::protocol_counters::ProtocolCounter;
 
 /// A message to be put into a frame.
@@ -45,6 +45,11 @@ impl Message {
             Self::Igmp(message, source) => write_igmp(message, mac, *source, buffer),
             Self::Mld(message, source) => write_mld(message, mac, *source, buffer),
         }
+    }
+
+    /// Whether it is of IGMP or MLD: those are sent in their order.
+    pub(crate) fn is_report(&self) -> bool {
+        matches!(self, Self::Igmp(..) | Self::Mld(..))
     }
 
     /// What it counts as.
@@ -145,6 +150,33 @@ fn v6(address: IpAddr) -> Ipv6Addr {
     }
 }
 
+/// Puts what many changes brought about into as few reports as hold it: one for each address of
+/// thousands that are added together would find no room. `fit` is how many records without sources
+/// fit into one.
+fn merge(reports: Vec<GroupMessage>, fit: impl Fn(Family) -> usize) -> Vec<GroupMessage> {
+    let plain = |records: &[Record]| records.iter().all(|record| record.sources.is_empty());
+    let mut merged: Vec<GroupMessage> = Vec::new();
+    for report in reports {
+        if let (
+            Some(GroupMessage::Report {
+                family: of,
+                records: before,
+            }),
+            GroupMessage::Report { family, records },
+        ) = (merged.last_mut(), &report)
+            && of == family
+            && before.len() + records.len() <= fit(*family)
+            && plain(before)
+            && plain(records)
+        {
+            before.extend_from_slice(records);
+        } else {
+            merged.push(report);
+        }
+    }
+    merged
+}
+
 impl GroupMessage {
     fn family(&self) -> Family {
         match self {
@@ -169,12 +201,16 @@ impl Control {
         let source_v4 = self.source_for(endpoints, any_v4);
         let source_v4 = source_v4.map_or(Ipv4Addr::UNSPECIFIED, |i| v4(endpoints.at(i).address()));
         let source_v6 = self.link_local_source().unwrap_or(Ipv6Addr::UNSPECIFIED);
-        let reports = std::mem::take(&mut self.reports);
-        self.messages
-            .extend(reports.into_iter().map(|report| match report.family() {
+        let mtu = self.settings.mtu;
+        let fit = |family| records_per_message(family, mtu);
+        for report in merge(std::mem::take(&mut self.reports), fit) {
+            let message = match report.family() {
                 Family::V4 => Message::Igmp(report, source_v4),
                 Family::V6 => Message::Mld(report, source_v6),
-            }));
+            };
+            let at_once = self.queue_up(message);
+            self.messages.extend(at_once);
+        }
     }
 
     /// What is to be sent once the lock is released.
@@ -186,6 +222,42 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reports_of_one_transaction_share_messages() {
+        let record = |group: u8, sources: &[IpAddr]| Record {
+            kind: corelane_wire::RecordKind::ChangeToExclude,
+            group: [239, 0, 0, group].into(),
+            sources: sources.to_vec(),
+        };
+        let report = |records: &[Record]| GroupMessage::Report {
+            family: Family::V4,
+            records: records.to_vec(),
+        };
+        let leave = GroupMessage::Leave {
+            group: [239, 0, 0, 9].into(),
+        };
+        let sourced = record(4, &[[192, 0, 2, 1].into()]);
+        let merged = merge(
+            vec![
+                report(&[record(1, &[])]),
+                report(&[record(2, &[])]),
+                report(&[record(3, &[])]),
+                report(std::slice::from_ref(&sourced)),
+                leave.clone(),
+                report(&[record(5, &[])]),
+            ],
+            |_| 2,
+        );
+        let expected = [
+            report(&[record(1, &[]), record(2, &[])]),
+            report(&[record(3, &[])]),
+            report(&[sourced]),
+            leave,
+            report(&[record(5, &[])]),
+        ];
+        assert_eq!(merged, expected);
+    }
 
     #[test]
     fn leaves_go_to_the_routers_and_reports_to_the_group() {

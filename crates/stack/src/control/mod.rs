@@ -7,18 +7,21 @@
 //! # Two that race for one address
 //!
 //! A worker (or a route) may hold an address that nobody owns, which makes a temporary endpoint
-//! without asking the control plane, while the control plane adds the same address. Each side
-//! first makes its own endpoint visible and then looks for the other's:
+//! without asking the control plane, while the control plane adds the same address. Both ask for an
+//! endpoint in `held`, one after the other; the second gets the first's:
 //!
 //! ```text
 //!   add_address                          hold
-//!   1. publish the permanent endpoint    1. put the temporary one into `held`
-//!   2. look into `held`; found: take     2. load the newest snapshot; permanent endpoint
-//!      it out                               found: refer to that one instead
+//!   1. `held`: a temporary one becomes   1. `held`: a temporary one or a claim is shared;
+//!      permanent; none: claim               none: put a temporary one in
+//!   2. publish                           2. load the newest snapshot; another endpoint found:
+//!   3. take the claim, and what is in       refer to that one instead
+//!      `held`, out
 //! ```
 //!
-//! At least one of them finds the other, so that at most one endpoint is left under the key.
-//! Whoever already holds the temporary one keeps it, unlinked.
+//! The second step of `hold` is for one that decided to make a temporary endpoint by a snapshot
+//! from before the address, and came to do so when the claim was gone: then the address is
+//! published. So whoever is given an endpoint is given the one that the address has.
 
 mod dad;
 mod input;
@@ -73,6 +76,8 @@ pub(crate) struct Control {
     broadcasts: BroadcastSet,
     promiscuous: bool,
     spoofing: bool,
+    /// Whether there ever was a mode or a range: before, nobody makes temporary endpoints.
+    had_modes: bool,
     enabled: bool,
     /// Removed: nothing changes any more.
     gone: bool,
@@ -139,6 +144,7 @@ impl Control {
             broadcasts,
             promiscuous: false,
             spoofing: false,
+            had_modes: false,
             enabled: false,
             gone: false,
             range_list: Vec::new(),
@@ -214,7 +220,13 @@ impl Control {
         // Between the publish and the look; its counterpart is in `hold`.
         fence(Ordering::SeqCst);
         for key in self.added.drain(..) {
-            if let Some(held) = endpoints.held(key) {
+            endpoints.unclaim(key);
+            let own = self.table.find(endpoints, key);
+            let lives = own.is_some_and(|own| !endpoints.at(own).refs.load().is_dead());
+            // Removed again in the same transaction, the address leaves the temporary one alone.
+            if let Some(held) = endpoints.held(key)
+                && (lives || own == Some(held))
+            {
                 endpoints.unhold(key, held);
             }
         }

@@ -60,7 +60,6 @@ impl Transaction<'_> {
             ..
         } = &mut *self.control;
         groups.poll(self.now, rng, reports);
-        self.control.take_reports(self.endpoints);
         Progress::Done
     }
 
@@ -136,22 +135,38 @@ impl Control {
         [dad, group, backlog].into_iter().flatten().min()
     }
 
-    /// Messages that were not sent after all. Probes are made anew, reports wait for room; an
-    /// answer is worth nothing later: whoever asked asks again.
+    /// Messages that were not sent after all. Probes are made anew, reports wait for room, in front
+    /// of newer ones; an answer is worth nothing later: whoever asked asks again.
     pub(crate) fn unsent(&mut self, messages: Vec<Message>, now: Time) {
-        for message in messages {
+        for message in messages.into_iter().rev() {
             self.counts.add(ProtocolCounter::Unsent);
             match message {
-                Message::Probe { target, .. } => {
-                    self.dads.unsent(Key::v6(target.to_bits()), now + RETRY);
+                Message::Probe { target, nonce } => {
+                    let key = Key::v6(target.to_bits());
+                    self.dads.unsent(key, nonce, now + RETRY);
                 }
-                Message::Igmp(..) | Message::Mld(..) if self.backlog.len() < BACKLOG => {
-                    self.backlog.push_back(message);
+                // Nobody will ask for those of a NIC that is gone.
+                Message::Igmp(..) | Message::Mld(..) if !self.gone => {
+                    self.backlog.push_front(message);
                 }
                 Message::Advertisement(_) | Message::Igmp(..) | Message::Mld(..) => {}
             }
         }
+        self.backlog.truncate(BACKLOG);
         self.retry = now + RETRY;
+    }
+
+    /// Puts a report behind those that found no room, if there are any: a leave that comes out after
+    /// a later join would end it. Gives the report back if there are none.
+    pub(super) fn queue_up(&mut self, report: Message) -> Option<Message> {
+        if self.backlog.is_empty() {
+            return Some(report);
+        }
+        self.counts.add(ProtocolCounter::Unsent);
+        if self.backlog.len() < BACKLOG {
+            self.backlog.push_back(report);
+        }
+        None
     }
 
     /// Sends again what waits, as far as there is room; returns how much room is left.

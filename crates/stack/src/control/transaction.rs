@@ -97,7 +97,7 @@ impl<'c> Transaction<'c> {
             let full = |_| AddAddressError::TableFull;
             // First, so that whoever holds the address does not see it promoted in vain.
             control.table.reserve(*endpoints, key).map_err(full)?;
-            let index = held_or_new(endpoints, key, kind, config)?;
+            let index = control.new_endpoint(endpoints, key, kind, config)?;
             control.table.insert(*endpoints, key, index).map_err(full)?;
             control.added.push(key);
             control.changed = true;
@@ -114,7 +114,7 @@ impl<'c> Transaction<'c> {
             }
             Promote::Dead => {
                 // Not unlinked yet. A temporary one may have taken its place meanwhile.
-                let next = held_or_new(endpoints, key, kind, config)?;
+                let next = control.new_endpoint(endpoints, key, kind, config)?;
                 control.table.replace(*endpoints, key, next);
                 control.unlink(endpoints, index);
                 control.added.push(key);
@@ -184,6 +184,7 @@ impl<'c> Transaction<'c> {
     /// Accepts packets for a subnet; see [`Nic::add_range`](crate::Nic::add_range).
     pub fn add_range(&mut self, range: Prefix) {
         self.control.range_list.push(range);
+        self.control.had_modes = true;
         Arc::make_mut(&mut self.control.ranges).insert(range);
         self.control.changed = true;
     }
@@ -204,12 +205,14 @@ impl<'c> Transaction<'c> {
     pub fn set_promiscuous(&mut self, on: bool) {
         self.control.changed |= self.control.promiscuous != on;
         self.control.promiscuous = on;
+        self.control.had_modes |= on;
     }
 
     /// Lets any address be held as a local one, or no longer.
     pub fn set_spoofing(&mut self, on: bool) {
         self.control.changed |= self.control.spoofing != on;
         self.control.spoofing = on;
+        self.control.had_modes |= on;
     }
 
     /// Joins a group; see [`Nic::join_group`](crate::Nic::join_group).
@@ -254,7 +257,6 @@ impl<'c> Transaction<'c> {
         } = &mut *self.control;
         let first = groups.join(group, by, self.now, rng, reports)?;
         self.control.changed |= first;
-        self.control.take_reports(self.endpoints);
         Ok(())
     }
 
@@ -267,7 +269,6 @@ impl<'c> Transaction<'c> {
         } = &mut *self.control;
         let gone = groups.leave(group, by, self.now, rng, reports)?;
         self.control.changed |= gone;
-        self.control.take_reports(self.endpoints);
         Ok(())
     }
 
@@ -295,7 +296,6 @@ impl<'c> Transaction<'c> {
                 ..
             } = &mut *self.control;
             groups.announce(Family::V6, self.now, rng, reports);
-            self.control.take_reports(self.endpoints);
         }
     }
 
@@ -326,26 +326,28 @@ impl<'c> Transaction<'c> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
+        self.control.take_reports(self.endpoints);
         self.control.publish(self.endpoints);
     }
 }
 
-/// The temporary endpoint that somebody holds under `key`, made permanent, if there is one and it
-/// is still alive; otherwise a new one.
-fn held_or_new(
-    endpoints: &Endpoints,
-    key: Key,
-    kind: AddressKind,
-    config: AddressConfig,
-) -> Result<u32, AddAddressError> {
-    let (len, primary) = (config.prefix.len(), config.primary);
-    if let Some(index) = endpoints.held(key)
-        && endpoints.at(index).refs.promote(kind) == Promote::Done
-    {
-        endpoints.at(index).configure(len, primary);
-        return Ok(index);
+impl Control {
+    /// The temporary endpoint that somebody holds under `key`, made permanent, if there is one and it
+    /// is still alive; otherwise a new one.
+    fn new_endpoint(
+        &self,
+        endpoints: &Endpoints,
+        key: Key,
+        kind: AddressKind,
+        config: AddressConfig,
+    ) -> Result<u32, AddAddressError> {
+        let (len, primary) = (config.prefix.len(), config.primary);
+        let made = if self.had_modes {
+            endpoints.claim(key, kind, len, primary)
+        } else {
+            // Nobody can have been told to make a temporary one.
+            endpoints.create(key, kind, len, primary)
+        };
+        made.map_err(AddAddressError::OutOfMemory)
     }
-    endpoints
-        .create(key, kind, len, primary)
-        .map_err(AddAddressError::OutOfMemory)
 }

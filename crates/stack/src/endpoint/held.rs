@@ -15,6 +15,11 @@ use crate::address::Key;
 #[derive(Default)]
 pub(super) struct Held {
     map: DashMap<Key, u32, foldhash::fast::RandomState>,
+    /// Permanent endpoints that are not published yet: for whoever holds an address meanwhile. Written
+    /// and asked for a new endpoint's sake while the key's part of `map` is locked, so that of two
+    /// that want one under a key the second finds the first's. Workers do not ask: they see what is
+    /// published.
+    claims: DashMap<Key, u32, foldhash::fast::RandomState>,
     /// Written after the map grew and before it is seen to have shrunk: while it is 0, whoever
     /// made the map grow has not gone on to look for what a publish made visible.
     len: AtomicUsize,
@@ -40,25 +45,56 @@ impl Held {
     pub(super) fn find_or_insert<E>(
         &self,
         key: Key,
-        acquire: impl FnOnce(u32) -> bool,
+        acquire: impl Fn(u32) -> bool,
         create: impl FnOnce() -> Result<u32, E>,
     ) -> Result<u32, E> {
-        match self.map.entry(key) {
-            Entry::Occupied(entry) if acquire(*entry.get()) => Ok(*entry.get()),
+        let entry = self.map.entry(key);
+        if let Entry::Occupied(held) = &entry
+            && acquire(*held.get())
+        {
+            return Ok(*held.get());
+        }
+        let claimed = self.claims.get(&key).map(|index| *index);
+        if let Some(index) = claimed.filter(|index| acquire(*index)) {
+            return Ok(index);
+        }
+        let index = create()?;
+        match entry {
             // Dead, and its death reported: the control plane will find another under the key and
             // take nothing out.
             Entry::Occupied(mut entry) => {
-                let index = create()?;
                 entry.insert(index);
-                Ok(index)
             }
             Entry::Vacant(entry) => {
-                let index = create()?;
                 entry.insert(index);
                 self.len.fetch_add(1, Ordering::SeqCst);
-                Ok(index)
             }
         }
+        Ok(index)
+    }
+
+    /// What stands under `key`, if `promote` makes it permanent; otherwise what `create` makes, which
+    /// whoever wants to hold the key finds until [`unclaim`](Self::unclaim).
+    pub(super) fn claim<E>(
+        &self,
+        key: Key,
+        promote: impl FnOnce(u32) -> bool,
+        create: impl FnOnce() -> Result<u32, E>,
+    ) -> Result<u32, E> {
+        let entry = self.map.entry(key);
+        if let Entry::Occupied(held) = &entry
+            && promote(*held.get())
+        {
+            return Ok(*held.get());
+        }
+        let index = create()?;
+        self.claims.insert(key, index);
+        Ok(index)
+    }
+
+    /// Forgets a claim, if there is one.
+    pub(super) fn unclaim(&self, key: Key) {
+        self.claims.remove(&key);
     }
 
     /// Takes `index` out if it is what stands under `key`.

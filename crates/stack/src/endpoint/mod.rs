@@ -7,7 +7,7 @@ mod reference;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-use corelane_sync::refs::{AddressKind, Refs};
+use corelane_sync::refs::{AddressKind, Promote, Refs};
 use corelane_sync::slab::{Slab, SlabError};
 use crossbeam::queue::SegQueue;
 use zerocopy::FromZeros;
@@ -234,6 +234,29 @@ impl Endpoints {
             |index| self.at(index).refs.try_acquire(),
             || self.create(key, AddressKind::Temporary, bits, never),
         )
+    }
+
+    /// A permanent endpoint for `key`: the temporary one that somebody holds, made permanent, or a new
+    /// one, which holders find from now on, and workers once it is published.
+    pub(crate) fn claim(
+        &self,
+        key: Key,
+        kind: AddressKind,
+        prefix_len: u8,
+        primary: PrimaryEndpointBehavior,
+    ) -> Result<u32, SlabError> {
+        let index = self.held.claim(
+            key,
+            |index| self.at(index).refs.promote(kind) == Promote::Done,
+            || self.create(key, kind, prefix_len, primary),
+        )?;
+        self.at(index).configure(prefix_len, primary);
+        Ok(index)
+    }
+
+    /// What was claimed under `key` is published, or will not be.
+    pub(crate) fn unclaim(&self, key: Key) {
+        self.held.unclaim(key);
     }
 
     /// Takes `index` out of the held ones if it is what stands under `key`.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::delay::pause_after;
 use super::message::GroupMessage;
 use super::querier::Querier;
 use super::query::Query;
@@ -29,6 +30,9 @@ pub(super) struct Host {
     querier: Querier,
     /// How many groups it reports.
     members: usize,
+    /// Until then general queries that are answered group by group are ignored: the answers to the
+    /// one before are on their way.
+    deaf_until: Time,
     /// Empty while `mode` is [`Mode::Records`].
     reports: Reports,
     /// Empty in the other modes.
@@ -44,6 +48,7 @@ impl Host {
             mode: newest,
             querier: Querier::default(),
             members: 0,
+            deaf_until: Time::ZERO,
             reports: Reports::default(),
             records: Records::new(family, limit),
         }
@@ -176,7 +181,9 @@ impl Host {
         let reports = &mut self.reports;
         match group {
             Some(group) => reports.queried(group, max_response, now, rng),
+            None if now < self.deaf_until => {}
             None => {
+                self.deaf_until = now + pause_after(self.members);
                 for group in reported(members, self.family) {
                     reports.queried(group, max_response, now, rng);
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use corelane_wire::RecordKind;
 
-use super::delay::random_after;
+use super::delay::{pause_after, random_after};
 use super::message::GroupMessage;
 use super::pack::Packer;
 use super::query::Query;
@@ -40,6 +40,8 @@ pub(super) struct Records {
     changes_at: Option<Time>,
     /// When to answer a general query.
     general_at: Option<Time>,
+    /// Not sooner than this.
+    general_after: Time,
     /// When to answer for a single group, and the sources asked about; none of them: all.
     answers: Timers<Vec<IpAddr>>,
     /// The sources in `answers`.
@@ -54,6 +56,7 @@ impl Records {
             changes: BTreeMap::new(),
             changes_at: None,
             general_at: None,
+            general_after: Time::ZERO,
             answers: Timers::default(),
             sources: 0,
         }
@@ -140,7 +143,7 @@ impl Records {
             return; // rule 1: that answer says it all
         }
         let Some(group) = group else {
-            self.general_at = Some(at); // rule 2
+            self.general_at = Some(at.max(self.general_after)); // rule 2
             return;
         };
         let pending = self.answers.deadline(group);
@@ -197,7 +200,9 @@ impl Records {
         let mut packer = Packer::new(self.family, self.limit, out);
         if self.general_at.is_some_and(|at| at <= now) {
             self.general_at = None;
-            for group in members() {
+            let members = members();
+            self.general_after = now + pause_after(members.len());
+            for group in members {
                 packer.push(RecordKind::ModeIsExclude, group.address());
             }
         }

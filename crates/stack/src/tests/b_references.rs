@@ -328,6 +328,46 @@ fn b7_looping_is_a_property_of_the_route() {
 }
 
 #[test]
+fn b7_a_disabled_nic_has_no_route_and_holds_nothing_for_one() {
+    for config in [
+        NicConfig::new("test"),
+        NicConfig::new("test").ndp(NdpConfig::default()),
+    ] {
+        let bed = bed_of(config.disabled());
+        bed.nic.set_spoofing(true).unwrap();
+        for address in ADDRESSES {
+            bed.add(ip(address));
+            for local in [None, Some(ip(address)), Some(ip(remote(address)))] {
+                let route = bed.nic.route(local, ip(remote(address)));
+                assert!(matches!(route, Err(RouteError::NicDisabled)), "{route:?}");
+            }
+        }
+        assert!(bed.happened().is_empty(), "no endpoint came and went");
+    }
+}
+
+#[test]
+fn b7_what_no_frame_can_hold_is_too_long_and_not_for_trying_again() {
+    let bed = bed_with_mtu(65_536);
+    let mtu = bed.nic.mtu();
+    assert_eq!(mtu, 2048 - 128 - 14);
+    for (address, header) in ADDRESSES.into_iter().zip([20, 40]) {
+        bed.add(ip(address));
+        let route = route(&bed, address);
+        let send = |len| route.write_packet(IpProtocol::UDP, &vec![0; len], None);
+        send(mtu - header).unwrap();
+        assert_eq!(bed.sent()[0].len(), mtu + 14);
+        let too_long = send(mtu - header + 1);
+        assert!(
+            matches!(too_long, Err(SendError::MessageTooLong { len, mtu: most })
+                if (len, most) == (mtu + 1, mtu)),
+            "{too_long:?}"
+        );
+    }
+    assert_eq!(bed.nic.protocol_counter(ProtocolCounter::Unsent), 0);
+}
+
+#[test]
 fn b8_sending_from_an_expired_address_fails_until_it_is_added_again() {
     for address in ADDRESSES {
         let bed = bed();

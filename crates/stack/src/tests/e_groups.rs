@@ -908,3 +908,70 @@ fn e9_a_report_without_room_waits_for_it() {
         "the report and its repetition"
     );
 }
+
+/// A leave that comes after a later join tells the routers that nobody is there.
+#[test]
+fn e9_what_waits_for_room_is_not_overtaken() {
+    let bed = bed_of(NicConfig::new("test").igmp(Some(IgmpVersion::V2)));
+    bed.nic.join_group(ip(V4)).unwrap();
+    bed.advance(20 * SECOND);
+    bed.sent();
+    let mut cache = bed.pool.cache();
+    let all: Vec<_> = std::iter::from_fn(|| cache.alloc()).collect();
+    bed.nic.leave_group(ip(V4)).unwrap();
+    drop(all);
+    cache.flush();
+    bed.nic.join_group(ip(V4)).unwrap();
+    bed.advance(20 * SECOND);
+    let kinds: Vec<u8> = bed.sent().iter().map(|frame| frame[14 + 24]).collect();
+    let (leave, report) = (0x17, 0x16);
+    assert_eq!(kinds, [leave, report, report]);
+    // What still waits when the NIC is removed has one more chance, and is then forgotten.
+    let all: Vec<_> = std::iter::from_fn(|| cache.alloc()).collect();
+    bed.nic.leave_group(ip(V4)).unwrap();
+    drop(all);
+    cache.flush();
+    bed.nic.remove().unwrap();
+    let kinds: Vec<u8> = bed.sent().iter().map(|frame| frame[14 + 24]).collect();
+    assert_eq!(kinds, [leave]);
+    assert_eq!(bed.nic.poll(), None);
+}
+
+/// More than the queue takes, while there is no frame for any.
+#[test]
+fn e9_what_waits_for_room_keeps_its_order() {
+    let bed = bed_of(NicConfig::new("test").igmp(Some(IgmpVersion::V2)));
+    let groups: Vec<[u8; 4]> = (0..600_u16)
+        .map(|n| [239, 1, (n >> 8) as u8, n as u8])
+        .collect();
+    let mut cache = bed.pool.cache();
+    let all: Vec<_> = std::iter::from_fn(|| cache.alloc()).collect();
+    for group in &groups {
+        bed.nic.join_group(IpAddr::from(*group)).unwrap();
+    }
+    bed.advance(Duration::from_millis(3));
+    drop(all);
+    cache.flush();
+    let mut told: Vec<[u8; 4]> = Vec::new();
+    for _ in 0..4 {
+        bed.advance(Duration::from_millis(1));
+        let sent = bed.sent();
+        told.extend(
+            sent.iter()
+                .map(|frame| frame[30..34].first_chunk().unwrap()),
+        );
+    }
+    told.truncate(groups.len());
+    assert!(told == groups);
+}
+
+#[test]
+fn e9_a_nic_that_is_gone_keeps_no_reports() {
+    let bed = bed_of(newest());
+    bed.nic.join_group(ip(V4)).unwrap();
+    let mut cache = bed.pool.cache();
+    let all: Vec<_> = std::iter::from_fn(|| cache.alloc()).collect();
+    bed.nic.remove().unwrap();
+    assert_eq!(bed.nic.poll(), None, "nothing is left to do");
+    drop(all);
+}

@@ -232,6 +232,8 @@ fn g6_duplicates_that_the_embedder_found() {
     bed.nic.add_address(ip("192.0.2.1")).unwrap();
     assert_eq!(detect("192.0.2.1"), Err(state(ip("192.0.2.1"))));
     assert_eq!(detect("192.0.2.2"), Err(bad(ip("192.0.2.2"))));
+    let mapped = "::ffff:192.0.2.1";
+    assert_eq!(detect(mapped), Err(bad(ip(mapped))), "not that address");
     bed.nic.add_address(ip(ADDRESS)).unwrap();
     assert_eq!(detect(ADDRESS), Ok(()));
     let expected = [duplicate(ADDRESS, Some(OTHER)), closed(ADDRESS)];
@@ -372,6 +374,23 @@ fn g11_an_advertisement_for_a_settled_address_is_told_and_changes_nothing() {
         bed.advertise(&advertisement("2001:db8::2")),
         Verdict::Ignored
     );
+}
+
+/// What a mapped address stands for is an IPv4 address of the NIC, and nothing that neighbor
+/// discovery knows of.
+#[test]
+fn g10_g11_a_mapped_address_is_nobodys() {
+    let bed = bed();
+    let mapped = "::ffff:192.0.2.1";
+    bed.add(ip("192.0.2.1"));
+    for spoofing in [false, true] {
+        bed.nic.set_spoofing(spoofing).unwrap();
+        for spec in [solicitation(mapped, true, Some(OTHER)), probe(mapped, None)] {
+            assert_eq!(bed.solicit(&spec), Verdict::Ignored);
+        }
+        assert_eq!(bed.advertise(&advertisement(mapped)), Verdict::Ignored);
+    }
+    assert!(bed.sent().is_empty() && bed.happened().is_empty());
 }
 
 #[test]

@@ -286,3 +286,45 @@ fn disabling_after_the_fallback_ended_leaves_with_records() {
         [report(ChangeToInclude, V4), report(ChangeToInclude, V6)]
     );
 }
+
+/// General queries that come one after another do not have every group looked at for each.
+#[test]
+fn e9_many_groups_are_answered_for_once_in_a_while() {
+    const GROUPS: u32 = 5000;
+    let pause = Duration::from_millis(50);
+    // With records one answer is for all queries meanwhile, group by group each group has one.
+    for (versions, version, late) in [(NEWEST, 3, GROUPS), (OLDER, 2, 0)] {
+        let mut nic = Nic::new(versions);
+        for n in 0..GROUPS {
+            let group = IpAddr::from((0xef00_0000 + n).to_be_bytes());
+            nic.join(&group.to_string());
+        }
+        nic.pass(20 * SECOND);
+        nic.take();
+        let at_once = Query {
+            max_response: Duration::ZERO,
+            ..general(version)
+        };
+        let answered = |nic: &mut Nic| -> usize {
+            let per_message = |message: &GroupMessage| match message {
+                GroupMessage::Report { records, .. } => records.len(),
+                _ => 1,
+            };
+            nic.take().iter().map(per_message).sum()
+        };
+        nic.query(Family::V4, &at_once);
+        nic.pass(Duration::ZERO);
+        assert_eq!(answered(&mut nic), GROUPS as usize);
+        for _ in 0..100 {
+            nic.query(Family::V4, &at_once);
+            nic.pass(Duration::ZERO);
+        }
+        assert_eq!(answered(&mut nic), 0);
+        nic.pass(pause);
+        assert_eq!(answered(&mut nic), late as usize);
+        nic.pass(pause);
+        nic.query(Family::V4, &at_once);
+        nic.pass(Duration::ZERO);
+        assert_eq!(answered(&mut nic), GROUPS as usize, "once more");
+    }
+}
