@@ -389,21 +389,26 @@ fn no_echo_from_or_to_a_group() {
     assert!(replies.is_empty());
 }
 
-/// Whatever the link address: the reply would come from the broadcast address.
+/// Whatever the link address: the reply would come from the broadcast address, or go there.
 #[test]
-fn f2_no_echo_from_a_directed_broadcast() {
+fn f2_no_echo_from_or_to_a_directed_broadcast() {
     let mut bench = Bench::new(|_| {});
     bench.nic.add_address(prefix("192.0.2.1/24")).unwrap();
     let (totals, replies) = bench.run(&[
         ping("192.0.2.9", "192.0.2.255", b""),
+        ping("192.0.2.255", "192.0.2.1", b""),
         ping("192.0.2.9", "192.0.2.1", b""),
     ]);
     assert_eq!(
         (totals.delivered, totals.consumed, replies.len()),
-        (1, 1, 1)
+        (2, 1, 1)
     );
     let reply = parse_ipv4(parse_ethernet(&replies[0]).unwrap().payload).unwrap();
     assert_eq!(reply.source().to_string(), "192.0.2.1");
+    // An address of the NIC's own is one host's, whatever subnet it is the last of.
+    bench.nic.add_address(ip("192.0.2.255")).unwrap();
+    let (_, replies) = bench.run(&[ping("192.0.2.9", "192.0.2.255", b"")]);
+    assert_eq!(replies.len(), 1);
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Key {
     /// Whether this is the key of an IPv4 address.
     #[inline]
     pub const fn is_v4(self) -> bool {
-        self.high == 0 && self.low >> 32 == 0xffff
+        (self.high == 0) & (self.low >> 32 == 0xffff)
     }
 
     /// The family of the address.
@@ -93,17 +93,14 @@ impl Key {
     /// Whether this is the key of a multicast address.
     #[inline]
     pub const fn is_multicast(self) -> bool {
-        if self.is_v4() {
-            self.low as u32 >> 28 == 0xe
-        } else {
-            self.high >> 56 == 0xff
-        }
+        // No branch on the family: no IPv4 key has such upper bits.
+        (self.high >> 56 == 0xff) | (self.is_v4() & (self.low as u32 >> 28 == 0xe))
     }
 
     /// Whether this is the key of 255.255.255.255.
     #[inline]
     pub const fn is_limited_broadcast(self) -> bool {
-        self.high == 0 && self.low == MAPPED | 0xffff_ffff
+        (self.high == 0) & (self.low == MAPPED | 0xffff_ffff)
     }
 
     /// Whether a host can have this address as its own.

@@ -66,15 +66,16 @@ impl BroadcastSet {
         self.ones = longest.map_or(u32::MAX, |len| u32::MAX >> len);
     }
 
-    /// Whether `address` is one of them. For nearly every address that is not, one comparison.
+    /// Whether `address` ends as one of them does: one comparison, and no for nearly every address
+    /// that is none.
     #[inline]
-    pub(crate) fn contains(&self, address: u32) -> bool {
-        address & self.ones == self.ones && self.contains_key(address)
+    pub(crate) fn may_contain(&self, address: u32) -> bool {
+        address & self.ones == self.ones
     }
 
-    #[cold]
-    fn contains_key(&self, address: u32) -> bool {
-        self.counts.contains_key(&address)
+    /// Whether `address` is one of them.
+    pub(crate) fn contains(&self, address: u32) -> bool {
+        self.may_contain(address) && self.counts.contains_key(&address)
     }
 
     /// Whether `address` is one of them, by name.

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use corelane_frame::Frame;
-use corelane_stack::{DropReason, Inbound, PacketFlags};
+use corelane_stack::{DropReason, Inbound, NicView, PacketFlags};
 use corelane_wire::ethernet::ethernet_header_mut;
 use corelane_wire::icmpv4::{self, parse_icmpv4};
 use corelane_wire::icmpv6::{self, parse_icmpv6};
@@ -29,7 +29,7 @@ pub(super) enum Echoed {
 /// Only a request from one host to one host is answered, by link address too: a reply to a group or
 /// a broadcast would come from an address that is nobody's, and one to such a source would reach
 /// many.
-pub(super) fn icmp_echo(frame: &mut Frame, inbound: &Inbound) -> Echoed {
+pub(super) fn icmp_echo(view: &NicView<'_>, frame: &mut Frame, inbound: &Inbound) -> Echoed {
     let to_one = ethernet_header_mut(frame.data_mut())
         .is_some_and(|header| !header.destination.is_multicast() && !header.source.is_multicast());
     if !to_one {
@@ -39,13 +39,19 @@ pub(super) fn icmp_echo(frame: &mut Frame, inbound: &Inbound) -> Echoed {
     let transport = usize::from(inbound.transport);
     let end = inbound.end as usize;
     if inbound.flags.has(PacketFlags::V4) {
-        echo_v4(frame, network, transport, end)
+        echo_v4(view, frame, network, transport, end)
     } else {
         echo_v6(frame, network, transport, end)
     }
 }
 
-fn echo_v4(frame: &mut Frame, network: usize, transport: usize, end: usize) -> Echoed {
+fn echo_v4(
+    view: &NicView<'_>,
+    frame: &mut Frame,
+    network: usize,
+    transport: usize,
+    end: usize,
+) -> Echoed {
     let data = frame.data_mut();
     match parse_icmpv4(&data[transport..end]) {
         Ok(message)
@@ -59,7 +65,9 @@ fn echo_v4(frame: &mut Frame, network: usize, transport: usize, end: usize) -> E
     let Some(header) = ipv4_header_mut(&mut data[network..]) else {
         return Echoed::NotARequest;
     };
-    if !is_host_v4(header.source()) || !is_host_v4(header.destination()) {
+    // The broadcast of a subnet looks like a host's address.
+    let is_one = |address| is_host_v4(address) && !view.is_directed_broadcast(address);
+    if !is_one(header.source()) || !is_one(header.destination()) {
         return Echoed::NotARequest;
     }
     header.swap_addresses();

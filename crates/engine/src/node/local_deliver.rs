@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use corelane_frame::Frame;
-use corelane_stack::{Delivery, DropReason, Found, Inbound, NicView, PacketBurst, PacketFlags};
+use corelane_stack::{Delivery, DropReason, Found, Inbound, NicView, PacketFlags};
 
 use super::Stages;
 use super::control_input::{Examined, control_input};
@@ -21,13 +21,14 @@ pub(crate) type HandlerPanic = String;
 /// control plane.
 #[inline(never)]
 pub(super) fn local_deliver<O: Observer>(
+    view: &NicView<'_>,
     frames: &mut [Frame],
-    packets: &mut PacketBurst,
+    stages: &mut Stages,
     output: &mut LinkOutput,
-    punt: &mut Punt,
     tally: &mut Tally<'_>,
     observer: &mut O,
 ) {
+    let Stages { packets, punt, .. } = stages;
     packets.retain(|packet, found| {
         if found == Found::NOTHING {
             let reason = DropReason::InvalidAddress;
@@ -44,7 +45,7 @@ pub(super) fn local_deliver<O: Observer>(
             observe(frames, packet, trace::LocalDeliver::Handler, observer);
             return true;
         }
-        is_for_handler(frames, packet, found, output, punt, tally, observer)
+        is_for_handler(view, frames, packet, output, punt, tally, observer)
     });
     punt.flush();
 }
@@ -67,9 +68,9 @@ fn observe<O: Observer>(
 // Not inlined: the loop over the others stays small.
 #[inline(never)]
 fn is_for_handler<O: Observer>(
+    view: &NicView<'_>,
     frames: &mut [Frame],
     packet: &Inbound,
-    found: Found,
     output: &mut LinkOutput,
     punt: &mut Punt,
     tally: &mut Tally<'_>,
@@ -128,13 +129,7 @@ fn is_for_handler<O: Observer>(
         return true;
     }
     observer.step(frame, Outcome::LocalDeliver(trace::LocalDeliver::IcmpEcho));
-    // The broadcast of a subnet looks like any host's address.
-    let echoed = if found.is_for_many() {
-        Echoed::NotARequest
-    } else {
-        icmp_echo::icmp_echo(frame, packet)
-    };
-    let (outcome, to_handler) = match echoed {
+    let (outcome, to_handler) = match icmp_echo::icmp_echo(view, frame, packet) {
         Echoed::Reply => (trace::IcmpEcho::Replied, false),
         Echoed::NotARequest => (trace::IcmpEcho::PassedOn, true),
         Echoed::Dropped(reason) => {

@@ -82,14 +82,7 @@ pub(crate) fn deliver_network_packets<O: Observer>(
     if O::WATCHES {
         observe_lookup(view, burst, &mut stages.packets, observer);
     }
-    local_deliver::local_deliver(
-        burst,
-        &mut stages.packets,
-        output,
-        &mut stages.punt,
-        &mut tally,
-        observer,
-    );
+    local_deliver::local_deliver(&view, burst, stages, output, &mut tally, observer);
     local_deliver::call_handler(view, burst, stages, output, &mut tally, observer);
     tally.finish()
 }

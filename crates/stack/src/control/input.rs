@@ -204,8 +204,16 @@ fn solicited(
 ) -> Verdict {
     let target = message.target;
     let is_probe = source.is_unspecified();
-    match ownership(nic.shared(), target, is_probe) {
-        Owned::Tentative if is_probe => probed_by_other(nic, target, message.nonce(), sender),
+    let mut owned = ownership(nic.shared(), target, is_probe);
+    if owned == Owned::Tentative && is_probe {
+        let verdict = probed_by_other(nic, target, message.nonce(), sender);
+        if verdict != Verdict::Ignored {
+            return verdict;
+        }
+        // Not tentative any more: it was assigned, or removed, in between.
+        owned = ownership(nic.shared(), target, is_probe);
+    }
+    match owned {
         // Whoever resolves an address that is being probed gets no answer.
         Owned::Tentative | Owned::No => Verdict::Ignored,
         Owned::Assigned if is_probe && sender == nic.mac() => Verdict::LoopedBack,

@@ -1,5 +1,6 @@
 //! The lookup of a burst's destinations, in stages that overlap their cache misses.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use corelane_frame::BURST;
@@ -138,6 +139,14 @@ impl NicView<'_> {
         (!state.is_dead()).then(|| state.kind())
     }
 
+    /// Whether an address stands for all hosts of a subnet that the NIC has an address in, and for
+    /// no endpoint of the NIC.
+    pub fn is_directed_broadcast(&self, address: Ipv4Addr) -> bool {
+        let key = Key::v4(address.to_bits());
+        self.snapshot.is_directed_broadcast(key)
+            && self.other(&self.nic.endpoints, key) == Found::BROADCAST
+    }
+
     /// Looks every destination up.
     ///
     /// Three passes, so that the misses of a burst overlap: hash and ask for the bucket; match the
@@ -203,43 +212,60 @@ impl NicView<'_> {
                 }
             }
         }
-        if let Some(index) = endpoints.held(key) {
-            let state = endpoints.at(index).refs.load();
-            match state.kind() {
-                _ if state.is_dead() => {}
-                // Also what it became since this burst's snapshot was made.
-                AddressKind::Temporary | AddressKind::Permanent => return Found(index),
-                AddressKind::PermanentExpired if self.snapshot.promiscuous => return Found(index),
-                AddressKind::PermanentExpired | AddressKind::PermanentTentative => {
-                    return Found::NOTHING;
-                }
-            }
+        match endpoints.held(key) {
+            Some(index) => self.held(endpoints, key, index),
+            None => self.unowned(key),
         }
-        self.unowned(key)
+    }
+
+    /// What a destination is that somebody holds, or held a moment ago.
+    #[cold]
+    fn held(&self, endpoints: &Endpoints, key: Key, index: u32) -> Found {
+        let state = endpoints.at(index).refs.load();
+        match state.kind() {
+            _ if state.is_dead() => self.unowned(key),
+            // Also what it became since this burst's snapshot was made.
+            AddressKind::Temporary | AddressKind::Permanent => Found(index),
+            AddressKind::PermanentExpired if self.snapshot.promiscuous => Found(index),
+            AddressKind::PermanentExpired | AddressKind::PermanentTentative => Found::NOTHING,
+        }
     }
 
     /// What a destination is that nobody owns or holds.
     #[inline]
     fn unowned(&self, key: Key) -> Found {
-        let anyone = self.snapshot.promiscuous || self.snapshot.ranges.contains(key);
+        // Without a branch on the family, which would be mispredicted every second time.
+        let maybe_subnets = key.is_v4() & self.snapshot.broadcasts.may_contain(key.low as u32);
+        if key.is_multicast() | key.is_limited_broadcast() | maybe_subnets {
+            return self.of_many(key);
+        }
+        self.of_anyone(key)
+    }
+
+    #[inline]
+    fn of_anyone(&self, key: Key) -> Found {
+        if self.snapshot.promiscuous || self.snapshot.ranges.contains(key) {
+            Found::TEMPORARY
+        } else {
+            Found::NOTHING
+        }
+    }
+
+    /// What a destination is that is a group, or may be a broadcast.
+    #[cold]
+    fn of_many(&self, key: Key) -> Found {
         if key.is_multicast() {
+            let anyone = self.of_anyone(key) == Found::TEMPORARY;
             return if anyone || self.snapshot.groups.contains(key) {
                 Found::GROUP
             } else {
                 Found::NOTHING
             };
         }
-        if key.is_v4() {
-            let address = key.low as u32;
-            if key.is_limited_broadcast() || self.snapshot.broadcasts.contains(address) {
-                return Found::BROADCAST;
-            }
+        if key.is_limited_broadcast() || self.snapshot.broadcasts.contains(key.low as u32) {
+            return Found::BROADCAST;
         }
-        if anyone {
-            Found::TEMPORARY
-        } else {
-            Found::NOTHING
-        }
+        self.of_anyone(key)
     }
 
     /// A reference to what a packet's destination was found to be.
