@@ -530,3 +530,43 @@ fn check_config_explains() {
     );
     assert!(stderr(&output).starts_with(&place), "{}", stderr(&output));
 }
+
+#[test]
+fn frames_may_be_given_as_text() {
+    let frames = datagrams(20);
+    let run = Run::new("text", CONFIG, &frames);
+    let report = run.report("from-capture", &[]);
+    run.scratch.file("in.txt", &write_frames(&frames));
+    let text = format!("wan={}", run.path("in.txt"));
+    let args = |out: &str, input: &str| {
+        [
+            "sim",
+            "--config",
+            &run.path("lab.toml"),
+            "--out",
+            &run.path(out),
+        ]
+        .into_iter()
+        .chain(["--in", input, "--json", "-"])
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+    };
+    let output = corelane(&args("from-text", &text));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let same: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(same["nics"], report["nics"]);
+    let sent = |out: &str| fs::read(run.scratch.path(out).join("wan.pcap")).unwrap();
+    assert_eq!(sent("from-text"), sent("from-capture"));
+
+    run.scratch.file("bad.txt", "0s eth nonsense\n");
+    let bad = format!("wan={}", run.path("bad.txt"));
+    let output = corelane(&args("bad", &bad));
+    assert_eq!(output.status.code(), Some(2));
+    let message = stderr(&output);
+    assert!(
+        message.contains("bad.txt") && message.contains("line 1"),
+        "{message}"
+    );
+    let none = format!("wan={}", run.path("none.txt"));
+    assert_eq!(corelane(&args("none", &none)).status.code(), Some(2));
+}

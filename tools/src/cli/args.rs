@@ -121,7 +121,8 @@ pub struct SimArgs {
     pub config: PathBuf,
 
     /// A capture that a NIC receives, each frame at its time; the first frame of all captures is at
-    /// time 0. May be given again, for the same NIC too
+    /// time 0. May be given again, for the same NIC too. A file whose name ends in .txt has its frames
+    /// as text, as tools/cases has them
     #[arg(long = "in", value_name = "NIC=FILE")]
     pub inputs: Vec<Input>,
 

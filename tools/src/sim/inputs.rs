@@ -1,9 +1,12 @@
 //! The captures of a run, as one sequence of frames in the order of their times.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
-use corelane::io::pcap::{Capture, Packet, PcapEnd};
+use corelane::io::pcap::{Capture, Packet, PcapEnd, PcapWriter};
 
+use super::frame_text::{TimedFrame, parse_frames};
 use crate::cli::{Input, Usage};
 use crate::config::Config;
 use crate::unit::nearest;
@@ -48,7 +51,7 @@ impl Inputs {
             .iter()
             .map(|input| {
                 let nic = nic_of(input, config)?;
-                let capture = Capture::open(&input.file)
+                let capture = capture_of(&input.file)
                     .map_err(|error| Usage::new(format!("--in {}: {error}", input.nic)))?;
                 Ok((nic, Arc::new(capture)))
             })
@@ -81,6 +84,25 @@ impl Inputs {
             warnings: captures.iter().flat_map(|(_, c)| warnings(c)).collect(),
         }
     }
+}
+
+/// Reads a capture; a file whose name ends in `.txt` has its frames as [text](frame_text).
+fn capture_of(path: &Path) -> Result<Capture, String> {
+    if path.extension().is_none_or(|extension| extension != "txt") {
+        return Capture::open(path).map_err(|error| error.to_string());
+    }
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+    let frames = parse_frames(&text).map_err(|error| format!("{name}: {error}"))?;
+    let in_memory = |frames: &[TimedFrame]| {
+        let mut writer = PcapWriter::new(Vec::new())?;
+        for frame in frames {
+            writer.write(frame.at_ns, &frame.frame)?;
+        }
+        writer.into_inner()
+    };
+    let bytes = in_memory(&frames).map_err(|error| format!("{name}: {error}"))?;
+    Capture::from_bytes(name, bytes).map_err(|error| error.to_string())
 }
 
 fn nic_of(input: &Input, config: &Config) -> Result<usize, Usage> {
@@ -142,7 +164,6 @@ fn warnings(capture: &Capture) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use corelane::io::pcap::PcapWriter;
 
     fn capture(name: &str, packets: &[(u64, u8)]) -> Arc<Capture> {
         let mut writer = PcapWriter::new(Vec::new()).unwrap();
