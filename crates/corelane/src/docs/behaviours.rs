@@ -169,6 +169,14 @@
 //! | P5 | closing happens under the lock, at once | changed | when no worker can see the endpoint, as an event, without a lock | `p5_` |
 //! | P6 | the order of the locks | changed | one lock per NIC, none while sending or calling out; transactions of several NICs are nested by the embedder, in an order of his | `p6_` |
 //!
+//! # Of section I, so far
+//!
+//! | number | netstack | here, and why |
+//! |---|---|---|
+//! | I1 | received bytes are those of the network packet | those of the frame, Ethernet header included |
+//! | I6 | packets from multicast, broadcast or our own source addresses are taken | from groups and 255.255.255.255 they are `martian` (F4); no echo reply goes to a subnet's broadcast |
+//! | I11 | header checksums are not verified | IPv4's is (RFC 1122 section 3.2.1.2); malformed packets are counted by what is wrong with them, also for IPv6 |
+//!
 //! # Defects
 //!
 //! Those of that version that concern what is built, and the tests that hold them mended.
