@@ -17,7 +17,7 @@ use std::error::Error;
 use std::path::Path;
 
 use corelane::io::pcap::{Capture, PcapWriter};
-use corelane_tools::sim::frame_text::{TimedFrame, parse_frames, write_frames};
+use corelane_tools::sim::frame_text::{TimedFrame, parse_frames, write_capture, write_frames};
 
 const YEAR_NS: i64 = 365 * 24 * 3600 * 1_000_000_000;
 
@@ -73,10 +73,6 @@ fn write(path: &Path, frames: &[TimedFrame]) -> Result<(), Box<dyn Error>> {
         std::fs::write(path, write_frames(frames))?;
         return Ok(());
     }
-    let mut writer = PcapWriter::create(path)?;
-    for frame in frames {
-        writer.write(frame.at_ns, &frame.frame)?;
-    }
-    writer.flush()?;
+    write_capture(PcapWriter::create(path)?, frames)?;
     Ok(())
 }

@@ -12,3 +12,4 @@
 pub mod loopback;
 pub mod memory;
 pub mod pcap;
+mod queue;

@@ -14,6 +14,8 @@ use corelane_frame::{Burst, Frame, Pool, PoolCache};
 use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::{Consumer, Producer, RingError, ring};
 
+use crate::queue::RingRx;
+
 /// What a loopback link is like.
 #[derive(Clone, Debug)]
 pub struct LoopbackConfig {
@@ -83,10 +85,10 @@ impl Link for LoopbackLink {
         };
         let doorbell = Arc::<OnceLock<Doorbell>>::default();
         Ok(Queues {
-            rx: vec![Box::new(LoopbackRx {
+            rx: vec![Box::new(LoopbackRx(RingRx {
                 ring: consumer,
                 doorbell: Arc::clone(&doorbell),
-            })],
+            }))],
             tx: vec![Box::new(LoopbackTx {
                 ring: producer,
                 doorbell,
@@ -95,36 +97,24 @@ impl Link for LoopbackLink {
     }
 }
 
-struct LoopbackRx {
-    ring: Consumer<Frame>,
-    /// What the transmit queue rings, once the engine has hung it there.
-    doorbell: Arc<OnceLock<Doorbell>>,
-}
+struct LoopbackRx(RingRx);
 
 impl RxQueue for LoopbackRx {
-    fn rx_burst(&mut self, _cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError> {
-        // Asked before popping: what was sent before the transmit queue went is in the ring by now.
-        let closed = self.ring.is_closed();
+    fn rx_burst(&mut self, cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError> {
         let first = out.len();
-        let got = self.ring.pop_burst(out);
+        let status = self.0.rx_burst(cache, out);
         // The hash may be that of the packet a reply was made of.
         let received = out.get_mut(first..).unwrap_or_default();
         received.iter_mut().for_each(|frame| frame.set_rss_hash(0));
-        Ok(if closed && self.ring.is_empty() {
-            RxStatus::Finished
-        } else if got == 0 && !out.is_full() {
-            RxStatus::Idle
-        } else {
-            RxStatus::Ready
-        })
+        status
     }
 
     fn ring_on_arrival(&mut self, doorbell: Doorbell) -> bool {
-        self.doorbell.set(doorbell).is_ok()
+        self.0.ring_on_arrival(doorbell)
     }
 
     fn has_frames(&mut self) -> bool {
-        !self.ring.is_empty() || self.ring.is_closed()
+        self.0.has_frames()
     }
 }
 

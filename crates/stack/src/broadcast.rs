@@ -1,8 +1,6 @@
 //! Directed broadcasts: the address of a subnet that reaches all its hosts (RFC 919, RFC 1122
 //! section 3.2.1.3), accepted while the NIC has an address in that subnet.
 
-use std::net::Ipv4Addr;
-
 use rpds::HashTrieMapSync;
 
 use crate::address::Prefix;
@@ -77,16 +75,18 @@ impl BroadcastSet {
     pub(crate) fn contains(&self, address: u32) -> bool {
         self.may_contain(address) && self.counts.contains_key(&address)
     }
-
-    /// Whether `address` is one of them, by name.
-    pub(crate) fn has(&self, address: Ipv4Addr) -> bool {
-        self.contains(address.to_bits())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
+
+    impl BroadcastSet {
+        fn has(&self, address: Ipv4Addr) -> bool {
+            self.contains(address.to_bits())
+        }
+    }
 
     #[test]
     fn a_broadcast_is_there_until_its_last_address_goes() {

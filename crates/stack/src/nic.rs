@@ -145,34 +145,34 @@ impl NicShared {
         self.protocol_counters.add(counter);
     }
 
-    /// A frame with what `write` puts into it; None if there is no free frame, or no room in it.
-    pub(crate) fn make_frame(
-        &self,
-        write: impl FnOnce(&mut [u8]) -> Result<usize, NoRoom>,
-    ) -> Option<Frame> {
+    /// A frame of this NIC's without content; None if there is no free one.
+    fn blank_frame(&self) -> Option<Frame> {
         let mut cache = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
         let frame = cache.alloc();
         // Kept in the cache, free frames would be missing elsewhere.
         cache.flush();
         drop(cache);
         let mut frame = frame?;
-        let len = write(frame.spare_mut()).ok()?;
-        frame.set_len(len).ok()?;
         frame.set_nic(self.id().0);
         frame.set_rx_time(self.clock.now().as_nanos());
         Some(frame)
     }
 
+    /// A frame with what `write` puts into it; None if there is no free frame, or no room in it.
+    pub(crate) fn make_frame(
+        &self,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, NoRoom>,
+    ) -> Option<Frame> {
+        let mut frame = self.blank_frame()?;
+        let len = write(frame.spare_mut()).ok()?;
+        frame.set_len(len).ok()?;
+        Some(frame)
+    }
+
     pub(crate) fn copy_frame(&self, frame: &Frame) -> Option<Frame> {
-        let data = frame.data();
-        self.make_frame(|buffer| {
-            let room = buffer.get_mut(..data.len()).ok_or(NoRoom {
-                needed: data.len(),
-                room: 0,
-            })?;
-            room.copy_from_slice(data);
-            Ok(data.len())
-        })
+        let mut copy = self.blank_frame()?;
+        copy.set_data(frame.data()).ok()?;
+        Some(copy)
     }
 
     pub(crate) fn push_outbound(&self, frame: Frame) -> Result<(), Frame> {
@@ -489,13 +489,12 @@ impl Nic {
         Ok(())
     }
 
-    /// Drops what nobody will take out of its queues any more. For the engine, once a removed NIC
-    /// is off every worker.
-    pub fn clear_queues(&self) {
+    /// Drops what nobody will take out of its queues any more, and returns how many frames that
+    /// were. For the engine, once a removed NIC is off every worker.
+    pub fn clear_queues(&self) -> usize {
         // The counterpart is in `push`.
         std::sync::atomic::fence(Ordering::SeqCst);
-        self.shared.outbound.clear();
-        self.shared.looped.clear();
+        self.shared.outbound.clear() + self.shared.looped.clear()
     }
 
     /// Whether it is enabled.
@@ -612,11 +611,8 @@ impl Nic {
         let key = Key::from(address);
         let snapshot = self.shared.snapshots.load();
         let endpoints = &self.shared.endpoints;
-        Ok(!is_mapped(address)
-            && snapshot.find(endpoints, key).is_some_and(|index| {
-                let state = endpoints.at(index).refs.load();
-                !state.is_dead() && state.kind() == AddressKind::PermanentTentative
-            }))
+        let kind = snapshot.kind(endpoints, key);
+        Ok(!is_mapped(address) && kind == Some(AddressKind::PermanentTentative))
     }
 
     /// Gives a tentative address up: the embedder has learned that somebody else has it
@@ -646,7 +642,6 @@ impl Nic {
                 None => Err(DuplicateDetectedError::BadAddress(address)),
                 Some(false) => Err(DuplicateDetectedError::InvalidEndpointState(address)),
                 Some(true) => {
-                    self.shared.count(ProtocolCounter::DuplicateAddresses);
                     transaction.give_up(v6, offender);
                     Ok(())
                 }

@@ -78,10 +78,7 @@ impl Nic {
             None => self.hold_source(remote)?,
         };
         let key = Key::from(remote);
-        let is_broadcast = match remote {
-            IpAddr::V4(a) => a.is_broadcast() || snapshot.broadcasts.has(a),
-            IpAddr::V6(_) => false,
-        };
+        let is_broadcast = key.is_limited_broadcast() || snapshot.is_directed_broadcast(key);
         let remote_mac = match remote {
             _ if shared.settings.is_loopback => Some(MacAddr::UNSPECIFIED),
             _ if is_broadcast => Some(MacAddr::BROADCAST),

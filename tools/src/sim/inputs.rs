@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use corelane::io::pcap::{Capture, Packet, PcapEnd, PcapWriter};
 
-use super::frame_text::{TimedFrame, parse_frames};
+use super::frame_text::{parse_frames, write_capture};
 use crate::cli::{Input, Usage};
 use crate::config::Config;
 use crate::unit::nearest;
@@ -94,14 +94,9 @@ fn capture_of(path: &Path) -> Result<Capture, String> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
     let frames = parse_frames(&text).map_err(|error| format!("{name}: {error}"))?;
-    let in_memory = |frames: &[TimedFrame]| {
-        let mut writer = PcapWriter::new(Vec::new())?;
-        for frame in frames {
-            writer.write(frame.at_ns, &frame.frame)?;
-        }
-        writer.into_inner()
-    };
-    let bytes = in_memory(&frames).map_err(|error| format!("{name}: {error}"))?;
+    let bytes = PcapWriter::new(Vec::new())
+        .and_then(|writer| write_capture(writer, &frames))
+        .map_err(|error| format!("{name}: {error}"))?;
     Capture::from_bytes(name, bytes).map_err(|error| error.to_string())
 }
 

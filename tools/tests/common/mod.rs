@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use corelane::io::pcap::{Capture, PcapWriter};
-use corelane_tools::sim::frame_text::TimedFrame;
+use corelane_tools::sim::frame_text::{self, TimedFrame};
 
 /// Runs the binary.
 pub(crate) fn corelane<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
@@ -58,11 +58,7 @@ impl Drop for Scratch {
 
 /// Writes frames as a capture.
 pub(crate) fn write_capture(path: &Path, frames: &[TimedFrame]) {
-    let mut writer = PcapWriter::create(path).unwrap();
-    for frame in frames {
-        writer.write(frame.at_ns, &frame.frame).unwrap();
-    }
-    writer.flush().unwrap();
+    frame_text::write_capture(PcapWriter::create(path).unwrap(), frames).unwrap();
 }
 
 /// Reads a capture.

@@ -1,6 +1,5 @@
 //! A NIC on its way out.
 
-use corelane_frame::Burst;
 use corelane_stack::{Nic, NicCounter, NicId};
 
 use super::{Entry, LinkState, tell};
@@ -75,7 +74,6 @@ impl Removal {
         self.ports.iter_mut().for_each(|port| port.discard());
         self.ports.clear();
         clear_queues(&self.nic);
-        self.nic.clear_queues();
         self.nic.reclaim();
         drop(self.link);
         self.nic
@@ -84,14 +82,7 @@ impl Removal {
 
 /// Drops frames of the NIC's own that nobody will take any more, and counts them.
 pub(crate) fn clear_queues(nic: &Nic) {
-    let mut burst = Burst::new();
-    let mut dropped = 0;
-    for queue in [nic.outbound(), nic.looped()] {
-        while queue.pop_burst(&mut burst) > 0 {
-            dropped += burst.len() as u64;
-            burst.clear();
-        }
-    }
+    let dropped = nic.clear_queues() as u64;
     if dropped > 0 {
         let (mut counters, _) = nic.sender_counters();
         counters.add(NicCounter::SendDropped, dropped);

@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use corelane_engine::link::{Link, LinkError, Queues, RxQueue, RxStatus, TxQueue};
+use corelane_engine::link::{Link, LinkError, Queues, TxQueue};
 use corelane_frame::{Burst, Frame, Pool, PoolCache};
 use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::{Consumer, Producer};
 use corelane_wire::MacAddr;
+
+use crate::queue::RingRx;
 
 /// The end of a memory link that a NIC is built on: see [`memory_link`](super::memory_link).
 #[derive(Debug)]
@@ -39,42 +41,13 @@ impl Link for MemoryLink {
         Ok(Queues {
             rx: std::mem::take(&mut self.rx)
                 .into_iter()
-                .map(|(ring, doorbell)| Box::new(MemoryRx { ring, doorbell }) as _)
+                .map(|(ring, doorbell)| Box::new(RingRx { ring, doorbell }) as _)
                 .collect(),
             tx: std::mem::take(&mut self.tx)
                 .into_iter()
                 .map(|ring| Box::new(MemoryTx(ring)) as _)
                 .collect(),
         })
-    }
-}
-
-struct MemoryRx {
-    ring: Consumer<Frame>,
-    /// What the sender rings, once the engine has hung it there.
-    doorbell: Arc<OnceLock<Doorbell>>,
-}
-
-impl RxQueue for MemoryRx {
-    fn rx_burst(&mut self, _cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError> {
-        // Asked before popping: what a peer sent before it left is in the ring by now.
-        let closed = self.ring.is_closed();
-        let got = self.ring.pop_burst(out);
-        Ok(if closed && self.ring.is_empty() {
-            RxStatus::Finished
-        } else if got == 0 && !out.is_full() {
-            RxStatus::Idle
-        } else {
-            RxStatus::Ready
-        })
-    }
-
-    fn ring_on_arrival(&mut self, doorbell: Doorbell) -> bool {
-        self.doorbell.set(doorbell).is_ok()
-    }
-
-    fn has_frames(&mut self) -> bool {
-        !self.ring.is_empty() || self.ring.is_closed()
     }
 }
 

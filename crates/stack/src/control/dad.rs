@@ -1,7 +1,7 @@
 //! Duplicate address detection: which addresses are being probed, and when what is due
 //! (RFC 4862 section 5.4, RFC 7527).
 //!
-//! Nothing here sends or knows the time: [`Dads::step`] says what the next step of an address is,
+//! Nothing here sends or knows the time: [`Dads::next_due`] says what the next step of an address is,
 //! and the NIC takes it.
 
 use std::collections::{BTreeSet, HashMap};

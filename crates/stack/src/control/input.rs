@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use corelane_frame::Frame;
-use corelane_sync::refs::{AddressKind, RefState};
+use corelane_sync::refs::AddressKind;
 use corelane_wire::hop_by_hop::parse_hop_by_hop;
 use corelane_wire::igmp::{IgmpMessage, IgmpQuery, parse_igmp};
 use corelane_wire::mld::{MldMessage, MldQuery, is_mld, parse_mld};
@@ -93,13 +93,7 @@ fn igmp_input(nic: &Nic, packet: &Ipv4Packet<'_>, sender: MacAddr) -> Verdict {
     };
     nic.shared().count(ProtocolCounter::IgmpReceived);
     match message {
-        IgmpMessage::Query(query) => {
-            let query = igmp_query(&query);
-            nic.on_groups(|control, now| {
-                let Control { groups, rng, .. } = control;
-                groups.query(Family::V4, &query, now, rng);
-            })
-        }
+        IgmpMessage::Query(query) => queried(nic, Family::V4, &igmp_query(&query)),
         IgmpMessage::ReportV1(group) | IgmpMessage::ReportV2(group) => {
             heard_report(nic, Key::v4(group.to_bits()), sender)
         }
@@ -163,13 +157,7 @@ fn mld_input(nic: &Nic, packet: &Ipv6Packet<'_>, message: &[u8], sender: MacAddr
     };
     nic.shared().count(ProtocolCounter::MldReceived);
     match message {
-        MldMessage::Query(query) => {
-            let query = mld_query(&query);
-            nic.on_groups(|control, now| {
-                let Control { groups, rng, .. } = control;
-                groups.query(Family::V6, &query, now, rng);
-            })
-        }
+        MldMessage::Query(query) => queried(nic, Family::V6, &mld_query(&query)),
         MldMessage::ReportV1(group) => heard_report(nic, Key::v6(group.to_bits()), sender),
         MldMessage::Done(_) | MldMessage::ReportV2(_) | MldMessage::Other(_) => Verdict::Ignored,
     }
@@ -184,6 +172,11 @@ fn mld_query(query: &MldQuery<'_>) -> Query {
         interval: query.interval,
         sources: query.sources().map(IpAddr::V6).collect(),
     }
+}
+
+/// A router asks who is in which group.
+fn queried(nic: &Nic, family: Family, query: &Query) -> Verdict {
+    nic.on_groups(|Control { groups, rng, .. }, now| groups.query(family, query, now, rng))
 }
 
 /// Another host has answered for a group. One of our own that came back is no other host's.
@@ -261,11 +254,7 @@ fn ownership(nic: &Arc<NicShared>, target: Ipv6Addr, is_probe: bool) -> Owned {
         return Owned::No;
     }
     let snapshot = nic.snapshots.load();
-    let state = snapshot
-        .find(&nic.endpoints, key)
-        .map(|index| nic.endpoints.at(index).refs.load())
-        .filter(|state| !state.is_dead());
-    match state.map(RefState::kind) {
+    match snapshot.kind(&nic.endpoints, key) {
         Some(AddressKind::Permanent) => Owned::Assigned,
         Some(AddressKind::PermanentTentative) => Owned::Tentative,
         _ if is_probe || !key.can_be_local() => Owned::No,
@@ -286,7 +275,7 @@ fn probed_by_other(nic: &Nic, target: Ipv6Addr, nonce: Option<&[u8]>, sender: Ma
             nic.shared().count(ProtocolCounter::LoopedBackProbes);
             return Verdict::LoopedBack;
         }
-        give_up(nic, transaction, target, sender)
+        give_up(transaction, target, sender)
     })
 }
 
@@ -295,7 +284,7 @@ fn advertised(nic: &Nic, message: &NeighborAdvertisement<'_>, sender: MacAddr) -
     let target = message.target;
     let offender = message.target_link_address().unwrap_or(sender);
     match ownership(nic.shared(), target, true) {
-        Owned::Tentative => nic.locked(|transaction| give_up(nic, transaction, target, offender)),
+        Owned::Tentative => nic.locked(|transaction| give_up(transaction, target, offender)),
         // One of our own that came back is no conflict.
         Owned::Assigned if sender != nic.mac() => {
             nic.shared().count(ProtocolCounter::AddressConflicts);
@@ -308,7 +297,6 @@ fn advertised(nic: &Nic, message: &NeighborAdvertisement<'_>, sender: MacAddr) -
 
 /// Gives an address up, if it is still tentative now that the lock is held.
 fn give_up(
-    nic: &Nic,
     transaction: &mut super::Transaction<'_>,
     target: Ipv6Addr,
     offender: MacAddr,
@@ -316,7 +304,6 @@ fn give_up(
     if transaction.is_tentative(target) != Some(true) {
         return Verdict::Ignored;
     }
-    nic.shared().count(ProtocolCounter::DuplicateAddresses);
     transaction.give_up(target, Some(offender));
     Verdict::Duplicate
 }

@@ -344,15 +344,9 @@ pub(crate) fn is_local(nic: &NicShared, key: Key) -> bool {
         return false;
     }
     let snapshot = nic.snapshots.load();
-    let kind_of = |index| {
-        let state = nic.endpoints.at(index).refs.load();
-        (!state.is_dead()).then(|| state.kind())
-    };
-    let kind = snapshot
-        .find(&nic.endpoints, key)
-        .and_then(kind_of)
-        .or_else(|| nic.endpoints.held(key).and_then(kind_of));
-    match kind {
+    let endpoints = &nic.endpoints;
+    let held = || endpoints.at(endpoints.held(key)?).kind();
+    match snapshot.kind(endpoints, key).or_else(held) {
         Some(AddressKind::Permanent | AddressKind::Temporary) => true,
         Some(AddressKind::PermanentTentative) => false,
         Some(AddressKind::PermanentExpired) => snapshot.spoofing,

@@ -113,6 +113,7 @@ impl Transaction<'_> {
         let primary = endpoint.map(|index| self.endpoints.at(index).primary());
         self.control.dads.stop(key);
         self.take_out(key);
+        self.control.counts.add(ProtocolCounter::DuplicateAddresses);
         self.control.events.send(Event::DuplicateAddress {
             nic: self.control.settings.id,
             address: address.into(),

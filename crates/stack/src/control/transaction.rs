@@ -313,8 +313,8 @@ impl<'c> Transaction<'c> {
 
     fn kind(&self, key: Key) -> Option<AddressKind> {
         let index = self.control.table.find(self.endpoints, key)?;
-        let state = self.endpoints.at(index).refs.load();
-        (!state.is_dead() && state.kind().is_permanent()).then(|| state.kind())
+        let kind = self.endpoints.at(index).kind();
+        kind.filter(|kind| kind.is_permanent())
     }
 
     /// Whether the address is on the NIC, and whether it is tentative.

@@ -135,8 +135,7 @@ impl NicView<'_> {
 
     /// What the endpoint of a destination is, for a trace. None if there is none.
     pub fn kind(&self, found: Found) -> Option<AddressKind> {
-        let state = self.nic.endpoints.at(found.endpoint()?).refs.load();
-        (!state.is_dead()).then(|| state.kind())
+        self.nic.endpoints.at(found.endpoint()?).kind()
     }
 
     /// Whether an address stands for all hosts of a subnet that the NIC has an address in, and for

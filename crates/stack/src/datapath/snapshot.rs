@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use corelane_sync::refs::AddressKind;
+
 use crate::address::Key;
 use crate::broadcast::BroadcastSet;
 use crate::endpoint::Endpoints;
@@ -25,6 +27,11 @@ impl NicSnapshot {
     /// The endpoint under `key`, of any kind, dead or alive.
     pub(crate) fn find(&self, endpoints: &Endpoints, key: Key) -> Option<u32> {
         self.table.find(endpoints, key)
+    }
+
+    /// What the endpoint under `key` is, if there is one that lives.
+    pub(crate) fn kind(&self, endpoints: &Endpoints, key: Key) -> Option<AddressKind> {
+        endpoints.at(self.find(endpoints, key)?).kind()
     }
 
     /// Whether `key` is the broadcast address of a subnet that the NIC has an address in.

@@ -56,6 +56,12 @@ impl Endpoint {
         }
     }
 
+    /// What it is, if it lives.
+    pub(crate) fn kind(&self) -> Option<AddressKind> {
+        let state = self.refs.load();
+        (!state.is_dead()).then(|| state.kind())
+    }
+
     pub(crate) fn address(&self) -> IpAddr {
         self.key().address()
     }

@@ -37,7 +37,10 @@ mod layer;
 mod read;
 mod write;
 
+use std::io::Write;
 use std::time::Duration;
+
+use corelane::io::pcap::{PcapWriteError, PcapWriter};
 
 use crate::config::seconds;
 use crate::unit::duration;
@@ -142,6 +145,20 @@ pub fn write_frames(frames: &[TimedFrame]) -> String {
         format!("{time:<12} {}\n", describe(&frame.frame))
     };
     frames.iter().map(line).collect()
+}
+
+/// Writes frames as a capture; returns what was written to, flushed.
+///
+/// # Errors
+/// A frame or its time does not fit the format, or the write failed.
+pub fn write_capture<W: Write>(
+    mut writer: PcapWriter<W>,
+    frames: &[TimedFrame],
+) -> Result<W, PcapWriteError> {
+    for frame in frames {
+        writer.write(frame.at_ns, &frame.frame)?;
+    }
+    writer.into_inner()
 }
 
 #[cfg(test)]
