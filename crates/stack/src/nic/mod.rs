@@ -4,35 +4,37 @@
     reason = "serialises the control plane; no worker takes these locks"
 )]
 
-use std::cell::RefCell;
+mod settings;
+mod shared;
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use corelane_frame::{Frame, Pool, PoolCache};
+use corelane_frame::{Frame, Pool};
 use corelane_sync::counters::{CounterReader, CounterWriter, counters};
 use corelane_sync::refs::AddressKind;
-use corelane_sync::snapshot::Handle;
-use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr, NoRoom};
+use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr};
 
 use crate::address::{AddressConfig, Family, Key, Prefix, is_mapped};
-use crate::clock::{Clock, Time};
-use crate::config::{NdpConfig, NicParts, Protocols};
-use crate::control::{self, AddressInfo, Control, Message, Progress, Transaction, Verdict};
+use crate::clock::Time;
+use crate::config::{NicParts, Protocols};
+use crate::control::{self, AddressInfo, Control, Progress, Transaction, Verdict};
 use crate::counters::{NicCounter, NicTotals};
-use crate::datapath::{NicDatapath, NicSnapshot};
+use crate::datapath::NicDatapath;
 use crate::endpoint::{EndpointRef, Endpoints};
 use crate::error::{
     AddAddressError, DuplicateDetectedError, EnableError, HoldError, JoinGroupError,
     LeaveGroupError, NicGone, RemoveAddressError,
 };
-use crate::group::{Groups, GroupsConfig, IgmpVersion, MldVersion, records_per_message};
-use crate::interface_id::LinkLocal;
 use crate::protocol_counters::{ProtocolCounter, ProtocolCounters};
 use crate::queue::{FrameQueue, Queue, QueuedFrames};
+pub(crate) use settings::Settings;
+use shared::InTransaction;
+pub(crate) use shared::NicShared;
 
 /// The number of a NIC in its engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,187 +44,6 @@ impl fmt::Display for NicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
-}
-
-/// What a NIC is and stays.
-pub(crate) struct Settings {
-    pub(crate) id: NicId,
-    pub(crate) name: String,
-    pub(crate) mac: MacAddr,
-    pub(crate) mtu: usize,
-    pub(crate) is_loopback: bool,
-    pub(crate) protocols: Protocols,
-    /// None if addresses are not probed.
-    pub(crate) ndp: Option<NdpConfig>,
-    pub(crate) link_local: LinkLocal,
-    pub(crate) multicast_loop: bool,
-    igmp: Option<IgmpVersion>,
-    mld: Option<MldVersion>,
-    seed: u64,
-}
-
-impl Settings {
-    /// A NIC's groups, before it has any.
-    pub(crate) fn groups(&self) -> Groups {
-        Groups::new(&GroupsConfig {
-            ipv4: self.protocols.has(Family::V4),
-            ipv6: self.protocols.has(Family::V6),
-            igmp: self.igmp,
-            mld: self.mld,
-            igmp_records: records_per_message(Family::V4, self.mtu),
-            mld_records: records_per_message(Family::V6, self.mtu),
-            seed: self.seed,
-        })
-    }
-}
-
-/// What the handle, the workers and the references of one NIC share.
-pub(crate) struct NicShared {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) endpoints: Endpoints,
-    pub(crate) snapshots: Handle<NicSnapshot>,
-    clock: Clock,
-    control: Mutex<Control>,
-    /// Removed: handles and references stay, and nothing can be done with them.
-    gone: AtomicBool,
-    /// What each worker counts, and what those count that send for them.
-    counters: Mutex<NicCounters>,
-    protocol_counters: Arc<ProtocolCounters>,
-    /// Where frames come from that no worker makes.
-    frames: Mutex<PoolCache>,
-    pub(crate) outbound: FrameQueue,
-    pub(crate) looped: FrameQueue,
-}
-
-thread_local! {
-    /// The NICs in whose transactions this thread is.
-    static IN_TRANSACTION: RefCell<Vec<*const NicShared>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Marks this thread as being in a transaction of a NIC.
-struct InTransaction;
-
-impl InTransaction {
-    fn of(nic: &NicShared) -> Self {
-        IN_TRANSACTION.with_borrow_mut(|nics| nics.push(nic));
-        Self
-    }
-}
-
-impl Drop for InTransaction {
-    fn drop(&mut self) {
-        IN_TRANSACTION.with_borrow_mut(Vec::pop);
-    }
-}
-
-impl NicShared {
-    pub(crate) fn id(&self) -> NicId {
-        self.settings.id
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
-    }
-
-    /// The control plane's lock. It would wait for itself for ever inside a transaction of the
-    /// same NIC: that is a panic instead.
-    pub(crate) fn control(&self) -> MutexGuard<'_, Control> {
-        let nested = IN_TRANSACTION.with_borrow(|nics| nics.contains(&std::ptr::from_ref(self)));
-        assert!(
-            !nested,
-            "a control call on NIC '{}' from inside its own transaction: use the transaction",
-            self.settings.name
-        );
-        // A panic in an embedder's transaction leaves whole changes behind, never half of one.
-        self.control.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn counters(&self) -> MutexGuard<'_, NicCounters> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn count(&self, counter: ProtocolCounter) {
-        self.protocol_counters.add(counter);
-    }
-
-    /// A frame of this NIC's without content; None if there is no free one.
-    fn blank_frame(&self) -> Option<Frame> {
-        let mut cache = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        let frame = cache.alloc();
-        // Kept in the cache, free frames would be missing elsewhere.
-        cache.flush();
-        drop(cache);
-        let mut frame = frame?;
-        frame.set_nic(self.id().0);
-        frame.set_rx_time(self.clock.now().as_nanos());
-        Some(frame)
-    }
-
-    /// A frame with what `write` puts into it; None if there is no free frame, or no room in it.
-    pub(crate) fn make_frame(
-        &self,
-        write: impl FnOnce(&mut [u8]) -> Result<usize, NoRoom>,
-    ) -> Option<Frame> {
-        let mut frame = self.blank_frame()?;
-        let len = write(frame.spare_mut()).ok()?;
-        frame.set_len(len).ok()?;
-        Some(frame)
-    }
-
-    pub(crate) fn copy_frame(&self, frame: &Frame) -> Option<Frame> {
-        let mut copy = self.blank_frame()?;
-        copy.set_data(frame.data()).ok()?;
-        Some(copy)
-    }
-
-    pub(crate) fn push_outbound(&self, frame: Frame) -> Result<(), Frame> {
-        self.push(&self.outbound, frame)
-    }
-
-    pub(crate) fn push_looped(&self, frame: Frame) -> Result<(), Frame> {
-        self.push(&self.looped, frame)
-    }
-
-    fn push(&self, queue: &FrameQueue, frame: Frame) -> Result<(), Frame> {
-        queue.push(frame)?;
-        // Nobody empties the queues of a NIC that is gone: either this sees that it is, or the
-        // removal saw the frame.
-        std::sync::atomic::fence(Ordering::SeqCst);
-        if self.is_gone() {
-            queue.clear();
-        }
-        Ok(())
-    }
-
-    /// Sends messages, without the lock. Probes and reports that found no room are tried again later.
-    pub(crate) fn transmit(&self, messages: Vec<Message>) {
-        let mut unsent = Vec::new();
-        let mut reports_wait = false;
-        for message in messages {
-            if reports_wait && message.is_report() {
-                unsent.push(message);
-                continue;
-            }
-            let frame = self.make_frame(|buffer| message.write(self.settings.mac, buffer));
-            match frame.map(|frame| self.push_outbound(frame)) {
-                Some(Ok(())) => self.count(message.counter()),
-                _ => {
-                    reports_wait |= message.is_report();
-                    unsent.push(message);
-                }
-            }
-        }
-        if !unsent.is_empty() {
-            let now = self.clock.now();
-            self.control().unsent(unsent, now);
-        }
-    }
-}
-
-#[derive(Default)]
-struct NicCounters {
-    workers: Vec<CounterReader<NicCounter>>,
-    senders: Vec<CounterReader<NicCounter>>,
 }
 
 /// A seed nobody can guess, from the standard library's source of hash seeds.
