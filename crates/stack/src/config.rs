@@ -27,6 +27,7 @@ pub struct NicConfig {
     pub(crate) mld: Option<MldVersion>,
     pub(crate) link_local: LinkLocal,
     pub(crate) multicast_loop: bool,
+    pub(crate) forwarding: Forwarding,
     pub(crate) enabled: bool,
 }
 
@@ -44,6 +45,7 @@ impl NicConfig {
             mld: None,
             link_local: LinkLocal::None,
             multicast_loop: false,
+            forwarding: Forwarding::OFF,
             enabled: true,
         }
     }
@@ -113,6 +115,12 @@ impl NicConfig {
         self
     }
 
+    /// Whether it sends on what arrives for other hosts: not unless said.
+    pub fn forwarding(mut self, forwarding: Forwarding) -> Self {
+        self.forwarding = forwarding;
+        self
+    }
+
     /// Leaves the NIC disabled until somebody enables it.
     pub fn disabled(mut self) -> Self {
         self.enabled = false;
@@ -145,6 +153,35 @@ impl Protocols {
             (self, family),
             (Self::Both, _) | (Self::V4, Family::V4) | (Self::V6, Family::V6)
         )
+    }
+}
+
+/// Of which protocols a NIC forwards what arrives for other hosts (netstack has had it by NIC and
+/// protocol since 2021; before, BEHAVIOURS J1, it was one switch).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Forwarding {
+    /// IPv4.
+    pub v4: bool,
+    /// IPv6.
+    pub v6: bool,
+}
+
+impl Forwarding {
+    /// Of none.
+    pub const OFF: Self = Self {
+        v4: false,
+        v6: false,
+    };
+
+    /// Of both.
+    pub const ON: Self = Self { v4: true, v6: true };
+
+    /// Whether `family` is forwarded.
+    pub const fn of(self, family: Family) -> bool {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use corelane_sync::counters::CounterKey;
 
-use crate::DropReason;
+use crate::{DropReason, IcmpCounter};
 
 /// A counter of one NIC on one worker. [`DropReason`]s are counters too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +26,19 @@ pub enum NicCounter {
     /// Frames taken up that did not come from the link: what the NIC itself sent, looped back. They
     /// are among the received.
     Looped,
+    /// TCP resets, which answer segments for ports that nobody has.
+    ResetsSent,
     /// Frames dropped for this reason.
     Drop(DropReason),
+    /// ICMP messages, beside what became of their frames.
+    Icmp(IcmpCounter),
 }
 
 /// The counters that are not drops.
-const FIXED: usize = 9;
+const FIXED: usize = 10;
 
 impl CounterKey for NicCounter {
-    const COUNT: usize = FIXED + DropReason::COUNT;
+    const COUNT: usize = FIXED + DropReason::COUNT + IcmpCounter::COUNT;
 
     #[inline]
     fn index(self) -> usize {
@@ -48,7 +52,9 @@ impl CounterKey for NicCounter {
             Self::SentBytes => 6,
             Self::SendDropped => 7,
             Self::Looped => 8,
+            Self::ResetsSent => 9,
             Self::Drop(reason) => FIXED + reason as usize,
+            Self::Icmp(counter) => FIXED + DropReason::COUNT + counter as usize,
         }
     }
 }
@@ -76,8 +82,12 @@ pub struct NicTotals {
     pub send_dropped: u64,
     /// Frames taken up that the NIC itself sent, looped back; they are among the received.
     pub looped: u64,
+    /// TCP resets, which answer segments for ports that nobody has.
+    pub resets_sent: u64,
     /// Frames dropped, by reason in the order of [`DropReason::ALL`].
     pub drops: [u64; DropReason::COUNT],
+    /// ICMP messages, in the order of [`IcmpCounter::ALL`].
+    pub icmp: [u64; IcmpCounter::COUNT],
 }
 
 impl Default for NicTotals {
@@ -99,7 +109,9 @@ impl NicTotals {
             sent_bytes: value(NicCounter::SentBytes),
             send_dropped: value(NicCounter::SendDropped),
             looped: value(NicCounter::Looped),
+            resets_sent: value(NicCounter::ResetsSent),
             drops: std::array::from_fn(|i| value(NicCounter::Drop(DropReason::ALL[i]))),
+            icmp: std::array::from_fn(|i| value(NicCounter::Icmp(IcmpCounter::ALL[i]))),
         }
     }
 
@@ -111,6 +123,16 @@ impl NicTotals {
     /// The count of one drop reason.
     pub fn dropped_for(&self, reason: DropReason) -> u64 {
         self.drops[reason as usize]
+    }
+
+    /// The count of each kind of ICMP message.
+    pub fn icmp(&self) -> impl Iterator<Item = (IcmpCounter, u64)> {
+        IcmpCounter::ALL.iter().copied().zip(self.icmp)
+    }
+
+    /// The count of one kind of ICMP message.
+    pub fn icmp_of(&self, counter: IcmpCounter) -> u64 {
+        self.icmp[counter as usize]
     }
 
     /// All drops together.
@@ -145,7 +167,9 @@ impl NicTotals {
             sent_bytes: f(self.sent_bytes, other.sent_bytes),
             send_dropped: f(self.send_dropped, other.send_dropped),
             looped: f(self.looped, other.looped),
+            resets_sent: f(self.resets_sent, other.resets_sent),
             drops: std::array::from_fn(|i| f(self.drops[i], other.drops[i])),
+            icmp: std::array::from_fn(|i| f(self.icmp[i], other.icmp[i])),
         }
     }
 }
@@ -167,11 +191,14 @@ mod tests {
             NicCounter::SentBytes,
             NicCounter::SendDropped,
             NicCounter::Looped,
+            NicCounter::ResetsSent,
         ];
         let drops = DropReason::ALL.iter().map(|r| NicCounter::Drop(*r));
+        let icmp = IcmpCounter::ALL.iter().map(|c| NicCounter::Icmp(*c));
         let indices: HashSet<_> = fixed
             .into_iter()
             .chain(drops)
+            .chain(icmp)
             .map(CounterKey::index)
             .collect();
         assert_eq!(indices.len(), NicCounter::COUNT);

@@ -17,7 +17,7 @@
 //! | `control` | transactions, duplicate address detection, timers, source address order, publishing, reclamation |
 //! | `route`, `queue` | sending from outside the workers |
 //! | `datapath` | snapshot, lookup by burst, handlers and packets |
-//! | `drop_reason`, `counters`, `protocol_counters`, `event`, `error` | what is counted, told and refused |
+//! | `drop_reason`, `counters`, `icmp_counter`, `protocol_counters`, `event`, `error` | what is counted, told and refused |
 //! | `clock` | time, real or set by hand |
 #![forbid(unsafe_code)]
 
@@ -33,6 +33,7 @@ mod endpoint;
 mod error;
 mod event;
 mod group;
+mod icmp_counter;
 mod interface_id;
 mod nic;
 mod protocol_counters;
@@ -40,6 +41,7 @@ mod queue;
 mod range;
 mod route;
 mod source;
+mod source_filter;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -48,12 +50,13 @@ mod tests;
 
 pub use address::{AddressConfig, Family, Key, Prefix, PrefixError, PrimaryEndpointBehavior};
 pub use clock::{Clock, ManualClock, Time};
-pub use config::{LinkInfo, NdpConfig, NicConfig, NicParts, Protocols};
+pub use config::{Forwarding, LinkInfo, NdpConfig, NicConfig, NicParts, Protocols};
 pub use control::{AddressInfo, Transaction, Verdict};
 pub use corelane_sync::refs::AddressKind;
 pub use counters::{NicCounter, NicTotals};
 pub use datapath::{
-    Delivery, Found, Handler, Inbound, NicDatapath, NicView, Packet, PacketBurst, PacketFlags,
+    Delivery, ErrorSources, Found, Handler, Inbound, NicDatapath, NicView, Packet, PacketBurst,
+    PacketFlags,
 };
 pub use drop_reason::DropReason;
 pub use endpoint::EndpointRef;
@@ -63,6 +66,7 @@ pub use error::{
 };
 pub use event::{AbortReason, Event, EventSender, Events, events};
 pub use group::{IgmpVersion, MldVersion};
+pub use icmp_counter::IcmpCounter;
 pub use interface_id::LinkLocal;
 pub use nic::{GroupInfo, Nic, NicId};
 pub use protocol_counters::ProtocolCounter;

@@ -46,7 +46,8 @@ use corelane_sync::snapshot::{Handle, Publisher};
 use crate::address::{Key, Prefix};
 use crate::broadcast::BroadcastSet;
 use crate::clock::Time;
-use crate::datapath::NicSnapshot;
+use crate::config::Forwarding;
+use crate::datapath::{ErrorSources, NicSnapshot};
 use crate::endpoint::{EndpointRef, Endpoints, Life};
 use crate::error::{HoldError, NicGone};
 use crate::event::{Event, EventSender};
@@ -55,6 +56,7 @@ use crate::nic::{GroupInfo, NicShared, Settings};
 use crate::protocol_counters::ProtocolCounters;
 use crate::range::RangeSet;
 use crate::source::SourceIndex;
+use crate::source_filter::SourceFilterEditor;
 use crate::table::Table;
 use dad::Dads;
 use primary::PrimaryLists;
@@ -74,8 +76,11 @@ pub(crate) struct Control {
     ranges: Arc<RangeSet>,
     groups: Groups,
     broadcasts: BroadcastSet,
+    /// The addresses of the table and the broadcasts.
+    own: SourceFilterEditor,
     promiscuous: bool,
     spoofing: bool,
+    forwarding: Forwarding,
     /// Whether there ever was a mode or a range: before, nobody makes temporary endpoints.
     had_modes: bool,
     enabled: bool,
@@ -127,13 +132,18 @@ impl Control {
         let ranges = Arc::<RangeSet>::default();
         let groups = settings.groups();
         let broadcasts = BroadcastSet::default();
+        let own = SourceFilterEditor::new();
+        let forwarding = settings.forwarding;
         let first = NicSnapshot {
             table: table.clone(),
             ranges: Arc::clone(&ranges),
             groups: groups.set().clone(),
             broadcasts: broadcasts.clone(),
+            own: own.filter().clone(),
+            error_sources: ErrorSources::default(),
             promiscuous: false,
             spoofing: false,
+            forwarding,
             enabled: false,
         };
         Self {
@@ -142,8 +152,10 @@ impl Control {
             ranges,
             groups,
             broadcasts,
+            own,
             promiscuous: false,
             spoofing: false,
+            forwarding,
             had_modes: false,
             enabled: false,
             gone: false,
@@ -205,8 +217,11 @@ impl Control {
                 ranges: Arc::clone(&self.ranges),
                 groups: self.groups.set().clone(),
                 broadcasts: self.broadcasts.clone(),
+                own: self.own.filter().clone(),
+                error_sources: self.error_sources(endpoints),
                 promiscuous: self.promiscuous,
                 spoofing: self.spoofing,
+                forwarding: self.forwarding,
                 enabled: self.enabled,
             };
             self.publisher.publish(next, self.unlinked.drain(..));
@@ -234,6 +249,13 @@ impl Control {
         self.added.shrink_to(1024);
     }
 
+    /// Takes an address out of the table.
+    fn remove_from_table(&mut self, endpoints: &Endpoints, key: Key) {
+        if self.table.remove(endpoints, key).is_some() {
+            self.own.remove(key);
+        }
+    }
+
     /// Takes an endpoint that died out of where it can be found, and has it closed once nobody
     /// looks at it any more.
     fn unlink(&mut self, endpoints: &Endpoints, index: u32) {
@@ -252,7 +274,7 @@ impl Control {
             }
             let key = endpoints.at(life.index).key();
             if self.table.find(endpoints, key) == Some(life.index) {
-                self.table.remove(endpoints, key);
+                self.remove_from_table(endpoints, key);
             }
             endpoints.unhold(key, life.index);
             self.unlink(endpoints, life.index);

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Control;
 use crate::address::{Family, PrimaryEndpointBehavior};
+use crate::datapath::ErrorSources;
 use crate::endpoint::Endpoints;
 use crate::source::SourceIndex;
 
@@ -32,6 +33,37 @@ impl Control {
                 }
                 self.sources.as_ref()?.best(destination.to_bits())
             }
+        }
+    }
+
+    /// The addresses that errors about packets for others are sent from: the first in primary order
+    /// that is in use, an IPv6 one that is not link-local before one that is.
+    ///
+    /// Only so many are looked at, that a change costs the same however many addresses there are.
+    pub(super) fn error_sources(&self, endpoints: &Endpoints) -> ErrorSources {
+        const LOOKED_AT: usize = 16;
+        let in_use = |family| {
+            self.primary
+                .iter(endpoints, family)
+                .take(LOOKED_AT)
+                .map(|index| endpoints.at(index))
+                .filter(|endpoint| endpoint.refs.load().is_assigned())
+                .map(|endpoint| endpoint.address())
+        };
+        let v4 = in_use(Family::V4).find_map(|address| match address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        });
+        let v6 = || {
+            in_use(Family::V6).filter_map(|address| match address {
+                IpAddr::V6(address) => Some(address),
+                IpAddr::V4(_) => None,
+            })
+        };
+        let wide = v6().find(|address| !address.is_unicast_link_local());
+        ErrorSources {
+            v4,
+            v6: wide.or_else(|| v6().next()),
         }
     }
 

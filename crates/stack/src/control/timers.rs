@@ -84,6 +84,8 @@ impl Transaction<'_> {
         if self.endpoints.at(index).refs.settle() {
             self.control.counts.add(ProtocolCounter::AddressesAssigned);
             self.put_into_use(index);
+            // Errors may be sent from it.
+            self.control.changed = true;
             self.control.events.send(Event::AddressAssigned {
                 nic: self.control.settings.id,
                 address: key.address(),

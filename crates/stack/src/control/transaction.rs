@@ -9,6 +9,7 @@ use corelane_wire::ndp::solicited_node;
 use super::Control;
 use crate::address::{AddressConfig, Family, Key, Prefix, check_local, is_mapped};
 use crate::clock::Time;
+use crate::config::Forwarding;
 use crate::endpoint::Endpoints;
 use crate::error::{
     AddAddressError, BadAddress, JoinGroupError, LeaveGroupError, RemoveAddressError,
@@ -66,7 +67,12 @@ impl<'c> Transaction<'c> {
         } = self;
         control.primary.link(endpoints, index);
         match address {
-            IpAddr::V4(_) => control.changed |= control.broadcasts.insert(config.prefix),
+            IpAddr::V4(_) => {
+                if control.broadcasts.insert(config.prefix) {
+                    control.own.insert(Key::from(last_address(config.prefix)));
+                    control.changed = true;
+                }
+            }
             IpAddr::V6(address) => {
                 if kind == AddressKind::Permanent {
                     self.put_into_use(index);
@@ -99,6 +105,7 @@ impl<'c> Transaction<'c> {
             control.table.reserve(*endpoints, key).map_err(full)?;
             let index = control.new_endpoint(endpoints, key, kind, config)?;
             control.table.insert(*endpoints, key, index).map_err(full)?;
+            control.own.insert(key);
             control.added.push(key);
             control.changed = true;
             return Ok(index);
@@ -159,7 +166,7 @@ impl<'c> Transaction<'c> {
             Expire::NotPermanent => return false,
             Expire::Held => {}
             Expire::Last => {
-                control.table.remove(*endpoints, key);
+                control.remove_from_table(endpoints, key);
                 control.unlink(endpoints, index);
             }
         }
@@ -167,7 +174,10 @@ impl<'c> Transaction<'c> {
         match endpoint.address() {
             IpAddr::V4(_) => {
                 if let Ok(prefix) = Prefix::new(endpoint.address(), endpoint.prefix_len()) {
-                    control.changed |= control.broadcasts.remove(prefix);
+                    if control.broadcasts.remove(prefix) {
+                        control.own.remove(Key::from(last_address(prefix)));
+                        control.changed = true;
+                    }
                 }
             }
             IpAddr::V6(address) => {
@@ -213,6 +223,12 @@ impl<'c> Transaction<'c> {
         self.control.changed |= self.control.spoofing != on;
         self.control.spoofing = on;
         self.control.had_modes |= on;
+    }
+
+    /// Sends on what arrives for other hosts, or no longer.
+    pub fn set_forwarding(&mut self, forwarding: Forwarding) {
+        self.control.changed |= self.control.forwarding != forwarding;
+        self.control.forwarding = forwarding;
     }
 
     /// Joins a group; see [`Nic::join_group`](crate::Nic::join_group).
@@ -322,6 +338,11 @@ impl<'c> Transaction<'c> {
         let kind = self.kind(Key::v6(address.to_bits()))?;
         Some(kind == AddressKind::PermanentTentative)
     }
+}
+
+/// The broadcast of the subnet of `prefix`, or the address itself if the subnet has none.
+fn last_address(prefix: Prefix) -> IpAddr {
+    prefix.broadcast().map_or(prefix.address(), IpAddr::V4)
 }
 
 impl Drop for Transaction<'_> {

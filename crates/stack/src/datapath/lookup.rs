@@ -8,9 +8,11 @@ use corelane_sync::counters::CounterWriter;
 use corelane_sync::prefetch::prefetch_read;
 use corelane_sync::refs::AddressKind;
 use corelane_sync::snapshot::Reader;
+use corelane_wire::MacAddr;
 
-use super::{NicSnapshot, PacketBurst};
+use super::{ErrorSources, NicSnapshot, PacketBurst};
 use crate::address::{Family, Key};
+use crate::config::Forwarding;
 use crate::control;
 use crate::counters::NicCounter;
 use crate::endpoint::{EndpointRef, Endpoints};
@@ -131,6 +133,51 @@ impl NicView<'_> {
     #[inline]
     pub fn accepts_v6(&self) -> bool {
         self.nic.settings.protocols.has(Family::V6)
+    }
+
+    /// What of other hosts' packets it sends on.
+    #[inline]
+    pub fn forwarding(&self) -> Forwarding {
+        self.snapshot.forwarding
+    }
+
+    /// The addresses that errors about other hosts' packets are sent from.
+    pub fn error_sources(&self) -> ErrorSources {
+        self.snapshot.error_sources
+    }
+
+    /// The link address it sends from.
+    #[inline]
+    pub fn mac(&self) -> MacAddr {
+        self.nic.settings.mac
+    }
+
+    /// The largest network packet it sends, in bytes.
+    #[inline]
+    pub fn mtu(&self) -> usize {
+        self.nic.settings.mtu
+    }
+
+    /// Whether its link is a loopback.
+    #[inline]
+    pub fn is_loopback(&self) -> bool {
+        self.nic.settings.is_loopback
+    }
+
+    /// Whether nobody on the link may send from `source`, as far as one look tells: the answer no is
+    /// certain, yes is to be asked of [`is_own_source`](Self::is_own_source).
+    #[inline]
+    pub fn may_be_own_source(&self, source: Key) -> bool {
+        self.snapshot.own.may_contain(source)
+    }
+
+    /// Whether `source` is an address of the NIC that is in use, or a broadcast of its subnets.
+    #[cold]
+    pub fn is_own_source(&self, source: Key) -> bool {
+        let endpoints = &self.nic.endpoints;
+        let found = self.snapshot.find(endpoints, source);
+        found.is_some_and(|index| endpoints.at(index).refs.load().is_assigned())
+            || self.snapshot.is_directed_broadcast(source)
     }
 
     /// What the endpoint of a destination is, for a trace. None if there is none.

@@ -12,4 +12,5 @@ mod snapshot;
 pub use handler::Handler;
 pub use lookup::{Found, NicDatapath, NicView};
 pub use packet::{Delivery, Inbound, Packet, PacketBurst, PacketFlags};
+pub use snapshot::ErrorSources;
 pub(crate) use snapshot::NicSnapshot;

@@ -1,5 +1,6 @@
 //! Packets on their way to a handler.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use arrayvec::CapacityError;
@@ -42,8 +43,10 @@ impl PacketFlags {
     pub const TRUNCATED: Self = Self(4);
     /// ICMP of the packet's family, not looked into.
     pub const ICMP: Self = Self(8);
-    /// IGMP, or behind IPv6 hop-by-hop options: may be for the control plane, not looked into.
+    /// IGMP: may be for the control plane, not looked into.
     pub const CONTROL: Self = Self(16);
+    /// IPv6 extension headers or IPv4 options, not looked into.
+    pub const EXTENDED: Self = Self(32);
 
     /// These flags and `other`, if `it_is`. No branch.
     #[inline]
@@ -74,8 +77,8 @@ impl Inbound {
         end: 0,
     };
 
-    /// The source address.
-    fn source(&self, data: &[u8]) -> Option<IpAddr> {
+    /// The source address, in a frame with this data; None if the data is not there.
+    pub fn source(&self, data: &[u8]) -> Option<IpAddr> {
         let header = data.get(usize::from(self.network)..)?;
         Some(if self.flags.has(PacketFlags::V4) {
             (*header.get(12..)?.first_chunk::<4>()?).into()
@@ -93,6 +96,8 @@ pub struct PacketBurst {
     destinations: [Key; BURST],
     packets: [Inbound; BURST],
     found: [Found; BURST],
+    /// Those that the handler refused, a bit each.
+    refused: Cell<u64>,
 }
 
 impl Default for PacketBurst {
@@ -102,6 +107,7 @@ impl Default for PacketBurst {
             destinations: [Key::v4(0); BURST],
             packets: [Inbound::NONE; BURST],
             found: [Found::NOTHING; BURST],
+            refused: Cell::new(0),
         }
     }
 }
@@ -122,6 +128,25 @@ impl PacketBurst {
     #[inline]
     pub fn clear(&mut self) {
         self.len = 0;
+        self.refused.set(0);
+    }
+
+    /// The packets.
+    #[inline]
+    pub fn inbound(&self) -> &[Inbound] {
+        &self.packets[..self.len.min(BURST)]
+    }
+
+    /// The destination of each packet.
+    #[inline]
+    pub fn destinations(&self) -> &[Key] {
+        &self.destinations[..self.len.min(BURST)]
+    }
+
+    /// What each destination was found to be.
+    #[inline]
+    pub fn found(&self) -> &[Found] {
+        &self.found[..self.len.min(BURST)]
     }
 
     /// Adds a packet. A burst of frames has as many packets at most, so there is room; beyond it
@@ -143,21 +168,77 @@ impl PacketBurst {
         (&self.destinations[..len], &mut self.found[..len])
     }
 
-    /// Keeps the packets for which `keep` says so, in order.
+    /// Keeps the packets for which `keep` says so, in order. `keep` may change what is known of
+    /// them.
     #[inline]
-    pub fn retain(&mut self, mut keep: impl FnMut(&Inbound, Found) -> bool) {
+    pub fn retain(&mut self, mut keep: impl FnMut(&mut Inbound, Found) -> bool) {
         let mut kept = 0;
         for at in 0..self.len.min(BURST) {
-            if keep(&self.packets[at], self.found[at]) {
-                if kept != at {
-                    self.destinations[kept] = self.destinations[at];
-                    self.packets[kept] = self.packets[at];
-                    self.found[kept] = self.found[at];
-                }
+            if keep(&mut self.packets[at], self.found[at]) {
+                self.move_to(at, kept);
                 kept += 1;
             }
         }
         self.len = kept;
+    }
+
+    /// Moves the packets for which `pick` says so to the end of `other`, in order.
+    #[inline]
+    pub fn split_off(
+        &mut self,
+        other: &mut Self,
+        mut pick: impl FnMut(usize, &Inbound, Found) -> bool,
+    ) {
+        let mut kept = 0;
+        for at in 0..self.len.min(BURST) {
+            if pick(at, &self.packets[at], self.found[at]) {
+                let end = other.len;
+                other.push(self.destinations[at], self.packets[at]);
+                if let Some(found) = other.found.get_mut(end) {
+                    *found = self.found[at];
+                }
+            } else {
+                self.move_to(at, kept);
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+
+    #[inline]
+    fn move_to(&mut self, from: usize, to: usize) {
+        if from != to {
+            self.destinations[to] = self.destinations[from];
+            self.packets[to] = self.packets[from];
+            self.found[to] = self.found[from];
+        }
+    }
+
+    /// Keeps the packets that the handler refused; returns how many there are.
+    pub fn retain_refused(&mut self) -> usize {
+        let refused = self.refused.take();
+        let mut at = 0;
+        self.retain(|_, _| {
+            at += 1;
+            refused >> (at - 1) & 1 == 1
+        });
+        self.len
+    }
+
+    /// How many packets the handler refused.
+    #[inline]
+    pub fn refused(&self) -> usize {
+        self.refused.get().count_ones() as usize
+    }
+
+    /// Whether the handler refused the packet at a place.
+    pub fn is_refused(&self, at: usize) -> bool {
+        self.refused.get() >> (at % BURST) & 1 == 1
+    }
+
+    /// Counts all packets as refused, where there is no handler.
+    pub fn refuse_all(&mut self) {
+        self.refused.set(u64::MAX);
     }
 }
 
@@ -232,6 +313,7 @@ impl<'b> Delivery<'b> {
             .get_mut(usize::from(packets.packets[at].frame))?;
         Some(Packet {
             view: self.view,
+            arrived_on: NicId(frame.nic()),
             frame,
             packets,
             at,
@@ -249,7 +331,9 @@ fn send(outbox: &mut Burst, frame: Frame) -> Result<(), Frame> {
 
 /// A packet for this host, whose headers have been checked.
 pub struct Packet<'b> {
+    /// Of the NIC whose address it is for.
     view: NicView<'b>,
+    arrived_on: NicId,
     frame: &'b mut Frame,
     /// What is known of it stands in its burst, at this place: under [`BURST`].
     packets: &'b PacketBurst,
@@ -270,6 +354,12 @@ impl Packet<'_> {
 
     /// The NIC it arrived on.
     pub fn nic(&self) -> NicId {
+        self.arrived_on
+    }
+
+    /// The NIC whose address it is for. It is the one it arrived on, unless that one forwards and the
+    /// destination is another's.
+    pub fn local_nic(&self) -> NicId {
         self.view.id()
     }
 
@@ -357,6 +447,16 @@ impl Packet<'_> {
     /// Takes the frame, to keep it or send it: what stays behind is a packet without content.
     pub fn take(&mut self) -> Frame {
         std::mem::take(self.frame)
+    }
+
+    /// Leaves the packet to the stack: nobody here takes it. Its sender is told so, as for a port that
+    /// nobody has, unless its frame was [taken](Self::take). A handler that refuses is what netstack
+    /// calls a default handler that returns false (BEHAVIOURS K10).
+    pub fn refuse(&mut self) {
+        if !self.frame.is_vacant() {
+            let refused = &self.packets.refused;
+            refused.set(refused.get() | 1 << (self.at % BURST));
+        }
     }
 
     /// Sends a frame, as [`Delivery::send`]: this packet's, changed, after [`take`](Self::take), or

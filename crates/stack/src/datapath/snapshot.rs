@@ -1,14 +1,17 @@
 //! One version of a NIC.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use corelane_sync::refs::AddressKind;
 
 use crate::address::Key;
 use crate::broadcast::BroadcastSet;
+use crate::config::Forwarding;
 use crate::endpoint::Endpoints;
 use crate::group::GroupSet;
 use crate::range::RangeSet;
+use crate::source_filter::SourceFilter;
 use crate::table::Table;
 
 /// Everything of a NIC that the datapath reads, as it was when the control plane published it.
@@ -17,10 +20,24 @@ pub(crate) struct NicSnapshot {
     pub(crate) ranges: Arc<RangeSet>,
     pub(crate) groups: GroupSet,
     pub(crate) broadcasts: BroadcastSet,
+    /// Which sources may be the NIC's own addresses or broadcasts.
+    pub(crate) own: SourceFilter,
+    pub(crate) error_sources: ErrorSources,
     pub(crate) promiscuous: bool,
     pub(crate) spoofing: bool,
+    /// What arrives for other hosts is sent on.
+    pub(crate) forwarding: Forwarding,
     /// Frames are taken.
     pub(crate) enabled: bool,
+}
+
+/// The addresses that errors about packets for other hosts are sent from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErrorSources {
+    /// The IPv4 address, if there is one.
+    pub v4: Option<Ipv4Addr>,
+    /// The IPv6 address, if there is one.
+    pub v6: Option<Ipv6Addr>,
 }
 
 impl NicSnapshot {

@@ -21,7 +21,7 @@ use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr};
 
 use crate::address::{AddressConfig, Family, Key, Prefix, is_mapped};
 use crate::clock::Time;
-use crate::config::{NicParts, Protocols};
+use crate::config::{Forwarding, NicParts, Protocols};
 use crate::control::{self, AddressInfo, Control, Progress, Transaction, Verdict};
 use crate::counters::{NicCounter, NicTotals};
 use crate::datapath::NicDatapath;
@@ -101,6 +101,7 @@ impl Nic {
             ndp: (config.ndp.transmits > 0 && !link.is_loopback).then_some(config.ndp),
             link_local: config.link_local,
             multicast_loop: config.multicast_loop,
+            forwarding: config.forwarding,
             igmp: config.igmp.filter(|_| !link.is_loopback),
             mld: config.mld.filter(|_| !link.is_loopback),
             seed,
@@ -378,6 +379,19 @@ impl Nic {
     /// [`NicGone`].
     pub fn set_spoofing(&self, on: bool) -> Result<(), NicGone> {
         self.transaction(|tx| tx.set_spoofing(on))
+    }
+
+    /// Sends on what arrives for other hosts, by the routes of the stack, or no longer.
+    ///
+    /// # Errors
+    /// [`NicGone`].
+    pub fn set_forwarding(&self, forwarding: Forwarding) -> Result<(), NicGone> {
+        self.transaction(|tx| tx.set_forwarding(forwarding))
+    }
+
+    /// What it sends on of what arrives for other hosts.
+    pub fn forwarding(&self) -> Forwarding {
+        self.shared.snapshots.load().forwarding
     }
 
     /// Joins a group: packets for it are taken from now on, and multicast routers are told, if the

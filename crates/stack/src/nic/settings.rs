@@ -3,7 +3,7 @@
 use corelane_wire::MacAddr;
 
 use crate::address::Family;
-use crate::config::{NdpConfig, Protocols};
+use crate::config::{Forwarding, NdpConfig, Protocols};
 use crate::group::{Groups, GroupsConfig, IgmpVersion, MldVersion, records_per_message};
 use crate::interface_id::LinkLocal;
 use crate::nic::NicId;
@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) ndp: Option<NdpConfig>,
     pub(crate) link_local: LinkLocal,
     pub(crate) multicast_loop: bool,
+    /// What it forwards to begin with.
+    pub(crate) forwarding: Forwarding,
     pub(super) igmp: Option<IgmpVersion>,
     pub(super) mld: Option<MldVersion>,
     pub(super) seed: u64,
@@ -39,4 +41,3 @@ impl Settings {
         })
     }
 }
-

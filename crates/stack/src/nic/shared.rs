@@ -170,4 +170,3 @@ pub(super) struct NicCounters {
     pub(super) workers: Vec<CounterReader<NicCounter>>,
     pub(super) senders: Vec<CounterReader<NicCounter>>,
 }
-
