@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use corelane_frame::{BURST, Pool, PoolConfig, PoolError};
-use corelane_stack::{Clock, EnableError, Handler, NicConfig, NicId, Packet, events};
+use corelane_stack::{
+    Clock, EnableError, Handler, NicConfig, NicId, Stack, StackConfig, StackError, StackParts, events,
+};
 use corelane_sync::doorbell::doorbell;
 use corelane_sync::ring::{RingError, ring};
 use thiserror::Error;
@@ -17,7 +19,7 @@ use crate::engine::{Engine, Warning};
 use crate::idle::Idle;
 use crate::lifecycle::{Entry, Lifecycle, Roster, Shared, Tracers};
 use crate::link::{Link, LinkError};
-use crate::node::Stages;
+use crate::node::{Stages, StagesParts};
 use crate::punt::{PUNT_RING, Punt};
 use crate::report::{Monitor, WorkerMonitor};
 use crate::rss::{IndirectionError, IndirectionTable, RssKey};
@@ -52,6 +54,9 @@ pub enum BuildError {
     /// A ring cannot be had.
     #[error("the rings: {0}")]
     Ring(#[from] RingError),
+    /// What the NICs share cannot be had.
+    #[error(transparent)]
+    Stack(#[from] StackError),
     /// The workers do not fit the RSS indirection table.
     #[error(transparent)]
     Indirection(#[from] IndirectionError),
@@ -73,7 +78,7 @@ pub enum BuildError {
     },
 }
 
-type Handlers = Box<dyn FnMut(WorkerId) -> Box<dyn Handler>>;
+type Handlers = Option<Box<dyn FnMut(WorkerId) -> Box<dyn Handler>>>;
 
 /// Builds an [`Engine`].
 pub struct Builder {
@@ -90,6 +95,7 @@ pub struct Builder {
     nics: Vec<(NicConfig, Box<dyn Link>)>,
     handlers: Handlers,
     tracers: Option<Tracers>,
+    stack: StackConfig,
 }
 
 impl Default for Builder {
@@ -106,8 +112,9 @@ impl Default for Builder {
             rss_key: RssKey::MICROSOFT,
             clock: Clock::system(),
             nics: Vec::new(),
-            handlers: Box::new(|_| Box::new(Sink)),
+            handlers: None,
             tracers: None,
+            stack: StackConfig::default(),
         }
     }
 }
@@ -193,13 +200,19 @@ impl Builder {
         id
     }
 
-    /// Makes the handler of each worker; called once per worker. Without it, packets are counted
-    /// as delivered and forgotten.
+    /// What all NICs share: the bounds of reassembly, the rate of ICMP errors.
+    pub fn stack(&mut self, config: StackConfig) -> &mut Self {
+        self.stack = config;
+        self
+    }
+
+    /// Makes the handler of each worker, which is given the packets that no socket has; called once per
+    /// worker. Without it, nobody takes those: their senders are told so.
     pub fn handler<H: Handler + 'static>(
         &mut self,
         mut make: impl FnMut(WorkerId) -> H + 'static,
     ) -> &mut Self {
-        self.handlers = Box::new(move |worker| Box::new(make(worker)));
+        self.handlers = Some(Box::new(move |worker| Box::new(make(worker))));
         self
     }
 
@@ -227,11 +240,18 @@ impl Builder {
             ..PoolConfig::default()
         }))?;
         let (event_sender, events) = events(self.event_capacity);
+        let stack = Stack::new(StackParts {
+            config: self.stack,
+            workers: self.workers,
+            clock: self.clock,
+            events: event_sender.clone(),
+            pool: pool.clone(),
+        })?;
         let (control_bell, control_sleeper) = doorbell();
         let (bells, sleepers): (Vec<_>, Vec<_>) = (0..self.workers).map(|_| doorbell()).unzip();
         let wiring = Wiring {
             pool: pool.clone(),
-            clock: self.clock,
+            stack: stack.clone(),
             events: event_sender.clone(),
             bells: bells.clone(),
             ring_capacity: self.ring_capacity,
@@ -310,19 +330,19 @@ impl Builder {
             let id = WorkerId(number);
             let (lane, command_end, returned) =
                 commands(ports.len(), bell.clone(), control_bell.clone())?;
-            let (punt, punted) = ring(PUNT_RING)?;
+            let (messages, punted) = ring(PUNT_RING)?;
+            let (neighbors, unresolved) = ring(PUNT_RING)?;
             let (worker, counters) = Worker::new(WorkerParts {
                 id,
                 core: *core,
                 ports,
                 commands: command_end,
                 cache: pool.cache(),
-                stages: Stages {
-                    packets: Box::default(),
-                    handler: handlers(id),
-                    punt: Punt::new(punt, control_bell.clone()),
-                    panics: Vec::new(),
-                },
+                stages: Stages::new(StagesParts {
+                    handler: handlers.as_mut().map(|make| make(id)),
+                    punt: Punt::new(messages, neighbors, control_bell.clone()),
+                    stack: stack.datapath(number)?,
+                }),
                 tracer: make_tracer(Actor::Worker(id)),
                 sleeper,
                 idle: self.idle,
@@ -330,7 +350,11 @@ impl Builder {
                 events: event_sender.clone(),
             });
             lanes.push(lane);
-            from_workers.push(FromWorker { punted, returned });
+            from_workers.push(FromWorker {
+                punted,
+                unresolved,
+                returned,
+            });
             workers.push(worker);
             worker_monitors.push(WorkerMonitor {
                 id,
@@ -378,13 +402,4 @@ fn warnings(placement: &Placement, pool: &Pool, caches: usize) -> Vec<Warning> {
     let (slots, enough) = (pool.config().slots, PoolConfig::slots_for(BURST, caches));
     let small = (slots < enough).then_some(Warning::SmallPool { slots, enough });
     crowded.into_iter().chain(small).collect()
-}
-
-/// The handler without which nothing was asked for: takes packets and forgets them.
-struct Sink;
-
-impl Handler for Sink {
-    fn packet(&mut self, _packet: &mut Packet<'_>) {}
-
-    fn burst(&mut self, _delivery: &mut corelane_stack::Delivery<'_>) {}
 }

@@ -13,7 +13,7 @@ use corelane_sync::ring::Consumer;
 use crate::command::Returned;
 use crate::lifecycle::{Removal, Shared};
 use crate::node::{Observer, Quiet, Traced};
-use crate::punt::PUNT_RING;
+use crate::punt::{NeighborPunt, PUNT_RING};
 use crate::trace::{self, Actor, Outcome, Tracer};
 
 /// Between two rounds while something waits for a worker to move on.
@@ -44,12 +44,13 @@ pub struct Control {
 /// What comes from one worker.
 pub(crate) struct FromWorker {
     pub(crate) punted: Consumer<Frame>,
+    pub(crate) unresolved: Consumer<NeighborPunt>,
     pub(crate) returned: Consumer<Returned>,
 }
 
 impl FromWorker {
     fn has_work(&mut self) -> bool {
-        !self.punted.is_empty() || !self.returned.is_empty()
+        !self.punted.is_empty() || !self.unresolved.is_empty() || !self.returned.is_empty()
     }
 }
 
@@ -106,8 +107,9 @@ impl Control {
         // After ports came back: all that they have punted is in the rings by now, and dealt with
         // before their NIC's number can be another one's.
         self.take_punted();
-        self.deadline = None;
-        let mut waiting = 0;
+        self.take_unresolved();
+        self.deadline = self.shared.wiring.stack.poll();
+        let mut waiting = self.shared.wiring.stack.reclaim();
         for nic in &self.nics {
             let deadlines = [self.deadline, nic.poll()];
             self.deadline = deadlines.into_iter().flatten().min();
@@ -122,7 +124,7 @@ impl Control {
         } else {
             LATER
         };
-        let now = self.shared.wiring.clock.now();
+        let now = self.shared.wiring.stack.now();
         self.deadline
             .map_or(pause, |deadline| pause.min(deadline.saturating_since(now)))
     }
@@ -153,6 +155,24 @@ impl Control {
                             control_input(&self.nics, id, &frame, &mut traced);
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /// What waits for a neighbor, and who was sent to.
+    fn take_unresolved(&mut self) {
+        let stack = &self.shared.wiring.stack;
+        for from in &mut self.workers {
+            for _ in 0..PUNT_RING {
+                match from.unresolved.pop() {
+                    None => break,
+                    Some(NeighborPunt::Used(neighbor)) => stack.neighbor_used(neighbor),
+                    Some(NeighborPunt::Unresolved {
+                        frame,
+                        nic,
+                        next_hop,
+                    }) => stack.resolve_for(frame, nic, next_hop),
                 }
             }
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use corelane_frame::{Burst, Frame, PoolCache};
-use corelane_stack::{DropReason, NicCounter, NicDatapath, NicId, QueuedFrames};
+use corelane_stack::{DropReason, NicCounter, NicDatapath, NicId, QueuedFrames, StackDatapath};
 use corelane_sync::ring::Consumer;
 
 use crate::link::{LinkError, Queues, RxQueue, RxStatus};
-use crate::node::{LinkOutput, Outlet};
+use crate::node::{LinkOutput, Observer, Outlet};
 
 /// Where a worker's frames come from.
 pub(crate) enum Source {
@@ -41,6 +41,32 @@ impl Queued {
 
 /// Ports, in a list that can grow and change hands without moving them.
 pub(crate) type Ports = Vec<Box<Port>>;
+
+/// A worker's ports beside one of them.
+pub(crate) struct Others<'p> {
+    before: &'p mut [Box<Port>],
+    after: &'p mut [Box<Port>],
+}
+
+impl<'p> Others<'p> {
+    /// The port at `at`, and the others; None if there is none there.
+    pub(crate) fn around(ports: &'p mut [Box<Port>], at: usize) -> Option<(&'p mut Port, Self)> {
+        let (before, rest) = ports.split_at_mut_checked(at)?;
+        let (port, after) = rest.split_first_mut()?;
+        Some((port, Self { before, after }))
+    }
+
+    /// The port of a NIC, with its number, if it is one of the others.
+    pub(crate) fn of(&mut self, nic: NicId) -> Option<(usize, &mut Port)> {
+        let behind = self.before.len() + 1;
+        let before = self.before.iter_mut().enumerate();
+        let after = self.after.iter_mut().enumerate();
+        before
+            .chain(after.map(|(at, port)| (behind + at, port)))
+            .find(|(_, port)| port.id() == nic)
+            .map(|(at, port)| (at, &mut **port))
+    }
+}
 
 /// One NIC as one worker serves it.
 pub(crate) struct Port {
@@ -134,6 +160,20 @@ impl Port {
             burst.iter_mut().for_each(|frame| frame.set_nic(nic.0));
             self.nic.counters.add(NicCounter::Looped, frames as u64);
         }
+    }
+
+    /// Sends what is in line, and shows it to the packet endpoints that asked for that.
+    pub(crate) fn flush<O: Observer>(
+        &mut self,
+        cache: &mut PoolCache,
+        stack: &mut StackDatapath,
+        observer: &mut O,
+    ) -> Result<(), LinkError> {
+        let (view, counters) = self.nic.load();
+        if view.shows_sent() {
+            view.show_sent(self.output.outbox(), &mut stack.taps(cache));
+        }
+        self.output.flush(cache, counters, observer)
     }
 
     /// Whether nothing will come from the link any more.

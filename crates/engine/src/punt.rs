@@ -1,35 +1,70 @@
-//! The way of a control packet from a worker to the control plane.
+//! The way from a worker to the control plane.
+//!
+//! Two rings, so that neither crowds out the other: one for messages of the control protocols, one
+//! for what waits for a neighbor. Whoever floods the one leaves the other alone.
 
 use corelane_frame::Frame;
+use corelane_stack::{Key, NeighborId, NicId};
 use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::Producer;
 
-/// Frames on their way from one worker.
+/// Items of each kind on their way from one worker.
 pub(crate) const PUNT_RING: usize = 256;
+
+/// What has to do with a neighbor.
+pub(crate) enum NeighborPunt {
+    /// A packet whose next hop on a NIC has no link address yet: all is done with it but that.
+    Unresolved {
+        /// The packet, in the frame it came in.
+        frame: Frame,
+        /// Where it is to leave.
+        nic: NicId,
+        /// Whose link address is wanted.
+        next_hop: Key,
+    },
+    /// A neighbor that nobody has heard of for a while was sent to.
+    Used(NeighborId),
+}
 
 /// A worker's end.
 pub(crate) struct Punt {
-    ring: Producer<Frame>,
+    messages: Producer<Frame>,
+    neighbors: Producer<NeighborPunt>,
     bell: Doorbell,
-    /// Whether frames went in since the bell was last rung.
+    /// Whether something went in since the bell was last rung.
     pushed: bool,
 }
 
 impl Punt {
-    pub(crate) fn new(ring: Producer<Frame>, bell: Doorbell) -> Self {
+    pub(crate) fn new(
+        messages: Producer<Frame>,
+        neighbors: Producer<NeighborPunt>,
+        bell: Doorbell,
+    ) -> Self {
         Self {
-            ring,
+            messages,
+            neighbors,
             bell,
             pushed: false,
         }
     }
 
-    /// Hands a frame over; gives it back if the ring is full or nobody is at its other end.
+    /// Hands over a message; gives it back if the ring is full or nobody is at its other end.
     pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Frame> {
-        if self.ring.is_closed() {
+        if self.messages.is_closed() {
             return Err(frame);
         }
-        self.ring.push(frame).map_err(|full| full.0)?;
+        self.messages.push(frame).map_err(|full| full.0)?;
+        self.pushed = true;
+        Ok(())
+    }
+
+    /// Hands over what has to do with a neighbor, likewise.
+    pub(crate) fn push_neighbor(&mut self, punt: NeighborPunt) -> Result<(), NeighborPunt> {
+        if self.neighbors.is_closed() {
+            return Err(punt);
+        }
+        self.neighbors.push(punt).map_err(|full| full.0)?;
         self.pushed = true;
         Ok(())
     }
@@ -61,19 +96,30 @@ mod tests {
         let mut cache = pool.cache();
         let mut frame = || cache.alloc().unwrap();
         let (producer, mut consumer) = ring(2).unwrap();
+        let (neighbors, mut unresolved) = ring(2).unwrap();
         let (bell, mut sleeper) = doorbell();
-        let mut punt = Punt::new(producer, bell);
+        let mut punt = Punt::new(producer, neighbors, bell);
         assert!(punt.push(frame()).is_ok() && punt.push(frame()).is_ok());
         assert!(punt.push(frame()).is_err(), "full");
-        assert!(consumer.pop().is_some());
+        let packet = |frame| NeighborPunt::Unresolved {
+            frame,
+            nic: NicId(0),
+            next_hop: Key::v4(7),
+        };
+        assert!(
+            punt.push_neighbor(packet(frame())).is_ok(),
+            "the other ring has room"
+        );
+        assert!(consumer.pop().is_some() && unresolved.pop().is_some());
         assert!(punt.push(frame()).is_ok());
         let rung = sleeper.sleep(None, || {
             punt.flush();
             false
         });
         assert_eq!(rung, corelane_sync::doorbell::Woken::Rung);
-        drop(consumer);
+        drop((consumer, unresolved));
         assert!(punt.push(frame()).is_err(), "nobody takes it");
+        assert!(punt.push_neighbor(packet(frame())).is_err(), "nor that");
         drop(punt);
         assert_eq!(pool.out(), 0);
     }

@@ -124,6 +124,16 @@ stages! {
         Ip4 => "ip4",
         /// To `ip6_input`.
         Ip6 => "ip6",
+        /// To `arp_input`.
+        Other => "other",
+        ;
+        /// Dropped here.
+        Dropped(DropReason)
+    }
+    /// Telling ARP from what nobody here speaks.
+    ArpInput => "arp_input", ArpInput {
+        /// On its way to the control plane.
+        Punted => "punted",
         ;
         /// Dropped here.
         Dropped(DropReason)
@@ -161,27 +171,96 @@ stages! {
         /// Not the NIC's.
         Nothing => "nothing",
     }
-    /// Deciding who takes a packet for this host.
-    LocalDeliver => "local_deliver", LocalDeliver {
-        /// The handler.
-        Handler => "handler",
-        /// `icmp_echo`.
-        IcmpEcho => "icmp_echo",
-        /// `control_input`.
-        ControlInput => "control_input",
+    /// Finding a route for a packet for another host.
+    IpLookup => "ip_lookup", IpLookup {
+        /// There is one: to `ip_forward`.
+        Routed => "routed",
         ;
         /// Dropped here.
         Dropped(DropReason)
     }
-    /// Answering echo requests.
-    IcmpEcho => "icmp_echo", IcmpEcho {
-        /// The frame is the reply now.
+    /// Sending a packet for another host on.
+    IpForward => "ip_forward", IpForward {
+        /// To `link_output` of the next NIC.
+        Forwarded => "forwarded",
+        /// Cut into fragments, which are sent on.
+        Fragmented => "fragmented",
+        /// To the control plane, until the link address of the next hop is known.
+        Waits => "waits",
+        /// For an address of the next NIC: to `local_deliver`.
+        Local => "local",
+        ;
+        /// Dropped here.
+        Dropped(DropReason)
+    }
+    /// Deciding who takes a packet for this host.
+    LocalDeliver => "local_deliver", LocalDeliver {
+        /// The sockets, or the handler.
+        Transport => "transport",
+        /// `icmp_input`.
+        IcmpInput => "icmp_input",
+        /// `control_input`.
+        ControlInput => "control_input",
+        /// `reassemble`.
+        Reassemble => "reassemble",
+        ;
+        /// Dropped here.
+        Dropped(DropReason)
+    }
+    /// Walking extension headers and options.
+    Extension => "extension", Extension {
+        /// Nothing against going on.
+        Walked => "walked",
+        ;
+        /// Dropped here.
+        Dropped(DropReason)
+    }
+    /// Putting fragments together.
+    Reassemble => "reassemble", Reassemble {
+        /// Kept for the rest of its datagram.
+        Held => "held",
+        /// It came before.
+        Duplicate => "duplicate",
+        /// The last one: the whole datagram goes on in its place.
+        Complete => "complete",
+        ;
+        /// Dropped here.
+        Dropped(DropReason)
+    }
+    /// Dealing with ICMP.
+    IcmpInput => "icmp_input", IcmpInput {
+        /// The frame is the reply to an echo request now.
         Replied => "replied",
-        /// Not an echo request, or not one to answer: to the handler.
+        /// To the control plane.
+        ControlInput => "control_input",
+        /// For whoever listens.
         PassedOn => "passed_on",
         ;
         /// Dropped here.
         Dropped(DropReason)
+    }
+    /// Finding the sockets of a packet.
+    TransportDemux => "transport_demux", TransportDemux {
+        /// In the queue of a socket.
+        Delivered => "delivered",
+        /// A copy, in the queue of one of several sockets, or of a raw one.
+        Copied => "copied",
+        /// No socket has it: to the handler.
+        NoSocket => "no_socket",
+        ;
+        /// Dropped here.
+        Dropped(DropReason)
+    }
+    /// What nobody takes.
+    UnknownDestination => "unknown_destination", UnknownDestination {
+        ;
+        /// Dropped here.
+        Dropped(DropReason)
+    }
+    /// An ICMP error that the stack makes.
+    IcmpError => "icmp_error", IcmpError {
+        /// To `link_output`.
+        Sent => "sent",
     }
     /// Validating what is for the control plane.
     ControlInput => "control_input", ControlInput {
@@ -197,6 +276,8 @@ stages! {
     Handler => "handler", Handler {
         /// It was given the packet.
         Delivered => "delivered",
+        /// It does not want it: to `unknown_destination`.
+        Refused => "refused",
         ;
         /// It panicked over the packet.
         Dropped(DropReason)

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use corelane_frame::{Frame, Pool};
-use corelane_stack::{Clock, EventSender, LinkInfo, Nic, NicConfig, NicId, NicParts, QueuedFrames};
+use corelane_stack::{
+    EventSender, LinkInfo, Nic, NicConfig, NicId, NicParts, QueuedFrames, Stack,
+};
 use corelane_sync::doorbell::{Doorbell, doorbell};
 use corelane_sync::ring::{Consumer, Producer, RingError, ring};
 
@@ -20,7 +22,7 @@ use crate::trace::Tracer;
 /// What all NICs of an engine are connected by.
 pub(crate) struct Wiring {
     pub(crate) pool: Pool,
-    pub(crate) clock: Clock,
+    pub(crate) stack: Stack,
     pub(crate) events: EventSender,
     /// The bell of each worker.
     pub(crate) bells: Vec<Doorbell>,
@@ -66,9 +68,7 @@ impl Wiring {
                 mtu: link.mtu(),
                 is_loopback: link.is_loopback(),
             },
-            events: self.events.clone(),
-            clock: self.clock.clone(),
-            pool: self.pool.clone(),
+            stack: self.stack.clone(),
         })
     }
 

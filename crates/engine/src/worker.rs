@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use corelane_frame::{Burst, PoolCache};
-use corelane_stack::{Event, EventSender};
+use corelane_stack::{Event, EventSender, NicId, Time};
 use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::Sleeper;
 
@@ -14,7 +14,7 @@ use crate::command::{Command, CommandEnd, Returned};
 use crate::cores;
 use crate::idle::{self, Idle, Idler, Next};
 use crate::link::LinkError;
-use crate::node::{self, Quiet, Stages, Traced};
+use crate::node::{self, Origin, Quiet, Stages, Traced};
 use crate::port::{Port, Ports};
 use crate::trace::{Actor, Tracer};
 
@@ -96,101 +96,139 @@ struct Context {
 /// Empty polls after which a worker keeps no free slots.
 const FLUSH_AFTER: u32 = 64;
 
-impl Port {
-    /// Takes a burst from the link through the stages, and what the NIC has queued itself. Returns
-    /// how many frames there were.
+impl Context {
+    /// Takes a burst from the link of the port at `at` through the stages, and what its NIC has queued
+    /// itself. Returns how many frames there were.
     #[inline]
-    fn poll(&mut self, context: &mut Context) -> usize {
-        let received = self.receive(&mut context.cache, &mut context.burst);
-        let mut frames = context.burst.len();
+    fn poll(&mut self, ports: &mut [Box<Port>], at: usize) -> usize {
+        let Some(port) = ports.get_mut(at) else {
+            return 0;
+        };
+        let received = port.receive(&mut self.cache, &mut self.burst);
+        let mut frames = self.burst.len();
         if frames > 0 {
-            self.deliver(context);
+            self.deliver(ports, at, Origin::Link);
         } else {
-            self.nic.refresh();
+            port.nic.refresh();
         }
+        let Some(port) = ports.get_mut(at) else {
+            return frames;
+        };
         if let Err(error) = received {
-            self.report(&error, &context.events);
+            port.report(&error, &self.events);
         }
-        if self.has_queued() {
-            frames += self.poll_queued(context);
+        if port.has_queued() {
+            frames += self.poll_queued(ports, at);
         }
-        self.settle();
+        if let Some(port) = ports.get(at) {
+            port.settle();
+        }
         frames
     }
 
     /// The frames that the NIC has queued itself.
     #[inline(never)]
-    fn poll_queued(&mut self, context: &mut Context) -> usize {
-        let mut frames = self.take_outbound();
+    fn poll_queued(&mut self, ports: &mut [Box<Port>], at: usize) -> usize {
+        let Some(port) = ports.get_mut(at) else {
+            return 0;
+        };
+        let mut frames = port.take_outbound();
         if frames > 0 {
-            self.send(context);
+            self.send(port);
         }
-        self.take_looped(&mut context.burst);
-        frames += context.burst.len();
-        if !context.burst.is_empty() {
-            self.deliver(context);
+        port.take_looped(&mut self.burst);
+        frames += self.burst.len();
+        if !self.burst.is_empty() {
+            self.deliver(ports, at, Origin::Looped);
         }
         frames
     }
 
-    /// Takes the burst in work through the stages.
+    /// Takes the burst in work, of the port at `at`, through the stages.
     #[inline]
-    fn deliver(&mut self, context: &mut Context) {
-        let Context {
+    fn deliver(&mut self, ports: &mut [Box<Port>], at: usize, origin: Origin) {
+        let Self {
             id,
             burst,
+            cache,
             stages,
             tracer,
             counters,
             ..
-        } = context;
+        } = self;
         let frames = burst.len();
-        let (nic, output) = (&mut self.nic, &mut self.output);
         let bytes = match tracer {
-            None => node::deliver_network_packets(burst, stages, nic, output, &mut Quiet),
+            None => {
+                node::deliver_network_packets(burst, stages, cache, ports, at, origin, &mut Quiet)
+            }
             Some(tracer) => {
                 let mut traced = Traced {
                     tracer: &mut **tracer,
                     actor: Actor::Worker(*id),
-                    nic: nic.id(),
+                    nic: ports.get(at).map_or(NicId(0), |port| port.id()),
                 };
-                node::deliver_network_packets(burst, stages, nic, output, &mut traced)
+                node::deliver_network_packets(burst, stages, cache, ports, at, origin, &mut traced)
             }
         };
         counters.add(WorkerCounter::Packets, frames as u64);
         counters.add(WorkerCounter::Bytes, bytes);
-        self.send(context);
-        context.cache.recycle_burst(&mut context.burst);
-        for message in context.stages.panics.drain(..) {
-            context.counters.add(WorkerCounter::HandlerPanics, 1);
-            context.events.send(Event::HandlerPanicked {
-                worker: context.id.0,
+        if let Some(port) = ports.get_mut(at) {
+            self.send(port);
+        }
+        self.send_touched(ports);
+        self.cache.recycle_burst(&mut self.burst);
+        for message in self.stages.panics.drain(..) {
+            self.counters.add(WorkerCounter::HandlerPanics, 1);
+            self.events.send(Event::HandlerPanicked {
+                worker: self.id.0,
                 message,
             });
         }
     }
 
-    /// Sends what is in line.
+    /// Ends datagrams whose fragments did not all come in time.
     #[inline]
-    fn send(&mut self, context: &mut Context) {
-        let (cache, counters) = (&mut context.cache, &mut self.nic.counters);
-        let sent = match &mut context.tracer {
-            None => self.output.flush(cache, counters, &mut Quiet),
-            Some(tracer) => {
-                let mut traced = Traced {
-                    tracer: &mut **tracer,
-                    actor: Actor::Worker(context.id),
-                    nic: self.nic.id(),
-                };
-                let counters = &mut self.nic.counters;
-                self.output.flush(cache, counters, &mut traced)
+    fn tick(&mut self, ports: &mut [Box<Port>]) -> usize {
+        if !self.stages.stack.has_overdue() {
+            return 0;
+        }
+        let ended = node::expire(&mut self.stages, ports, &mut self.cache);
+        self.send_touched(ports);
+        ended
+    }
+
+    fn send_touched(&mut self, ports: &mut [Box<Port>]) {
+        while let Some(other) = self.stages.touched.pop() {
+            if let Some(port) = ports.get_mut(other) {
+                self.send(port);
             }
-        };
-        if let Err(error) = sent {
-            self.report(&error, &context.events);
         }
     }
 
+    /// Sends what is in line on a port.
+    #[inline]
+    fn send(&mut self, port: &mut Port) {
+        if port.output.is_empty() {
+            return;
+        }
+        let sent = match &mut self.tracer {
+            None => port.flush(&mut self.cache, &mut self.stages.stack, &mut Quiet),
+            Some(tracer) => {
+                let mut traced = Traced {
+                    tracer: &mut **tracer,
+                    actor: Actor::Worker(self.id),
+                    nic: port.id(),
+                };
+                port.flush(&mut self.cache, &mut self.stages.stack, &mut traced)
+            }
+        };
+        if let Err(error) = sent {
+            port.report(&error, &self.events);
+        }
+    }
+}
+
+impl Port {
     #[cold]
     fn report(&self, error: &LinkError, events: &EventSender) {
         events.send(Event::LinkFailed {
@@ -252,10 +290,12 @@ impl Worker {
         let counters = &mut self.context.counters;
         self.times.begin_poll(counters);
         let allocations = Allocations::begin();
+        self.context.stages.stack.refresh();
         let mut frames = 0;
-        for port in &mut self.ports {
-            frames += port.poll(&mut self.context);
+        for at in 0..self.ports.len() {
+            frames += self.context.poll(&mut self.ports, at);
         }
+        frames += self.context.tick(&mut self.ports);
         let counters = &mut self.context.counters;
         counters.add(WorkerCounter::Polls, 1);
         if frames == 0 {
@@ -297,8 +337,9 @@ impl Worker {
                         let mut port = self.ports.remove(at);
                         // What the NIC had to say at the end.
                         while port.take_outbound() > 0 {
-                            port.send(&mut self.context);
+                            self.context.send(&mut port);
                         }
+                        self.context.stages.stack.forget_nic(nic);
                         port.nic.quiesce();
                         self.commands.give_up(Returned::Port(port));
                     }
@@ -318,11 +359,18 @@ impl Worker {
         has_work(&mut self.commands, &mut self.ports)
     }
 
+    /// When it has to be polled though nothing arrives, by the engine's clock: fragments wait for the
+    /// rest of their datagrams until then. None if there is no such time.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.context.stages.stack.next_deadline()
+    }
+
     /// Holds no snapshot and no free slots until the next poll. To be called before the polling
     /// thread sleeps or does something else for long: what the control plane retires meanwhile is
     /// then not kept for this worker.
     pub fn quiesce(&mut self) {
         self.ports.iter_mut().for_each(|port| port.nic.quiesce());
+        self.context.stages.stack.quiesce();
         self.context.cache.flush();
     }
 
@@ -346,7 +394,9 @@ impl Worker {
             // Without an input there is nothing to poll for, however busy it is to be otherwise.
             if self.idler.wait() == Next::Sleep || finished {
                 self.quiesce();
-                let rung = self.ports.iter().all(|port| port.rings());
+                // Who waits for fragments looks at the clock now and then.
+                let rung = self.ports.iter().all(|port| port.rings())
+                    && self.context.stages.stack.next_deadline().is_none();
                 let Self {
                     sleeper,
                     commands,
@@ -380,6 +430,7 @@ impl Worker {
         for port in &mut self.ports {
             port.nic.load();
         }
+        self.context.stages.stack.load();
     }
 }
 

@@ -4,7 +4,8 @@
 //! Only what needs no state is checked here, on every worker at once. What a message means is for
 //! the control plane.
 
-use corelane_stack::{DropReason, Inbound, PacketFlags};
+use corelane_frame::Frame;
+use corelane_stack::{DropReason, Inbound};
 use corelane_wire::igmp::IGMP_TTL;
 use corelane_wire::mld::{is_mld, verify_mld_header};
 use corelane_wire::ndp::is_ndp;
@@ -12,6 +13,10 @@ use corelane_wire::{
     IgmpMessage, IpProtocol, NdpMessage, parse_hop_by_hop, parse_igmp, parse_ipv4, parse_ipv6,
     parse_mld, parse_ndp,
 };
+
+use super::context::Context;
+use super::observer::Observer;
+use crate::trace::{self, Outcome};
 
 /// What a packet is to the control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,17 +29,53 @@ pub(super) enum Examined {
     Dropped(DropReason),
 }
 
-/// Looks at a whole packet to this host that is ICMP, IGMP or has hop-by-hop options; `data` is its
-/// frame's.
-pub(super) fn control_input(data: &[u8], inbound: &Inbound) -> Examined {
-    let range = usize::from(inbound.network)..inbound.end as usize;
-    let packet = data.get(range).unwrap_or_default();
-    if !inbound.flags.has(PacketFlags::V4) {
-        examine_v6(packet)
-    } else if inbound.protocol == IpProtocol::IGMP {
-        examine_igmp(packet)
-    } else {
-        Examined::PassOn
+/// Hands a frame over to the control plane.
+pub(super) fn punt<O: Observer>(context: &mut Context<'_, O>, frame: &mut Frame) {
+    let sights = context.observer.look(std::slice::from_ref(frame));
+    let outcome = match context.punt.push(std::mem::take(frame)) {
+        Ok(()) => {
+            context.tally.consumed();
+            trace::ControlInput::Punted
+        }
+        Err(back) => {
+            *frame = back;
+            context.tally.dropped(DropReason::PuntFull, 1);
+            trace::ControlInput::Dropped(DropReason::PuntFull)
+        }
+    };
+    for sight in &sights {
+        context
+            .observer
+            .step_of(sight, Outcome::ControlInput(outcome));
+    }
+}
+
+/// Deals with a whole IGMP packet to this host; returns whether it is for whoever listens.
+pub(super) fn igmp_input<O: Observer>(
+    context: &mut Context<'_, O>,
+    frames: &mut [Frame],
+    packet: &Inbound,
+) -> bool {
+    let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
+        return false;
+    };
+    let range = usize::from(packet.network)..packet.end as usize;
+    match examine_igmp(frame.data().get(range).unwrap_or_default()) {
+        Examined::Punt => {
+            punt(context, frame);
+            false
+        }
+        Examined::Dropped(reason) => {
+            context.tally.dropped(reason, 1);
+            let outcome = trace::ControlInput::Dropped(reason);
+            context.observer.step(frame, Outcome::ControlInput(outcome));
+            false
+        }
+        Examined::PassOn => {
+            let outcome = trace::ControlInput::PassedOn;
+            context.observer.step(frame, Outcome::ControlInput(outcome));
+            true
+        }
     }
 }
 
@@ -52,24 +93,18 @@ fn examine_igmp(packet: &[u8]) -> Examined {
     }
 }
 
-fn examine_v6(packet: &[u8]) -> Examined {
-    let Ok(packet) = parse_ipv6(packet) else {
+/// Looks at an ICMPv6 message to this host; `data` is its frame's. `reassembled` tells that it came in
+/// fragments: neighbor discovery may not (RFC 6980 section 5).
+pub(super) fn examine_v6(data: &[u8], inbound: &Inbound, reassembled: bool) -> Examined {
+    let range = usize::from(inbound.network)..inbound.end as usize;
+    let Ok(packet) = parse_ipv6(data.get(range).unwrap_or_default()) else {
         return Examined::PassOn;
     };
-    let mut protocol = packet.next_header();
-    let mut message = packet.payload;
-    let mut router_alert = None;
-    if protocol == IpProtocol::HOP_BY_HOP {
-        let Ok(options) = parse_hop_by_hop(message) else {
-            return Examined::PassOn;
-        };
-        protocol = options.next_header;
-        message = options.rest;
-        router_alert = options.router_alert;
-    }
-    let kind = match message {
-        [kind, ..] if protocol == IpProtocol::ICMPV6 => *kind,
-        _ => return Examined::PassOn,
+    let message = data
+        .get(usize::from(inbound.transport)..inbound.end as usize)
+        .unwrap_or_default();
+    let Some(kind) = message.first().copied() else {
+        return Examined::PassOn;
     };
     let (source, destination) = (packet.source(), packet.destination());
     let hop_limit = packet.header.hop_limit;
@@ -77,10 +112,14 @@ fn examine_v6(packet: &[u8]) -> Examined {
         match parse_ndp(source, destination, hop_limit, message) {
             // What routers say is the handler's.
             Ok(NdpMessage::Other(_)) => Examined::PassOn,
-            Ok(_) => Examined::Punt,
-            Err(_) => Examined::Dropped(DropReason::NdpInvalid),
+            Ok(_) if !reassembled => Examined::Punt,
+            _ => Examined::Dropped(DropReason::NdpInvalid),
         }
     } else if is_mld(kind) {
+        let options = (packet.next_header() == IpProtocol::HOP_BY_HOP)
+            .then(|| parse_hop_by_hop(packet.payload).ok())
+            .flatten();
+        let router_alert = options.and_then(|options| options.router_alert);
         let valid = verify_mld_header(hop_limit, router_alert)
             .and_then(|()| parse_mld(source, destination, message));
         match valid {

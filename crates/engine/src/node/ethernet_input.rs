@@ -16,6 +16,8 @@ pub(super) struct Sorted<'f> {
     data: [&'f [u8]; BURST],
     v4: Places,
     v6: Places,
+    /// The frames of other protocols.
+    others: Places,
 }
 
 impl<'f> Sorted<'f> {
@@ -25,7 +27,31 @@ impl<'f> Sorted<'f> {
             data: [&[]; BURST],
             v4: Places::new(),
             v6: Places::new(),
+            others: Places::new(),
         }
+    }
+
+    /// The places of the frames that are neither IPv4 nor IPv6.
+    pub(super) fn into_others(self) -> Places {
+        self.others
+    }
+
+    /// The places of the frames of a protocol.
+    pub(super) fn places_of(&self, ethertype: EtherType) -> impl Iterator<Item = u8> {
+        let (places, exact) = match ethertype {
+            EtherType::IPV4 => (&self.v4, true),
+            EtherType::IPV6 => (&self.v6, true),
+            _ => (&self.others, false),
+        };
+        places
+            .iter()
+            .filter(move |place| exact || self.ethertype(*place) == ethertype)
+    }
+
+    fn ethertype(&self, place: u8) -> EtherType {
+        let data = self.data[usize::from(place) % BURST];
+        let header = data.first_chunk::<ETHERNET_HEADER_LEN>();
+        EtherType(header.map_or(0, |header| u16::from_be_bytes([header[12], header[13]])))
     }
 
     /// The places of the IPv4 frames, with what follows the Ethernet header.
@@ -65,7 +91,7 @@ pub(super) fn ethernet_input<'f, O: Observer>(
     }
     // No call in this loop, so that its counts stay in registers.
     let (mut truncated, mut unknown) = (0, 0);
-    let (mut v4, mut v6) = (Places::new(), Places::new());
+    let (mut v4, mut v6, mut others) = (Places::new(), Places::new(), Places::new());
     for (place, data) in sorted.data.iter().enumerate().take(frames.len()) {
         let (ethertype, is_whole) = match data.first_chunk::<ETHERNET_HEADER_LEN>() {
             Some(header) => (
@@ -79,16 +105,17 @@ pub(super) fn ethernet_input<'f, O: Observer>(
         v4.push_if(is_v4, place);
         v6.push_if(is_v6, place);
         truncated += u64::from(!is_whole);
-        unknown += u64::from(is_whole & !(is_v4 | is_v6));
+        others.push_if(is_whole & !(is_v4 | is_v6), place);
     }
-    // A protocol that the NIC does not speak is one that it does not know.
+    // A protocol that the NIC does not speak is one that it does not know. The others are for
+    // `arp_input`.
     for (accepted, places) in [(view.accepts_v4(), &mut v4), (view.accepts_v6(), &mut v6)] {
         if !accepted {
             unknown += places.len() as u64;
             *places = Places::new();
         }
     }
-    (sorted.v4, sorted.v6) = (v4, v6);
+    (sorted.v4, sorted.v6, sorted.others) = (v4, v6, others);
     if O::WATCHES {
         observe(frames, sorted, observer);
     }
@@ -109,6 +136,8 @@ fn observe<O: Observer>(frames: &[Frame], sorted: &Sorted<'_>, observer: &mut O)
             trace::EthernetInput::Ip4
         } else if sorted.v6.iter().any(|v6| v6 == place) {
             trace::EthernetInput::Ip6
+        } else if sorted.others.iter().any(|other| other == place) {
+            trace::EthernetInput::Other
         } else if frame.len() < ETHERNET_HEADER_LEN {
             trace::EthernetInput::Dropped(DropReason::EthernetTruncated)
         } else {

@@ -2,8 +2,9 @@
 
 use corelane_frame::Frame;
 use corelane_stack::{DropReason, Inbound, Key, PacketBurst, PacketFlags};
-use corelane_wire::{ETHERNET_HEADER_LEN, IPV4_HEADER_LEN, IpProtocol, Ipv4Error, parse_ipv4};
+use corelane_wire::{ETHERNET_HEADER_LEN, IPV4_HEADER_LEN, Ipv4Error, parse_ipv4};
 
+use super::martian::Sources;
 use super::observer::Observer;
 use super::tally::Tally;
 use super::transport;
@@ -12,6 +13,7 @@ use crate::trace::{self, Outcome};
 /// Appends the valid packets among these to `parsed` and drops the others.
 #[inline(never)]
 pub(super) fn ip4_input<'f, O: Observer>(
+    sources: Sources<'_>,
     frames: &[Frame],
     packets: impl Iterator<Item = (u8, &'f [u8])>,
     parsed: &mut PacketBurst,
@@ -35,9 +37,8 @@ pub(super) fn ip4_input<'f, O: Observer>(
                 continue;
             }
         };
-        let source = packet.source();
-        // Most sources are neither: one comparison tells.
-        if source.octets()[0] >= 224 && (source.is_multicast() || source.is_broadcast()) {
+        let (source, destination) = (packet.source().to_bits(), packet.destination().to_bits());
+        if sources.is_martian_v4(source, destination) {
             tally.dropped(DropReason::Martian, 1);
             observe(place, trace::Ip4Input::Dropped(DropReason::Martian));
             continue;
@@ -45,18 +46,14 @@ pub(super) fn ip4_input<'f, O: Observer>(
         let transport = ETHERNET_HEADER_LEN + IPV4_HEADER_LEN + packet.options.len();
         let protocol = packet.protocol();
         parsed.push(
-            Key::v4(packet.destination().to_bits()),
+            Key::v4(destination),
             Inbound {
                 frame: place,
                 protocol,
-                flags: transport::check(
-                    protocol,
-                    packet.payload,
-                    IpProtocol::ICMPV4,
-                    IpProtocol::IGMP,
-                )
+                flags: transport::check_v4(protocol, packet.payload)
                 .with(PacketFlags::V4, true)
-                .with(PacketFlags::FRAGMENT, packet.is_fragment()),
+                .with(PacketFlags::FRAGMENT, packet.is_fragment())
+                .with(PacketFlags::EXTENDED, !packet.options.is_empty()),
                 network: ETHERNET_HEADER_LEN as u8,
                 transport: transport as u16,
                 end: (transport + packet.payload.len()) as u32,

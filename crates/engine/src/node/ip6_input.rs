@@ -2,8 +2,12 @@
 
 use corelane_frame::Frame;
 use corelane_stack::{DropReason, Inbound, Key, PacketBurst, PacketFlags};
-use corelane_wire::{ETHERNET_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol, Ipv6Error, parse_ipv6};
+use corelane_wire::{
+    ETHERNET_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol, Ipv6Error, ndp, parse_ipv6,
+};
 
+use super::extension;
+use super::martian::Sources;
 use super::observer::Observer;
 use super::tally::Tally;
 use super::transport;
@@ -11,9 +15,11 @@ use crate::trace::{self, Outcome};
 
 /// Appends the valid packets among these to `parsed` and drops the others.
 ///
-/// Extension headers are not looked into yet: the first one stands as the transport protocol.
+/// Extension headers are looked into only where the packet is for this host (RFC 8200 section 4): until
+/// then the first one stands as the transport protocol.
 #[inline(never)]
 pub(super) fn ip6_input<'f, O: Observer>(
+    sources: Sources<'_>,
     frames: &[Frame],
     packets: impl Iterator<Item = (u8, &'f [u8])>,
     parsed: &mut PacketBurst,
@@ -37,10 +43,13 @@ pub(super) fn ip6_input<'f, O: Observer>(
                 continue;
             }
         };
+        let source = Key::v6(packet.source().to_bits());
         let destination = Key::v6(packet.destination().to_bits());
-        // Mapped addresses are not for the wire (RFC 4291 section 2.5.5.2), and in the table this one
-        // would be an IPv4 address; a group is nobody's source (section 2.7).
-        if destination.is_v4() || packet.source().octets()[0] == 0xff {
+        let is_ndp = || {
+            let kind = packet.payload.first();
+            packet.next_header() == IpProtocol::ICMPV6 && kind.is_some_and(|kind| ndp::is_ndp(*kind))
+        };
+        if sources.is_martian_v6(source, destination, is_ndp) {
             tally.dropped(DropReason::Martian, 1);
             observe(place, trace::Ip6Input::Dropped(DropReason::Martian));
             continue;
@@ -52,13 +61,8 @@ pub(super) fn ip6_input<'f, O: Observer>(
             Inbound {
                 frame: place,
                 protocol,
-                flags: transport::check(
-                    protocol,
-                    packet.payload,
-                    IpProtocol::ICMPV6,
-                    IpProtocol::HOP_BY_HOP,
-                )
-                .with(PacketFlags::FRAGMENT, protocol == IpProtocol::IPV6_FRAGMENT),
+                flags: transport::check_v6(protocol, packet.payload)
+                    .with(PacketFlags::EXTENDED, extension::is_extension(protocol)),
                 network: ETHERNET_HEADER_LEN as u8,
                 transport: transport as u16,
                 end: (transport + packet.payload.len()) as u32,

@@ -24,6 +24,8 @@ pub(crate) enum Outlet {
 pub(crate) struct LinkOutput {
     outlet: Outlet,
     staged: Burst,
+    /// How the transmit queue ended, until somebody is told.
+    failed: Option<LinkError>,
 }
 
 impl LinkOutput {
@@ -31,6 +33,7 @@ impl LinkOutput {
         Self {
             outlet,
             staged: Burst::new(),
+            failed: None,
         }
     }
 
@@ -39,12 +42,39 @@ impl LinkOutput {
         &mut self.staged
     }
 
-    /// Puts a frame in line: a reply of the stack, made before the handler is asked. One burst in
-    /// makes one burst of these at most, so there is room.
-    pub(crate) fn stage(&mut self, frame: Frame) {
-        debug_assert!(!self.staged.is_full());
-        // A full line would drop the frame, which returns it to its pool.
-        drop(self.staged.try_push(frame));
+    /// Whether nothing is in line.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.staged.is_empty()
+    }
+
+    /// Puts a frame in line: a reply of the stack, or a packet that is sent on. A full line is sent
+    /// first.
+    #[inline]
+    pub(crate) fn stage<O: Observer>(
+        &mut self,
+        frame: Frame,
+        cache: &mut PoolCache,
+        counters: &mut CounterWriter<NicCounter>,
+        observer: &mut O,
+    ) {
+        if self.staged.is_full() {
+            self.make_room(cache, counters, observer);
+        }
+        self.staged.push(frame);
+    }
+
+    /// One burst in makes several out: fragments, or replies beside what a handler sends.
+    #[cold]
+    fn make_room<O: Observer>(
+        &mut self,
+        cache: &mut PoolCache,
+        counters: &mut CounterWriter<NicCounter>,
+        observer: &mut O,
+    ) {
+        let result = self.flush(cache, counters, observer);
+        // Told when the rest is sent: the outlet is closed by now.
+        self.failed = self.failed.take().or(result.err());
     }
 
     /// Sends what is in line; what finds no room is dropped and counted.
@@ -54,13 +84,14 @@ impl LinkOutput {
         counters: &mut CounterWriter<NicCounter>,
         observer: &mut O,
     ) -> Result<(), LinkError> {
+        let mut result = self.failed.take().map_or(Ok(()), Err);
         if self.staged.is_empty() {
-            return Ok(());
+            return result;
         }
-        let mut result = Ok(());
         match &mut self.outlet {
             Outlet::Queue(queue) => {
-                result = transmit(&mut **queue, cache, &mut self.staged, counters, observer);
+                let sent = transmit(&mut **queue, cache, &mut self.staged, counters, observer);
+                result = result.and(sent);
             }
             // Whoever sends them counts them.
             Outlet::Ring(ring, doorbell) => {

@@ -1,202 +1,223 @@
-//! Packets for this host: to the stack itself or to the handler.
+//! Packets for this host: to the stack itself, to sockets, or to the handler.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use corelane_frame::Frame;
-use corelane_stack::{Delivery, DropReason, Found, Inbound, NicView, PacketFlags};
+use corelane_frame::{BURST, Frame};
+use corelane_stack::{
+    Delivery, DropReason, FragmentPlace, Found, Handler, Inbound, NicView, PacketBurst,
+    PacketFlags,
+};
 
-use super::Stages;
-use super::control_input::{Examined, control_input};
-use super::icmp_echo::{self, Echoed};
-use super::link_output::LinkOutput;
+use super::context::Context;
+use super::extension::{Behind, extension};
 use super::observer::{Observer, Sight};
-use super::tally::Tally;
-use crate::punt::Punt;
+use super::reassemble::reassemble;
+use super::transport_demux;
+use super::{control_input, icmp_input, unknown_destination};
 use crate::trace::{self, Outcome};
 
 /// What a handler's panic said.
 pub(crate) type HandlerPanic = String;
 
-/// Keeps the packets that are for the handler; the others it drops, answers itself, or hands to the
-/// control plane.
-#[inline(never)]
-pub(super) fn local_deliver<O: Observer>(
+/// Who takes what no socket has.
+pub(super) struct Local<'s> {
+    /// Nobody, if there is none.
+    pub(super) handler: &'s mut Option<Box<dyn Handler>>,
+    pub(super) panics: &'s mut Vec<HandlerPanic>,
+}
+
+/// Takes packets through the rest of their way. `view` is of the NIC whose addresses they are for,
+/// which need not be the one they arrived on.
+pub(super) fn deliver<O: Observer>(
+    context: &mut Context<'_, O>,
     view: &NicView<'_>,
     frames: &mut [Frame],
-    stages: &mut Stages,
-    output: &mut LinkOutput,
-    tally: &mut Tally<'_>,
-    observer: &mut O,
+    packets: &mut PacketBurst,
+    local: &mut Local<'_>,
 ) {
-    let Stages { packets, punt, .. } = stages;
+    local_deliver(context, view, frames, packets);
+    if context.stack.demux.has_sockets() {
+        transport_demux::transport_demux(context, view, frames, packets);
+    }
+    match local.handler {
+        Some(handler) => {
+            call_handler(context, view, frames, packets, &mut **handler, local.panics);
+        }
+        None => packets.refuse_all(),
+    }
+    if packets.refused() > 0 {
+        unknown_destination::unknown_destination(context, view, frames, packets);
+    }
+}
+
+/// Keeps the packets that are for sockets and handler; the others it drops, answers itself, or hands
+/// to the control plane.
+#[inline(never)]
+fn local_deliver<O: Observer>(
+    context: &mut Context<'_, O>,
+    view: &NicView<'_>,
+    frames: &mut [Frame],
+    packets: &mut PacketBurst,
+) {
+    let has_raw = context.stack.demux.has_raw();
     packets.retain(|packet, found| {
         if found == Found::NOTHING {
             let reason = DropReason::InvalidAddress;
-            tally.dropped(reason, 1);
-            observe(
-                frames,
-                packet,
-                trace::LocalDeliver::Dropped(reason),
-                observer,
-            );
+            context.drop(frames, packet, reason, |reason| {
+                Outcome::LocalDeliver(trace::LocalDeliver::Dropped(reason))
+            });
             return false;
         }
-        if packet.flags.is_plain() {
-            observe(frames, packet, trace::LocalDeliver::Handler, observer);
+        if packet.flags.is_plain() & !has_raw {
+            context.observe(frames, packet, || {
+                Outcome::LocalDeliver(trace::LocalDeliver::Transport)
+            });
             return true;
         }
-        is_for_handler(view, frames, packet, output, punt, tally, observer)
+        is_for_transport(context, view, frames, packet)
     });
-    punt.flush();
 }
 
-#[inline]
-fn observe<O: Observer>(
-    frames: &[Frame],
-    packet: &Inbound,
-    outcome: trace::LocalDeliver,
-    observer: &mut O,
-) {
-    if O::WATCHES
-        && let Some(frame) = frames.get(usize::from(packet.frame))
-    {
-        observer.step(frame, Outcome::LocalDeliver(outcome));
-    }
-}
-
-/// What there is to do about a packet that is not simply the handler's.
+/// What there is to do about a packet that does not simply go on to its transport.
 // Not inlined: the loop over the others stays small.
 #[inline(never)]
-fn is_for_handler<O: Observer>(
+fn is_for_transport<O: Observer>(
+    context: &mut Context<'_, O>,
     view: &NicView<'_>,
     frames: &mut [Frame],
-    packet: &Inbound,
-    output: &mut LinkOutput,
-    punt: &mut Punt,
-    tally: &mut Tally<'_>,
-    observer: &mut O,
+    packet: &mut Inbound,
 ) -> bool {
-    let unusable = if packet.flags.has(PacketFlags::FRAGMENT) {
-        Some(DropReason::FragmentUnsupported)
-    } else if packet.flags.has(PacketFlags::TRUNCATED) {
-        Some(DropReason::TransportTruncated)
+    let Some(reassembled) = make_whole(context, view, frames, packet) else {
+        return false;
+    };
+    if context.stack.demux.has_raw() {
+        // Before any look at the transport, and whatever comes of it (BEHAVIOURS K2).
+        transport_demux::show_raw(context, frames, packet);
+    }
+    if packet.flags.has(PacketFlags::TRUNCATED) {
+        let reason = DropReason::TransportTruncated;
+        context.drop(frames, packet, reason, |reason| {
+            Outcome::LocalDeliver(trace::LocalDeliver::Dropped(reason))
+        });
+        return false;
+    }
+    let is_icmp = packet.flags.has(PacketFlags::ICMP);
+    let is_igmp = packet.flags.has(PacketFlags::CONTROL);
+    context.observe(frames, packet, || {
+        Outcome::LocalDeliver(if is_icmp {
+            trace::LocalDeliver::IcmpInput
+        } else if is_igmp {
+            trace::LocalDeliver::ControlInput
+        } else {
+            trace::LocalDeliver::Transport
+        })
+    });
+    if is_icmp {
+        icmp_input::icmp_input(context, view, frames, packet, reassembled)
+    } else if is_igmp {
+        control_input::igmp_input(context, frames, packet)
     } else {
-        None
-    };
-    if let Some(reason) = unusable {
-        tally.dropped(reason, 1);
-        observe(
-            frames,
-            packet,
-            trace::LocalDeliver::Dropped(reason),
-            observer,
-        );
-        return false;
+        true
     }
-    observe(frames, packet, trace::LocalDeliver::ControlInput, observer);
-    let frame = &mut frames[usize::from(packet.frame)];
-    let outcome = match control_input(frame.data(), packet) {
-        Examined::Punt => {
-            let sights = observer.look(std::slice::from_ref(frame));
-            let outcome = match punt.push(std::mem::take(frame)) {
-                Ok(()) => {
-                    tally.consumed();
-                    trace::ControlInput::Punted
-                }
-                Err(back) => {
-                    *frame = back;
-                    tally.dropped(DropReason::PuntFull, 1);
-                    trace::ControlInput::Dropped(DropReason::PuntFull)
-                }
-            };
-            for sight in &sights {
-                observer.step_of(sight, Outcome::ControlInput(outcome));
+}
+
+/// Walks what is in front of the transport and puts fragments together. None if the packet ends here;
+/// otherwise whether it came in fragments.
+fn make_whole<O: Observer>(
+    context: &mut Context<'_, O>,
+    view: &NicView<'_>,
+    frames: &mut [Frame],
+    packet: &mut Inbound,
+) -> Option<bool> {
+    let mut reassembled = false;
+    // A datagram that is put together may have headers behind the fragment header, but is a fragment
+    // no more.
+    for _ in 0..2 {
+        let place = if packet.flags.has(PacketFlags::EXTENDED) {
+            match extension(context, view, frames, packet)? {
+                Behind::Transport => return Some(reassembled),
+                Behind::Fragment(place) => place,
             }
-            return false;
+        } else if packet.flags.has(PacketFlags::FRAGMENT) {
+            FragmentPlace::V4 {
+                network: usize::from(packet.network),
+            }
+        } else {
+            return Some(reassembled);
+        };
+        context.observe(frames, packet, || {
+            Outcome::LocalDeliver(trace::LocalDeliver::Reassemble)
+        });
+        if !reassemble(context, view, frames, packet, place) {
+            return None;
         }
-        Examined::Dropped(reason) => {
-            tally.dropped(reason, 1);
-            trace::ControlInput::Dropped(reason)
-        }
-        Examined::PassOn => trace::ControlInput::PassedOn,
-    };
-    observer.step(frame, Outcome::ControlInput(outcome));
-    if outcome != trace::ControlInput::PassedOn {
-        return false;
+        reassembled = true;
     }
-    if !packet.flags.has(PacketFlags::ICMP) {
-        observer.step(frame, Outcome::LocalDeliver(trace::LocalDeliver::Handler));
-        return true;
+    let needs_more = packet.flags.has(PacketFlags::EXTENDED) || packet.flags.has(PacketFlags::FRAGMENT);
+    if needs_more {
+        // A fragment inside a datagram of fragments.
+        let reason = DropReason::FragmentInvalid;
+        context.drop(frames, packet, reason, |reason| {
+            Outcome::LocalDeliver(trace::LocalDeliver::Dropped(reason))
+        });
+        return None;
     }
-    observer.step(frame, Outcome::LocalDeliver(trace::LocalDeliver::IcmpEcho));
-    let (outcome, to_handler) = match icmp_echo::icmp_echo(view, frame, packet) {
-        Echoed::Reply => (trace::IcmpEcho::Replied, false),
-        Echoed::NotARequest => (trace::IcmpEcho::PassedOn, true),
-        Echoed::Dropped(reason) => {
-            tally.dropped(reason, 1);
-            (trace::IcmpEcho::Dropped(reason), false)
-        }
-    };
-    observer.step(frame, Outcome::IcmpEcho(outcome));
-    if outcome == trace::IcmpEcho::Replied {
-        output.stage(std::mem::take(frame));
-        tally.consumed();
-    }
-    to_handler
+    Some(reassembled)
 }
 
 /// Gives the handler its packets. A panic costs the packet it happened over; the handler is
 /// called again with the rest.
 #[inline(never)]
-pub(super) fn call_handler<O: Observer>(
-    view: NicView<'_>,
+fn call_handler<O: Observer>(
+    context: &mut Context<'_, O>,
+    view: &NicView<'_>,
     frames: &mut [Frame],
-    stages: &mut Stages,
-    output: &mut LinkOutput,
-    tally: &mut Tally<'_>,
-    observer: &mut O,
+    packets: &mut PacketBurst,
+    handler: &mut dyn Handler,
+    panics: &mut Vec<HandlerPanic>,
 ) {
-    let Stages {
-        packets,
-        handler,
-        panics,
-        ..
-    } = stages;
     // What the handler is given, as it was before: it may take the frames.
     let mut sights = Vec::new();
     if O::WATCHES {
-        packets.retain(|packet, _| {
-            sights.extend(frames.get(usize::from(packet.frame)).map(Sight::of));
-            true
-        });
+        let seen = |packet: &Inbound| frames.get(usize::from(packet.frame)).map(Sight::of);
+        sights.extend(packets.inbound().iter().map(seen));
     }
-    let mut sights = sights.iter();
-    let mut observe = |packets: usize, outcome| {
-        for sight in sights.by_ref().take(packets) {
-            observer.step_of(sight, Outcome::Handler(outcome));
-        }
-    };
-    let packets = &**packets;
+    let mut panicked = 0_u64;
     let mut from = 0;
     while from < packets.len() {
-        let mut delivery = Delivery::new(view, frames, packets, from, output.outbox());
+        let outbox = context.output.outbox();
+        let mut delivery = Delivery::new(*view, frames, packets, from, outbox);
         let result = catch_panic(|| handler.burst(&mut delivery));
         let position = delivery.position();
         let Err(message) = result else {
             // Packets the handler did not ask for count as delivered too.
-            tally.delivered(packets.len() - from);
-            observe(packets.len() - from, trace::Handler::Delivered);
-            return;
+            break;
         };
         // At least one packet is lost to it, so that a handler that panics before it asks for one
         // is not called forever.
-        let reached = position.max(from + 1);
-        tally.delivered(reached - from - 1);
-        tally.dropped(DropReason::HandlerPanicked, 1);
-        observe(reached - from - 1, trace::Handler::Delivered);
-        observe(1, trace::Handler::Dropped(DropReason::HandlerPanicked));
+        from = position.max(from + 1);
+        panicked |= 1 << ((from - 1) % BURST);
+        packets.forgive(from - 1);
         panics.push(message);
-        from = reached;
+    }
+    let lost = panicked.count_ones() as usize;
+    if lost > 0 {
+        context
+            .tally
+            .dropped(DropReason::HandlerPanicked, lost as u64);
+    }
+    context
+        .tally
+        .delivered(packets.len() - lost - packets.refused());
+    for (at, sight) in sights.iter().enumerate() {
+        let outcome = if panicked >> (at % BURST) & 1 == 1 {
+            trace::Handler::Dropped(DropReason::HandlerPanicked)
+        } else if packets.is_refused(at) {
+            trace::Handler::Refused
+        } else {
+            trace::Handler::Delivered
+        };
+        context.observer.step_of(sight, Outcome::Handler(outcome));
     }
 }
 

@@ -2,89 +2,163 @@
 //!
 //! ```text
 //! deliver_network_packets
-//!    ethernet_input ─┬─► ip4_input ─┐
-//!                    └─► ip6_input ─┴─► lookup ─► local_deliver ─┬─► handler
-//!                                                                ├─► icmp_echo ─► link_output
-//!                                                                └─► control_input ─► punt
+//!    ethernet_input ─┬─► packet_endpoints (copies)
+//!                    ├─► arp_input ─► punt
+//!                    ├─► ip4_input ─┐
+//!                    └─► ip6_input ─┴─► lookup ─┬─► local_deliver ─┬─► extension, reassemble
+//!                                               │                  ├─► control_input ─► punt
+//!                                               │                  ├─► icmp_input ─► link_output
+//!                                               │                  └─► transport_demux ─┬─► socket
+//!                                               │                                       └─► handler
+//!                                               │                  unknown_destination ◄────┘
+//!                                               └─► ip_lookup ─► ip_forward ─┬─► link_output
+//!                                                                            ├─► punt (neighbor)
+//!                                     icmp_error ◄── whatever is dropped ────┘
 //! ```
 //!
 //! A stage takes a burst and sorts it into the next stages' bursts. What ends in a stage is
-//! counted there, by a [`DropReason`](corelane_stack::DropReason) or as consumed, and its frame
-//! stays where it is in the burst: the worker recycles the burst as a whole at the end.
+//! counted there, by a [`DropReason`](corelane_stack::DropReason), as forwarded or as consumed, and its
+//! frame stays where it is in the burst, unless it is given away: the worker recycles the burst as a
+//! whole at the end.
 //!
 //! Stages are called once per burst and not inlined, so that a profile shows them by name.
 
+mod arp_input;
+mod context;
 mod control_input;
 mod ethernet_input;
-mod icmp_echo;
+mod extension;
+mod icmp_error;
+mod icmp_input;
 mod ip4_input;
 mod ip6_input;
+mod ip_forward;
+mod ip_lookup;
 mod link_output;
 mod local_deliver;
+mod martian;
 mod observer;
+mod packet_endpoints;
+mod reassemble;
+mod stages;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod transport_demux;
+mod unknown_destination;
 
-use corelane_frame::{Burst, Frame};
-use corelane_stack::{AddressKind, DropReason, Found, Handler, NicDatapath, NicView, PacketBurst};
+use corelane_frame::{Burst, Frame, PoolCache};
+use corelane_stack::{AddressKind, DropReason, Forwarding, Found, NicView, PacketBurst};
 
-use crate::punt::Punt;
+use crate::port::{Others, Port};
 use crate::trace::{self, Outcome};
+use context::Context;
 use ethernet_input::Sorted;
 pub(crate) use link_output::{LinkOutput, Outlet, drop_unsent, transmit};
 pub(crate) use local_deliver::{HandlerPanic, catch_panic};
+use martian::Sources;
 pub(crate) use observer::{Observer, Quiet, Traced};
+pub(crate) use reassemble::expire;
+pub(crate) use stages::{Stages, StagesParts};
 use tally::Tally;
 
-/// What the stages of one worker have between bursts, kept so that it need not be made anew.
-pub(crate) struct Stages {
-    pub(crate) packets: Box<PacketBurst>,
-    pub(crate) handler: Box<dyn Handler>,
-    pub(crate) punt: Punt,
-    pub(crate) panics: Vec<HandlerPanic>,
+/// Where a burst comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From the link.
+    Link,
+    /// From the NIC itself: what it sent to a group or a broadcast, come back.
+    Looped,
 }
 
-/// The input stages, which only read.
-fn input<O: Observer>(
-    view: NicView<'_>,
-    frames: &[Frame],
-    packets: &mut PacketBurst,
-    tally: &mut Tally<'_>,
-    observer: &mut O,
-) {
-    packets.clear();
-    let mut sorted = Sorted::new();
-    ethernet_input::ethernet_input(view, frames, &mut sorted, tally, observer);
-    ip4_input::ip4_input(frames, sorted.v4(), packets, tally, observer);
-    ip6_input::ip6_input(frames, sorted.v6(), packets, tally, observer);
-}
-
-/// Takes a burst of frames that arrived on one NIC through all stages (netstack's
+/// Takes a burst of frames that arrived on the NIC of one port through all stages (netstack's
 /// `DeliverNetworkPacket`, by burst). On return each frame is accounted for; those that nobody
-/// took are still in `burst`. Replies are in `output`. Returns the bytes received.
+/// took are still in `burst`. What is to be sent is in the outputs of that port, and of those that
+/// `stages` names as touched. Returns the bytes received.
 pub(crate) fn deliver_network_packets<O: Observer>(
     burst: &mut Burst,
     stages: &mut Stages,
-    nic: &mut NicDatapath,
-    output: &mut LinkOutput,
+    cache: &mut PoolCache,
+    ports: &mut [Box<Port>],
+    at: usize,
+    origin: Origin,
     observer: &mut O,
 ) -> u64 {
-    let (view, counters) = nic.load();
+    let Some((port, mut others)) = Others::around(ports, at) else {
+        return 0;
+    };
+    let (view, counters) = port.nic.load();
     let mut tally = Tally::new(counters);
     if !view.is_enabled() {
         drop_disabled(burst, &mut tally, observer);
         return tally.finish();
     }
-    input(view, burst, &mut stages.packets, &mut tally, observer);
-    view.lookup(&mut stages.packets);
+    let Stages {
+        packets,
+        locals,
+        transit,
+        handler,
+        punt,
+        panics,
+        stack,
+        touched,
+    } = stages;
+    let other_protocols = {
+        let mut sorted = Sorted::new();
+        ethernet_input::ethernet_input(view, burst, &mut sorted, &mut tally, observer);
+        if view.shows_received() {
+            packet_endpoints::show_received(view, burst, &sorted, &mut stack.taps(cache));
+        }
+        ip_input(view, origin, burst, &sorted, packets, &mut tally, observer);
+        sorted.into_others()
+    };
+    view.lookup(packets);
     if O::WATCHES {
-        observe_lookup(view, burst, &mut stages.packets, observer);
+        observe_lookup(view, burst, packets, observer);
     }
-    local_deliver::local_deliver(&view, burst, stages, output, &mut tally, observer);
-    local_deliver::call_handler(view, burst, stages, output, &mut tally, observer);
-    tally.finish()
+    let mut context = Context {
+        arrival: view,
+        output: &mut port.output,
+        cache,
+        punt,
+        stack,
+        tally,
+        observer,
+    };
+    if other_protocols.len() > 0 {
+        arp_input::arp_input(&mut context, burst, &other_protocols);
+    }
+    let mut local = local_deliver::Local { handler, panics };
+    if view.forwarding() != Forwarding::OFF {
+        ip_lookup::pick(&context, burst, packets, &mut transit.packets);
+        if !transit.packets.is_empty() {
+            let out = ip_forward::Out {
+                others: &mut others,
+                touched,
+            };
+            ip_lookup::ip_lookup(&mut context, burst, transit, locals, &mut local, out);
+        }
+    }
+    local_deliver::deliver(&mut context, &view, burst, packets, &mut local);
+    context.punt.flush();
+    context.tally.finish()
+}
+
+/// The stages that validate network headers; they only read.
+fn ip_input<O: Observer>(
+    view: NicView<'_>,
+    origin: Origin,
+    frames: &[Frame],
+    sorted: &Sorted<'_>,
+    packets: &mut PacketBurst,
+    tally: &mut Tally<'_>,
+    observer: &mut O,
+) {
+    packets.clear();
+    let sources = Sources::new(view, origin);
+    ip4_input::ip4_input(sources, frames, sorted.v4(), packets, tally, observer);
+    ip6_input::ip6_input(sources, frames, sorted.v6(), packets, tally, observer);
 }
 
 /// What arrives on a disabled NIC.
@@ -103,11 +177,11 @@ fn drop_disabled<O: Observer>(frames: &[Frame], tally: &mut Tally<'_>, observer:
 fn observe_lookup<O: Observer>(
     view: NicView<'_>,
     frames: &[Frame],
-    packets: &mut PacketBurst,
+    packets: &PacketBurst,
     observer: &mut O,
 ) {
-    packets.retain(|packet, found| {
-        let outcome = match found {
+    for (packet, found) in packets.inbound().iter().zip(packets.found()) {
+        let outcome = match *found {
             Found::NOTHING => trace::Lookup::Nothing,
             Found::TEMPORARY => trace::Lookup::Temporary,
             Found::GROUP => trace::Lookup::Group,
@@ -121,6 +195,5 @@ fn observe_lookup<O: Observer>(
         if let Some(frame) = frames.get(usize::from(packet.frame)) {
             observer.step(frame, Outcome::Lookup(outcome));
         }
-        true
-    });
+    }
 }

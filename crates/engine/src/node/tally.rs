@@ -1,6 +1,6 @@
 //! What a burst came to, added to the counters once at its end.
 
-use corelane_stack::{DropReason, NicCounter};
+use corelane_stack::{DropReason, IcmpCounter, NicCounter};
 use corelane_sync::counters::CounterWriter;
 
 /// The counts of one burst on one NIC.
@@ -10,6 +10,7 @@ pub(super) struct Tally<'w> {
     received_bytes: u64,
     delivered: u64,
     consumed: u64,
+    forwarded: u64,
     /// The reason dropped for last, and how often in a row: a burst's drops are mostly of one kind.
     reason: DropReason,
     dropped: u64,
@@ -23,6 +24,7 @@ impl<'w> Tally<'w> {
             received_bytes: 0,
             delivered: 0,
             consumed: 0,
+            forwarded: 0,
             reason: DropReason::InvalidAddress,
             dropped: 0,
         }
@@ -39,6 +41,21 @@ impl<'w> Tally<'w> {
 
     pub(super) fn consumed(&mut self) {
         self.consumed += 1;
+    }
+
+    pub(super) fn forwarded(&mut self, packets: usize) {
+        self.forwarded += packets as u64;
+    }
+
+    /// Counts an ICMP message, beside what becomes of its frame.
+    pub(super) fn icmp(&mut self, counter: IcmpCounter) {
+        self.counters.add(NicCounter::Icmp(counter), 1);
+    }
+
+    /// The counters themselves, for what is sent.
+    #[inline]
+    pub(super) fn counters(&mut self) -> &mut CounterWriter<NicCounter> {
+        self.counters
     }
 
     // Not inlined: the stages' loops stay small, and what they keep in registers stays there.
@@ -67,6 +84,9 @@ impl<'w> Tally<'w> {
         self.counters.add(NicCounter::Delivered, self.delivered);
         if self.consumed > 0 {
             self.counters.add(NicCounter::Consumed, self.consumed);
+        }
+        if self.forwarded > 0 {
+            self.counters.add(NicCounter::Forwarded, self.forwarded);
         }
         self.counters
             .add(NicCounter::ReceivedBytes, self.received_bytes);

@@ -3,16 +3,28 @@
 use corelane_stack::PacketFlags;
 use corelane_wire::IpProtocol;
 
-/// Whether the transport header is there whole, with a length that fits (BEHAVIOURS K3); `icmp` is
-/// what ICMP is called in this family, and `control` what else may carry something for the control
-/// plane.
+/// Whether the transport header of an IPv4 packet is there whole, with a length that fits (BEHAVIOURS
+/// K3).
 #[inline]
-pub(super) fn check(
-    protocol: IpProtocol,
-    payload: &[u8],
-    icmp: IpProtocol,
-    control: IpProtocol,
-) -> PacketFlags {
+pub(super) fn check_v4(protocol: IpProtocol, payload: &[u8]) -> PacketFlags {
+    match protocol {
+        IpProtocol::ICMPV4 => PacketFlags::ICMP,
+        IpProtocol::IGMP => PacketFlags::CONTROL,
+        _ => check(protocol, payload),
+    }
+}
+
+/// As [`check_v4`], of an IPv6 packet.
+#[inline]
+pub(super) fn check_v6(protocol: IpProtocol, payload: &[u8]) -> PacketFlags {
+    match protocol {
+        IpProtocol::ICMPV6 => PacketFlags::ICMP,
+        _ => check(protocol, payload),
+    }
+}
+
+#[inline]
+fn check(protocol: IpProtocol, payload: &[u8]) -> PacketFlags {
     let fits = match protocol {
         IpProtocol::UDP => payload.first_chunk::<8>().is_some_and(|header| {
             // What the length says beyond the header, and what there is: one comparison, because
@@ -24,8 +36,6 @@ pub(super) fn check(
             let length = usize::from(header[12] >> 4) * 4;
             length.wrapping_sub(20) <= payload.len() - 20
         }),
-        other if other == icmp => return PacketFlags::ICMP,
-        other if other == control => return PacketFlags::CONTROL,
         _ => true,
     };
     PacketFlags::default().with(PacketFlags::TRUNCATED, !fits)

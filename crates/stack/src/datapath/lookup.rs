@@ -40,7 +40,13 @@ impl Found {
 
     #[inline]
     pub(super) fn endpoint(self) -> Option<u32> {
-        (self.0 < Self::BROADCAST.0).then_some(self.0)
+        self.is_endpoint().then_some(self.0)
+    }
+
+    /// Whether the destination is an address that the NIC has, or that somebody holds.
+    #[inline]
+    pub const fn is_endpoint(self) -> bool {
+        self.0 < Self::BROADCAST.0
     }
 
     /// Whether the destination is that of many hosts.

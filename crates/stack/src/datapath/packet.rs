@@ -77,6 +77,16 @@ impl Inbound {
         end: 0,
     };
 
+    /// The destination address, in a frame with this data; None if the data is not there.
+    pub fn destination(&self, data: &[u8]) -> Option<IpAddr> {
+        let header = data.get(usize::from(self.network)..)?;
+        Some(if self.flags.has(PacketFlags::V4) {
+            (*header.get(16..)?.first_chunk::<4>()?).into()
+        } else {
+            (*header.get(24..)?.first_chunk::<16>()?).into()
+        })
+    }
+
     /// The source address, in a frame with this data; None if the data is not there.
     pub fn source(&self, data: &[u8]) -> Option<IpAddr> {
         let header = data.get(usize::from(self.network)..)?;
@@ -238,7 +248,18 @@ impl PacketBurst {
 
     /// Counts all packets as refused, where there is no handler.
     pub fn refuse_all(&mut self) {
-        self.refused.set(u64::MAX);
+        let all = u64::MAX.checked_shr((BURST - self.len) as u32);
+        self.refused.set(all.unwrap_or(0));
+    }
+
+    /// Counts the packet at a place as not refused.
+    pub fn forgive(&mut self, at: usize) {
+        self.refused.set(self.refused.get() & !(1 << (at % BURST)));
+    }
+
+    /// The destinations, those beyond the last packet of no meaning.
+    pub fn all_destinations(&self) -> &[Key; BURST] {
+        &self.destinations
     }
 }
 

@@ -1,0 +1,56 @@
+//! What the stages of one burst share.
+
+use corelane_frame::{Frame, PoolCache};
+use corelane_stack::{DropReason, Inbound, NicView, StackDatapath};
+
+use super::observer::Observer;
+use super::tally::Tally;
+use super::{LinkOutput, icmp_error};
+use crate::punt::Punt;
+use crate::trace::Outcome;
+
+/// A burst's surroundings: the NIC it arrived on, and what a stage may use of its worker.
+pub(super) struct Context<'p, O> {
+    /// The NIC the burst arrived on.
+    pub(super) arrival: NicView<'p>,
+    /// The way out on that NIC.
+    pub(super) output: &'p mut LinkOutput,
+    pub(super) cache: &'p mut PoolCache,
+    pub(super) punt: &'p mut Punt,
+    pub(super) stack: &'p mut StackDatapath,
+    pub(super) tally: Tally<'p>,
+    pub(super) observer: &'p mut O,
+}
+
+impl<O: Observer> Context<'_, O> {
+    /// Sends a frame on the NIC that the burst arrived on.
+    pub(super) fn reply(&mut self, frame: Frame) {
+        let counters = self.tally.counters();
+        self.output.stage(frame, self.cache, counters, self.observer);
+    }
+
+    /// Tells an observer what came of a packet.
+    #[inline]
+    pub(super) fn observe(&mut self, frames: &[Frame], packet: &Inbound, outcome: impl FnOnce() -> Outcome) {
+        if O::WATCHES
+            && let Some(frame) = frames.get(usize::from(packet.frame))
+        {
+            self.observer.step(frame, outcome());
+        }
+    }
+
+    /// Counts a packet that ends here.
+    #[inline]
+    pub(super) fn drop(&mut self, frames: &[Frame], packet: &Inbound, reason: DropReason, outcome: impl FnOnce(DropReason) -> Outcome) {
+        self.tally.dropped(reason, 1);
+        self.observe(frames, packet, || outcome(reason));
+    }
+
+    /// Tells the sender of a packet why it ends here, if he may be told.
+    #[cold]
+    pub(super) fn answer(&mut self, local: &NicView<'_>, frames: &[Frame], packet: &Inbound, error: icmp_error::Error) {
+        if let Some(frame) = frames.get(usize::from(packet.frame)) {
+            icmp_error::icmp_error(self, local, frame, packet, error);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Packet endpoints (netstack's `PacketEndpoint`, AF_PACKET's idea): they are shown copies of frames
+//! before anything is checked, whatever becomes of the frames themselves.
+//!
+//! ```text
+//!   worker ─ethernet_input─► taps of the NIC's snapshot ─► ring of this worker ─► PacketQueue
+//!                            one look per burst, none per packet if nobody is registered
+//! ```
+//!
+//! An endpoint has a ring for each thread that shows it frames, so that none waits for another. It is
+//! registered with NICs, once or several times, and is part of their snapshots: a burst is shown whole
+//! or not at all, so that a registration under traffic loses and duplicates nothing.
+
+mod queue;
+mod taps;
+
+use std::fmt;
+use std::sync::Arc;
+
+use corelane_frame::{Frame, PoolCache};
+use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
+use corelane_sync::ring::{Producer, RingError, ring};
+use corelane_sync::seat::{PerSeat, Seat, SeatPlan};
+use corelane_wire::EtherType;
+
+pub use queue::PacketQueue;
+pub(crate) use taps::Taps;
+
+/// Which frames an endpoint is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PacketProtocol {
+    /// All, those too short for an Ethernet header included (`ETH_P_ALL`).
+    All,
+    /// Those of one protocol, whether the stack speaks it or not.
+    One(EtherType),
+}
+
+/// Which way a frame went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// It arrived.
+    Inbound,
+    /// It is being sent.
+    Outbound,
+}
+
+/// A copy of a frame.
+#[derive(Debug)]
+pub struct Shown {
+    /// The copy, Ethernet header first; its NIC and receive time are the original's.
+    pub frame: Frame,
+    /// Which way the original went.
+    pub direction: Direction,
+    /// The length of the original in bytes: more than the copy's where that was cut.
+    pub original_len: usize,
+}
+
+/// What an endpoint is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketEndpointConfig {
+    /// Copies that wait for the reader, of each thread that shows frames: 256 unless said. What
+    /// comes when they are so many is lost to the endpoint, and counted.
+    pub capacity: usize,
+    /// Whether frames that are sent are shown too: not unless said (BEHAVIOURS H9).
+    pub outbound: bool,
+    /// Bytes copied of each frame at most: all unless said.
+    pub snap_len: usize,
+}
+
+impl Default for PacketEndpointConfig {
+    fn default() -> Self {
+        Self {
+            capacity: 256,
+            outbound: false,
+            snap_len: usize::MAX,
+        }
+    }
+}
+
+/// What an endpoint counted, over all threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketEndpointStats {
+    /// Copies put into its queues.
+    pub shown: u64,
+    /// Frames lost because a queue was full (netstack's `ReceiveBufferOverflow`).
+    pub overflow: u64,
+    /// Frames lost because nobody reads any more (`ClosedReceiver`).
+    pub closed: u64,
+    /// Frames lost because there was no free frame for a copy, or none large enough.
+    pub no_buffer: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Counted {
+    Shown,
+    Overflow,
+    Closed,
+    NoBuffer,
+}
+
+impl CounterKey for Counted {
+    const COUNT: usize = 4;
+
+    #[inline]
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// A packet endpoint: a handle that can be cloned. To be registered with NICs by
+/// [`Nic::register_packet_endpoint`](crate::Nic::register_packet_endpoint), or with all of them, those
+/// to come included, by [`Stack::register_packet_endpoint`](crate::Stack::register_packet_endpoint).
+///
+/// Frames come out of the [`PacketQueue`]s that were made with it, one for each thread that shows
+/// frames: those of the workers, in their order, and a last one for what other threads send.
+#[derive(Clone)]
+pub struct PacketEndpoint {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: PacketEndpointConfig,
+    seats: PerSeat<AtSeat>,
+    counters: Vec<CounterReader<Counted>>,
+}
+
+/// One thread's end of an endpoint.
+struct AtSeat {
+    ring: Producer<Shown>,
+    counters: CounterWriter<Counted>,
+}
+
+impl PacketEndpoint {
+    pub(crate) fn new(
+        config: PacketEndpointConfig,
+        seats: &SeatPlan,
+    ) -> Result<(Self, Vec<PacketQueue>), RingError> {
+        let mut ends = Vec::new();
+        let mut queues = Vec::new();
+        let mut readers = Vec::new();
+        for _ in 0..seats.len() {
+            let (producer, consumer) = ring(config.capacity)?;
+            let (writer, reader) = counters();
+            ends.push(AtSeat {
+                ring: producer,
+                counters: writer,
+            });
+            queues.push(PacketQueue::new(consumer));
+            readers.push(reader);
+        }
+        let shared = Shared {
+            config,
+            seats: PerSeat::new(seats, ends),
+            counters: readers,
+        };
+        let endpoint = Self {
+            shared: Arc::new(shared),
+        };
+        Ok((endpoint, queues))
+    }
+
+    /// What it counted.
+    pub fn stats(&self) -> PacketEndpointStats {
+        let sum = |counter| self.shared.counters.iter().map(|it| it.value(counter)).sum();
+        PacketEndpointStats {
+            shown: sum(Counted::Shown),
+            overflow: sum(Counted::Overflow),
+            closed: sum(Counted::Closed),
+            no_buffer: sum(Counted::NoBuffer),
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    fn wants_outbound(&self) -> bool {
+        self.shared.config.outbound
+    }
+
+    /// Puts a copy of `frame` into the queue of this seat.
+    fn show(&self, frame: &Frame, direction: Direction, writer: &mut TapWriter<'_>) {
+        let Some(end) = self.shared.seats.get(writer.seat) else {
+            return;
+        };
+        let counted = if end.ring.is_closed() {
+            Counted::Closed
+        } else if end.ring.free() == 0 {
+            // First, so that a full queue costs no copy.
+            Counted::Overflow
+        } else {
+            match copy(frame, self.shared.config.snap_len, writer.cache) {
+                None => Counted::NoBuffer,
+                Some(copy) => {
+                    let shown = Shown {
+                        frame: copy,
+                        direction,
+                        original_len: frame.len(),
+                    };
+                    match end.ring.push(shown) {
+                        Ok(()) => Counted::Shown,
+                        Err(full) => {
+                            writer.cache.recycle(full.0.frame);
+                            Counted::Overflow
+                        }
+                    }
+                }
+            }
+        };
+        end.counters.add(counted, 1);
+    }
+}
+
+impl fmt::Debug for PacketEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PacketEndpoint")
+            .field("config", &self.shared.config)
+            .field("stats", &self.stats())
+            .finish()
+    }
+}
+
+/// What a thread shows frames with: its seat, and where copies come from.
+pub struct TapWriter<'w> {
+    pub(crate) seat: &'w mut Seat,
+    pub(crate) cache: &'w mut PoolCache,
+}
+
+fn copy(frame: &Frame, snap_len: usize, cache: &mut PoolCache) -> Option<Frame> {
+    let mut copy = cache.alloc()?;
+    let data = frame.data();
+    if copy.set_data(&data[..data.len().min(snap_len)]).is_err() {
+        cache.recycle(copy);
+        return None;
+    }
+    copy.set_nic(frame.nic());
+    copy.set_rx_time(frame.rx_time());
+    copy.set_rss_hash(frame.rss_hash());
+    Some(copy)
+}
