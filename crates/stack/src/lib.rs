@@ -17,6 +17,8 @@
 //! | `control` | transactions, duplicate address detection, timers, source address order, publishing, reclamation |
 //! | `route`, `queue` | sending from outside the workers |
 //! | `datapath` | snapshot, lookup by burst, handlers and packets |
+//! | `reassembly` | fragments put together, by worker |
+//! | `icmp_limit`, `path_mtu` | how many ICMP errors are sent; what those received say of paths |
 //! | `drop_reason`, `counters`, `protocol_counters`, `event`, `error` | what is counted, told and refused |
 //! | `clock` | time, real or set by hand |
 #![forbid(unsafe_code)]
@@ -33,11 +35,14 @@ mod endpoint;
 mod error;
 mod event;
 mod group;
+mod icmp_limit;
 mod interface_id;
 mod nic;
+mod path_mtu;
 mod protocol_counters;
 mod queue;
 mod range;
+mod reassembly;
 mod route;
 mod source;
 mod table;
@@ -63,8 +68,14 @@ pub use error::{
 };
 pub use event::{AbortReason, Event, EventSender, Events, events};
 pub use group::{IgmpVersion, MldVersion};
+pub use icmp_limit::IcmpLimiter;
 pub use interface_id::LinkLocal;
 pub use nic::{GroupInfo, Nic, NicId};
+pub use path_mtu::{PathMtu, PathMtuCache};
 pub use protocol_counters::ProtocolCounter;
 pub use queue::QueuedFrames;
+pub use reassembly::{
+    FragmentPlace, Outcome, ParameterProblem, Reassembly, ReassemblyConfig, ReassemblyCounts,
+    ReassemblyDrop, ReassemblyError, TimedOutDatagram,
+};
 pub use route::Route;
