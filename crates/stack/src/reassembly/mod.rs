@@ -115,7 +115,7 @@ impl Reassembly {
             return refused;
         }
         let key = fragment.key(nic);
-        let tag = self.hasher.hash_one(&key) as u32;
+        let tag = self.hasher.hash_one(key) as u32;
         let at = match self.find(&key, tag) {
             Some(at) => at,
             None => match self.begin(key, tag, now) {

@@ -81,7 +81,7 @@ fn i12_a_first_ipv6_fragment_has_all_the_headers() {
 #[test]
 fn i12_overlaps_end_the_datagram_until_its_time_is_over() {
     for family in BOTH {
-        for (offset, len) in [(0, 8), (8, 16), (16, 16), (0, 32), (8, 8), (16, 8)] {
+        for (offset, len) in [(8, 16), (16, 16), (0, 32), (8, 8), (16, 8)] {
             let mut bed = bed();
             let sent = sent(family, 64);
             bed.assert_held(&sent, 8, 16);
@@ -90,8 +90,6 @@ fn i12_overlaps_end_the_datagram_until_its_time_is_over() {
             if (offset, len) == (8, 16) {
                 // The same part with other bytes.
                 *part.last_mut().unwrap() ^= 1;
-            } else if (offset, len) == (0, 8) {
-                continue;
             }
             bed.assert_dropped(&sent, &part, ReassemblyDrop::Overlap);
             assert_eq!(bed.jumbo.out(), 0, "its slot is free at once");

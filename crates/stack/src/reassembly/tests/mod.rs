@@ -5,6 +5,8 @@ mod malformed;
 mod model;
 mod whole;
 
+use std::net::Ipv6Addr;
+
 use corelane_frame::{Frame, MAX_SLOT_SIZE, Pool, PoolCache, PoolConfig};
 use corelane_wire::ipv6::{Ipv6Fields, write_ipv6, write_ipv6_fragment};
 use corelane_wire::{ETHERNET_HEADER_LEN, IpProtocol, checksum};
@@ -19,6 +21,8 @@ const EXPERIMENT: IpProtocol = IpProtocol(253);
 struct Sent {
     family: Family,
     nic: u16,
+    /// The last byte of the destination address.
+    host: u8,
     identification: u16,
     protocol: IpProtocol,
     traffic_class: u8,
@@ -32,6 +36,7 @@ fn sent(family: Family, len: usize) -> Sent {
     Sent {
         family,
         nic: 3,
+        host: 2,
         identification: 77,
         protocol: EXPERIMENT,
         traffic_class: 0,
@@ -52,7 +57,20 @@ impl Sent {
         header.extend(((header_len + payload_len) as u16).to_be_bytes());
         header.extend(self.identification.to_be_bytes());
         header.extend(flags_offset.to_be_bytes());
-        header.extend([64, self.protocol.0, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+        header.extend([
+            64,
+            self.protocol.0,
+            0,
+            0,
+            192,
+            0,
+            2,
+            1,
+            192,
+            0,
+            2,
+            self.host,
+        ]);
         header.extend(&self.extra);
         let checksum = checksum::sum(&header).checksum().to_be_bytes();
         header[10..12].copy_from_slice(&checksum);
@@ -75,7 +93,7 @@ impl Sent {
         headers.truncate(40 + fragment_len);
         let mut fields = Ipv6Fields::new(
             "2001:db8::1".parse().unwrap(),
-            "2001:db8::2".parse().unwrap(),
+            Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, self.host.into()),
             next,
             64,
         );
