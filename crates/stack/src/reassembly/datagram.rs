@@ -114,7 +114,7 @@ impl Datagram {
         let is_end_wrong = match self.end {
             Some(known) if fragment.more => end >= known,
             Some(known) => end != known,
-            None => !fragment.more && end < self.reach,
+            None => !fragment.more && end <= self.reach,
         };
         if is_end_wrong {
             return Added::Refused(ReassemblyDrop::End);
@@ -134,14 +134,12 @@ impl Datagram {
         }
     }
 
-    /// Whether a fragment of the same part and with the same bytes came before.
+    /// Whether a fragment of the same part and with the same bytes came before. That the two agree
+    /// about being the last is known by then.
     fn is_repeated(&self, fragment: &Fragment<'_>) -> bool {
         let units = fragment.offset / 8..fragment.end().div_ceil(8);
         let is_boundary = !self.received.contains(units.end) || self.starts.contains(units.end);
-        // Of the last fragment and another that reaches as far, `add` has told them apart; but not
-        // before it is known which is the last.
         is_boundary
-            && (fragment.more || self.end.is_some())
             && self.received.has_all(units.clone())
             && self.starts.contains(units.start)
             && !self.starts.has_any(units.start + 1..units.end)
