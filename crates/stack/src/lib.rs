@@ -18,6 +18,8 @@
 //! | `route`, `queue` | sending from outside the workers |
 //! | `datapath` | snapshot, lookup by burst, handlers and packets |
 //! | `drop_reason`, `counters`, `icmp_counter`, `protocol_counters`, `event`, `error` | what is counted, told and refused |
+//! | `reassembly` | fragments put together, by worker |
+//! | `icmp_limit`, `path_mtu` | how many ICMP errors are sent; what those received say of paths |
 //! | `clock` | time, real or set by hand |
 #![forbid(unsafe_code)]
 
@@ -34,11 +36,14 @@ mod error;
 mod event;
 mod group;
 mod icmp_counter;
+mod icmp_limit;
 mod interface_id;
 mod nic;
+mod path_mtu;
 mod protocol_counters;
 mod queue;
 mod range;
+mod reassembly;
 mod route;
 mod source;
 mod source_filter;
@@ -67,8 +72,14 @@ pub use error::{
 pub use event::{AbortReason, Event, EventSender, Events, events};
 pub use group::{IgmpVersion, MldVersion};
 pub use icmp_counter::IcmpCounter;
+pub use icmp_limit::IcmpLimiter;
 pub use interface_id::LinkLocal;
 pub use nic::{GroupInfo, Nic, NicId};
+pub use path_mtu::{PathMtu, PathMtuCache};
 pub use protocol_counters::ProtocolCounter;
 pub use queue::QueuedFrames;
+pub use reassembly::{
+    FragmentPlace, Outcome, ParameterProblem, Reassembly, ReassemblyConfig, ReassemblyCounts,
+    ReassemblyDrop, ReassemblyError, TimedOutDatagram,
+};
 pub use route::Route;
