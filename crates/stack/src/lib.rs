@@ -12,6 +12,7 @@
 //! | `address`, `range`, `broadcast`, `interface_id` | addresses, prefixes, the subnets a NIC accepts, the addresses it gives itself |
 //! | `endpoint` | the endpoint line, its life, references, held temporaries |
 //! | `table` | addresses to endpoints, copy-on-write by page |
+//! | [`fib`] | routes, and the longest prefix that a destination is in |
 //! | `group` | multicast membership, IGMP and MLD |
 //! | `source` | source address selection |
 //! | `control` | transactions, duplicate address detection, timers, source address order, publishing, reclamation |
@@ -34,6 +35,7 @@ mod drop_reason;
 mod endpoint;
 mod error;
 mod event;
+pub mod fib;
 mod group;
 mod icmp_counter;
 mod icmp_limit;

@@ -1,0 +1,119 @@
+//! Addresses and prefixes as the tries see them, and the levels at which nodes can stand.
+
+use crate::address::{Family, Key, Prefix};
+
+/// Nodes at lower levels take 8 bits, the others 4.
+const WIDE_END: u8 = 16;
+
+/// The highest level at which two routes can differ.
+pub(super) const MAX_LEVEL: u8 = 124;
+
+/// Nodes that can be above one another: at two wide levels, and every fourth bit from there on.
+pub(super) const MAX_DEPTH: usize = 2 + (MAX_LEVEL - WIDE_END) as usize / 4 + 1;
+
+/// The bits of an address from the left: those of IPv4 are the first 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Path(pub(super) [u64; 2]);
+
+impl Path {
+    #[inline]
+    pub(super) const fn of(key: Key) -> Self {
+        if key.is_v4() {
+            Self([key.low << 32, 0])
+        } else {
+            Self([key.high, key.low])
+        }
+    }
+
+    /// The bits that two have in common from the first on.
+    #[inline]
+    pub(super) const fn common(self, other: Self) -> u8 {
+        let high = (self.0[0] ^ other.0[0]).leading_zeros();
+        let low = (self.0[1] ^ other.0[1]).leading_zeros();
+        (if high < 64 { high } else { 64 + low }) as u8
+    }
+
+    /// The bits from `level` on, to the left of a word.
+    #[inline]
+    const fn from(self, level: u8) -> u64 {
+        self.0[(level >> 6 & 1) as usize] << (level & 63)
+    }
+
+    /// The slot in a narrow node at `level`: below 16.
+    #[inline]
+    pub(super) const fn narrow_slot(self, level: u8) -> usize {
+        (self.from(level) >> 60) as usize
+    }
+
+    /// The slot in a wide node at `level`: below 256.
+    #[inline]
+    pub(super) const fn wide_slot(self, level: u8) -> usize {
+        (self.from(level) >> 56) as usize
+    }
+
+    /// The slot in the node at `level`.
+    #[inline]
+    pub(super) const fn slot(self, level: u8) -> usize {
+        if is_wide(level) {
+            self.wide_slot(level)
+        } else {
+            self.narrow_slot(level)
+        }
+    }
+}
+
+/// A prefix: the first `len` bits of a path, the others being zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) path: Path,
+    pub(super) len: u8,
+}
+
+impl Span {
+    pub(super) fn of(prefix: Prefix) -> Self {
+        Self {
+            path: Path::of(Key::from(prefix.network().address())),
+            len: prefix.len(),
+        }
+    }
+
+    /// The level of the node that has this as its own.
+    pub(super) const fn home(self) -> u8 {
+        level_of(self.len)
+    }
+
+    /// Where it stands among its home's own: by length and then by value, from 1 on.
+    pub(super) const fn place_at_home(self) -> usize {
+        let level = self.home();
+        let len = self.len - level;
+        if len == 0 {
+            return 1;
+        }
+        1 << len | (self.path.from(level) >> (64 - len)) as usize
+    }
+}
+
+/// The level of the node in whose bits the bit behind the first `len` is.
+pub(super) const fn level_of(len: u8) -> u8 {
+    if is_wide(len) { len & !7 } else { len & !3 }
+}
+
+/// Whether a node at `level` takes 8 bits.
+#[inline]
+pub(super) const fn is_wide(level: u8) -> bool {
+    level < WIDE_END
+}
+
+/// The bits a node at `level` takes.
+pub(super) const fn stride(level: u8) -> u8 {
+    if is_wide(level) { 8 } else { 4 }
+}
+
+/// The trie of a family, as an index.
+#[inline]
+pub(super) const fn trie(family: Family) -> usize {
+    match family {
+        Family::V4 => 0,
+        Family::V6 => 1,
+    }
+}

@@ -1,0 +1,364 @@
+//! The tries, their versions and their storage.
+
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::super::{Garbage, Hop, Lpm, LpmEditor, NO_NEIGHBOR};
+use super::{address, ip, prefix};
+use crate::address::{Key, Prefix};
+use crate::nic::NicId;
+
+/// Routes in no order.
+type Model = Vec<(Prefix, Hop)>;
+
+fn longest(model: &Model, address: IpAddr) -> Option<Hop> {
+    let matches = model.iter().filter(|(prefix, _)| prefix.contains(address));
+    matches
+        .max_by_key(|(prefix, _)| prefix.len())
+        .map(|(_, hop)| *hop)
+}
+
+fn hop(prefix: Prefix, neighbor: u32) -> Hop {
+    Hop {
+        neighbor,
+        nic: NicId(neighbor as u16),
+        prefix_len: prefix.len(),
+    }
+}
+
+/// Inserts, and returns what was there.
+fn insert(editor: &mut LpmEditor, prefix: Prefix, neighbor: u32) -> Option<Hop> {
+    let nic = NicId(neighbor as u16);
+    editor.insert(prefix, nic, neighbor).unwrap()
+}
+
+/// Publishes to nobody, and takes back all that is garbage.
+fn publish(editor: &mut LpmEditor) -> Lpm {
+    let version = editor.version();
+    let garbage = editor.take_garbage();
+    garbage.into_iter().for_each(|it| editor.reuse(it));
+    version
+}
+
+/// Compares all ways to look up with a search of the model.
+fn compare(editor: &LpmEditor, version: Lpm, model: &Model, addresses: &[IpAddr]) {
+    let store = editor.store();
+    let keys: Vec<Key> = addresses.iter().map(|address| (*address).into()).collect();
+    let mut found = vec![None; keys.len()];
+    version.lookup_burst(store, &keys, &mut found);
+    for ((address, key), found) in addresses.iter().zip(&keys).zip(found) {
+        let expected = longest(model, *address);
+        assert_eq!(version.lookup(store, *key), expected, "{address}");
+        assert_eq!(found, expected, "{address} in a burst");
+        let mut all: Vec<Hop> = model
+            .iter()
+            .filter(|(prefix, _)| prefix.contains(*address))
+            .map(|(_, hop)| *hop)
+            .collect();
+        all.sort_by_key(|hop| std::cmp::Reverse(hop.prefix_len));
+        assert_eq!(version.matches(store, *key).as_slice(), all, "{address}");
+    }
+}
+
+/// The first and the last address of a prefix, and those beside it.
+fn edges(prefix: Prefix) -> Vec<IpAddr> {
+    let first = prefix.network().address();
+    let bits = |a: IpAddr| Key::from(a).bits();
+    let hosts = crate::address::host_mask(prefix.mapped_len());
+    let of = |bits: u128| {
+        match first {
+            IpAddr::V4(_) => Some(IpAddr::from(std::net::Ipv4Addr::from_bits(bits as u32))),
+            IpAddr::V6(_) => Some(IpAddr::from(std::net::Ipv6Addr::from_bits(bits))),
+        }
+        .filter(|it| !crate::address::is_mapped(*it))
+    };
+    [
+        Some(bits(first)),
+        Some(bits(first) | hosts),
+        bits(first).checked_sub(1),
+        (bits(first) | hosts).checked_add(1),
+    ]
+    .into_iter()
+    .flatten()
+    .filter_map(of)
+    .collect()
+}
+
+#[test]
+fn every_length_by_itself_covers_what_it_should() {
+    for text in ["172.165.90.165", "2001:db8:a5a5:5a5a:f00f:ff:5a5a:a5a5"] {
+        let address = ip(text);
+        let bits = crate::address::Family::of(address).bits();
+        for len in 0..=bits {
+            let prefix = Prefix::new(address, len).unwrap();
+            let mut editor = LpmEditor::new();
+            assert_eq!(insert(&mut editor, prefix, 7), None);
+            assert_eq!(editor.exact(prefix), Some(hop(prefix, 7)));
+            let version = publish(&mut editor);
+            let model = vec![(prefix, hop(prefix, 7))];
+            compare(&editor, version, &model, &edges(prefix));
+        }
+    }
+}
+
+#[test]
+fn all_lengths_of_one_address_in_either_order() {
+    for text in ["172.165.90.165", "2001:db8:a5a5:5a5a:f00f:ff:5a5a:a5a5"] {
+        let address = ip(text);
+        let bits = crate::address::Family::of(address).bits();
+        let all: Vec<Prefix> = (0..=bits)
+            .map(|len| Prefix::new(address, len).unwrap())
+            .collect();
+        let probes: Vec<IpAddr> = all.iter().flat_map(|prefix| edges(*prefix)).collect();
+        for reversed in [false, true] {
+            let mut order = all.clone();
+            if reversed {
+                order.reverse();
+            }
+            let mut editor = LpmEditor::new();
+            let mut model = Model::new();
+            for prefix in &order {
+                let neighbor = u32::from(prefix.len()) + 1;
+                assert_eq!(insert(&mut editor, *prefix, neighbor), None);
+                model.push((*prefix, hop(*prefix, neighbor)));
+                let version = publish(&mut editor);
+                compare(&editor, version, &model, &probes);
+            }
+            while let Some((prefix, hop)) = model.pop() {
+                assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
+                assert_eq!(editor.remove(prefix).unwrap(), None);
+                let version = publish(&mut editor);
+                compare(&editor, version, &model, &probes);
+            }
+            assert_eq!(editor.used(), [0, 0, 0]);
+        }
+    }
+}
+
+#[test]
+fn the_families_do_not_meet() {
+    let mut editor = LpmEditor::new();
+    let (v4, v6) = (prefix("0.0.0.0/0"), prefix("::/0"));
+    insert(&mut editor, v6, 6);
+    let version = editor.current();
+    let store = editor.store();
+    assert_eq!(version.lookup(store, ip("192.0.2.1").into()), None);
+    assert_eq!(version.lookup(store, ip("::1").into()), Some(hop(v6, 6)));
+    insert(&mut editor, v4, 4);
+    assert_eq!(editor.remove(v6).unwrap(), Some(hop(v6, 6)));
+    let version = editor.current();
+    let store = editor.store();
+    assert_eq!(
+        version.lookup(store, ip("192.0.2.1").into()),
+        Some(hop(v4, 4))
+    );
+    assert_eq!(version.lookup(store, ip("::1").into()), None);
+}
+
+#[test]
+fn an_on_link_route_has_no_neighbor() {
+    let mut editor = LpmEditor::new();
+    editor
+        .insert(prefix("192.0.2.0/24"), NicId(u16::MAX), NO_NEIGHBOR)
+        .unwrap();
+    let found = editor
+        .current()
+        .lookup(editor.store(), ip("192.0.2.9").into());
+    assert_eq!(
+        found,
+        Some(Hop {
+            neighbor: NO_NEIGHBOR,
+            nic: NicId(u16::MAX),
+            prefix_len: 24
+        })
+    );
+}
+
+#[test]
+fn a_burst_of_any_size_is_looked_up_and_no_more() {
+    let mut editor = LpmEditor::new();
+    let route = prefix("10.0.0.0/8");
+    insert(&mut editor, route, 3);
+    insert(&mut editor, prefix("10.1.2.0/24"), 4);
+    let version = editor.current();
+    let mark = Some(hop(prefix("1.1.1.1/32"), 99));
+    for len in [0, 1, 63, 64, 65, 200] {
+        let keys = vec![Key::v4(0x0a00_0001); len];
+        let mut out = vec![mark; len + 1];
+        version.lookup_burst(editor.store(), &keys, &mut out);
+        assert!(out[..len].iter().all(|it| *it == Some(hop(route, 3))));
+        assert_eq!(out[len], mark);
+        let mut short = vec![mark; len / 2];
+        version.lookup_burst(editor.store(), &keys, &mut short);
+        assert!(short.iter().all(|it| *it == Some(hop(route, 3))));
+    }
+}
+
+#[test]
+fn a_default_route_over_many_others_changes_one_node() {
+    let mut editor = LpmEditor::new();
+    for n in 0..20_000_u32 {
+        let prefix = Prefix::new(IpAddr::from((n << 12).to_be_bytes()), 24).unwrap();
+        insert(&mut editor, prefix, n);
+    }
+    publish(&mut editor);
+    let before = editor.used();
+    insert(&mut editor, prefix("0.0.0.0/0"), 1);
+    assert_eq!(editor.used(), [before[0] + 1, before[1], before[2] + 1]);
+    editor.version();
+    assert_eq!(editor.take_garbage().len(), 1);
+    assert!(editor.remove(prefix("0.0.0.0/0")).unwrap().is_some());
+    editor.version();
+    assert_eq!(editor.take_garbage().len(), 2, "the node and the route");
+}
+
+#[test]
+fn changes_of_one_version_are_made_in_place() {
+    let mut editor = LpmEditor::new();
+    let prefixes: Vec<Prefix> = (0..2_000_u32)
+        .map(|n| Prefix::new(address(n % 2 == 0, n as u16), 24).unwrap())
+        .collect();
+    for _ in 0..3 {
+        prefixes.iter().for_each(|prefix| {
+            insert(&mut editor, *prefix, 1);
+        });
+        prefixes.iter().for_each(|prefix| {
+            editor.remove(*prefix).unwrap();
+        });
+    }
+    assert!(editor.is_empty());
+    assert_eq!(editor.used(), [0, 0, 0]);
+    editor.version();
+    assert_eq!(editor.take_garbage(), []);
+}
+
+#[test]
+fn removing_everything_leaves_nothing() {
+    let mut editor = LpmEditor::new();
+    let prefixes: Vec<Prefix> = (0..3_000_u16)
+        .map(|n| {
+            let v4 = n % 2 == 0;
+            let len = n % if v4 { 33 } else { 129 };
+            Prefix::new(address(v4, n.wrapping_mul(40_503)), len as u8).unwrap()
+        })
+        .collect();
+    for (n, prefix) in prefixes.iter().enumerate() {
+        insert(&mut editor, *prefix, n as u32);
+        if n % 7 == 0 {
+            publish(&mut editor);
+        }
+    }
+    assert!(editor.bytes() > 0);
+    for (n, prefix) in prefixes.iter().rev().enumerate() {
+        editor.remove(*prefix).unwrap();
+        if n % 5 == 0 {
+            publish(&mut editor);
+        }
+    }
+    let version = publish(&mut editor);
+    assert_eq!(version, Lpm::EMPTY);
+    assert_eq!((editor.len(), editor.used()), (0, [0, 0, 0]));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(bool, u16, Index, u32),
+    Remove(Index),
+    /// Of one that is not there, probably.
+    RemoveAny(bool, u16, Index),
+    Publish,
+    /// Lets go of the oldest version, so that its garbage comes back.
+    Release,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (any::<bool>(), any::<u16>(), any::<Index>(), any::<u32>())
+            .prop_map(|(v4, n, len, to)| Step::Insert(v4, n, len, to)),
+        3 => any::<Index>().prop_map(Step::Remove),
+        1 => (any::<bool>(), any::<u16>(), any::<Index>())
+            .prop_map(|(v4, n, len)| Step::RemoveAny(v4, n, len)),
+        2 => Just(Step::Publish),
+        1 => Just(Step::Release),
+    ]
+}
+
+fn any_prefix(v4: bool, n: u16, len: Index) -> Prefix {
+    let bits = if v4 { 32 } else { 128 };
+    Prefix::new(address(v4, n), len.index(bits + 1) as u8).unwrap()
+}
+
+/// A version, what was in it, and what may be used again when it and those before it are gone.
+struct Kept {
+    version: Lpm,
+    model: Model,
+    garbage: Vec<Garbage>,
+}
+
+proptest! {
+    #[test]
+    fn versions_agree_with_a_linear_search_and_do_not_change(
+        steps in proptest::collection::vec(step(), 1..160),
+        probes in proptest::collection::vec((any::<bool>(), any::<u16>()), 70),
+    ) {
+        let mut editor = LpmEditor::new();
+        let mut model = Model::new();
+        let mut kept = std::collections::VecDeque::from([Kept {
+            version: editor.version(),
+            model: Model::new(),
+            garbage: Vec::new(),
+        }]);
+        let mut addresses: Vec<IpAddr> = probes.iter().map(|(v4, n)| address(*v4, *n)).collect();
+        for step in steps {
+            match step {
+                Step::Insert(v4, n, len, neighbor) => {
+                    let prefix = any_prefix(v4, n, len);
+                    addresses.extend(edges(prefix));
+                    let at = model.iter().position(|(it, _)| it.network() == prefix.network());
+                    let before = at.map(|at| model.swap_remove(at).1);
+                    prop_assert_eq!(insert(&mut editor, prefix, neighbor), before);
+                    model.push((prefix, hop(prefix, neighbor)));
+                }
+                Step::Remove(at) if !model.is_empty() => {
+                    let (prefix, hop) = model.swap_remove(at.index(model.len()));
+                    prop_assert_eq!(editor.exact(prefix), Some(hop));
+                    prop_assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
+                }
+                Step::Remove(_) => {}
+                Step::RemoveAny(v4, n, len) => {
+                    let prefix = any_prefix(v4, n, len);
+                    let at = model.iter().position(|(it, _)| it.network() == prefix.network());
+                    let before = at.map(|at| model.swap_remove(at).1);
+                    prop_assert_eq!(editor.exact(prefix), before);
+                    prop_assert_eq!(editor.remove(prefix).unwrap(), before);
+                }
+                Step::Publish => {
+                    let version = editor.version();
+                    // It waits for the version before the new one, and all before that.
+                    let garbage = editor.take_garbage();
+                    kept.back_mut().unwrap().garbage = garbage;
+                    kept.push_back(Kept { version, model: model.clone(), garbage: Vec::new() });
+                }
+                Step::Release if kept.len() > 1 => {
+                    let gone = kept.pop_front().unwrap();
+                    compare(&editor, gone.version, &gone.model, &addresses);
+                    gone.garbage.into_iter().for_each(|it| editor.reuse(it));
+                }
+                Step::Release => {}
+            }
+            prop_assert_eq!(editor.len(), model.len());
+        }
+        compare(&editor, editor.current(), &model, &addresses);
+        for kept in kept {
+            compare(&editor, kept.version, &kept.model, &addresses);
+            kept.garbage.into_iter().for_each(|it| editor.reuse(it));
+        }
+        for (prefix, hop) in model {
+            prop_assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
+        }
+        publish(&mut editor);
+        prop_assert_eq!(editor.used(), [0, 0, 0]);
+    }
+}
