@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use corelane_frame::Pool;
 use corelane_wire::MacAddr;
 
 use crate::address::Family;
-use crate::clock::Clock;
-use crate::event::EventSender;
 use crate::group::{IgmpVersion, MldVersion};
 use crate::interface_id::LinkLocal;
+use crate::neighbor::NeighborConfig;
 use crate::nic::NicId;
+use crate::stack::Stack;
 
 /// What a NIC is to be: its name, and what differs from the defaults, which are those of netstack's
 /// `Options`: no duplicate address detection, no reports to multicast routers, no link-local
@@ -28,6 +27,7 @@ pub struct NicConfig {
     pub(crate) link_local: LinkLocal,
     pub(crate) multicast_loop: bool,
     pub(crate) forwarding: Forwarding,
+    pub(crate) neighbors: NeighborConfig,
     pub(crate) enabled: bool,
 }
 
@@ -46,6 +46,7 @@ impl NicConfig {
             link_local: LinkLocal::None,
             multicast_loop: false,
             forwarding: Forwarding::OFF,
+            neighbors: NeighborConfig::default(),
             enabled: true,
         }
     }
@@ -118,6 +119,12 @@ impl NicConfig {
     /// Whether it sends on what arrives for other hosts: not unless said.
     pub fn forwarding(mut self, forwarding: Forwarding) -> Self {
         self.forwarding = forwarding;
+        self
+    }
+
+    /// How it finds the link addresses of its neighbors, and how many it remembers.
+    pub fn neighbors(mut self, neighbors: NeighborConfig) -> Self {
+        self.neighbors = neighbors;
         self
     }
 
@@ -245,12 +252,8 @@ pub struct NicParts {
     pub config: NicConfig,
     /// Its link.
     pub link: LinkInfo,
-    /// Where it tells what happened.
-    pub events: EventSender,
-    /// The time of its timers.
-    pub clock: Clock,
-    /// Where the frames come from that it sends by itself.
-    pub pool: Pool,
+    /// What it shares with the other NICs.
+    pub stack: Stack,
 }
 
 #[cfg(test)]

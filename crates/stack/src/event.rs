@@ -12,6 +12,7 @@ use std::time::Duration;
 use corelane_wire::MacAddr;
 use crossbeam::channel::{Receiver, Select, Sender, bounded};
 
+use crate::neighbor::NeighborChange;
 use crate::nic::NicId;
 
 /// Something the embedder may want to know.
@@ -61,6 +62,17 @@ pub enum Event {
         address: IpAddr,
         /// His link address.
         offender: MacAddr,
+    },
+    /// A neighbor answers, has another link address, does not answer any more, or is forgotten.
+    NeighborChanged {
+        /// The NIC.
+        nic: NicId,
+        /// The neighbor's address.
+        address: IpAddr,
+        /// Its link address, if one is known.
+        mac: Option<MacAddr>,
+        /// What changed.
+        change: NeighborChange,
     },
     /// A NIC was enabled.
     NicEnabled {
@@ -130,7 +142,8 @@ impl EventSender {
             Event::EndpointClosed { .. }
             | Event::AddressAssigned { .. }
             | Event::DadAborted { .. }
-            | Event::AddressConflict { .. } => &self.usual,
+            | Event::AddressConflict { .. }
+            | Event::NeighborChanged { .. } => &self.usual,
             Event::DuplicateAddress { .. }
             | Event::NicEnabled { .. }
             | Event::NicDisabled { .. }

@@ -32,8 +32,19 @@ macro_rules! protocol_counters {
 protocol_counters! {
     NeighborSolicitationsReceived => "neighbor_solicitations_received", "Valid neighbor solicitations.";
     NeighborAdvertisementsReceived => "neighbor_advertisements_received", "Valid neighbor advertisements.";
-    NeighborSolicitationsSent => "neighbor_solicitations_sent", "Probes of duplicate address detection.";
+    NeighborSolicitationsSent => "neighbor_solicitations_sent", "Probes of duplicate address detection, and questions for link addresses.";
     NeighborAdvertisementsSent => "neighbor_advertisements_sent", "Answers to neighbor solicitations.";
+    ArpRequestsReceived => "arp_requests_received", "Valid ARP requests.";
+    ArpRepliesReceived => "arp_replies_received", "Valid ARP replies.";
+    ArpRequestsSent => "arp_requests_sent", "ARP requests.";
+    ArpRepliesSent => "arp_replies_sent", "ARP replies.";
+    NeighborPacketsSent => "neighbor_packets_sent", "Packets that waited for a link address, sent.";
+    NeighborPacketsFailed => "neighbor_packets_failed", "Packets that waited for a link address of somebody who does not answer.";
+    NeighborPacketsDropped => "neighbor_packets_dropped", "Packets that waited for a link address and gave way to others.";
+    UnreachablesSent => "unreachables_sent", "ICMP errors about packets whose next hop does not answer.";
+    ErrorsReceived => "errors_received", "ICMP errors about packets that were sent from here.";
+    ErrorsIgnored => "errors_ignored", "ICMP errors that are malformed, or about nothing that was sent from here.";
+    PathMtuReports => "path_mtu_reports", "ICMP errors that lowered the MTU of a path.";
     IgmpReceived => "igmp_received", "IGMP messages.";
     IgmpSent => "igmp_sent", "IGMP reports and leaves.";
     MldReceived => "mld_received", "MLD messages.";

@@ -5,22 +5,27 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use corelane_frame::Frame;
 use corelane_sync::refs::AddressKind;
-use corelane_wire::build::{build_ipv4, build_ipv6};
-use corelane_wire::ipv4::Ipv4Fields;
-use corelane_wire::ipv6::Ipv6Fields;
-use corelane_wire::{ETHERNET_HEADER_LEN, IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol, MacAddr};
+use corelane_wire::ethernet::{ethernet_header_mut, write_ethernet};
+use corelane_wire::fragment::{
+    plan_ipv4_fragments, plan_ipv6_fragments, write_ipv4_fragment_header,
+    write_ipv6_fragment_headers,
+};
+use corelane_wire::ipv4::{Fragmentation, Ipv4Fields, write_ipv4};
+use corelane_wire::ipv6::{Ipv6Fields, write_ipv6};
+use corelane_wire::{
+    ETHERNET_HEADER_LEN, EtherType, EthernetHeader, IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol,
+    MacAddr, NoRoom, parse_ipv4, parse_ipv6,
+};
 
 use crate::address::{Family, Key, is_mapped};
 use crate::endpoint::EndpointRef;
 use crate::error::{BadAddress, HoldError, NicGone, RouteError, SendError};
 use crate::nic::{Nic, NicShared};
 use crate::protocol_counters::ProtocolCounter;
+use crate::stack::{Pending, Resolution, longest_packet};
 
 /// Hops a route's packets may take unless said otherwise.
 const HOP_LIMIT: u8 = 64;
-
-/// The most that the length field of an IP header tells.
-const LENGTH_FIELD: usize = u16::MAX as usize;
 
 /// A way from a local address to a remote one (netstack's `Route`). It keeps a reference to the
 /// local address' endpoint: while it is held, the address may be removed, and then nothing can be
@@ -31,18 +36,65 @@ const LENGTH_FIELD: usize = u16::MAX as usize;
 pub struct Route {
     local: EndpointRef,
     remote: IpAddr,
+    /// Whose link address packets go to.
+    next_hop: IpAddr,
+    /// That link address, where it is not to be looked for.
     remote_mac: Option<MacAddr>,
-    /// What is sent also comes back to the NIC.
-    loops: bool,
+    goes: Goes,
+}
+
+/// Where what is sent goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goes {
+    ToLink,
+    /// It also comes back to the NIC.
+    ToLinkAndBack,
+    /// It is for the NIC itself.
+    Back,
+}
+
+/// How a packet is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendOptions {
+    /// Hops that it may take: 64 unless said.
+    pub hop_limit: Option<u8>,
+    /// What happens to one that is larger than the path takes.
+    pub fragmentation: SourceFragmentation,
+}
+
+/// What happens to a packet that is larger than the path takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceFragmentation {
+    /// IPv4 packets are sent in fragments, IPv6 packets are refused (BEHAVIOURS J18).
+    #[default]
+    OfFamily,
+    /// It is sent in fragments.
+    Requested,
+    /// It is refused.
+    Forbidden,
 }
 
 impl Nic {
     /// A route to `remote`, from `local` or, if none is named, from the best source address
     /// (BEHAVIOURS C3; RFC 6724 for IPv6). On a spoofing NIC any `local` will do (D8).
     ///
+    /// What is not on every link goes to the gateway that the stack's routes name for this NIC; without
+    /// one it is taken to be on the link.
+    ///
     /// # Errors
     /// [`RouteError`].
     pub fn route(&self, local: Option<IpAddr>, remote: IpAddr) -> Result<Route, RouteError> {
+        let gateway = self.stack().shared().gateway(self.id(), remote);
+        self.route_via(local, remote, gateway)
+    }
+
+    /// As [`route`](Self::route), by this gateway.
+    pub(crate) fn route_via(
+        &self,
+        local: Option<IpAddr>,
+        remote: IpAddr,
+        gateway: Option<IpAddr>,
+    ) -> Result<Route, RouteError> {
         let shared = self.shared();
         if self.is_gone() {
             return Err(NicGone(self.id()).into());
@@ -88,11 +140,19 @@ impl Nic {
         };
         let loops = !shared.settings.is_loopback
             && (is_broadcast || key.is_multicast() && shared.settings.multicast_loop);
+        let goes = if loops {
+            Goes::ToLinkAndBack
+        } else if !shared.settings.is_loopback && self.has_address(remote) {
+            Goes::Back
+        } else {
+            Goes::ToLink
+        };
         Ok(Route {
             local,
             remote,
+            next_hop: gateway.unwrap_or(remote),
             remote_mac,
-            loops,
+            goes,
         })
     }
 
@@ -127,14 +187,50 @@ impl Route {
         self.remote
     }
 
-    /// The link address it sends to: known from the beginning for groups and broadcasts.
+    /// Whose link address packets are sent to: the gateway's, or the remote address' own.
+    pub fn next_hop(&self) -> IpAddr {
+        self.next_hop
+    }
+
+    /// The link address it sends to, where that is not to be looked for: of groups, of broadcasts,
+    /// and where it was set.
     pub fn remote_link_address(&self) -> Option<MacAddr> {
         self.remote_mac
     }
 
-    /// Sends to this link address from now on.
+    /// Sends to this link address from now on, whatever the NIC knows of the next hop.
     pub fn set_remote_link_address(&mut self, mac: MacAddr) {
         self.remote_mac = Some(mac);
+    }
+
+    /// Sees to it that the link address of the next hop is known (BEHAVIOURS J19).
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn resolve(&self) -> Result<Resolution, SendError> {
+        self.check()?;
+        let nic = self.local.nic();
+        if let Some(mac) = self.remote_mac {
+            return Ok(Resolution::Ready(mac));
+        }
+        if self.goes == Goes::Back {
+            return Ok(Resolution::Ready(nic.settings.mac));
+        }
+        let (stack, next_hop) = (nic.stack.shared(), Key::from(self.next_hop));
+        let known = stack.link_address(nic.id(), next_hop);
+        if known == Resolution::InProgress {
+            stack.resolve(nic.id(), next_hop, None);
+            return Ok(stack.link_address(nic.id(), next_hop));
+        }
+        Ok(known)
+    }
+
+    /// The largest packet that the path takes, in bytes: what the NIC sends, or less if a router on the
+    /// way has reported so.
+    pub fn path_mtu(&self) -> usize {
+        let nic = self.local.nic();
+        let reported = nic.stack.shared().path_mtu(self.remote);
+        nic.settings.mtu.min(reported.unwrap_or(usize::MAX))
     }
 
     /// The reference to the local address' endpoint.
@@ -163,8 +259,8 @@ impl Route {
         }
     }
 
-    /// Sends a packet with these bytes behind its IP header, through the NIC's queue: whether the
-    /// link takes it shows in the NIC's counters. `hop_limit` is 64 unless said.
+    /// Sends a packet with these bytes behind its IP header, as
+    /// [`write_packet_with`](Self::write_packet_with). `hop_limit` is 64 unless said.
     ///
     /// # Errors
     /// [`SendError`]; no counter of frames has moved then.
@@ -174,50 +270,210 @@ impl Route {
         payload: &[u8],
         hop_limit: Option<u8>,
     ) -> Result<(), SendError> {
+        let options = SendOptions {
+            hop_limit,
+            ..SendOptions::default()
+        };
+        self.write_packet_with(protocol, payload, options)
+    }
+
+    /// Sends a packet with these bytes behind its IP header, through the NIC's queue: whether the
+    /// link takes it shows in the NIC's counters. While the link address of the next hop is not known, it
+    /// waits with the NIC's neighbors.
+    ///
+    /// # Errors
+    /// [`SendError`]; no counter of frames has moved then, except that of a packet in fragments some
+    /// may have been sent if there is no room for all.
+    pub fn write_packet_with(
+        &self,
+        protocol: IpProtocol,
+        payload: &[u8],
+        options: SendOptions,
+    ) -> Result<(), SendError> {
         self.check()?;
         let nic = self.local.nic();
-        let remote_mac = self
-            .remote_mac
-            .ok_or(SendError::NoLinkAddress(self.remote))?;
-        let hop_limit = hop_limit.unwrap_or(HOP_LIMIT);
-        // The length field of IPv4 counts the header too, that of IPv6 does not.
-        let (header_len, most) = match self.remote {
-            IpAddr::V4(_) => (IPV4_HEADER_LEN, LENGTH_FIELD),
-            IpAddr::V6(_) => (IPV6_HEADER_LEN, IPV6_HEADER_LEN + LENGTH_FIELD),
+        let packet = self.build(protocol, payload, options)?;
+        let link = match self.resolve()? {
+            Resolution::Ready(mac) => Some(mac),
+            Resolution::InProgress => None,
+            Resolution::Unreachable => return Err(SendError::NoLinkAddress(self.next_hop)),
         };
-        let (len, mtu) = (header_len + payload.len(), nic.settings.mtu.min(most));
-        if len > mtu {
-            return Err(SendError::MessageTooLong { len, mtu });
-        }
-        let addresses = (self.local(), self.remote);
-        let mac = nic.settings.mac;
-        let frame = nic.make_frame(|buffer| match addresses {
-            (IpAddr::V4(local), IpAddr::V4(remote)) => {
-                let fields = Ipv4Fields::new(local, remote, protocol, hop_limit);
-                build_ipv4(buffer, mac, remote_mac, &fields, payload)
-            }
-            (local, remote) => {
-                let fields = Ipv6Fields::new(v6(local), v6(remote), protocol, hop_limit);
-                build_ipv6(buffer, mac, remote_mac, &fields, payload)
-            }
-        });
-        let room = || nic.no_room();
-        let frame = frame.ok_or_else(room)?;
-        // The copy first: it is made from the same bytes, before they are the link's.
-        let copy = if self.loops {
-            Some(nic.copy_frame(&frame).ok_or_else(room)?)
-        } else {
-            None
-        };
-        nic.push_outbound(frame).map_err(|_| nic.no_room())?;
-        if let Some(copy) = copy {
-            // It is on the link by now: that no copy came back is counted, and no error.
-            if nic.push_looped(copy).is_err() {
-                nic.count(ProtocolCounter::Unsent);
-            }
+        let frames = self.frames(&packet, options.fragmentation)?;
+        for frame in frames {
+            self.send_frame(nic, frame, link)?;
         }
         Ok(())
     }
+
+    /// The packet, network header first.
+    fn build(
+        &self,
+        protocol: IpProtocol,
+        payload: &[u8],
+        options: SendOptions,
+    ) -> Result<Vec<u8>, SendError> {
+        let hop_limit = options.hop_limit.unwrap_or(HOP_LIMIT);
+        let family = Family::of(self.remote);
+        let header_len = match family {
+            Family::V4 => IPV4_HEADER_LEN,
+            Family::V6 => IPV6_HEADER_LEN,
+        };
+        let len = header_len + payload.len();
+        let too_long = |mtu| SendError::MessageTooLong { len, mtu };
+        if len > longest_packet(family) {
+            return Err(too_long(longest_packet(family)));
+        }
+        let mtu = self.path_mtu();
+        let may_cut = match options.fragmentation {
+            SourceFragmentation::OfFamily => family == Family::V4,
+            SourceFragmentation::Requested => true,
+            SourceFragmentation::Forbidden => false,
+        };
+        if len > mtu && !may_cut {
+            return Err(too_long(mtu));
+        }
+        let mut packet = vec![0; len];
+        let (front, behind) = packet.split_at_mut(header_len);
+        behind.copy_from_slice(payload);
+        let written = match (self.local(), self.remote) {
+            (IpAddr::V4(local), IpAddr::V4(remote)) => {
+                let mut fields = Ipv4Fields::new(local, remote, protocol, hop_limit);
+                if len > mtu {
+                    // All fragments have it, and no other packet of these addresses for a while (RFC
+                    // 6864 section 5.1).
+                    fields.identification = fastrand::u16(1..);
+                    fields.fragmentation = Fragmentation::Allowed;
+                }
+                write_ipv4(front, &fields, payload.len())
+            }
+            (local, remote) => {
+                let fields = Ipv6Fields::new(v6(local), v6(remote), protocol, hop_limit);
+                write_ipv6(front, &fields, payload.len())
+            }
+        };
+        written.map(|_| packet).map_err(|_| too_long(mtu))
+    }
+
+    /// The frames of a packet: one, or one for each fragment.
+    fn frames(
+        &self,
+        packet: &[u8],
+        fragmentation: SourceFragmentation,
+    ) -> Result<Vec<Frame>, SendError> {
+        let nic = self.local.nic();
+        let mtu = self.path_mtu();
+        let whole = |bytes: &[u8]| {
+            let frame = nic.make_frame(|buffer| assemble(buffer, self.family(), &[bytes]));
+            frame.ok_or_else(|| nic.no_room())
+        };
+        if packet.len() <= mtu {
+            return Ok(vec![whole(packet)?]);
+        }
+        debug_assert!(fragmentation != SourceFragmentation::Forbidden);
+        let too_long = |_| SendError::MessageTooLong {
+            len: packet.len(),
+            mtu,
+        };
+        let mut frames = Vec::new();
+        let mut headers = [0; MAX_HEADERS];
+        match self.family() {
+            Family::V4 => {
+                let packet = parse_ipv4(packet).map_err(|_| nic.no_room())?;
+                for fragment in plan_ipv4_fragments(&packet, mtu).map_err(too_long)? {
+                    let len = write_ipv4_fragment_header(&mut headers, &packet, &fragment)
+                        .map_err(|_| nic.no_room())?;
+                    let payload = packet.payload.get(fragment.range).unwrap_or_default();
+                    let parts = [headers.get(..len).unwrap_or_default(), payload];
+                    let frame = nic.make_frame(|buffer| assemble(buffer, Family::V4, &parts));
+                    frames.push(frame.ok_or_else(|| nic.no_room())?);
+                }
+            }
+            Family::V6 => {
+                let packet = parse_ipv6(packet).map_err(|_| nic.no_room())?;
+                let identification = fastrand::u32(..);
+                let plan = plan_ipv6_fragments(&packet, mtu).map_err(too_long)?;
+                for fragment in plan.clone() {
+                    let len = write_ipv6_fragment_headers(
+                        &mut headers,
+                        &packet,
+                        &plan,
+                        &fragment,
+                        identification,
+                    )
+                    .map_err(|_| nic.no_room())?;
+                    let payload = packet.payload.get(fragment.range).unwrap_or_default();
+                    let parts = [headers.get(..len).unwrap_or_default(), payload];
+                    let frame = nic.make_frame(|buffer| assemble(buffer, Family::V6, &parts));
+                    frames.push(frame.ok_or_else(|| nic.no_room())?);
+                }
+            }
+        }
+        Ok(frames)
+    }
+
+    fn family(&self) -> Family {
+        Family::of(self.remote)
+    }
+
+    /// Sends a frame, or has it wait for its link address.
+    fn send_frame(
+        &self,
+        nic: &NicShared,
+        mut frame: Frame,
+        link: Option<MacAddr>,
+    ) -> Result<(), SendError> {
+        let Some(mac) = link else {
+            let packet = Pending {
+                frame,
+                arrived_on: None,
+            };
+            let stack = nic.stack.shared();
+            stack.resolve(nic.id(), Key::from(self.next_hop), Some(packet));
+            return Ok(());
+        };
+        if let Some(header) = ethernet_header_mut(frame.data_mut()) {
+            header.source = nic.settings.mac;
+            header.destination = mac;
+        }
+        match self.goes {
+            Goes::ToLink => nic.push_outbound(frame).map_err(|_| nic.no_room()),
+            Goes::Back => nic.push_looped(frame).map_err(|_| nic.no_room()),
+            Goes::ToLinkAndBack => {
+                // The copy first: it is made from the same bytes, before they are the link's.
+                let copy = nic.copy_frame(&frame).ok_or_else(|| nic.no_room())?;
+                nic.push_outbound(frame).map_err(|_| nic.no_room())?;
+                // It is on the link by now: that no copy came back is counted, and no error.
+                if nic.push_looped(copy).is_err() {
+                    nic.count(ProtocolCounter::Unsent);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The longest headers in front of a fragment: IPv4's with options.
+const MAX_HEADERS: usize = 60;
+
+/// Writes a frame of these parts, with link addresses to be filled in.
+fn assemble(buffer: &mut [u8], family: Family, parts: &[&[u8]]) -> Result<usize, NoRoom> {
+    let ethertype = match family {
+        Family::V4 => EtherType::IPV4,
+        Family::V6 => EtherType::IPV6,
+    };
+    let nobody = MacAddr::UNSPECIFIED;
+    let header = EthernetHeader::new(nobody, nobody, ethertype);
+    let mut len = write_ethernet(buffer, &header)?;
+    for part in parts {
+        let end = len + part.len();
+        let room = buffer.len();
+        let place = buffer.get_mut(len..end);
+        place
+            .ok_or(NoRoom { needed: end, room })?
+            .copy_from_slice(part);
+        len = end;
+    }
+    Ok(len)
 }
 
 /// An address of a route between IPv6 addresses, which has no other.
@@ -271,7 +527,8 @@ impl fmt::Debug for Route {
             .field("local", &self.local)
             .field("remote", &self.remote)
             .field("remote_mac", &self.remote_mac)
-            .field("loops", &self.loops)
+            .field("next_hop", &self.next_hop)
+            .field("goes", &self.goes)
             .finish()
     }
 }

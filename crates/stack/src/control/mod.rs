@@ -53,6 +53,7 @@ use crate::error::{HoldError, NicGone};
 use crate::event::{Event, EventSender};
 use crate::group::{GroupMessage, Groups};
 use crate::nic::{GroupInfo, NicShared, Settings};
+use crate::packet_endpoint::Taps;
 use crate::protocol_counters::ProtocolCounters;
 use crate::range::RangeSet;
 use crate::source::SourceIndex;
@@ -78,6 +79,8 @@ pub(crate) struct Control {
     broadcasts: BroadcastSet,
     /// The addresses of the table and the broadcasts.
     own: SourceFilterEditor,
+    /// The packet endpoints, if there are any.
+    taps: Option<Arc<Taps>>,
     promiscuous: bool,
     spoofing: bool,
     forwarding: Forwarding,
@@ -141,6 +144,7 @@ impl Control {
             broadcasts: broadcasts.clone(),
             own: own.filter().clone(),
             error_sources: ErrorSources::default(),
+            taps: None,
             promiscuous: false,
             spoofing: false,
             forwarding,
@@ -153,6 +157,7 @@ impl Control {
             groups,
             broadcasts,
             own,
+            taps: None,
             promiscuous: false,
             spoofing: false,
             forwarding,
@@ -219,6 +224,7 @@ impl Control {
                 broadcasts: self.broadcasts.clone(),
                 own: self.own.filter().clone(),
                 error_sources: self.error_sources(endpoints),
+                taps: self.taps.clone(),
                 promiscuous: self.promiscuous,
                 spoofing: self.spoofing,
                 forwarding: self.forwarding,

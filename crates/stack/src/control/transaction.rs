@@ -16,6 +16,7 @@ use crate::error::{
 };
 use crate::event::{AbortReason, Event};
 use crate::group::Joiner;
+use crate::packet_endpoint::Taps;
 
 /// Changes to a NIC. They are published when it is dropped.
 ///
@@ -229,6 +230,14 @@ impl<'c> Transaction<'c> {
     pub fn set_forwarding(&mut self, forwarding: Forwarding) {
         self.control.changed |= self.control.forwarding != forwarding;
         self.control.forwarding = forwarding;
+    }
+
+    /// Changes who is shown frames.
+    pub(crate) fn change_taps(&mut self, change: impl FnOnce(&mut Taps)) {
+        let mut taps = self.control.taps.as_deref().cloned().unwrap_or_default();
+        change(&mut taps);
+        self.control.taps = (!taps.is_empty()).then(|| Arc::new(taps));
+        self.control.changed = true;
     }
 
     /// Joins a group; see [`Nic::join_group`](crate::Nic::join_group).

@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use corelane_frame::BURST;
+use corelane_frame::{BURST, Frame};
 use corelane_sync::counters::CounterWriter;
 use corelane_sync::prefetch::prefetch_read;
 use corelane_sync::refs::AddressKind;
 use corelane_sync::snapshot::Reader;
-use corelane_wire::MacAddr;
+use corelane_wire::{EtherType, MacAddr};
 
 use super::{ErrorSources, NicSnapshot, PacketBurst};
 use crate::address::{Family, Key};
@@ -18,6 +18,7 @@ use crate::counters::NicCounter;
 use crate::endpoint::{EndpointRef, Endpoints};
 use crate::error::HoldError;
 use crate::nic::{Nic, NicId, NicShared};
+use crate::packet_endpoint::{Direction, TapWriter};
 use crate::table::Home;
 
 /// What a destination is to the NIC: an endpoint, or one of the constants.
@@ -168,6 +169,45 @@ impl NicView<'_> {
     #[inline]
     pub fn is_loopback(&self) -> bool {
         self.nic.settings.is_loopback
+    }
+
+    /// Whether somebody is shown what arrives.
+    #[inline]
+    pub fn shows_received(&self) -> bool {
+        self.snapshot.taps.is_some()
+    }
+
+    /// Whether somebody is shown what is sent.
+    #[inline]
+    pub fn shows_sent(&self) -> bool {
+        self.snapshot.taps.as_ref().is_some_and(|taps| taps.shows_sent())
+    }
+
+    /// Whether somebody is shown all that arrives.
+    pub fn shows_all_received(&self) -> bool {
+        self.snapshot.taps.as_ref().is_some_and(|taps| taps.has_all())
+    }
+
+    /// The protocols of which somebody is shown what arrives.
+    pub fn shown_protocols(&self) -> impl Iterator<Item = EtherType> + '_ {
+        self.snapshot.taps.iter().flat_map(|taps| taps.protocols())
+    }
+
+    /// Shows a frame that arrived to the packet endpoints that it is for.
+    pub fn show_received(&self, frame: &Frame, writer: &mut TapWriter<'_>) {
+        if let Some(taps) = &self.snapshot.taps {
+            taps.show(frame, Direction::Inbound, writer);
+        }
+    }
+
+    /// Shows frames that are about to be sent.
+    #[cold]
+    pub fn show_sent(&self, frames: &[Frame], writer: &mut TapWriter<'_>) {
+        if let Some(taps) = &self.snapshot.taps {
+            for frame in frames {
+                taps.show(frame, Direction::Outbound, writer);
+            }
+        }
     }
 
     /// Whether nobody on the link may send from `source`, as far as one look tells: the answer no is

@@ -10,6 +10,7 @@ use crate::broadcast::BroadcastSet;
 use crate::config::Forwarding;
 use crate::endpoint::Endpoints;
 use crate::group::GroupSet;
+use crate::packet_endpoint::Taps;
 use crate::range::RangeSet;
 use crate::source_filter::SourceFilter;
 use crate::table::Table;
@@ -23,6 +24,8 @@ pub(crate) struct NicSnapshot {
     /// Which sources may be the NIC's own addresses or broadcasts.
     pub(crate) own: SourceFilter,
     pub(crate) error_sources: ErrorSources,
+    /// The packet endpoints, if there are any.
+    pub(crate) taps: Option<Arc<Taps>>,
     pub(crate) promiscuous: bool,
     pub(crate) spoofing: bool,
     /// What arrives for other hosts is sent on.

@@ -30,8 +30,10 @@ use crate::error::{
     AddAddressError, DuplicateDetectedError, EnableError, HoldError, JoinGroupError,
     LeaveGroupError, NicGone, RemoveAddressError,
 };
+use crate::packet_endpoint::{PacketEndpoint, PacketProtocol};
 use crate::protocol_counters::{ProtocolCounter, ProtocolCounters};
 use crate::queue::{FrameQueue, Queue, QueuedFrames};
+use crate::stack::{Stack, StackShared};
 pub(crate) use settings::Settings;
 use shared::InTransaction;
 pub(crate) use shared::NicShared;
@@ -47,7 +49,7 @@ impl fmt::Display for NicId {
 }
 
 /// A seed nobody can guess, from the standard library's source of hash seeds.
-fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     RandomState::new().hash_one(0)
 }
 
@@ -83,13 +85,17 @@ impl Nic {
             id,
             config,
             link,
-            events,
-            clock,
-            pool,
+            stack,
         } = parts;
+        let StackShared {
+            pool,
+            clock,
+            events,
+            ..
+        } = &**stack.shared();
         let seed = config.seed.unwrap_or_else(random_seed);
         // What does not fit a frame could be tried for ever.
-        let largest = largest_packet(&pool);
+        let largest = largest_packet(pool);
         let settings = Arc::new(Settings {
             id,
             name: config.name,
@@ -102,6 +108,7 @@ impl Nic {
             link_local: config.link_local,
             multicast_loop: config.multicast_loop,
             forwarding: config.forwarding,
+            neighbors: config.neighbors,
             igmp: config.igmp.filter(|_| !link.is_loopback),
             mld: config.mld.filter(|_| !link.is_loopback),
             seed,
@@ -110,25 +117,34 @@ impl Nic {
         let control = Control::new(
             Arc::clone(&settings),
             seed,
-            events,
+            events.clone(),
             Arc::clone(&protocol_counters),
         );
+        let (frames, clock) = (pool.cache(), clock.clone());
         let shared = NicShared {
             settings,
             endpoints: Endpoints::new(),
             snapshots: control.handle(),
+            stack,
             clock,
             control: Mutex::new(control),
             gone: AtomicBool::new(false),
             counters: Mutex::default(),
             protocol_counters,
-            frames: Mutex::new(pool.cache()),
+            frames: Mutex::new(frames),
             outbound: FrameQueue::new(),
             looped: FrameQueue::new(),
         };
-        Self {
+        let nic = Self {
             shared: Arc::new(shared),
+        };
+        let stack = nic.shared.stack.shared();
+        stack.nic_created(&nic.shared);
+        for (protocol, endpoint) in stack.taps() {
+            // Just made, it is not gone.
+            let _ = nic.register_packet_endpoint(protocol, &endpoint);
         }
+        nic
     }
 
     pub(crate) fn from_shared(shared: Arc<NicShared>) -> Self {
@@ -279,7 +295,9 @@ impl Nic {
         reason = "the method is for transactions of one lifetime, the closure for all"
     )]
     pub fn enable(&self) -> Result<(), EnableError> {
-        self.transaction(|tx| tx.enable())?
+        let result = self.transaction(|tx| tx.enable())?;
+        self.shared.stack.shared().nic_changed(&self.shared);
+        result
     }
 
     /// Disables the NIC: what arrives is dropped as `nic_disabled`, nothing can be sent. It tells
@@ -292,7 +310,9 @@ impl Nic {
         reason = "the method is for transactions of one lifetime, the closure for all"
     )]
     pub fn disable(&self) -> Result<(), NicGone> {
-        self.transaction(|tx| tx.disable())
+        self.transaction(|tx| tx.disable())?;
+        self.shared.stack.shared().nic_changed(&self.shared);
+        Ok(())
     }
 
     /// Removes the NIC: as [`disable`](Self::disable), and all its addresses, groups and ranges go.
@@ -308,6 +328,7 @@ impl Nic {
     pub fn remove(&self) -> Result<(), NicGone> {
         self.transaction(|tx| tx.remove())?;
         self.shared.gone.store(true, Ordering::Release);
+        self.shared.stack.shared().nic_removed(&self.shared);
         Ok(())
     }
 
@@ -418,6 +439,59 @@ impl Nic {
         let mut groups: Vec<GroupInfo> = control.group_list();
         groups.sort_unstable_by_key(|info| info.group);
         groups
+    }
+
+    /// Has a packet endpoint shown the frames of a protocol, from the next burst of each worker on;
+    /// once more, if it is registered for it already (BEHAVIOURS H2).
+    ///
+    /// # Errors
+    /// [`NicGone`].
+    pub fn register_packet_endpoint(
+        &self,
+        protocol: PacketProtocol,
+        endpoint: &PacketEndpoint,
+    ) -> Result<(), NicGone> {
+        self.transaction(|tx| tx.change_taps(|taps| taps.register(protocol, endpoint)))
+    }
+
+    /// Takes one registration of a packet endpoint back, the first for this protocol; one that is not
+    /// registered is left as it is. A burst that is in work may still be shown (BEHAVIOURS H7).
+    ///
+    /// # Errors
+    /// [`NicGone`].
+    pub fn unregister_packet_endpoint(
+        &self,
+        protocol: PacketProtocol,
+        endpoint: &PacketEndpoint,
+    ) -> Result<(), NicGone> {
+        self.transaction(|tx| {
+            tx.change_taps(|taps| {
+                taps.unregister(protocol, endpoint);
+            });
+        })
+    }
+
+    /// The stack it is a NIC of.
+    pub fn stack(&self) -> &Stack {
+        &self.shared.stack
+    }
+
+    /// Whether the NIC has the address, tentative or not.
+    pub fn has_address(&self, address: impl Into<IpAddr>) -> bool {
+        let address = address.into();
+        let kind = self
+            .shared
+            .snapshots
+            .load()
+            .kind(&self.shared.endpoints, Key::from(address));
+        !is_mapped(address) && kind.is_some_and(AddressKind::is_permanent)
+    }
+
+    /// The address that packets to `remote` are sent from unless another one is named.
+    pub fn source_address(&self, remote: IpAddr) -> Option<IpAddr> {
+        let mut control = self.shared.control();
+        let index = control.source_for(&self.shared.endpoints, remote)?;
+        Some(self.shared.endpoints.at(index).address())
     }
 
     /// Whether packets for `group` are taken.

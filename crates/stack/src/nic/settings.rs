@@ -6,6 +6,7 @@ use crate::address::Family;
 use crate::config::{Forwarding, NdpConfig, Protocols};
 use crate::group::{Groups, GroupsConfig, IgmpVersion, MldVersion, records_per_message};
 use crate::interface_id::LinkLocal;
+use crate::neighbor::NeighborConfig;
 use crate::nic::NicId;
 
 /// What a NIC is and stays.
@@ -22,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) multicast_loop: bool,
     /// What it forwards to begin with.
     pub(crate) forwarding: Forwarding,
+    pub(crate) neighbors: NeighborConfig,
     pub(super) igmp: Option<IgmpVersion>,
     pub(super) mld: Option<MldVersion>,
     pub(super) seed: u64,

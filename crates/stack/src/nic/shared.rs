@@ -20,13 +20,16 @@ use crate::counters::NicCounter;
 use crate::datapath::NicSnapshot;
 use crate::endpoint::Endpoints;
 use crate::protocol_counters::{ProtocolCounter, ProtocolCounters};
+use crate::packet_endpoint::{Direction, TapWriter};
 use crate::queue::FrameQueue;
+use crate::stack::Stack;
 
 /// What the handle, the workers and the references of one NIC share.
 pub(crate) struct NicShared {
     pub(crate) settings: Arc<Settings>,
     pub(crate) endpoints: Endpoints,
     pub(crate) snapshots: Handle<NicSnapshot>,
+    pub(crate) stack: Stack,
     pub(super) clock: Clock,
     pub(super) control: Mutex<Control>,
     /// Removed: handles and references stay, and nothing can be done with them.
@@ -121,7 +124,20 @@ impl NicShared {
         Some(copy)
     }
 
+    /// Puts a frame in line to be sent, and shows it to the packet endpoints that asked for that.
     pub(crate) fn push_outbound(&self, frame: Frame) -> Result<(), Frame> {
+        let snapshot = self.snapshots.load();
+        if let Some(taps) = snapshot.taps.as_deref().filter(|taps| taps.shows_sent()) {
+            let mut seat = self.stack.shared().control_seat();
+            let mut cache = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = TapWriter {
+                seat: &mut seat,
+                cache: &mut cache,
+            };
+            taps.show(&frame, Direction::Outbound, &mut writer);
+            cache.flush();
+        }
+        drop(snapshot);
         self.push(&self.outbound, frame)
     }
 

@@ -1,0 +1,275 @@
+//! What the NICs of an engine share (netstack's `Stack`): routes, neighbors, sockets, path MTUs, packet
+//! endpoints of all NICs, and the limits of ICMP errors and reassembly.
+//!
+//! As with a NIC there are two sides. [`Stack`] is the control plane: ordinary calls from any thread.
+//! [`StackDatapath`] is what a worker has of it.
+//!
+//! ```text
+//!   lock of            is taken inside that of
+//!   a NIC's control    nothing
+//!   the fib            nothing
+//!   path MTUs, registry, seats     any of them; held for moments, nothing is called under them
+//! ```
+//!
+//! Nothing is sent, and no NIC's lock is taken, while the fib's lock is held: what neighbors' timers
+//! and messages bring about is done after it was released.
+#![expect(
+    clippy::disallowed_types,
+    reason = "serialises the control plane; no worker takes these locks"
+)]
+
+mod config;
+mod datapath;
+mod errors_received;
+mod fib;
+mod neighbors;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use corelane_frame::Pool;
+use corelane_sync::seat::{Seat, SeatPlan};
+use corelane_sync::snapshot::Handle;
+
+use crate::clock::{Clock, Time};
+use crate::demux::Demux;
+use crate::event::EventSender;
+use crate::icmp_limit::IcmpLimiter;
+use crate::nic::{NicId, NicShared};
+use crate::packet_endpoint::{
+    PacketEndpoint, PacketEndpointConfig, PacketProtocol, PacketQueue,
+};
+use crate::path_mtu::{PathMtu, PathMtuCache};
+use corelane_sync::ring::RingError;
+
+pub use config::{StackConfig, StackError, StackParts};
+pub use datapath::{Adjacency, FibDatapath, NeighborId, StackDatapath};
+pub(crate) use fib::{Fib, FibSnapshot, Pending};
+pub use neighbors::{AddNeighborError, Resolution};
+pub(crate) use routes::longest_packet;
+pub use routes::{RouteSpec, RoutesError, RoutesTransaction};
+
+/// The handle: clones are of the same stack.
+#[derive(Clone)]
+pub struct Stack {
+    shared: Arc<StackShared>,
+}
+
+pub(crate) struct StackShared {
+    pub(crate) config: StackConfig,
+    workers: usize,
+    pub(crate) clock: Clock,
+    pub(crate) events: EventSender,
+    pub(crate) pool: Pool,
+    /// Where datagrams are put together.
+    jumbo: Pool,
+    nics: Mutex<BTreeMap<NicId, Weak<NicShared>>>,
+    fib: Mutex<Fib>,
+    fibs: Handle<FibSnapshot>,
+    demux: Demux,
+    path_mtus: Mutex<PathMtuCache>,
+    seat_plan: SeatPlan,
+    /// The workers' seats that no worker has taken.
+    seats: Mutex<Vec<Option<Seat>>>,
+    /// The seat of threads that are no workers.
+    control_seat: Mutex<Seat>,
+    /// Of the errors that the control plane sends.
+    limiter: Mutex<IcmpLimiter>,
+    /// Registered with all NICs, those to come included.
+    taps: Mutex<Vec<(PacketProtocol, PacketEndpoint)>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that is called under these locks leaves half a change behind.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Stack {
+    /// A stack without NICs.
+    ///
+    /// # Errors
+    /// [`StackError`].
+    pub fn new(parts: StackParts) -> Result<Self, StackError> {
+        let StackParts {
+            config,
+            workers,
+            clock,
+            events,
+            pool,
+        } = parts;
+        let jumbo = Pool::new(config.reassembly.pool_config(workers))?;
+        let seed = config.seed.unwrap_or_else(crate::nic::random_seed);
+        // One for each worker, and one for all other threads.
+        let (seat_plan, mut seats) = SeatPlan::mint(workers + 1);
+        let control_seat = seats.pop().ok_or(StackError::NoWorker)?;
+        let fib = Fib::new(seed);
+        let shared = StackShared {
+            fibs: fib.handle(),
+            fib: Mutex::new(fib),
+            demux: Demux::new(&seat_plan, seed),
+            path_mtus: Mutex::new(PathMtuCache::new(config.path_mtus)),
+            limiter: Mutex::new(IcmpLimiter::new(
+                config.icmp_rate,
+                config.icmp_burst,
+                1,
+                seed ^ 1,
+            )),
+            config,
+            workers,
+            clock,
+            events,
+            pool,
+            jumbo,
+            nics: Mutex::default(),
+            seat_plan,
+            seats: Mutex::new(seats.into_iter().map(Some).collect()),
+            control_seat: Mutex::new(control_seat),
+            taps: Mutex::default(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<StackShared> {
+        &self.shared
+    }
+
+    /// What time it is, by the clock of its timers.
+    pub fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+
+    /// The sockets.
+    pub fn demux(&self) -> &Demux {
+        &self.shared.demux
+    }
+
+    /// Makes a packet endpoint, with the queues that its frames come out of: one for each worker, in
+    /// their order, and a last one for what other threads send. It is shown nothing before it is
+    /// registered.
+    ///
+    /// # Errors
+    /// [`RingError`].
+    pub fn packet_endpoint(
+        &self,
+        config: PacketEndpointConfig,
+    ) -> Result<(PacketEndpoint, Vec<PacketQueue>), RingError> {
+        PacketEndpoint::new(config, &self.shared.seat_plan)
+    }
+
+    /// Registers a packet endpoint with every NIC there is, and with those that come later (BEHAVIOURS
+    /// H10).
+    pub fn register_packet_endpoint(&self, protocol: PacketProtocol, endpoint: &PacketEndpoint) {
+        let mut taps = lock(&self.shared.taps);
+        taps.push((protocol, endpoint.clone()));
+        let nics = self.shared.nics();
+        drop(taps);
+        for nic in nics {
+            // One that is gone by now is none.
+            let _ = crate::Nic::from_shared(nic).register_packet_endpoint(protocol, endpoint);
+        }
+    }
+
+    /// Takes one [`register_packet_endpoint`](Self::register_packet_endpoint) back, on every NIC; one
+    /// that is not registered is left as it is.
+    pub fn unregister_packet_endpoint(&self, protocol: PacketProtocol, endpoint: &PacketEndpoint) {
+        let mut taps = lock(&self.shared.taps);
+        let at = taps
+            .iter()
+            .position(|(it, other)| *it == protocol && other.is(endpoint));
+        let Some(at) = at else {
+            return;
+        };
+        taps.remove(at);
+        let nics = self.shared.nics();
+        drop(taps);
+        for nic in nics {
+            let _ = crate::Nic::from_shared(nic).unregister_packet_endpoint(protocol, endpoint);
+        }
+    }
+
+    /// What is known of the MTU of the path to `remote`, because a router reported it (RFC 1191, RFC
+    /// 8201).
+    pub fn path_mtu(&self, remote: impl Into<IpAddr>) -> Option<usize> {
+        self.shared.path_mtu(remote.into())
+    }
+
+    /// The path MTUs that routers reported, by address.
+    pub fn path_mtus(&self) -> Vec<PathMtu> {
+        let mut list: Vec<_> = lock(&self.shared.path_mtus).list(self.now()).collect();
+        list.sort_unstable_by_key(|it| it.remote);
+        list
+    }
+
+    /// What one worker has of it.
+    ///
+    /// # Errors
+    /// [`StackError::NoWorker`] if there is no worker of this number, or it has its own already;
+    /// [`StackError::Reassembly`].
+    pub fn datapath(&self, worker: usize) -> Result<StackDatapath, StackError> {
+        let mut seats = lock(&self.shared.seats);
+        let seat = seats
+            .get_mut(worker)
+            .and_then(Option::take)
+            .ok_or(StackError::NoWorker)?;
+        drop(seats);
+        StackDatapath::new(self.clone(), seat, worker)
+    }
+
+    /// Takes every step that is due of what the NICs share, and returns when to call again. The
+    /// engine's control thread calls this.
+    pub fn poll(&self) -> Option<Time> {
+        self.poll_neighbors()
+    }
+
+    /// Frees what no worker can see any more; returns how many versions wait for a worker to go on.
+    /// The engine's control thread calls this.
+    pub fn reclaim(&self) -> usize {
+        self.shared.with_fib(|fib, _| fib.pending()) + self.shared.demux.reclaim()
+    }
+}
+
+impl StackShared {
+    /// The NIC of this number, if it is there.
+    pub(crate) fn nic(&self, id: NicId) -> Option<Arc<NicShared>> {
+        lock(&self.nics).get(&id)?.upgrade()
+    }
+
+    /// All NICs, by number.
+    pub(crate) fn nics(&self) -> Vec<Arc<NicShared>> {
+        let nics = lock(&self.nics);
+        nics.values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Whether an address is one of this host's.
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
+        self.nics()
+            .into_iter()
+            .any(|nic| crate::Nic::from_shared(nic).has_address(address))
+    }
+
+    pub(crate) fn path_mtu(&self, remote: IpAddr) -> Option<usize> {
+        lock(&self.path_mtus).mtu(remote, self.clock.now())
+    }
+
+    pub(crate) fn path_mtus(&self) -> MutexGuard<'_, PathMtuCache> {
+        lock(&self.path_mtus)
+    }
+
+    /// The seat of threads that are no workers, for a moment.
+    pub(crate) fn control_seat(&self) -> MutexGuard<'_, Seat> {
+        lock(&self.control_seat)
+    }
+
+    /// What every NIC is to have registered from the beginning.
+    pub(crate) fn taps(&self) -> Vec<(PacketProtocol, PacketEndpoint)> {
+        lock(&self.taps).clone()
+    }
+
+    pub(crate) fn demux(&self) -> &Demux {
+        &self.demux
+    }
+}

@@ -1,0 +1,310 @@
+//! Running the NICs' neighbor caches: what comes in for them, and what they want done.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use corelane_frame::Frame;
+use corelane_wire::build::build_arp;
+use corelane_wire::ethernet::ethernet_header_mut;
+use corelane_wire::icmp_error::{
+    Icmpv4Problem, Icmpv4Unreachable, Icmpv6Problem, Icmpv6Unreachable, build_icmp_error_ipv4,
+    build_icmp_error_ipv6, may_answer_with_error_ipv4, may_answer_with_error_ipv6,
+};
+use corelane_wire::ndp::{SolicitationSpec, build_neighbor_solicitation};
+use corelane_wire::{
+    ArpPacket, MacAddr, parse_ethernet, parse_ipv4, parse_ipv6,
+};
+use thiserror::Error;
+
+use super::datapath::NeighborId;
+use super::fib::{Action, Pending};
+use super::{Stack, StackShared, lock};
+use crate::address::Key;
+use crate::clock::Time;
+use crate::event::Event;
+use crate::neighbor::{
+    NeighborAction, NeighborCache, NeighborError, NeighborInfo, NeighborView, Turn,
+};
+use crate::nic::{Nic, NicId, NicShared};
+use crate::protocol_counters::ProtocolCounter;
+
+/// Why a neighbor was not set.
+#[derive(Debug, Error)]
+pub enum AddNeighborError {
+    /// There is no such NIC.
+    #[error("there is no NIC {0}")]
+    UnknownNic(NicId),
+    /// It cannot be one.
+    #[error(transparent)]
+    Neighbor(#[from] NeighborError),
+}
+
+/// What is known of a next hop's link address (netstack's `Resolve`, BEHAVIOURS J19).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// Here it is, or none is needed.
+    Ready(MacAddr),
+    /// It is being looked for; [`Event::NeighborChanged`] tells what comes of it. Packets that are sent
+    /// meanwhile wait for it.
+    InProgress,
+    /// Nobody answers.
+    Unreachable,
+}
+
+impl Stack {
+    /// Gives a neighbor its link address for good.
+    ///
+    /// # Errors
+    /// [`AddNeighborError`].
+    pub fn add_neighbor(
+        &self,
+        nic: NicId,
+        address: impl Into<IpAddr>,
+        mac: MacAddr,
+    ) -> Result<(), AddNeighborError> {
+        let key = Key::from(address.into());
+        let added = self.shared().with_fib(|fib, now| {
+            fib.on_neighbors(nic, now, |cache, turn| cache.add_static(key, mac, turn))
+        });
+        Ok(added.ok_or(AddNeighborError::UnknownNic(nic))??)
+    }
+
+    /// Forgets a neighbor, static or not; returns whether anything was known of it.
+    pub fn remove_neighbor(&self, nic: NicId, address: impl Into<IpAddr>) -> bool {
+        let key = Key::from(address.into());
+        self.on_cache(nic, |cache, turn| cache.remove(key, turn))
+            .unwrap_or(false)
+    }
+
+    /// Forgets all neighbors of a NIC but static ones.
+    pub fn flush_neighbors(&self, nic: NicId) {
+        self.on_cache(nic, NeighborCache::flush);
+    }
+
+    /// The neighbors of a NIC, by address.
+    pub fn neighbors(&self, nic: NicId) -> Vec<NeighborInfo> {
+        self.shared()
+            .with_fib(|fib, now| fib.cache(nic).map(|cache| cache.list(now)))
+            .unwrap_or_default()
+    }
+
+    /// An upper layer has proof that a neighbor gets what is sent to it (RFC 4861 section 7.3.1).
+    pub fn confirm_neighbor(&self, nic: NicId, address: impl Into<IpAddr>) {
+        let key = Key::from(address.into());
+        self.on_cache(nic, |cache, turn| cache.confirm(key, turn));
+    }
+
+    /// A worker sent to a neighbor that nobody has heard of for a while.
+    pub fn neighbor_used(&self, neighbor: NeighborId) {
+        let NeighborId { nic, line, life } = neighbor;
+        self.on_cache(nic, |cache, turn| cache.used(line, life, turn));
+    }
+
+    /// A packet for another host waits for its next hop: it is sent when the link address is known.
+    pub fn resolve_for(&self, frame: Frame, nic: NicId, next_hop: Key) {
+        let arrived_on = Some(NicId(frame.nic()));
+        self.shared()
+            .resolve(nic, next_hop, Some(Pending { frame, arrived_on }));
+    }
+
+    pub(super) fn poll_neighbors(&self) -> Option<Time> {
+        self.shared().with_fib(|fib, now| fib.poll(now))
+    }
+
+    fn on_cache<R>(
+        &self,
+        nic: NicId,
+        act: impl FnOnce(&mut NeighborCache<Pending>, &mut Turn<'_, Pending>) -> R,
+    ) -> Option<R> {
+        self.shared().on_cache(nic, act)
+    }
+}
+
+impl StackShared {
+    pub(crate) fn on_cache<R>(
+        &self,
+        nic: NicId,
+        act: impl FnOnce(&mut NeighborCache<Pending>, &mut Turn<'_, Pending>) -> R,
+    ) -> Option<R> {
+        self.with_fib(|fib, now| fib.on_neighbors(nic, now, act))
+    }
+
+    /// Looks for the link address of `next_hop` on a NIC, for a packet if there is one.
+    pub(crate) fn resolve(&self, nic: NicId, next_hop: Key, packet: Option<Pending>) {
+        self.on_cache(nic, |cache, turn| cache.resolve(next_hop, packet, turn));
+    }
+
+    /// What is known of a link address, without asking for it.
+    pub(crate) fn link_address(&self, nic: NicId, next_hop: Key) -> Resolution {
+        let snapshot = self.fib_snapshot();
+        let line = snapshot.interface(nic).and_then(|interface| {
+            let line = interface.table.find(&*interface.lines, next_hop)?;
+            Some((line, interface.lines.at(line)))
+        });
+        let Some((number, line)) = line else {
+            return Resolution::InProgress;
+        };
+        match line.read() {
+            NeighborView::Usable(mac) => Resolution::Ready(mac),
+            NeighborView::Stale(mac) => {
+                let id = NeighborId {
+                    nic,
+                    line: number,
+                    life: line.life(),
+                };
+                if line.mark_used() {
+                    self.on_cache(nic, |cache, turn| cache.used(id.line, id.life, turn));
+                }
+                Resolution::Ready(mac)
+            }
+            NeighborView::Incomplete | NeighborView::Full => Resolution::InProgress,
+            NeighborView::Unreachable => Resolution::Unreachable,
+        }
+    }
+
+    /// Does what neighbor caches want done. No lock is held.
+    pub(super) fn carry_out(&self, actions: Vec<Action>) {
+        for (id, action) in actions {
+            let Some(nic) = self.nic(id) else {
+                continue;
+            };
+            match action {
+                NeighborAction::Request { target, to } => self.request(&nic, target, to),
+                NeighborAction::Send { packet, mac } => send(&nic, packet, mac),
+                NeighborAction::Failed { packet, .. } => {
+                    nic.count(ProtocolCounter::NeighborPacketsFailed);
+                    self.tell_unreachable(&packet);
+                }
+                NeighborAction::Dropped { packet, .. } => {
+                    nic.count(ProtocolCounter::NeighborPacketsDropped);
+                    drop(packet);
+                }
+                // Nobody asks to be told but by events.
+                NeighborAction::Waited { .. } => {}
+                NeighborAction::Event(event) => {
+                    self.events.send(Event::NeighborChanged {
+                        nic: id,
+                        address: event.address,
+                        mac: event.mac,
+                        change: event.change,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Asks who has an address: everybody, or the one who had it.
+    fn request(&self, nic: &Arc<NicShared>, target: Key, to: Option<MacAddr>) {
+        let mac = nic.settings.mac;
+        let source = Nic::from_shared(Arc::clone(nic)).source_address(target.address());
+        let frame = match (target.address(), source) {
+            (IpAddr::V4(target), source) => {
+                // Without an address one can still ask, as who probes does (RFC 5227 section 2.1.1).
+                let sender = match source {
+                    Some(IpAddr::V4(source)) => (mac, source),
+                    _ => (mac, Ipv4Addr::UNSPECIFIED),
+                };
+                let packet = match to {
+                    Some(to) => ArpPacket::unicast_request(sender, (to, target)),
+                    None => ArpPacket::request(sender, target),
+                };
+                let destination = to.unwrap_or(MacAddr::BROADCAST);
+                nic.make_frame(|buffer| build_arp(buffer, mac, destination, &packet))
+            }
+            (IpAddr::V6(target), Some(IpAddr::V6(source))) => {
+                let spec = match to {
+                    Some(to) => SolicitationSpec::reachability(mac, to, source, target),
+                    None => SolicitationSpec::resolution(mac, source, target),
+                };
+                nic.make_frame(|buffer| build_neighbor_solicitation(buffer, &spec))
+            }
+            // From the unspecified address it would be a probe for the target.
+            (IpAddr::V6(_), _) => None,
+        };
+        let counter = match target.address() {
+            IpAddr::V4(_) => ProtocolCounter::ArpRequestsSent,
+            IpAddr::V6(_) => ProtocolCounter::NeighborSolicitationsSent,
+        };
+        push(nic, frame, counter);
+    }
+
+    /// Nobody answers where a packet was to go: its sender is told, if it is another host.
+    fn tell_unreachable(&self, packet: &Pending) {
+        let Some(ingress) = packet.arrived_on.and_then(|nic| self.nic(nic)) else {
+            return;
+        };
+        if !lock(&self.limiter).allow(self.clock.now()) {
+            return;
+        }
+        let sources = ingress.snapshots.load().error_sources;
+        let mac = ingress.settings.mac;
+        let Ok(ethernet) = parse_ethernet(packet.frame.data()) else {
+            return;
+        };
+        let to = ethernet.header.source;
+        let frame = match ethernet.payload.first().map(|byte| byte >> 4) {
+            Some(4) => unreachable_v4(&ingress, sources.v4, mac, to, ethernet.payload),
+            Some(6) => unreachable_v6(&ingress, sources.v6, mac, to, ethernet.payload),
+            _ => return,
+        };
+        push(&ingress, frame, ProtocolCounter::UnreachablesSent);
+    }
+}
+
+/// Puts a message of the NIC's own in line.
+fn push(nic: &NicShared, frame: Option<Frame>, counter: ProtocolCounter) {
+    match frame.map(|frame| nic.push_outbound(frame)) {
+        Some(Ok(())) => nic.count(counter),
+        // It is asked again.
+        _ => nic.count(ProtocolCounter::Unsent),
+    }
+}
+
+/// Sends a packet whose next hop is known now.
+fn send(nic: &NicShared, packet: Pending, mac: MacAddr) {
+    let mut frame = packet.frame;
+    if let Some(header) = ethernet_header_mut(frame.data_mut()) {
+        header.destination = mac;
+        header.source = nic.settings.mac;
+    }
+    frame.set_nic(nic.id().0);
+    let counter = match nic.push_outbound(frame) {
+        Ok(()) => ProtocolCounter::NeighborPacketsSent,
+        Err(_) => ProtocolCounter::Unsent,
+    };
+    nic.count(counter);
+}
+
+fn unreachable_v4(
+    nic: &NicShared,
+    source: Option<Ipv4Addr>,
+    mac: MacAddr,
+    to: MacAddr,
+    original: &[u8],
+) -> Option<Frame> {
+    let packet = parse_ipv4(original).ok()?;
+    let destination = packet.source();
+    let problem = Icmpv4Problem::Unreachable(Icmpv4Unreachable::Host);
+    let may = may_answer_with_error_ipv4(&packet, to.is_multicast());
+    let source = source.filter(|_| may)?;
+    nic.make_frame(|buffer| {
+        build_icmp_error_ipv4(buffer, mac, to, source, destination, problem, original)
+    })
+}
+
+fn unreachable_v6(
+    nic: &NicShared,
+    source: Option<Ipv6Addr>,
+    mac: MacAddr,
+    to: MacAddr,
+    original: &[u8],
+) -> Option<Frame> {
+    let packet = parse_ipv6(original).ok()?;
+    let destination = packet.source();
+    let problem = Icmpv6Problem::Unreachable(Icmpv6Unreachable::Address);
+    let may = may_answer_with_error_ipv6(&packet, problem, to.is_multicast());
+    let source = source.filter(|_| may)?;
+    nic.make_frame(|buffer| {
+        build_icmp_error_ipv6(buffer, mac, to, source, destination, problem, original)
+    })
+}
