@@ -82,6 +82,49 @@ impl ArpPacket {
         }
     }
 
+    /// Asks who has `target`. It goes to all; sent to one link address, it asks whether that one
+    /// still has it, see [`Self::unicast_request`].
+    pub fn request(sender: (MacAddr, Ipv4Addr), target: Ipv4Addr) -> Self {
+        Self::new(
+            ArpOperation::REQUEST,
+            sender,
+            (MacAddr::UNSPECIFIED, target),
+        )
+    }
+
+    /// Asks `target` alone whether it still has its address (RFC 1122 section 2.3.2.1): it goes to
+    /// its link address.
+    pub fn unicast_request(sender: (MacAddr, Ipv4Addr), target: (MacAddr, Ipv4Addr)) -> Self {
+        Self::new(ArpOperation::REQUEST, sender, target)
+    }
+
+    /// Tells `target`, who asked, that the sender has the sender address.
+    pub fn reply(sender: (MacAddr, Ipv4Addr), target: (MacAddr, Ipv4Addr)) -> Self {
+        Self::new(ArpOperation::REPLY, sender, target)
+    }
+
+    /// Asks whether anyone has `target`, which the sender wants to have (RFC 5227 section 1.1): it
+    /// names no sender address, so that nobody's cache changes. It goes to all.
+    pub fn probe(sender_mac: MacAddr, target: Ipv4Addr) -> Self {
+        Self::request((sender_mac, Ipv4Addr::UNSPECIFIED), target)
+    }
+
+    /// Tells all that the sender has the address (RFC 5227 section 3: a request, which old caches
+    /// take too). It goes to all.
+    pub fn announcement(sender_mac: MacAddr, address: Ipv4Addr) -> Self {
+        Self::request((sender_mac, address), address)
+    }
+
+    /// Whether it only asks about an address, for someone who wants to have it (RFC 5227).
+    pub fn is_probe(&self) -> bool {
+        self.operation() == ArpOperation::REQUEST && self.sender_ip().is_unspecified()
+    }
+
+    /// Whether its sender tells of its own address, unasked: request or reply (RFC 5944 section 4.6).
+    pub fn is_announcement(&self) -> bool {
+        self.sender_ip == self.target_ip && !self.sender_ip().is_unspecified()
+    }
+
     /// What it does.
     #[inline]
     pub fn operation(&self) -> ArpOperation {
@@ -116,6 +159,40 @@ pub enum ArpError {
     /// Link addresses not of 6 bytes or protocol addresses not of 4.
     #[error("bad ARP address length")]
     AddressLength,
+    /// Neither a request nor a reply; only [`parse_arp_message`] looks.
+    #[error("an ARP operation other than request and reply")]
+    Operation,
+    /// The sender's link address is a group's or zero; only [`parse_arp_message`] looks.
+    #[error("an ARP sender whose link address is not one station's")]
+    SenderMac,
+}
+
+/// An ARP packet that may be acted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArpMessage<'a> {
+    /// Who has the target address?
+    Request(&'a ArpPacket),
+    /// The sender has the sender address.
+    Reply(&'a ArpPacket),
+}
+
+/// As [`parse_arp`], and checks what its receiver relies on: the operation is known, and the sender's
+/// link address is that of one station, so that nobody is sent to a group (RFC 1812 section 3.3.2).
+///
+/// # Errors
+/// The first rule the bytes break, see [`ArpError`].
+#[inline]
+pub fn parse_arp_message(bytes: &[u8]) -> Result<ArpMessage<'_>, ArpError> {
+    let packet = parse_arp(bytes)?;
+    let message = match packet.operation() {
+        ArpOperation::REQUEST => ArpMessage::Request(packet),
+        ArpOperation::REPLY => ArpMessage::Reply(packet),
+        _ => return Err(ArpError::Operation),
+    };
+    if !packet.sender_mac.is_unicast() {
+        return Err(ArpError::SenderMac);
+    }
+    Ok(message)
 }
 
 /// Checks that bytes start with an ARP packet for IPv4 on Ethernet; what follows is padding. The
@@ -172,6 +249,63 @@ mod tests {
         assert_eq!(read.sender_ip(), Ipv4Addr::new(192, 0, 2, 1));
         assert_eq!(read.target_ip(), Ipv4Addr::new(192, 0, 2, 2));
         assert_eq!(buffer[28..], [0xee; 18]);
+    }
+
+    #[test]
+    fn each_kind_says_what_it_is_for() {
+        let (mac, ip) = (MacAddr([2, 0, 0, 0, 0, 1]), Ipv4Addr::new(192, 0, 2, 1));
+        let other = (MacAddr([2, 0, 0, 0, 0, 2]), Ipv4Addr::new(192, 0, 2, 2));
+        let parts = |packet: ArpPacket| {
+            let mut bytes = [0; 28];
+            write_arp(&mut bytes, &packet).unwrap();
+            let message = parse_arp_message(&bytes).unwrap();
+            assert!(
+                matches!(message, ArpMessage::Request(read) | ArpMessage::Reply(read) if *read == packet)
+            );
+            (
+                matches!(message, ArpMessage::Request(_)),
+                packet.sender_ip(),
+                (packet.target_mac, packet.target_ip()),
+                (packet.is_probe(), packet.is_announcement()),
+            )
+        };
+        let zero = MacAddr::UNSPECIFIED;
+        let request = ArpPacket::request((mac, ip), other.1);
+        assert_eq!(request, packet());
+        assert_eq!(parts(request), (true, ip, (zero, other.1), (false, false)));
+        let unicast = ArpPacket::unicast_request((mac, ip), other);
+        assert_eq!(parts(unicast), (true, ip, other, (false, false)));
+        let reply = ArpPacket::reply((mac, ip), other);
+        assert_eq!(parts(reply), (false, ip, other, (false, false)));
+        let probe = ArpPacket::probe(mac, ip);
+        let none = Ipv4Addr::UNSPECIFIED;
+        assert_eq!(parts(probe), (true, none, (zero, ip), (true, false)));
+        let announcement = ArpPacket::announcement(mac, ip);
+        assert_eq!(parts(announcement), (true, ip, (zero, ip), (false, true)));
+    }
+
+    #[test]
+    fn messages_to_act_on_are_of_a_station_and_known() {
+        let error_of = |change: fn(&mut ArpPacket)| {
+            let mut packet = packet();
+            change(&mut packet);
+            parse_arp_message(packet.as_bytes()).err()
+        };
+        assert_eq!(error_of(|_| {}), None);
+        for operation in [0, 3, 9, 0x0100] {
+            let mut packet = packet();
+            packet.operation.set(operation);
+            let error = parse_arp_message(packet.as_bytes()).err();
+            assert_eq!(error, Some(ArpError::Operation), "{operation}");
+        }
+        let wrong = Some(ArpError::SenderMac);
+        assert_eq!(error_of(|p| p.sender_mac = MacAddr::BROADCAST), wrong);
+        assert_eq!(error_of(|p| p.sender_mac = MacAddr::UNSPECIFIED), wrong);
+        assert_eq!(error_of(|p| p.sender_mac.0[0] |= 1), wrong);
+        assert_eq!(
+            error_of(|p| p.hardware_len = 8),
+            Some(ArpError::AddressLength)
+        );
     }
 
     #[test]

@@ -40,19 +40,19 @@ pub struct FrameSpec<A> {
 }
 
 impl<A> FrameSpec<A> {
-    fn ethernet(&self, ethertype: EtherType) -> EthernetHeader {
+    pub(crate) fn ethernet(&self, ethertype: EtherType) -> EthernetHeader {
         EthernetHeader::new(self.destination_mac, self.source_mac, ethertype)
     }
 }
 
 impl FrameSpec<Ipv4Addr> {
-    fn ipv4(&self, protocol: IpProtocol) -> Ipv4Fields {
+    pub(crate) fn ipv4(&self, protocol: IpProtocol) -> Ipv4Fields {
         Ipv4Fields::new(self.source, self.destination, protocol, self.ttl)
     }
 }
 
 impl FrameSpec<Ipv6Addr> {
-    fn ipv6(&self, next_header: IpProtocol) -> Ipv6Fields {
+    pub(crate) fn ipv6(&self, next_header: IpProtocol) -> Ipv6Fields {
         Ipv6Fields::new(self.source, self.destination, next_header, self.ttl)
     }
 }

@@ -1,16 +1,15 @@
 //! The hop-by-hop options header of IPv6: RFC 8200 sections 4.2 and 4.3, and its router alert
 //! option, RFC 2711.
 
+use crate::ipv6_option::{Ipv6Options, PAD_N, ROUTER_ALERT};
 use crate::protocol::IpProtocol;
+
+pub use crate::ipv6_option::UnknownOptionAction;
 
 /// The router alert value of a packet with a multicast listener discovery message.
 pub const ROUTER_ALERT_MLD: u16 = 0;
 /// Bytes of a hop-by-hop header with a router alert and nothing else.
 pub const ROUTER_ALERT_HEADER_LEN: usize = 8;
-
-const PAD_1: u8 = 0;
-const PAD_N: u8 = 1;
-const ROUTER_ALERT: u8 = 5;
 
 /// A hop-by-hop header whose options are all known, or such as may be skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,18 +22,6 @@ pub struct HopByHop<'a> {
     pub rest: &'a [u8],
     /// Bytes of the header: a multiple of 8, at most 2,048.
     pub len: usize,
-}
-
-/// What the sender of an option asks of those who do not know it, beyond discarding the packet
-/// (RFC 8200 section 4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UnknownOptionAction {
-    /// Nothing more.
-    Discard,
-    /// Report a parameter problem with code 2, whatever the packet's destination.
-    Report,
-    /// Report it, unless the packet's destination is a group.
-    ReportUnlessMulticast,
 }
 
 /// Why a packet with hop-by-hop options is discarded: the first rule they break.
@@ -74,41 +61,20 @@ pub fn parse_hop_by_hop(payload: &[u8]) -> Result<HopByHop<'_>, HopByHopError> {
         .split_at_checked(len)
         .ok_or(HopByHopError::Truncated)?;
     let mut router_alert = None;
-    let mut options = header.get(2..).unwrap_or_default();
-    while let Some((&kind, behind)) = options.split_first() {
-        if kind == PAD_1 {
-            options = behind;
-            continue;
-        }
-        let (data, next) = behind
-            .split_first()
-            .and_then(|(&len, behind)| behind.split_at_checked(usize::from(len)))
-            .ok_or(HopByHopError::OptionLength)?;
-        match kind {
-            PAD_N => {}
-            ROUTER_ALERT => {
-                let value = <[u8; 2]>::try_from(data).map_err(|_| HopByHopError::RouterAlert)?;
-                if router_alert.replace(u16::from_be_bytes(value)).is_some() {
-                    return Err(HopByHopError::RouterAlert);
-                }
+    for option in Ipv6Options::new(header) {
+        let option = option.map_err(|_| HopByHopError::OptionLength)?;
+        if option.kind == ROUTER_ALERT {
+            let value = <[u8; 2]>::try_from(option.data).map_err(|_| HopByHopError::RouterAlert)?;
+            if router_alert.replace(u16::from_be_bytes(value)).is_some() {
+                return Err(HopByHopError::RouterAlert);
             }
-            _ => {
-                let action = match kind >> 6 {
-                    0 => None,
-                    1 => Some(UnknownOptionAction::Discard),
-                    2 => Some(UnknownOptionAction::Report),
-                    _ => Some(UnknownOptionAction::ReportUnlessMulticast),
-                };
-                if let Some(action) = action {
-                    return Err(HopByHopError::UnknownOption {
-                        kind,
-                        offset: len - options.len(),
-                        action,
-                    });
-                }
-            }
+        } else if let Some(action) = UnknownOptionAction::of(option.kind) {
+            return Err(HopByHopError::UnknownOption {
+                kind: option.kind,
+                offset: option.offset,
+                action,
+            });
         }
-        options = next;
     }
     Ok(HopByHop {
         next_header: IpProtocol(next_header),

@@ -107,6 +107,21 @@ impl Ipv4Header {
         self.ttl = ttl;
         self.checksum.set(updated);
     }
+
+    /// Takes one hop off for a packet that is forwarded, and updates the checksum (RFC 1624
+    /// equation 3). Returns whether the packet may go on: with one hop left or none it may not
+    /// (RFC 1812 section 5.3.1), and is left as it came, as an error message quotes it.
+    ///
+    /// A right checksum becomes the one that computing it anew gives, a wrong one stays wrong.
+    #[inline]
+    #[must_use]
+    pub fn decrement_ttl(&mut self) -> bool {
+        if self.ttl <= 1 {
+            return false;
+        }
+        self.set_ttl(self.ttl - 1);
+        true
+    }
 }
 
 /// A valid IPv4 packet.

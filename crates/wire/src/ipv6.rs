@@ -69,6 +69,19 @@ impl Ipv6Header {
     pub fn swap_addresses(&mut self) {
         std::mem::swap(&mut self.source, &mut self.destination);
     }
+
+    /// Takes one hop off for a packet that is forwarded. Returns whether the packet may go on:
+    /// with one hop left or none it may not (RFC 8200 section 3), and is left as it came, as an
+    /// error message quotes it.
+    #[inline]
+    #[must_use]
+    pub fn decrement_hop_limit(&mut self) -> bool {
+        if self.hop_limit <= 1 {
+            return false;
+        }
+        self.hop_limit -= 1;
+        true
+    }
 }
 
 /// A fragment header (RFC 8200 section 4.5).

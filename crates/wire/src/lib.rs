@@ -38,13 +38,18 @@ pub mod checksum;
 mod cursor;
 pub mod ethernet;
 pub mod ethertype;
+pub mod extension;
+pub mod fragment;
 pub mod hop_by_hop;
 pub mod icmp_echo;
+pub mod icmp_error;
 pub mod icmpv4;
 pub mod icmpv6;
 pub mod igmp;
 pub mod ipv4;
+pub mod ipv4_options;
 pub mod ipv6;
+mod ipv6_option;
 pub mod mac;
 pub mod membership;
 pub mod mld;
@@ -54,17 +59,24 @@ pub mod room;
 pub mod tcp;
 pub mod udp;
 
-pub use arp::{ArpError, ArpOperation, ArpPacket, parse_arp};
+pub use arp::{ArpError, ArpMessage, ArpOperation, ArpPacket, parse_arp, parse_arp_message};
 pub use ethernet::{
     ETHERNET_HEADER_LEN, EthernetError, EthernetFrame, EthernetHeader, parse_ethernet,
 };
 pub use ethertype::EtherType;
+pub use extension::{ExtensionEnd, ExtensionError, ExtensionWalk, UpperLayer, skip_extensions};
+pub use fragment::{Fragment, FragmentError};
 pub use hop_by_hop::{HopByHop, HopByHopError, parse_hop_by_hop};
 pub use icmp_echo::{Echo, EchoKind};
+pub use icmp_error::{
+    Icmpv4Problem, Icmpv6Problem, QuoteError, QuotedPacket, parse_icmp_error_ipv4,
+    parse_icmp_error_ipv6,
+};
 pub use icmpv4::{Icmpv4Error, Icmpv4Message, parse_icmpv4};
 pub use icmpv6::{Icmpv6Error, Icmpv6Message, parse_icmpv6};
 pub use igmp::{IgmpError, IgmpMessage, IgmpQuery, parse_igmp};
 pub use ipv4::{IPV4_HEADER_LEN, Ipv4Error, Ipv4Header, Ipv4Packet, parse_ipv4};
+pub use ipv4_options::{Ipv4Option, Ipv4OptionKind, Ipv4OptionPolicy, Ipv4Options};
 pub use ipv6::{IPV6_HEADER_LEN, Ipv6Error, Ipv6Header, Ipv6Packet, parse_ipv6};
 pub use mac::{MacAddr, ParseMacError};
 pub use membership::{GroupRecord, RecordKind};

@@ -354,6 +354,40 @@ impl SolicitationSpec {
             nonce,
         }
     }
+
+    /// Asks for the link address of `target` (RFC 4861 section 7.2.2): from `source` to the
+    /// solicited-node group of `target`, with the sender's link address.
+    pub const fn resolution(source_mac: MacAddr, source: Ipv6Addr, target: Ipv6Addr) -> Self {
+        let destination = solicited_node(target);
+        Self {
+            source_mac,
+            source,
+            destination,
+            destination_mac: MacAddr::from_ipv6_multicast(destination),
+            target,
+            source_link: Some(source_mac),
+            nonce: None,
+        }
+    }
+
+    /// Asks `target` whether it still has the link address `target_mac` (RFC 4861 section 7.3.3):
+    /// from `source` to `target`, with the sender's link address, which it need not have any more.
+    pub const fn reachability(
+        source_mac: MacAddr,
+        source: Ipv6Addr,
+        target_mac: MacAddr,
+        target: Ipv6Addr,
+    ) -> Self {
+        Self {
+            source_mac,
+            source,
+            destination: target,
+            destination_mac: target_mac,
+            target,
+            source_link: Some(source_mac),
+            nonce: None,
+        }
+    }
 }
 
 /// What to put into a neighbor advertisement.

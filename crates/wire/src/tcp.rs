@@ -6,8 +6,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use zerocopy::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::build::{
+    FrameSpec, IPV4_TRANSPORT_OFFSET, IPV6_TRANSPORT_OFFSET, assemble, ipv4_headers, ipv6_headers,
+};
 use crate::checksum::{self, Sum};
+use crate::ethertype::EtherType;
 use crate::protocol::IpProtocol;
+use crate::room::{NoRoom, take};
 
 /// Bytes of a TCP header without options.
 pub const TCP_HEADER_LEN: usize = 20;
@@ -209,6 +214,39 @@ impl TcpSegment<'_> {
         ))
     }
 
+    /// How far it moves the sequence number: its data, and one each for SYN and FIN.
+    pub fn sequence_len(&self) -> u32 {
+        let flag = |flag| u32::from(self.flags().contains(flag));
+        // A segment is shorter than 64 KiB.
+        self.payload.len() as u32 + flag(TcpFlags::SYN) + flag(TcpFlags::FIN)
+    }
+
+    /// The header that refuses the segment where there is no connection (RFC 9293 section 3.10.7.1),
+    /// without its checksum; `None` for a reset, which nothing answers.
+    pub fn reset(&self) -> Option<TcpHeader> {
+        if self.flags().contains(TcpFlags::RST) {
+            return None;
+        }
+        let (sequence, acknowledgement, flags) = if self.flags().contains(TcpFlags::ACK) {
+            (self.header.acknowledgement, U32::ZERO, TcpFlags::RST)
+        } else {
+            let next = self.header.sequence.get().wrapping_add(self.sequence_len());
+            let flags = TcpFlags::RST.union(TcpFlags::ACK);
+            (U32::ZERO, U32::new(next), flags)
+        };
+        Some(TcpHeader {
+            source_port: self.header.destination_port,
+            destination_port: self.header.source_port,
+            sequence,
+            acknowledgement,
+            data_offset: (TCP_HEADER_LEN as u8 / 4) << 4,
+            flags,
+            window: U16::ZERO,
+            checksum: U16::ZERO,
+            urgent: U16::ZERO,
+        })
+    }
+
     fn len(&self) -> usize {
         TCP_HEADER_LEN + self.options.len() + self.payload.len()
     }
@@ -224,6 +262,74 @@ impl TcpSegment<'_> {
             Err(TcpError::Checksum)
         }
     }
+}
+
+/// Builds a frame with the reset that refuses `segment` in IPv4 at the front of `buffer` and returns
+/// its length, 54; `None` if the segment is a reset itself, which nothing answers. `spec` is the
+/// reset's: from whom the segment was sent to.
+///
+/// # Errors
+/// [`NoRoom`] if `buffer` is shorter.
+pub fn build_reset_ipv4(
+    buffer: &mut [u8],
+    spec: &FrameSpec<Ipv4Addr>,
+    segment: &TcpSegment<'_>,
+) -> Result<Option<usize>, NoRoom> {
+    let Some(header) = segment.reset() else {
+        return Ok(None);
+    };
+    let (source, destination) = (spec.source, spec.destination);
+    let len = TCP_HEADER_LEN as u16;
+    let pseudo_header = checksum::pseudo_header_ipv4(source, destination, IpProtocol::TCP, len);
+    assemble(
+        buffer,
+        IPV4_TRANSPORT_OFFSET,
+        |behind| write_header(behind, header, pseudo_header),
+        |front, len| {
+            let fields = spec.ipv4(IpProtocol::TCP);
+            ipv4_headers(front, &spec.ethernet(EtherType::IPV4), &fields, len)
+        },
+    )
+    .map(Some)
+}
+
+/// Builds a frame with the reset that refuses `segment` in IPv6 at the front of `buffer` and returns
+/// its length, 74; as [`build_reset_ipv4`].
+///
+/// # Errors
+/// [`NoRoom`] if `buffer` is shorter.
+pub fn build_reset_ipv6(
+    buffer: &mut [u8],
+    spec: &FrameSpec<Ipv6Addr>,
+    segment: &TcpSegment<'_>,
+) -> Result<Option<usize>, NoRoom> {
+    let Some(header) = segment.reset() else {
+        return Ok(None);
+    };
+    let (source, destination) = (spec.source, spec.destination);
+    let len = TCP_HEADER_LEN as u32;
+    let pseudo_header = checksum::pseudo_header_ipv6(source, destination, IpProtocol::TCP, len);
+    assemble(
+        buffer,
+        IPV6_TRANSPORT_OFFSET,
+        |behind| write_header(behind, header, pseudo_header),
+        |front, len| {
+            let fields = spec.ipv6(IpProtocol::TCP);
+            ipv6_headers(front, &spec.ethernet(EtherType::IPV6), &fields, len)
+        },
+    )
+    .map(Some)
+}
+
+fn write_header(
+    buffer: &mut [u8],
+    mut header: TcpHeader,
+    pseudo_header: Sum,
+) -> Result<usize, NoRoom> {
+    let checksum = (pseudo_header + checksum::sum(header.as_bytes())).checksum();
+    header.checksum.set(checksum);
+    take(buffer, TCP_HEADER_LEN, usize::MAX)?.copy_from_slice(header.as_bytes());
+    Ok(TCP_HEADER_LEN)
 }
 
 #[cfg(test)]
@@ -255,6 +361,42 @@ mod tests {
         let mut bytes = SYN;
         bytes[12] = 0x4f;
         assert_eq!(parse_tcp(&bytes).unwrap_err(), TcpError::DataOffset);
+    }
+
+    /// The answer to the SYN with these flags instead, an acknowledgement number of 7 and this data.
+    fn answer(flags: TcpFlags, data: &[u8]) -> Option<(u32, u32, TcpFlags)> {
+        let mut bytes = [&SYN[..], data].concat();
+        bytes[11] = 7;
+        bytes[13] = flags.0;
+        let reset = parse_tcp(&bytes).unwrap().reset()?;
+        let ports = (reset.source_port.get(), reset.destination_port.get());
+        assert_eq!(ports, (80, 12345));
+        Some((
+            reset.sequence.get(),
+            reset.acknowledgement.get(),
+            reset.flags,
+        ))
+    }
+
+    #[test]
+    fn resets_answer_as_closed_does() {
+        use TcpFlags as F;
+        let rst_ack = F::RST.union(F::ACK);
+        let all = F::SYN.union(F::FIN);
+        assert_eq!(answer(F::SYN, b""), Some((0, 2, rst_ack)));
+        assert_eq!(answer(F::SYN, b"data"), Some((0, 6, rst_ack)));
+        assert_eq!(answer(F::FIN, b"data"), Some((0, 6, rst_ack)));
+        assert_eq!(answer(all, b"data"), Some((0, 7, rst_ack)));
+        assert_eq!(answer(F::default(), b""), Some((0, 1, rst_ack)));
+        assert_eq!(answer(F::ACK, b"data"), Some((7, 0, F::RST)));
+        assert_eq!(answer(F::ACK.union(all), b""), Some((7, 0, F::RST)));
+        assert_eq!(answer(F::RST, b""), None);
+        assert_eq!(answer(rst_ack, b""), None);
+        // Sequence numbers go around.
+        let mut bytes = SYN;
+        bytes[4..8].fill(0xff);
+        let reset = parse_tcp(&bytes).unwrap().reset().unwrap();
+        assert_eq!(reset.acknowledgement.get(), 0);
     }
 
     #[test]

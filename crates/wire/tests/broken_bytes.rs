@@ -1,12 +1,24 @@
 //! No bytes make a parser panic, and what is taken and what is refused agrees with an independent
 //! parser, save for the differences each test names.
 
+use corelane_wire::fragment::{
+    plan_ipv4_fragments, plan_ipv6_fragments, write_ipv4_fragment_header,
+    write_ipv6_fragment_headers,
+};
+use corelane_wire::icmp_echo::IcmpHeader;
+use corelane_wire::icmp_error::{
+    TimeExceeded, build_icmp_error_ipv4, build_icmp_error_ipv6, may_answer_with_error_ipv4,
+    may_answer_with_error_ipv6,
+};
 use corelane_wire::igmp::IgmpQueryVersion;
+use corelane_wire::ipv4_options::policy;
 use corelane_wire::{
-    EthernetError, HopByHopError, IgmpError, IgmpMessage, IpProtocol, Ipv4Error, Ipv6Error,
-    NdpError, NdpMessage, TcpError, UdpError, checksum, parse_arp, parse_ethernet,
-    parse_hop_by_hop, parse_icmpv4, parse_icmpv6, parse_igmp, parse_ipv4, parse_ipv6, parse_mld,
-    parse_ndp, parse_tcp, parse_udp,
+    EthernetError, ExtensionEnd, ExtensionWalk, HopByHopError, Icmpv4Message, Icmpv4Problem,
+    Icmpv6Message, Icmpv6Problem, IgmpError, IgmpMessage, IpProtocol, Ipv4Error, Ipv6Error,
+    MacAddr, NdpError, NdpMessage, QuoteError, TcpError, UdpError, checksum, parse_arp,
+    parse_arp_message, parse_ethernet, parse_hop_by_hop, parse_icmp_error_ipv4,
+    parse_icmp_error_ipv6, parse_icmpv4, parse_icmpv6, parse_igmp, parse_ipv4, parse_ipv6,
+    parse_mld, parse_ndp, parse_tcp, parse_udp, skip_extensions,
 };
 use etherparse::err::{LenError, ipv4, ipv6, tcp};
 use proptest::prelude::*;
@@ -423,8 +435,168 @@ fn hop_by_hop_agrees(rest: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What is built of a packet that was parsed, at any MTU and into any buffer: nothing panics, and
+/// what was built is a packet again.
+fn takes_apart(bytes: &[u8], mtu: usize, room: usize) -> Result<(), TestCaseError> {
+    let mut buffer = vec![0; room];
+    if let Ok(packet) = parse_ipv4(bytes) {
+        let _ = policy(packet.options);
+        let _ = may_answer_with_error_ipv4(&packet, false);
+        for fragment in plan_ipv4_fragments(&packet, mtu).into_iter().flatten() {
+            let Ok(len) = write_ipv4_fragment_header(&mut buffer, &packet, &fragment) else {
+                continue;
+            };
+            let mut whole = buffer[..len].to_vec();
+            whole.extend(&packet.payload[fragment.range.clone()]);
+            let whole = parse_ipv4(&whole).unwrap();
+            prop_assert_eq!(whole.fragment_offset(), fragment.offset);
+            prop_assert_eq!(whole.more_fragments(), fragment.more);
+        }
+    }
+    if let Ok(packet) = parse_ipv6(bytes) {
+        for header in ExtensionWalk::new(&packet).flatten() {
+            prop_assert_eq!(header.bytes, &bytes[header.offset..][..header.bytes.len()]);
+        }
+        let too_big = Icmpv6Problem::PacketTooBig { mtu: 1280 };
+        let _ = may_answer_with_error_ipv6(&packet, too_big, false);
+        if let Ok(plan) = plan_ipv6_fragments(&packet, mtu + 1200) {
+            for fragment in plan.clone() {
+                let written =
+                    write_ipv6_fragment_headers(&mut buffer, &packet, &plan, &fragment, 1);
+                prop_assert!(written.is_ok() || plan.headers_len() > room);
+                prop_assert!(packet.payload.get(fragment.range).is_some());
+            }
+        }
+    }
+    if let Ok(segment) = parse_tcp(bytes) {
+        let is_reset = segment.flags().contains(corelane_wire::TcpFlags::RST);
+        prop_assert_eq!(segment.reset().is_none(), is_reset);
+    }
+    let macs = (MacAddr::BROADCAST, MacAddr::BROADCAST);
+    let (a4, a6) = ([192, 0, 2, 1].into(), [1; 16].into());
+    let problem = Icmpv4Problem::TimeExceeded(TimeExceeded::HopLimit);
+    let built = build_icmp_error_ipv4(&mut buffer, macs.0, macs.1, a4, a4, problem, bytes);
+    prop_assert!(built.is_ok_and(|len| len <= room.min(590)) || room < 42 + 68);
+    let problem = Icmpv6Problem::TimeExceeded(TimeExceeded::HopLimit);
+    let built = build_icmp_error_ipv6(&mut buffer, macs.0, macs.1, a6, a6, problem, bytes);
+    prop_assert!(built.is_ok_and(|len| len <= room.min(1294)) || room < 62 + 48);
+    Ok(())
+}
+
+/// An error message that quotes these bytes, with this header, read: nothing panics, and what is told
+/// of the quoted packet is in it. Etherparse reads the same header.
+fn error_messages_agree(kind: u8, rest: [u8; 4], quote: &[u8]) -> Result<(), TestCaseError> {
+    let header = IcmpHeader {
+        kind,
+        code: rest[0] % 16,
+        checksum: 0.into(),
+        rest,
+    };
+    let message = Icmpv4Message {
+        header: &header,
+        payload: quote,
+    };
+    match parse_icmp_error_ipv4(&message) {
+        Ok((_, quoted)) => {
+            let theirs = etherparse::LaxIpv4Slice::from_slice(quote);
+            let (theirs, _) = theirs.expect("etherparse takes the header");
+            let header = theirs.header();
+            prop_assert_eq!(quoted.source, header.source_addr());
+            prop_assert_eq!(quoted.destination, header.destination_addr());
+            prop_assert_eq!(quoted.protocol.0, header.protocol().0);
+            prop_assert_eq!(quoted.length, header.total_len());
+            prop_assert!(quote[header.slice().len()..].starts_with(quoted.transport));
+        }
+        Err(QuoteError::Kind(_)) => prop_assert!(!matches!(kind, 3 | 11 | 12)),
+        Err(QuoteError::Truncated) => {}
+        Err(QuoteError::Header) => prop_assert!(quote.len() >= 20),
+    }
+    let message = Icmpv6Message {
+        header: &header,
+        payload: quote,
+    };
+    match parse_icmp_error_ipv6(&message) {
+        Ok((_, quoted)) => {
+            let theirs = etherparse::Ipv6HeaderSlice::from_slice(quote);
+            let theirs = theirs.expect("etherparse takes the header");
+            prop_assert_eq!(quoted.source, theirs.source_addr());
+            prop_assert_eq!(quoted.destination, theirs.destination_addr());
+            prop_assert_eq!(quoted.length, theirs.payload_length());
+            prop_assert!(quoted.transport.len() <= quote.len() - 40);
+            prop_assert!(quoted.ports.is_none() || quoted.transport.len() >= 4);
+        }
+        Err(QuoteError::Kind(_)) => prop_assert!(!(1..=4).contains(&kind)),
+        Err(QuoteError::Truncated) => {}
+        Err(QuoteError::Header) => prop_assert!(quote.len() >= 40),
+    }
+    Ok(())
+}
+
+/// An IPv6 packet with extension headers, mostly of one unit. Differences from etherparse: it goes
+/// into authentication headers, and does not look at what the headers say.
+fn extensions_agree(next_header: u8, payload: &[u8]) -> Result<(), TestCaseError> {
+    let mut bytes = vec![0; 40];
+    bytes[0] = 0x60;
+    bytes[5] = payload.len() as u8;
+    bytes[6] = next_header;
+    bytes.extend_from_slice(payload);
+    let packet = parse_ipv6(&bytes).unwrap();
+    let Ok(ExtensionEnd::UpperLayer(ours)) = ExtensionWalk::new(&packet).end() else {
+        return Ok(());
+    };
+    if ours.protocol == IpProtocol::AH || payload.is_empty() {
+        return Ok(());
+    }
+    // Numbers that etherparse knows as extension headers, and that are an upper layer here.
+    if etherparse::IpNumber(ours.protocol.0).is_ipv6_ext_header_value() {
+        return Ok(());
+    }
+    let theirs = etherparse::Ipv6Slice::from_slice(&bytes);
+    let theirs = theirs.expect("etherparse takes it");
+    prop_assert_eq!(theirs.payload().ip_number.0, ours.protocol.0);
+    prop_assert_eq!(theirs.payload().payload, ours.payload);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn packets_are_taken_apart(
+        (four, six) in (nearly_ipv4(), nearly_ipv6()),
+        mtu in prop_oneof![Just(68usize), 60usize..200],
+        room in 0usize..300,
+    ) {
+        takes_apart(&four, mtu, room)?;
+        takes_apart(&six, mtu, room)?;
+    }
+
+    #[test]
+    fn error_messages(
+        (four, six) in (nearly_ipv4(), nearly_ipv6()),
+        kind in 0u8..14,
+        rest in prop_oneof![2 => Just([0; 4]), 1 => any::<[u8; 4]>()],
+    ) {
+        error_messages_agree(kind, rest, &four)?;
+        error_messages_agree(kind, rest, &six)?;
+    }
+
+    #[test]
+    fn extensions(
+        next_header in proptest::sample::select(vec![0u8, 43, 44, 60]),
+        mut payload in proptest::collection::vec(
+            prop_oneof![
+                4 => proptest::sample::select(vec![0u8, 1, 4, 17, 43, 44, 60]),
+                1 => any::<u8>(),
+            ],
+            0..100,
+        ),
+    ) {
+        for length in payload.iter_mut().skip(1).step_by(8) {
+            *length &= 1;
+        }
+        extensions_agree(next_header, &payload)?;
+    }
 
     #[test]
     fn ipv4(bytes in nearly_ipv4()) {
@@ -492,6 +664,13 @@ proptest! {
         let _ = parse_mld(a.into(), b.into(), &bytes);
         let _ = parse_hop_by_hop(&bytes);
         let _ = corelane_wire::igmp::has_router_alert(&bytes);
+        let _ = policy(&bytes);
+        let _ = parse_arp_message(&bytes);
+        let _ = skip_extensions(IpProtocol(bytes.len() as u8), &bytes);
+        for kind in 0..13 {
+            error_messages_agree(kind, a[..4].try_into().unwrap(), &bytes)?;
+        }
+        takes_apart(&bytes, 68, 100)?;
         let mut changed = bytes.clone();
         let _ = corelane_wire::icmpv4::make_echo_reply_in_place(&mut changed);
         let _ = corelane_wire::icmpv6::make_echo_reply_in_place(&mut changed);

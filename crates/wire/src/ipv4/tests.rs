@@ -163,6 +163,53 @@ fn changes_in_place_keep_the_checksum() {
 }
 
 #[test]
+fn a_hop_less_keeps_every_checksum_right() {
+    // Every identification gives another checksum, so that all there are come up; 0 stands for
+    // 0xffff too, which no header sums up to but which verifies in its place.
+    let mut seen = vec![false; 65536];
+    for identification in 0..=u16::MAX {
+        for ttl in [2, 64, 128, 255] {
+            let mut bytes = [0; 20];
+            let fields = Ipv4Fields {
+                identification,
+                ttl,
+                ..fields()
+            };
+            write_ipv4(&mut bytes, &fields, 0).unwrap();
+            let right = u16::from_be_bytes([bytes[10], bytes[11]]);
+            let other_form = if right == 0 { 0xffff } else { right };
+            for written in [right, other_form] {
+                seen[usize::from(written)] = true;
+                let mut bytes = bytes;
+                let header = ipv4_header_mut(&mut bytes).unwrap();
+                header.checksum.set(written);
+                assert!(header.decrement_ttl());
+                let updated = header.checksum.get();
+                assert_eq!(bytes[8], ttl - 1);
+                bytes[10..12].fill(0);
+                assert_eq!(checksum::sum(&bytes).checksum(), updated);
+            }
+        }
+    }
+    assert!(seen.iter().all(|&seen| seen));
+}
+
+#[test]
+fn the_last_hop_is_not_taken_and_a_wrong_checksum_stays_wrong() {
+    for ttl in [0, 1] {
+        let mut bytes = packet(4);
+        ipv4_header_mut(&mut bytes).unwrap().set_ttl(ttl);
+        let before = bytes.clone();
+        assert!(!ipv4_header_mut(&mut bytes).unwrap().decrement_ttl());
+        assert_eq!(bytes, before);
+    }
+    let mut bytes = packet(0);
+    bytes[10] ^= 0x55;
+    assert!(ipv4_header_mut(&mut bytes).unwrap().decrement_ttl());
+    assert_eq!(parse_ipv4(&bytes).err(), Some(Ipv4Error::Checksum));
+}
+
+#[test]
 fn writes_only_what_fits() {
     let mut buffer = [0; 20];
     assert_eq!(write_ipv4(&mut buffer, &fields(), 65515), Ok(20));

@@ -107,6 +107,22 @@ fn changes_in_place() {
 }
 
 #[test]
+fn the_last_hop_is_not_taken() {
+    for hop_limit in 0..=255 {
+        let mut bytes = packet();
+        let header = ipv6_header_mut(&mut bytes).unwrap();
+        header.hop_limit = hop_limit;
+        assert_eq!(header.decrement_hop_limit(), hop_limit > 1);
+        let left = if hop_limit > 1 {
+            hop_limit - 1
+        } else {
+            hop_limit
+        };
+        assert_eq!(header.hop_limit, left);
+    }
+}
+
+#[test]
 fn writes_only_what_fits() {
     let mut buffer = [0; 40];
     assert_eq!(write_ipv6(&mut buffer, &fields(), 65535), Ok(40));

@@ -84,6 +84,32 @@ fn a_probe_is_the_one_of_a_kernel() {
 }
 
 #[test]
+fn resolving_asks_the_group_and_probing_asks_the_neighbor() {
+    let mut buffer = [0; 100];
+    let other = MacAddr([2, 0, 0, 0, 0, 9]);
+    for (spec, to_mac, to) in [
+        (
+            SolicitationSpec::resolution(MAC, A, B),
+            MacAddr([0x33, 0x33, 0xff, 0, 0, 2]),
+            solicited_node(B),
+        ),
+        (SolicitationSpec::reachability(MAC, A, other, B), other, B),
+    ] {
+        let len = build_neighbor_solicitation(&mut buffer, &spec).unwrap();
+        let ethernet = parse_ethernet(&buffer[..len]).unwrap();
+        let header = ethernet.header;
+        assert_eq!((header.source, header.destination), (MAC, to_mac));
+        let packet = parse_ipv6(ethernet.payload).unwrap();
+        assert_eq!((packet.source(), packet.destination()), (A, to));
+        let Ok(NdpMessage::NeighborSolicitation(read)) = parse_frame(&buffer[..len]) else {
+            panic!("not a solicitation");
+        };
+        assert_eq!((read.target, read.nonce()), (B, None));
+        assert_eq!(read.source_link_address(), Some(MAC));
+    }
+}
+
+#[test]
 fn solicited_node_groups_have_the_low_24_bits() {
     let address = "2001:db8::1234:56ab:cdef".parse().unwrap();
     let group: Ipv6Addr = "ff02::1:ffab:cdef".parse().unwrap();

@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use super::FrameTextError;
-use super::layer::{IcmpBody, Ip4, Layer, Membership, NA, NS, octets};
+use super::layer::{
+    DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, IcmpBody, Ip4, Layer, Membership, NA, NS, ROUTING,
+    octets, padding,
+};
 
 type Result<T> = std::result::Result<T, FrameTextError>;
 
@@ -63,6 +66,38 @@ fn build_in(layers: &[Layer], network: Network) -> Result<Vec<u8>> {
             header.extend(build_in(rest, network)?);
             header
         }
+        Layer::Options {
+            options,
+            length,
+            next,
+            ..
+        } => {
+            let mut behind = options.concat();
+            behind.extend(padding(behind.len()));
+            extension(*next, *length, &behind, rest, network)?
+        }
+        Layer::Routing {
+            kind,
+            left,
+            data,
+            length,
+            next,
+        } => {
+            let behind = [&[*kind, *left], &data[..]].concat();
+            extension(*next, *length, &behind, rest, network)?
+        }
+        Layer::Fragment {
+            id,
+            offset,
+            mf,
+            next,
+        } => {
+            let mut header = vec![next.unwrap_or(protocol_of(rest, true)), 0];
+            header.extend((offset << 3 | u16::from(*mf)).to_be_bytes());
+            header.extend(id.to_be_bytes());
+            header.extend(build_in(rest, network)?);
+            header
+        }
         Layer::Udp {
             source,
             destination,
@@ -94,6 +129,10 @@ fn build_in(layers: &[Layer], network: Network) -> Result<Vec<u8>> {
                 IcmpBody::Plain => {}
                 IcmpBody::Echo { id, seq } => {
                     message.extend([id, seq].map(|n| n.to_be_bytes()).concat());
+                }
+                IcmpBody::Error { what, v6, value } => {
+                    let shift = what.value(*v6, *code).map_or(0, |(_, shift)| shift);
+                    message.extend((value << shift).to_be_bytes());
                 }
                 IcmpBody::Neighbor {
                     flags,
@@ -146,6 +185,26 @@ fn build_in(layers: &[Layer], network: Network) -> Result<Vec<u8>> {
     })
 }
 
+/// An extension header with these bytes behind its length, and what follows it.
+fn extension(
+    next: Option<u8>,
+    length: Option<u8>,
+    behind: &[u8],
+    rest: &[Layer],
+    network: Network,
+) -> Result<Vec<u8>> {
+    let units = ((behind.len() + 2) / 8).saturating_sub(1);
+    let units = match length {
+        Some(length) => length,
+        None => u8::try_from(units)
+            .map_err(|_| FrameTextError::new("an extension header is too long"))?,
+    };
+    let mut header = vec![next.unwrap_or(protocol_of(rest, true)), units];
+    header.extend(behind);
+    header.extend(build_in(rest, network)?);
+    Ok(header)
+}
+
 fn build_ip4(ip: &Ip4, rest: &[Layer]) -> Result<Vec<u8>> {
     let network = Some((ip.source.into(), ip.destination.into()));
     let payload = build_in(rest, network)?;
@@ -179,7 +238,16 @@ pub(super) fn ethertype_of(rest: &[Layer]) -> u16 {
 /// The protocol number of what follows.
 pub(super) fn protocol_of(rest: &[Layer], v6: bool) -> u8 {
     match rest.first() {
-        Some(Layer::Alert { .. }) => 0,
+        Some(Layer::Alert { .. }) => HOP_BY_HOP,
+        Some(Layer::Options { is_hop_by_hop, .. }) => {
+            if *is_hop_by_hop {
+                HOP_BY_HOP
+            } else {
+                DESTINATION_OPTIONS
+            }
+        }
+        Some(Layer::Routing { .. }) => ROUTING,
+        Some(Layer::Fragment { .. }) => FRAGMENT,
         Some(Layer::Icmp { .. }) if v6 => ICMP6,
         Some(Layer::Icmp { .. }) => 1,
         Some(Layer::Igmp { .. }) => 2,

@@ -5,7 +5,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use corelane::wire::MacAddr;
 
 use super::build::{ethertype_of, is_neighbor, protocol_of};
-use super::layer::{IcmpBody, Ip4, Layer, Membership};
+use super::layer::{
+    DESTINATION_OPTIONS, ERRORS, FRAGMENT, HOP_BY_HOP, IcmpBody, Ip4, Layer, Membership, ROUTING,
+    padding,
+};
 
 /// The layers, as far as they are known; what is not is [`Layer::Bytes`]. What the rules would
 /// compute otherwise is written out.
@@ -16,8 +19,8 @@ pub(super) fn layers(frame: &[u8]) -> Vec<Layer> {
     let mac = |at: usize| MacAddr([0, 1, 2, 3, 4, 5].map(|n| header[at + n]));
     let ethertype = u16::from_be_bytes([header[12], header[13]]);
     let inner: Option<(Vec<Layer>, usize)> = match ethertype {
-        0x0800 => ip4(rest),
-        0x86dd => ip6(rest),
+        0x0800 => ip4(rest, false),
+        0x86dd => ip6(rest, false),
         0x0806 => arp(rest),
         _ => None,
     };
@@ -92,8 +95,9 @@ fn built(layers: &[Layer]) -> Vec<u8> {
     super::build::build(layers).unwrap_or_default()
 }
 
-/// The layers of an IPv4 packet, and how many bytes they are.
-fn ip4(bytes: &[u8]) -> Option<(Vec<Layer>, usize)> {
+/// The layers of an IPv4 packet, and how many bytes they are. In a packet that is quoted, an error's
+/// own quote is left as bytes.
+fn ip4(bytes: &[u8], is_quoted: bool) -> Option<(Vec<Layer>, usize)> {
     let header_len = usize::from(bytes.first()? & 15) * 4;
     if bytes.first()? >> 4 != 4 || header_len < 20 {
         return None;
@@ -126,7 +130,7 @@ fn ip4(bytes: &[u8]) -> Option<(Vec<Layer>, usize)> {
     });
     let inner = match proto {
         _ if fragmented => None,
-        1 => icmp(payload, &network, false),
+        1 => icmp(payload, &network, false, is_quoted),
         2 => igmp(payload),
         17 => udp(payload, &network),
         _ => None,
@@ -145,7 +149,8 @@ fn ip4(bytes: &[u8]) -> Option<(Vec<Layer>, usize)> {
     Some((layers, end))
 }
 
-fn ip6(bytes: &[u8]) -> Option<(Vec<Layer>, usize)> {
+/// As [`ip4`].
+fn ip6(bytes: &[u8], is_quoted: bool) -> Option<(Vec<Layer>, usize)> {
     let word = u32::from_be_bytes(*bytes.first_chunk::<4>()?);
     if word >> 28 != 6 {
         return None;
@@ -165,26 +170,35 @@ fn ip6(bytes: &[u8]) -> Option<(Vec<Layer>, usize)> {
         next: None,
     };
     let mut layers = Vec::new();
-    let mut protocol = next;
-    if protocol == 0
-        && let Some(([after, 0, 5, 2, high, low, 1, 0], rest)) = payload.split_first_chunk::<8>()
-    {
-        layers.push(Layer::Alert {
-            value: u16::from_be_bytes([*high, *low]),
-            next: Some(*after),
-        });
-        (protocol, payload) = (*after, rest);
+    let (mut protocol, mut is_part) = (next, false);
+    while let Some((layer, after, rest)) = extension(protocol, payload) {
+        // What follows is a part of something.
+        is_part = matches!(layer, Layer::Fragment { offset, mf, .. } if mf || offset != 0);
+        layers.push(layer);
+        (protocol, payload) = (after, rest);
+        if is_part {
+            break;
+        }
     }
     let inner = match protocol {
+        _ if is_part => None,
         17 => udp(payload, &network),
-        58 => icmp(payload, &network, true),
+        58 => icmp(payload, &network, true, is_quoted),
         _ => None,
     };
     layers.extend(inner.unwrap_or_else(|| tail(payload)));
-    if let Some((Layer::Alert { next, .. }, rest)) = layers.split_first_mut()
-        && *next == Some(protocol_of(rest, true))
-    {
-        *next = None;
+    for at in 0..layers.len() {
+        if let Some((
+            Layer::Alert { next, .. }
+            | Layer::Options { next, .. }
+            | Layer::Routing { next, .. }
+            | Layer::Fragment { next, .. },
+            rest,
+        )) = layers.get_mut(at..).and_then(<[_]>::split_first_mut)
+            && *next == Some(protocol_of(rest, true))
+        {
+            *next = None;
+        }
     }
     let computed = protocol_of(&layers, true);
     let mut network = network;
@@ -193,6 +207,80 @@ fn ip6(bytes: &[u8]) -> Option<(Vec<Layer>, usize)> {
     }
     layers.insert(0, network);
     Some((layers, end))
+}
+
+/// The extension header of this number at the front, what it says that follows, and what does.
+fn extension(protocol: u8, bytes: &[u8]) -> Option<(Layer, u8, &[u8])> {
+    let &[after, units, ..] = bytes else {
+        return None;
+    };
+    let next = Some(after);
+    if protocol == HOP_BY_HOP
+        && let Some(([_, 0, 5, 2, high, low, 1, 0], rest)) = bytes.split_first_chunk::<8>()
+    {
+        let value = u16::from_be_bytes([*high, *low]);
+        return Some((Layer::Alert { value, next }, after, rest));
+    }
+    if protocol == FRAGMENT {
+        let ([_, 0, high, low, id @ ..], rest) = bytes.split_first_chunk::<8>()? else {
+            return None;
+        };
+        let word = u16::from_be_bytes([*high, *low]);
+        if word & 6 != 0 {
+            return None;
+        }
+        let layer = Layer::Fragment {
+            id: u32::from_be_bytes(*id),
+            offset: word >> 3,
+            mf: word & 1 != 0,
+            next,
+        };
+        return Some((layer, after, rest));
+    }
+    if ![HOP_BY_HOP, DESTINATION_OPTIONS, ROUTING].contains(&protocol) {
+        return None;
+    }
+    let (header, rest) = bytes.split_at_checked((usize::from(units) + 1) * 8)?;
+    let layer = if protocol == ROUTING {
+        Layer::Routing {
+            kind: *header.get(2)?,
+            left: *header.get(3)?,
+            data: header.get(4..)?.to_vec(),
+            length: None,
+            next,
+        }
+    } else {
+        Layer::Options {
+            is_hop_by_hop: protocol == HOP_BY_HOP,
+            options: options(header.get(2..)?),
+            length: None,
+            next,
+        }
+    };
+    Some((layer, after, rest))
+}
+
+/// Options, each whole, without the padding at the end if it is the one that the rules compute.
+fn options(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut options: Vec<Vec<u8>> = Vec::new();
+    let mut left = bytes;
+    while let Some(&kind) = left.first() {
+        let len = match (kind, left.get(1)) {
+            (0, _) => 1,
+            (_, Some(len)) => usize::from(*len) + 2,
+            (_, None) => left.len(),
+        };
+        // Beyond the end: the rest is one option.
+        let (option, behind) = left.split_at_checked(len).unwrap_or((left, &[]));
+        options.push(option.to_vec());
+        left = behind;
+    }
+    if let Some((last, front)) = options.split_last()
+        && *last == padding(front.iter().map(Vec::len).sum())
+    {
+        options.pop();
+    }
+    options
 }
 
 /// What the rules make of a transport in its network header, the network header cut off.
@@ -228,13 +316,14 @@ fn udp(bytes: &[u8], network: &Layer) -> Option<Vec<Layer>> {
     ))
 }
 
-fn icmp(bytes: &[u8], network: &Layer, is_v6: bool) -> Option<Vec<Layer>> {
+fn icmp(bytes: &[u8], network: &Layer, is_v6: bool, is_quoted: bool) -> Option<Vec<Layer>> {
     let (&kind, &code) = (bytes.first()?, bytes.get(1)?);
     let rest = bytes.get(4..)?;
     let mut layers = match kind {
         130..=132 | 143 if is_v6 => mld(bytes, code),
         135 | 136 if is_v6 => neighbor(kind, code, rest),
-        _ => None,
+        _ if is_quoted => None,
+        _ => icmp_error(kind, code, rest, is_v6),
     }
     .unwrap_or_else(|| {
         let echo = if is_v6 {
@@ -270,6 +359,41 @@ fn icmp(bytes: &[u8], network: &Layer, is_v6: bool) -> Option<Vec<Layer>> {
         },
     );
     Some(layers)
+}
+
+/// An error and the packet it quotes, if that is all there is behind it.
+fn icmp_error(kind: u8, code: u8, rest: &[u8], v6: bool) -> Option<Vec<Layer>> {
+    let (word, quote) = rest.split_first_chunk::<4>()?;
+    let word = u32::from_be_bytes(*word);
+    let is_kind = |kind4, kind6| kind == if v6 { kind6 } else { kind4 };
+    let (what, ..) = ERRORS
+        .into_iter()
+        .find(|(_, kind4, kind6)| kind != 0 && is_kind(*kind4, *kind6))?;
+    let value = match what.value(v6, code) {
+        Some((_, shift)) => word >> shift,
+        None => 0,
+    };
+    let most = if v6 { u32::MAX } else { u16::MAX.into() };
+    let error = Layer::Icmp {
+        kind,
+        code,
+        checksum: None,
+        body: IcmpBody::Error { what, v6, value },
+    };
+    // Bits that no value tells.
+    if value > most || built(std::slice::from_ref(&error)).get(4..) != rest.get(..4) {
+        return None;
+    }
+    let quoted = if v6 {
+        ip6(quote, true)
+    } else {
+        ip4(quote, true)
+    };
+    let quoted = match quoted {
+        Some((layers, used)) if used == quote.len() => layers,
+        _ => tail(quote),
+    };
+    Some([vec![error], quoted].concat())
 }
 
 fn neighbor(kind: u8, code: u8, rest: &[u8]) -> Option<Vec<Layer>> {

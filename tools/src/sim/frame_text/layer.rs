@@ -27,6 +27,27 @@ pub(super) enum Layer {
         value: u16,
         next: Option<u8>,
     },
+    /// Hop-by-hop or destination options, each whole; what fills up the header is computed.
+    Options {
+        is_hop_by_hop: bool,
+        options: Vec<Vec<u8>>,
+        length: Option<u8>,
+        next: Option<u8>,
+    },
+    Routing {
+        kind: u8,
+        left: u8,
+        data: Vec<u8>,
+        length: Option<u8>,
+        next: Option<u8>,
+    },
+    /// `offset` in units of eight bytes.
+    Fragment {
+        id: u32,
+        offset: u16,
+        mf: bool,
+        next: Option<u8>,
+    },
     Udp {
         source: u16,
         destination: u16,
@@ -81,12 +102,108 @@ pub(super) enum IcmpBody {
         id: u16,
         seq: u16,
     },
+    /// An error; the layers behind are the packet it quotes.
+    Error {
+        what: IcmpError,
+        v6: bool,
+        /// Pointer or MTU.
+        value: u32,
+    },
     Neighbor {
         /// R, S and O as the first byte has them.
         flags: u8,
         target: Ipv6Addr,
         options: Vec<Vec<u8>>,
     },
+}
+
+/// What an ICMP error is, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IcmpError {
+    Unreachable,
+    TooBig,
+    Exceeded,
+    Problem,
+}
+
+/// The ICMP errors: type in IPv4 (0: none) and in IPv6.
+pub(super) const ERRORS: [(IcmpError, u8, u8); 4] = [
+    (IcmpError::Unreachable, 3, 1),
+    (IcmpError::TooBig, 0, 2),
+    (IcmpError::Exceeded, 11, 3),
+    (IcmpError::Problem, 12, 4),
+];
+
+impl IcmpError {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::TooBig => "too-big",
+            Self::Exceeded => "exceeded",
+            Self::Problem => "problem",
+        }
+    }
+
+    /// The names of its codes; those without are written as numbers.
+    pub(super) const fn codes(self, v6: bool) -> &'static [(u8, &'static str)] {
+        match (self, v6) {
+            (Self::Unreachable, false) => &[
+                (0, "net"),
+                (1, "host"),
+                (2, "protocol"),
+                (3, "port"),
+                (UNREACHABLE_TOO_BIG, "too-big"),
+                (13, "prohibited"),
+            ],
+            (Self::Unreachable, true) => &[
+                (0, "no-route"),
+                (1, "prohibited"),
+                (3, "address"),
+                (4, "port"),
+            ],
+            (Self::Exceeded, _) => &[(0, "hops"), (1, "reassembly")],
+            (Self::TooBig | Self::Problem, _) => &[],
+        }
+    }
+
+    /// Whether its code is a word of its own.
+    pub(super) const fn has_code_word(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Exceeded)
+    }
+
+    /// The name of its value, and where its least bit is in the four bytes behind the checksum.
+    pub(super) const fn value(self, v6: bool, code: u8) -> Option<(&'static str, u32)> {
+        match (self, v6, code) {
+            (Self::TooBig, true, _) | (Self::Unreachable, false, UNREACHABLE_TOO_BIG) => {
+                Some(("mtu", 0))
+            }
+            (Self::Problem, true, _) => Some(("pointer", 0)),
+            (Self::Problem, false, _) => Some(("pointer", 24)),
+            _ => None,
+        }
+    }
+}
+
+/// The code of an ICMPv4 unreachable with an MTU.
+const UNREACHABLE_TOO_BIG: u8 = 4;
+
+pub(super) const HOP_BY_HOP: u8 = 0;
+pub(super) const ROUTING: u8 = 43;
+pub(super) const FRAGMENT: u8 = 44;
+pub(super) const DESTINATION_OPTIONS: u8 = 60;
+
+/// The padding options that fill `len` bytes up to a multiple of 8, behind the two of a header.
+pub(super) fn padding(len: usize) -> Vec<u8> {
+    match (len + 2).next_multiple_of(8) - (len + 2) {
+        0 => Vec::new(),
+        1 => vec![0],
+        missing => {
+            let mut pad = vec![0; missing];
+            pad[0] = 1;
+            pad[1] = missing as u8 - 2;
+            pad
+        }
+    }
 }
 
 /// A message of IGMP or MLD; `version` as in the protocol's own numbers.
@@ -112,6 +229,9 @@ pub(super) enum Membership<A> {
 
 /// The option of RFC 2113.
 pub(super) const ROUTER_ALERT: [u8; 4] = [0x94, 4, 0, 0];
+
+/// What is in a routing header unless it is written.
+pub(super) const ROUTING_DATA: [u8; 4] = [0; 4];
 
 /// The records of a report, from type 1.
 pub(super) const RECORDS: [&str; 6] = ["is_in", "is_ex", "to_in", "to_ex", "allow", "block"];

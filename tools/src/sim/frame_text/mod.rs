@@ -13,12 +13,19 @@
 //! | layer | with, and its default |
 //! |---|---|
 //! | `eth SOURCE > DESTINATION` | `type=` EtherType, of what follows; `pad=` zeros up to this length |
-//! | `ip4 SOURCE > DESTINATION` | `ttl=64` `tos=0` `id=0` `df` `mf` `offset=0` `alert` (router alert) `options=HEX` `proto=` `total=` `checksum=` |
+//! | `ip4 SOURCE > DESTINATION` | `ttl=64` `tos=0` `id=0` `df` `mf` `offset=0` (in units of 8 bytes) `alert` (router alert) `options=HEX` (whole words) `proto=` `total=` `checksum=` |
 //! | `ip6 SOURCE > DESTINATION` | `hop=64` `class=0` `flow=0` `length=` `next=` |
 //! | `alert` | a hop-by-hop header with the router alert of MLD; `value=0` `next=` |
+//! | `hopopts`, `dstopts` | hop-by-hop and destination options: `option=HEX` (whole, any number; padded to 8 bytes) `length=` `next=` |
+//! | `routing TYPE` | `left=0` (segments) `data=00000000` `length=` `next=` |
+//! | `fragment` | `id=0` `mf` `offset=0` (in units of 8 bytes) `next=` |
 //! | `udp SOURCE > DESTINATION` | `length=` `checksum=` |
 //! | `echo request` or `reply` | `id=0` `seq=0` `code=0` `checksum=` |
 //! | `icmp TYPE` | `code=0` `checksum=`; ICMPv6 in `ip6` |
+//! | `unreachable CODE` | in `ip4` `net` `host` `protocol` `port` `too-big` (with `mtu=0`) `prohibited`, in `ip6` `no-route` `prohibited` `address` `port`, or a number; `checksum=` |
+//! | `too-big` | only in `ip6`: `mtu=0` `code=0` `checksum=` |
+//! | `exceeded CODE` | `hops` `reassembly`, or a number; `checksum=` |
+//! | `problem` | `pointer=0` `code=0` `checksum=` |
 //! | `ns TARGET` | `slla=MAC` `nonce=HEX` `option=HEX` (whole, any number), `code=0` `checksum=` |
 //! | `na TARGET` | `flags=` of `R` `S` `O`; `tlla=MAC` `option=HEX`, `code=0` `checksum=` |
 //! | `igmp1` `igmp2` with `query`, `report` or `leave`, and a group or `any` | `max=0` (tenths of a second) `checksum=` |
@@ -28,6 +35,17 @@
 //! | `mld2 query`, `mld2 report` | as `igmp3` |
 //! | `arp request` or `reply`, `MAC IP > MAC IP` | |
 //! | `"text"`, or hexadecimal digits | bytes as they are |
+//!
+//! Behind an ICMP error stand the layers of the packet that it quotes. Where the quote is cut off, its
+//! lengths and checksums are written, as they are the whole packet's:
+//!
+//! ```text
+//! ip4 192.0.2.1 > 192.0.2.9 tos=192 / unreachable port / ip4 192.0.2.9 > 192.0.2.1 / udp 4000 > 9 / "hello"
+//! ip6 2001:db8::1 > 2001:db8::9 / too-big mtu=1280 / ip6 2001:db8::9 > 2001:db8:1::2 length=1400 next=17 / 0fa0
+//! ```
+//!
+//! What a part of a packet carries, in IPv4 or behind a `fragment`, is bytes: so it is described, and
+//! whoever writes layers there writes the part of a packet that these layers make.
 //!
 //! A frame that was not made by these rules is written as hexadecimal digits alone.
 

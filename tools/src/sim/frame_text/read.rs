@@ -8,8 +8,8 @@ use corelane::wire::MacAddr;
 
 use super::FrameTextError;
 use super::layer::{
-    IcmpBody, Ip4, Layer, Membership, NA, NONCE, NS, RECORDS, ROUTER_ALERT, SOURCE_LINK,
-    TARGET_LINK,
+    ERRORS, IcmpBody, IcmpError, Ip4, Layer, Membership, NA, NONCE, NS, RECORDS, ROUTER_ALERT,
+    ROUTING_DATA, SOURCE_LINK, TARGET_LINK,
 };
 
 type Result<T> = std::result::Result<T, FrameTextError>;
@@ -177,6 +177,28 @@ fn parse_layer(words: &[String], v6: bool) -> Result<Layer> {
             value: words.number_or("value", 0)?,
             next: words.number("next")?,
         },
+        "hopopts" | "dstopts" => Layer::Options {
+            is_hop_by_hop: layer == "hopopts",
+            length: words.number("length")?,
+            next: words.number("next")?,
+            options: options(words)?,
+        },
+        "routing" => Layer::Routing {
+            kind: words.next("a type")?,
+            left: words.number_or("left", 0)?,
+            data: match words.take("data") {
+                None => ROUTING_DATA.to_vec(),
+                Some(data) => bytes(data)?,
+            },
+            length: words.number("length")?,
+            next: words.number("next")?,
+        },
+        "fragment" => Layer::Fragment {
+            id: words.number_or("id", 0)?,
+            offset: words.number_or("offset", 0)?,
+            mf: words.flag("mf"),
+            next: words.number("next")?,
+        },
         "udp" => udp(words)?,
         "echo" => echo(words, v6)?,
         "icmp" => Layer::Icmp {
@@ -203,7 +225,10 @@ fn parse_layer(words: &[String], v6: bool) -> Result<Layer> {
             }
         }
         "arp" => arp(words)?,
-        digits => Layer::Bytes(bytes(digits)?),
+        other => match ERRORS.iter().find(|(what, ..)| what.name() == other) {
+            Some(error) => icmp_error(words, *error, v6)?,
+            None => Layer::Bytes(bytes(other)?),
+        },
     };
     words.end()?;
     Ok(parsed)
@@ -294,6 +319,57 @@ fn echo(words: &mut Words<'_>, v6: bool) -> Result<Layer> {
             id: words.number_or("id", 0)?,
             seq: words.number_or("seq", 0)?,
         },
+    })
+}
+
+fn options(words: &mut Words<'_>) -> Result<Vec<Vec<u8>>> {
+    let mut options = Vec::new();
+    while let Some(option) = words.take("option") {
+        options.push(bytes(option)?);
+    }
+    Ok(options)
+}
+
+fn icmp_error(
+    words: &mut Words<'_>,
+    (what, kind4, kind6): (IcmpError, u8, u8),
+    v6: bool,
+) -> Result<Layer> {
+    let kind = if v6 { kind6 } else { kind4 };
+    if kind == 0 {
+        let name = what.name();
+        return Err(FrameTextError::new(format!("{name}: only in ip6")));
+    }
+    let code = if what.has_code_word() {
+        let word: String = words.next("a code")?;
+        let codes = what.codes(v6);
+        let named = codes.iter().find(|(_, name)| *name == word);
+        match named.map(|(code, _)| *code).or_else(|| word.parse().ok()) {
+            Some(code) => code,
+            None => {
+                let names: Vec<_> = codes.iter().map(|(_, name)| *name).collect();
+                return Err(FrameTextError::new(format!(
+                    "{}: '{word}' is neither a number nor one of {}",
+                    what.name(),
+                    names.join(", ")
+                )));
+            }
+        }
+    } else {
+        words.number_or("code", 0)?
+    };
+    let value = match what.value(v6, code) {
+        // In IPv4 a pointer is of one byte, an MTU of two.
+        Some((name, _)) if v6 => words.number_or::<u32>(name, 0)?,
+        Some((name, 0)) => words.number_or::<u16>(name, 0)?.into(),
+        Some((name, _)) => words.number_or::<u8>(name, 0)?.into(),
+        None => 0,
+    };
+    Ok(Layer::Icmp {
+        kind,
+        code,
+        checksum: words.number("checksum")?,
+        body: IcmpBody::Error { what, v6, value },
     })
 }
 

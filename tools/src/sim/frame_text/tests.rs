@@ -40,6 +40,27 @@ const LINES: &[&str] = &[
     "eth 02:00:00:00:00:09 > 33:33:00:00:00:02 / ip6 fe80::9 > ff02::2 hop=1 / alert / mld1 done ff05::1",
     "eth 02:00:00:00:00:09 > ff:ff:ff:ff:ff:ff / arp request 02:00:00:00:00:09 192.0.2.9 > \
      00:00:00:00:00:00 192.0.2.1",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.1 > 192.0.2.9 tos=192 / unreachable port / ip4 192.0.2.9 > 192.0.2.1 / udp 4000 > 9 / \"hello\"",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.1 > 192.0.2.9 / unreachable too-big mtu=1400 / ip4 192.0.2.9 > 198.51.100.2 df total=1428 / udp 4000 > 9 length=1408 checksum=0x1234 / \"hello\"",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.1 > 192.0.2.9 / unreachable 5 checksum=0xbad1",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.1 > 192.0.2.9 / exceeded hops / ip4 192.0.2.9 > 198.51.100.2 ttl=1 / echo request id=1 seq=2 / \"ping\"",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.1 > 192.0.2.9 / exceeded reassembly / ip4 192.0.2.9 > 192.0.2.1 id=7 mf proto=17 / 0fa00007",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.1 > 192.0.2.9 / problem pointer=21 / ip4 192.0.2.9 > 192.0.2.1 options=07010000 / udp 4000 > 9",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.1 > 192.0.2.9 / exceeded hops / ip4 192.0.2.9 > 198.51.100.2 / icmp 3 code=3 / 0000000001020304",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.1 > 192.0.2.9 / unreachable host / 01020304",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.9 > 192.0.2.1 id=7 offset=185 proto=17 / \"the end\"",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::1 > 2001:db8::9 / unreachable no-route / ip6 2001:db8::9 > 2001:db8:1::2 / udp 4000 > 9 / \"hello\"",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::1 > 2001:db8::9 / too-big mtu=1280 / ip6 2001:db8::9 > 2001:db8:1::2 length=1400 next=17 / 0fa0",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::1 > 2001:db8::9 / exceeded hops / ip6 2001:db8::9 > 2001:db8:1::2 hop=1 / echo request id=1 / \"ping\"",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::1 > 2001:db8::9 / problem pointer=42 code=2 / ip6 2001:db8::9 > 2001:db8::1 / dstopts option=820400000000 / udp 4000 > 9",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::9 > 2001:db8::1 / hopopts option=05020000 option=1e0100 / dstopts / routing 0 left=1 data=0000000020010db8000000000000000000000007 / fragment id=7 / dstopts option=00 option=3e0109 / udp 4000 > 7 / \"hello\"",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::9 > 2001:db8::1 / hopopts option=00 option=00 option=00 option=00 option=00 next=0",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::9 > 2001:db8::1 / routing 4 / echo request / \"ping\"",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::9 > 2001:db8::1 / fragment id=305419896 mf next=17 / 0fa0000700100000",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::9 > 2001:db8::1 / dstopts / fragment id=7 offset=2 next=17 / \"the end\"",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::9 > 2001:db8::1 / dstopts next=59",
+    "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / arp reply 02:00:00:00:00:09 192.0.2.9 > \
+     02:00:00:00:00:01 192.0.2.1",
     "eth 02:00:00:00:00:09 > ff:ff:ff:ff:ff:ff type=0x0800 / \"x\"",
     "eth 02:00:00:00:00:09 > ff:ff:ff:ff:ff:ff / \"x\"",
     "010203",
@@ -67,6 +88,52 @@ fn checksums_and_lengths_are_right() {
     let datagram = parse_udp(packet.payload).unwrap();
     let (source, destination) = (packet.header.source(), packet.header.destination());
     datagram.verify_checksum_ipv6(source, destination).unwrap();
+}
+
+#[test]
+fn the_stack_reads_what_is_written() {
+    use corelane::wire::{
+        ExtensionEnd, ExtensionWalk, Icmpv4Problem, Icmpv6Problem, IpProtocol, parse_ethernet,
+        parse_icmp_error_ipv4, parse_icmp_error_ipv6, parse_icmpv4, parse_icmpv6, parse_ipv4,
+        parse_ipv6,
+    };
+    let frame = build(
+        "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.9 > 192.0.2.1 / \
+                       problem pointer=21 / ip4 192.0.2.1 > 192.0.2.9 / udp 7 > 9",
+    );
+    let frame = frame.unwrap();
+    let packet = parse_ipv4(parse_ethernet(&frame).unwrap().payload).unwrap();
+    let message = parse_icmpv4(packet.payload).unwrap();
+    let (problem, quoted) = parse_icmp_error_ipv4(&message).unwrap();
+    let want = Icmpv4Problem::ParameterProblem {
+        code: 0,
+        pointer: 21,
+    };
+    assert_eq!(problem, want);
+    assert_eq!(quoted.ports.map(|ports| ports.destination), Some(9));
+
+    let frame = build(
+        "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::9 > 2001:db8::1 / \
+                       too-big mtu=1280 / ip6 2001:db8::1 > 2001:db8::9 / fragment mf / udp 7 > 9",
+    );
+    let frame = frame.unwrap();
+    let packet = parse_ipv6(parse_ethernet(&frame).unwrap().payload).unwrap();
+    let (source, destination) = (packet.source(), packet.destination());
+    let message = parse_icmpv6(packet.payload, source, destination).unwrap();
+    let (problem, quoted) = parse_icmp_error_ipv6(&message).unwrap();
+    assert_eq!(problem, Icmpv6Problem::PacketTooBig { mtu: 1280 });
+    assert_eq!(quoted.ports.map(|ports| ports.destination), Some(9));
+
+    let frame = build(
+        "eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip6 2001:db8::9 > 2001:db8::1 / \
+                       hopopts option=1e0100 / dstopts / routing 0 / fragment / udp 7 > 9",
+    );
+    let frame = frame.unwrap();
+    let packet = parse_ipv6(parse_ethernet(&frame).unwrap().payload).unwrap();
+    let Ok(ExtensionEnd::UpperLayer(upper)) = ExtensionWalk::new(&packet).end() else {
+        panic!("no upper layer");
+    };
+    assert_eq!((upper.protocol, upper.payload.len()), (IpProtocol::UDP, 8));
 }
 
 #[test]
@@ -150,6 +217,17 @@ fn texts_of_frames() {
         (
             "0s ip4 192.0.2.1 > 192.0.2.2 ttl=256",
             "line 1: ip4: ttl=256",
+        ),
+        (
+            "0s unreachable nowhere",
+            "line 1: unreachable: 'nowhere' is neither a number nor one of net, host, protocol, port, \
+             too-big, prohibited",
+        ),
+        ("0s too-big", "line 1: too-big: only in ip6"),
+        ("0s problem pointer=256", "line 1: problem: pointer=256"),
+        (
+            "0s exceeded hops mtu=1",
+            "line 1: exceeded: 'mtu=1' does not belong here",
         ),
         ("0s \"x", "line 1: a quote is not closed"),
         ("0s na :: flags=X", "line 1: flag 'X' is not R, S or O"),

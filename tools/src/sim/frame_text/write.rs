@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use corelane::wire::MacAddr;
 
 use super::layer::{
-    IcmpBody, Ip4, Layer, Membership, NONCE, NS, RECORDS, ROUTER_ALERT, SOURCE_LINK, TARGET_LINK,
+    IcmpBody, Ip4, Layer, Membership, NONCE, NS, RECORDS, ROUTER_ALERT, ROUTING_DATA, SOURCE_LINK,
+    TARGET_LINK,
 };
 
 impl fmt::Display for Layer {
@@ -46,6 +47,48 @@ impl fmt::Display for Layer {
                 unless(f, "value", *value, 0)?;
                 given(f, "next", next)
             }
+            Self::Options {
+                is_hop_by_hop,
+                options,
+                length,
+                next,
+            } => {
+                f.write_str(if *is_hop_by_hop { "hopopts" } else { "dstopts" })?;
+                options
+                    .iter()
+                    .try_for_each(|option| write!(f, " option={}", hex(option)))?;
+                given(f, "length", length)?;
+                given(f, "next", next)
+            }
+            Self::Routing {
+                kind,
+                left,
+                data,
+                length,
+                next,
+            } => {
+                write!(f, "routing {kind}")?;
+                unless(f, "left", *left, 0)?;
+                if *data != ROUTING_DATA {
+                    write!(f, " data={}", hex(data))?;
+                }
+                given(f, "length", length)?;
+                given(f, "next", next)
+            }
+            Self::Fragment {
+                id,
+                offset,
+                mf,
+                next,
+            } => {
+                f.write_str("fragment")?;
+                unless(f, "id", *id, 0)?;
+                if *mf {
+                    f.write_str(" mf")?;
+                }
+                unless(f, "offset", *offset, 0)?;
+                given(f, "next", next)
+            }
             Self::Udp {
                 source,
                 destination,
@@ -62,8 +105,10 @@ impl fmt::Display for Layer {
                 checksum,
                 body,
             } => {
-                fmt_icmp(f, *kind, body)?;
-                unless(f, "code", *code, 0)?;
+                fmt_icmp(f, *kind, *code, body)?;
+                if !matches!(body, IcmpBody::Error { what, .. } if what.has_code_word()) {
+                    unless(f, "code", *code, 0)?;
+                }
                 fmt_checksum(f, *checksum)
             }
             Self::Igmp { checksum, body } => {
@@ -147,7 +192,7 @@ fn fmt_ip4(f: &mut fmt::Formatter<'_>, ip: &Ip4) -> fmt::Result {
     fmt_checksum(f, ip.checksum)
 }
 
-fn fmt_icmp(f: &mut fmt::Formatter<'_>, kind: u8, body: &IcmpBody) -> fmt::Result {
+fn fmt_icmp(f: &mut fmt::Formatter<'_>, kind: u8, code: u8, body: &IcmpBody) -> fmt::Result {
     match body {
         IcmpBody::Plain => write!(f, "icmp {kind}"),
         IcmpBody::Echo { id, seq } => {
@@ -159,6 +204,20 @@ fn fmt_icmp(f: &mut fmt::Formatter<'_>, kind: u8, body: &IcmpBody) -> fmt::Resul
             write!(f, "echo {what}")?;
             unless(f, "id", *id, 0)?;
             unless(f, "seq", *seq, 0)
+        }
+        IcmpBody::Error { what, v6, value } => {
+            f.write_str(what.name())?;
+            if what.has_code_word() {
+                let codes = what.codes(*v6);
+                match codes.iter().find(|(number, _)| *number == code) {
+                    Some((_, name)) => write!(f, " {name}")?,
+                    None => write!(f, " {code}")?,
+                }
+            }
+            match what.value(*v6, code) {
+                Some((name, _)) => write!(f, " {name}={value}"),
+                None => Ok(()),
+            }
         }
         IcmpBody::Neighbor {
             flags,
