@@ -13,6 +13,7 @@
 //! | `endpoint` | the endpoint line, its life, references, held temporaries |
 //! | `table` | addresses to endpoints, copy-on-write by page |
 //! | `group` | multicast membership, IGMP and MLD |
+//! | `neighbor` | link addresses of neighbors: ARP and NDP resolution, reachability |
 //! | `source` | source address selection |
 //! | `control` | transactions, duplicate address detection, timers, source address order, publishing, reclamation |
 //! | `route`, `queue` | sending from outside the workers |
@@ -34,6 +35,15 @@ mod error;
 mod event;
 mod group;
 mod interface_id;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the NIC, the workers and the control thread are wired to it in a change of their own"
+    )
+)]
+mod neighbor;
 mod nic;
 mod protocol_counters;
 mod queue;
@@ -64,6 +74,9 @@ pub use error::{
 pub use event::{AbortReason, Event, EventSender, Events, events};
 pub use group::{IgmpVersion, MldVersion};
 pub use interface_id::LinkLocal;
+pub use neighbor::{
+    NeighborChange, NeighborConfig, NeighborError, NeighborEvent, NeighborInfo, NeighborState,
+};
 pub use nic::{GroupInfo, Nic, NicId};
 pub use protocol_counters::ProtocolCounter;
 pub use queue::QueuedFrames;
