@@ -14,6 +14,7 @@
 //! | `table` | addresses to endpoints, copy-on-write by page |
 //! | [`fib`] | routes, and the longest prefix that a destination is in |
 //! | `group` | multicast membership, IGMP and MLD |
+//! | `neighbor` | link addresses of neighbors: ARP and NDP resolution, reachability |
 //! | `source` | source address selection |
 //! | `control` | transactions, duplicate address detection, timers, source address order, publishing, reclamation |
 //! | `route`, `queue` | sending from outside the workers |
@@ -40,6 +41,15 @@ mod group;
 mod icmp_counter;
 mod icmp_limit;
 mod interface_id;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the NIC, the workers and the control thread are wired to it in a change of their own"
+    )
+)]
+mod neighbor;
 mod nic;
 mod path_mtu;
 mod protocol_counters;
@@ -76,6 +86,9 @@ pub use group::{IgmpVersion, MldVersion};
 pub use icmp_counter::IcmpCounter;
 pub use icmp_limit::IcmpLimiter;
 pub use interface_id::LinkLocal;
+pub use neighbor::{
+    NeighborChange, NeighborConfig, NeighborError, NeighborEvent, NeighborInfo, NeighborState,
+};
 pub use nic::{GroupInfo, Nic, NicId};
 pub use path_mtu::{PathMtu, PathMtuCache};
 pub use protocol_counters::ProtocolCounter;
