@@ -32,6 +32,7 @@ mod config;
 mod control;
 mod counters;
 mod datapath;
+pub mod demux;
 mod drop_reason;
 mod endpoint;
 mod error;
@@ -41,24 +42,19 @@ mod group;
 mod icmp_counter;
 mod icmp_limit;
 mod interface_id;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the NIC, the workers and the control thread are wired to it in a change of their own"
-    )
-)]
 mod neighbor;
 mod nic;
+mod packet_endpoint;
 mod path_mtu;
 mod protocol_counters;
 mod queue;
 mod range;
 mod reassembly;
 mod route;
+mod socket;
 mod source;
 mod source_filter;
+mod stack;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -94,7 +90,16 @@ pub use path_mtu::{PathMtu, PathMtuCache};
 pub use protocol_counters::ProtocolCounter;
 pub use queue::QueuedFrames;
 pub use reassembly::{
-    FragmentPlace, Outcome, ParameterProblem, Reassembly, ReassemblyConfig, ReassemblyCounts,
+    FragmentPlace, Outcome as ReassemblyOutcome, ParameterProblem, Reassembly, ReassemblyConfig, ReassemblyCounts,
     ReassemblyDrop, ReassemblyError, TimedOutDatagram,
 };
-pub use route::Route;
+pub use packet_endpoint::{
+    Direction, PacketEndpoint, PacketEndpointConfig, PacketEndpointStats, PacketProtocol, PacketQueue,
+    Shown, TapWriter,
+};
+pub use route::{Route, SendOptions, SourceFragmentation};
+pub use stack::{
+    AddNeighborError, Adjacency, FibDatapath, NeighborId, Resolution, RouteSpec, RoutesError,
+    RoutesTransaction, Stack, StackConfig, StackDatapath, StackError, StackParts,
+};
+pub use fib::Hop;

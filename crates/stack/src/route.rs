@@ -240,7 +240,7 @@ impl Route {
 
     /// Whether what is sent also comes back to the NIC, as something received (BEHAVIOURS F3).
     pub fn loops(&self) -> bool {
-        self.loops
+        self.goes == Goes::ToLinkAndBack
     }
 
     /// Whether something could be sent now (BEHAVIOURS B8, D9).

@@ -12,6 +12,7 @@
 //! | [`counters`] | counts by one writer, read by all | no read-modify-write, no line shared by two writers, no counter seen going back: `src/counters.rs` |
 //! | [`doorbell`](mod@doorbell) | waking a worker that sleeps | no ring is slept through: `tests/loom_doorbell.rs` |
 //! | [`slab`] | storage that grows while it is read | addresses are stable, elements begin as zeros: `src/slab/tests.rs` |
+//! | [`seat`] | values that belong to one thread each | a reference to a cell is the only one, by type: `src/seat.rs` |
 //! | [`prefetch`] | asking for a line before it is needed | sound for any reference: `src/prefetch.rs` |
 //! | [`alloc_count`] | an allocator that counts, for binaries and tests | thread by thread, without allocating itself: `src/alloc_count.rs` |
 //! | [`primitive`] | atomics, cells and threads: the standard ones or loom's | the code that loom explores is the code that runs |
@@ -34,5 +35,6 @@ pub mod prefetch;
 pub mod primitive;
 pub mod refs;
 pub mod ring;
+pub mod seat;
 pub mod slab;
 pub mod snapshot;

@@ -1,14 +1,16 @@
-//! What workers hand to the control plane: neighbor discovery and group membership messages.
+//! What workers hand to the control plane: ARP, neighbor discovery and group membership messages, and
+//! ICMP errors.
 //!
 //! Solicitations for addresses in use are answered from the snapshot, without the NIC's lock; only
 //! what concerns an address that is being probed, or the groups, takes it.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use corelane_frame::Frame;
 use corelane_sync::refs::AddressKind;
-use corelane_wire::hop_by_hop::parse_hop_by_hop;
+use corelane_wire::arp::{ArpMessage, parse_arp_message};
+use corelane_wire::extension::{ExtensionEnd, ExtensionWalk};
 use corelane_wire::igmp::{IgmpMessage, IgmpQuery, parse_igmp};
 use corelane_wire::mld::{MldMessage, MldQuery, is_mld, parse_mld};
 use corelane_wire::ndp::{
@@ -21,6 +23,7 @@ use corelane_wire::{
 use super::{Control, Message};
 use crate::address::{Family, Key};
 use crate::group::Query;
+use crate::neighbor::Advertisement;
 use crate::nic::{Nic, NicShared};
 use crate::protocol_counters::ProtocolCounter;
 
@@ -35,7 +38,8 @@ pub enum Verdict {
     LoopedBack,
     /// Somebody else says that he has an address that is in use here.
     Conflict,
-    /// A query or a report of a group, taken note of.
+    /// Taken note of: a query or a report of a group, what a neighbor says of itself, an error about
+    /// a packet that was sent from here.
     Noted,
     /// Valid, and no concern of this NIC.
     Ignored,
@@ -72,7 +76,11 @@ pub(crate) fn control_input(nic: &Nic, frame: &Frame) -> Verdict {
     };
     let sender = ethernet.header.source;
     match ethernet.header.ethertype() {
+        EtherType::ARP => arp_input(nic, ethernet.payload),
         EtherType::IPV4 => match parse_ipv4(ethernet.payload) {
+            Ok(packet) if packet.protocol() == IpProtocol::ICMPV4 => {
+                nic.stack().shared().icmpv4_error(nic, &packet)
+            }
             Ok(packet) => igmp_input(nic, &packet, sender),
             Err(_) => Verdict::Invalid,
         },
@@ -116,19 +124,19 @@ fn igmp_query(query: &IgmpQuery<'_>) -> Query {
 }
 
 fn icmpv6_input(nic: &Nic, packet: &Ipv6Packet<'_>, sender: MacAddr) -> Verdict {
-    let (mut protocol, mut message) = (packet.next_header(), packet.payload);
-    if protocol == IpProtocol::HOP_BY_HOP {
-        let Ok(options) = parse_hop_by_hop(message) else {
-            return Verdict::Invalid;
-        };
-        (protocol, message) = (options.next_header, options.rest);
-    }
+    let Ok(ExtensionEnd::UpperLayer(upper)) = ExtensionWalk::new(packet).end() else {
+        return Verdict::Invalid;
+    };
+    let (protocol, message) = (upper.protocol, upper.payload);
     match message.first() {
         Some(kind) if protocol == IpProtocol::ICMPV6 && ndp::is_ndp(*kind) => {
             ndp_input(nic, packet, message, sender)
         }
         Some(kind) if protocol == IpProtocol::ICMPV6 && is_mld(*kind) => {
             mld_input(nic, packet, message, sender)
+        }
+        Some(_) if protocol == IpProtocol::ICMPV6 => {
+            nic.stack().shared().icmpv6_error(nic, packet, message)
         }
         _ => Verdict::Invalid,
     }
@@ -212,6 +220,14 @@ fn solicited(
         Owned::Assigned if is_probe && sender == nic.mac() => Verdict::LoopedBack,
         owned => {
             let to_group = destination.is_multicast();
+            // Whoever asks is going to be answered: what it says of itself comes first (RFC 4861
+            // section 7.2.3). A probe says nothing.
+            if let Some(mac) = message.source_link_address().filter(|_| !is_probe) {
+                let key = Key::v6(source.to_bits());
+                nic.stack()
+                    .shared()
+                    .on_cache(nic.id(), |cache, turn| cache.solicited_from(key, mac, turn));
+            }
             // The unicast form leaves the link address out: whoever asked has it. One that is not
             // owned but accepted does not override what a real owner says.
             let answer = AdvertisementSpec {
@@ -224,7 +240,7 @@ fn solicited(
                     message.source_link_address().unwrap_or(sender)
                 },
                 target,
-                router: false,
+                router: nic.forwarding().v6,
                 solicited: !is_probe,
                 override_: owned == Owned::Assigned && (to_group || is_probe),
                 target_link: (to_group || owned == Owned::Accepted).then(|| nic.mac()),
@@ -288,10 +304,97 @@ fn advertised(nic: &Nic, message: &NeighborAdvertisement<'_>, sender: MacAddr) -
         // One of our own that came back is no conflict.
         Owned::Assigned if sender != nic.mac() => {
             nic.shared().count(ProtocolCounter::AddressConflicts);
-            nic.locked(|transaction| transaction.tell_conflict(target, offender));
+            nic.locked(|transaction| transaction.tell_conflict(target.into(), offender));
             Verdict::Conflict
         }
-        _ => Verdict::Ignored,
+        Owned::Assigned => Verdict::Ignored,
+        Owned::Accepted | Owned::No => heard_advertisement(nic, message),
+    }
+}
+
+/// What a neighbor says of itself (RFC 4861 section 7.2.5).
+fn heard_advertisement(nic: &Nic, message: &NeighborAdvertisement<'_>) -> Verdict {
+    let advertisement = Advertisement {
+        target: Key::v6(message.target.to_bits()),
+        mac: message.target_link_address(),
+        solicited: message.solicited,
+        overrides: message.override_,
+        is_router: message.router,
+    };
+    let known = nic.stack().shared().on_cache(nic.id(), |cache, turn| {
+        let known = cache.table().find(&**cache.lines(), advertisement.target);
+        cache.advertised(advertisement, turn);
+        known.is_some()
+    });
+    if known == Some(true) {
+        Verdict::Noted
+    } else {
+        Verdict::Ignored
+    }
+}
+
+/// An ARP packet (RFC 826, RFC 5227; BEHAVIOURS O5).
+fn arp_input(nic: &Nic, bytes: &[u8]) -> Verdict {
+    let shared = nic.shared();
+    let Ok(message) = parse_arp_message(bytes) else {
+        return Verdict::Invalid;
+    };
+    let (ArpMessage::Request(packet) | ArpMessage::Reply(packet)) = message;
+    let is_request = matches!(message, ArpMessage::Request(_));
+    shared.count(if is_request {
+        ProtocolCounter::ArpRequestsReceived
+    } else {
+        ProtocolCounter::ArpRepliesReceived
+    });
+    let (sender, mac) = (packet.sender_ip(), packet.sender_mac);
+    let sender_key = Key::v4(sender.to_bits());
+    if mac == nic.mac() {
+        // One of our own that came back.
+        return Verdict::LoopedBack;
+    }
+    if !sender.is_unspecified() && nic.has_address(sender) {
+        shared.count(ProtocolCounter::AddressConflicts);
+        nic.locked(|transaction| transaction.tell_conflict(sender.into(), mac));
+        return Verdict::Conflict;
+    }
+    let (stack, id) = (nic.stack().shared(), nic.id());
+    if packet.is_announcement() || !is_request && sender == packet.target_ip() {
+        stack.on_cache(id, |cache, turn| cache.gratuitous(sender_key, mac, turn));
+        return Verdict::Noted;
+    }
+    let target = packet.target_ip();
+    let is_probe = sender.is_unspecified();
+    if !is_request {
+        stack.on_cache(id, |cache, turn| cache.arp_reply(sender_key, mac, turn));
+        return Verdict::Noted;
+    }
+    if !owns_v4(shared, target, is_probe) {
+        return Verdict::Ignored;
+    }
+    if !is_probe {
+        stack.on_cache(id, |cache, turn| {
+            cache.solicited_from(sender_key, mac, turn);
+        });
+    }
+    shared.transmit(vec![Message::ArpReply {
+        sender: target,
+        to: (mac, sender),
+    }]);
+    Verdict::Answered
+}
+
+/// Whether an ARP request for `target` is to be answered: as [`ownership`] has it for IPv6.
+fn owns_v4(nic: &Arc<NicShared>, target: Ipv4Addr, is_probe: bool) -> bool {
+    let key = Key::v4(target.to_bits());
+    let snapshot = nic.snapshots.load();
+    match snapshot.kind(&nic.endpoints, key) {
+        Some(AddressKind::Permanent) => true,
+        _ if is_probe || !key.can_be_local() => false,
+        Some(AddressKind::PermanentExpired | AddressKind::PermanentTentative) => snapshot.spoofing,
+        _ => {
+            let accepted = snapshot.spoofing || snapshot.ranges.contains(key);
+            accepted && !snapshot.is_directed_broadcast(key)
+        }
     }
 }
 

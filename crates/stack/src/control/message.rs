@@ -9,7 +9,8 @@ use corelane_wire::ndp::{
     self, AdvertisementSpec, SolicitationSpec, build_neighbor_advertisement,
     build_neighbor_solicitation,
 };
-use corelane_wire::{MacAddr, NoRoom};
+use corelane_wire::build::build_arp;
+use corelane_wire::{ArpPacket, MacAddr, NoRoom};
 
 use super::Control;
 use super::dad::Nonce;
@@ -27,6 +28,13 @@ pub(crate) enum Message {
     },
     /// The answer to a solicitation.
     Advertisement(AdvertisementSpec),
+    /// The answer to an ARP request.
+    ArpReply {
+        /// Whose link address was asked for.
+        sender: Ipv4Addr,
+        /// Who asked.
+        to: (MacAddr, Ipv4Addr),
+    },
     /// IGMP, from this address.
     Igmp(GroupMessage, Ipv4Addr),
     /// MLD, from this address.
@@ -42,6 +50,10 @@ impl Message {
                 build_neighbor_solicitation(buffer, &spec)
             }
             Self::Advertisement(spec) => build_neighbor_advertisement(buffer, spec),
+            Self::ArpReply { sender, to } => {
+                let packet = ArpPacket::reply((mac, *sender), *to);
+                build_arp(buffer, to.0, &packet)
+            }
             Self::Igmp(message, source) => write_igmp(message, mac, *source, buffer),
             Self::Mld(message, source) => write_mld(message, mac, *source, buffer),
         }
@@ -57,6 +69,7 @@ impl Message {
         match self {
             Self::Probe { .. } => ProtocolCounter::NeighborSolicitationsSent,
             Self::Advertisement(_) => ProtocolCounter::NeighborAdvertisementsSent,
+            Self::ArpReply { .. } => ProtocolCounter::ArpRepliesSent,
             Self::Igmp(..) => ProtocolCounter::IgmpSent,
             Self::Mld(..) => ProtocolCounter::MldSent,
         }

@@ -95,14 +95,14 @@ impl Transaction<'_> {
 
     /// Tells that somebody else claims an address in use. Once a second: whoever sends more is not
     /// to crowd out what else there is to tell.
-    pub(super) fn tell_conflict(&mut self, address: Ipv6Addr, offender: MacAddr) {
+    pub(super) fn tell_conflict(&mut self, address: IpAddr, offender: MacAddr) {
         if self.control.next_conflict > self.now {
             return;
         }
         self.control.next_conflict = self.now + CONFLICT_PAUSE;
         self.control.events.send(Event::AddressConflict {
             nic: self.control.settings.id,
-            address: address.into(),
+            address,
             offender,
         });
     }
@@ -152,7 +152,10 @@ impl Control {
                 Message::Igmp(..) | Message::Mld(..) if !self.gone => {
                     self.backlog.push_front(message);
                 }
-                Message::Advertisement(_) | Message::Igmp(..) | Message::Mld(..) => {}
+                Message::Advertisement(_)
+                | Message::ArpReply { .. }
+                | Message::Igmp(..)
+                | Message::Mld(..) => {}
             }
         }
         self.backlog.truncate(BACKLOG);

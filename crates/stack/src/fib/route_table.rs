@@ -265,6 +265,20 @@ impl RouteTable {
             })
     }
 
+    /// The rows of one NIC.
+    pub fn rows_of(&self, nic: NicId) -> Vec<Row> {
+        let destinations = self.by_nic.get(&nic).into_iter().flatten();
+        let rows = destinations.filter_map(|it| Some((it.prefix()?, self.rows.get(it)?)));
+        rows.flat_map(|(destination, ways)| {
+            let of_nic = ways.as_slice().iter().filter(|via| via.nic == nic);
+            of_nic.map(move |via| Row {
+                destination,
+                via: *via,
+            })
+        })
+        .collect()
+    }
+
     /// The usable rows whose destination `address` is in, longest prefix first, those of one
     /// destination in order: where the caller has more conditions than the datapath.
     pub fn lookup_candidates(&self, address: IpAddr) -> impl Iterator<Item = Row> {

@@ -84,7 +84,7 @@ impl Stack {
     /// The neighbors of a NIC, by address.
     pub fn neighbors(&self, nic: NicId) -> Vec<NeighborInfo> {
         self.shared()
-            .with_fib(|fib, now| fib.cache(nic).map(|cache| cache.list(now)))
+            .with_fib(|fib, _| fib.cache(nic).map(NeighborCache::list))
             .unwrap_or_default()
     }
 
@@ -209,11 +209,11 @@ impl StackShared {
                     None => ArpPacket::request(sender, target),
                 };
                 let destination = to.unwrap_or(MacAddr::BROADCAST);
-                nic.make_frame(|buffer| build_arp(buffer, mac, destination, &packet))
+                nic.make_frame(|buffer| build_arp(buffer, destination, &packet))
             }
             (IpAddr::V6(target), Some(IpAddr::V6(source))) => {
                 let spec = match to {
-                    Some(to) => SolicitationSpec::reachability(mac, to, source, target),
+                    Some(to) => SolicitationSpec::reachability(mac, source, to, target),
                     None => SolicitationSpec::resolution(mac, source, target),
                 };
                 nic.make_frame(|buffer| build_neighbor_solicitation(buffer, &spec))

@@ -1,0 +1,171 @@
+//! Cells that belong to one thread each, reached through a shared reference without a lock.
+//!
+//! A socket's rings, say, are reached by every worker through a snapshot, which is shared, and each
+//! worker pushes into its own. What tells the workers apart is a [`Seat`]: a plan mints so many, each
+//! exists once, and whoever has one has the cell of its number in every [`PerSeat`] of that plan.
+//!
+//! ```text
+//!   SeatPlan::mint(3) ─► Seat 0   Seat 1   Seat 2        each moved to a thread
+//!                          │        │        │
+//!   PerSeat<T>           cell 0   cell 1   cell 2        shared by all
+//! ```
+//!
+//! # Why a reference is the only one
+//!
+//! [`PerSeat::get`] borrows the seat mutably for as long as the reference to the cell lives, and there
+//! is one seat of that plan and number: nobody can ask for the same cell meanwhile, nor for another
+//! cell with the same seat. A seat of another plan has no cell.
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::utils::CachePadded;
+
+/// Tells plans apart.
+static NEXT_PLAN: AtomicU64 = AtomicU64::new(1);
+
+/// How many seats there are, and which plan they are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeatPlan {
+    plan: u64,
+    len: usize,
+}
+
+impl SeatPlan {
+    /// A plan of `len` seats, and the seats, in their order: the only ones it will ever have.
+    pub fn mint(len: usize) -> (Self, Vec<Seat>) {
+        // No two plans have a number in common: it would take centuries to count through.
+        let plan = NEXT_PLAN.fetch_add(1, Ordering::Relaxed);
+        let seats = (0..len).map(|number| Seat { plan, number }).collect();
+        (Self { plan, len }, seats)
+    }
+
+    /// How many seats it has.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// The right to one cell of each [`PerSeat`] of a plan. It can be moved to another thread, and not
+/// copied.
+#[derive(Debug)]
+pub struct Seat {
+    plan: u64,
+    number: usize,
+}
+
+impl Seat {
+    /// Its number in the plan, from 0.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+}
+
+/// A value for each seat of a plan, each on cache lines of its own.
+pub struct PerSeat<T> {
+    plan: u64,
+    cells: Box<[CachePadded<UnsafeCell<T>>]>,
+}
+
+// SAFETY: a shared reference gives out references to a `T` only to whoever holds the seat of its cell,
+// and mutable ones only, one at a time (see the module): the `T`s are moved between threads, as it
+// were, and never shared.
+unsafe impl<T: Send> Sync for PerSeat<T> {}
+
+impl<T> PerSeat<T> {
+    /// Cells with these values, in the order of the seats.
+    ///
+    /// # Panics
+    /// If there are not as many values as seats.
+    pub fn new(plan: &SeatPlan, values: Vec<T>) -> Self {
+        assert_eq!(values.len(), plan.len, "a value for each seat");
+        let cells = values.into_iter().map(UnsafeCell::new);
+        Self {
+            plan: plan.plan,
+            cells: cells.map(CachePadded::new).collect(),
+        }
+    }
+
+    /// The value of a seat; None if the seat is of another plan.
+    ///
+    /// The seat is at one value at a time:
+    ///
+    /// ```compile_fail,E0499
+    /// use corelane_sync::seat::{PerSeat, SeatPlan};
+    /// let (plan, mut seats) = SeatPlan::mint(1);
+    /// let cells = PerSeat::new(&plan, vec![0]);
+    /// let a = cells.get(&mut seats[0]);
+    /// let b = cells.get(&mut seats[0]);
+    /// drop((a, b));
+    /// ```
+    #[inline]
+    #[expect(clippy::mut_from_ref, reason = "the seat is borrowed mutably for as long")]
+    pub fn get<'a>(&'a self, seat: &'a mut Seat) -> Option<&'a mut T> {
+        if seat.plan != self.plan {
+            return None;
+        }
+        let cell = self.cells.get(seat.number)?;
+        // SAFETY: there is one seat of this plan and number (seats are minted once, by a number that no
+        // other plan has, and cannot be copied), and it is borrowed for as long as the reference
+        // lives: no other reference to this cell exists meanwhile.
+        Some(unsafe { &mut *cell.get() })
+    }
+}
+
+impl<T> fmt::Debug for PerSeat<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PerSeat")
+            .field("seats", &self.cells.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn each_thread_has_its_own_cell() {
+        let (plan, seats) = SeatPlan::mint(4);
+        let cells = Arc::new(PerSeat::new(&plan, vec![0_u64; 4]));
+        let threads: Vec<_> = seats
+            .into_iter()
+            .map(|mut seat| {
+                let cells = Arc::clone(&cells);
+                std::thread::spawn(move || {
+                    for _ in 0..10_000 {
+                        *cells.get(&mut seat).unwrap() += 1 + seat.number() as u64;
+                    }
+                    seat
+                })
+            })
+            .collect();
+        for thread in threads {
+            let mut seat = thread.join().unwrap();
+            let counted = *cells.get(&mut seat).unwrap();
+            assert_eq!(counted, 10_000 * (1 + seat.number() as u64));
+        }
+    }
+
+    #[test]
+    fn a_seat_of_another_plan_has_no_cell() {
+        let (plan, _) = SeatPlan::mint(2);
+        let (_, mut others) = SeatPlan::mint(2);
+        let cells = PerSeat::new(&plan, vec!["a", "b"]);
+        assert!(cells.get(&mut others[0]).is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "a value for each seat")]
+    fn there_is_a_value_for_each_seat() {
+        let (plan, _) = SeatPlan::mint(2);
+        let _ = PerSeat::new(&plan, vec![1]);
+    }
+}
