@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use corelane::frame::{BURST, Burst, Pool, PoolConfig};
 use corelane::stack::{
     Clock, Found, Inbound, Key, LinkInfo, Nic, NicConfig, NicId, NicParts, PacketBurst,
-    PacketFlags, events,
+    PacketFlags, Stack, StackConfig, StackParts, events,
 };
 use corelane::sync::counters::{CounterKey, counters};
 use corelane::sync::refs::{AddressKind, Refs};
@@ -381,6 +381,14 @@ fn ours(population: Population) -> impl FnMut(Budget) -> Sample {
         slots: 64,
         ..PoolConfig::default()
     });
+    let stack = Stack::new(StackParts {
+        config: StackConfig::default(),
+        workers: 1,
+        clock: Clock::system(),
+        events: sender,
+        pool: pool.expect("a pool"),
+    })
+    .expect("a stack");
     let nic = Nic::new(NicParts {
         id: NicId(0),
         config: NicConfig::new("bench").seed(1),
@@ -389,9 +397,7 @@ fn ours(population: Population) -> impl FnMut(Budget) -> Sample {
             mtu: 1500,
             is_loopback: false,
         },
-        events: sender,
-        clock: Clock::system(),
-        pool: pool.expect("a pool"),
+        stack,
     });
     nic.enable().expect("a NIC");
     nic.transaction(|tx| {

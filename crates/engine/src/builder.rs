@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use corelane_frame::{BURST, Pool, PoolConfig, PoolError};
 use corelane_stack::{
-    Clock, EnableError, Handler, NicConfig, NicId, Stack, StackConfig, StackError, StackParts, events,
+    Clock, EnableError, Handler, NicConfig, NicId, Stack, StackConfig, StackError, StackParts,
+    events,
 };
 use corelane_sync::doorbell::doorbell;
 use corelane_sync::ring::{RingError, ring};

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use corelane_frame::{Frame, Pool};
-use corelane_stack::{
-    EventSender, LinkInfo, Nic, NicConfig, NicId, NicParts, QueuedFrames, Stack,
-};
+use corelane_stack::{EventSender, LinkInfo, Nic, NicConfig, NicId, NicParts, QueuedFrames, Stack};
 use corelane_sync::doorbell::{Doorbell, doorbell};
 use corelane_sync::ring::{Consumer, Producer, RingError, ring};
 

@@ -430,7 +430,7 @@ impl Worker {
         for port in &mut self.ports {
             port.nic.load();
         }
-        self.context.stages.stack.load();
+        self.context.stages.stack.refresh();
     }
 }
 

@@ -78,6 +78,7 @@ pub use error::{
     LeaveGroupError, NicGone, RemoveAddressError, RouteError, SendError,
 };
 pub use event::{AbortReason, Event, EventSender, Events, events};
+pub use fib::Hop;
 pub use group::{IgmpVersion, MldVersion};
 pub use icmp_counter::IcmpCounter;
 pub use icmp_limit::IcmpLimiter;
@@ -86,20 +87,19 @@ pub use neighbor::{
     NeighborChange, NeighborConfig, NeighborError, NeighborEvent, NeighborInfo, NeighborState,
 };
 pub use nic::{GroupInfo, Nic, NicId};
+pub use packet_endpoint::{
+    Direction, PacketEndpoint, PacketEndpointConfig, PacketEndpointStats, PacketProtocol,
+    PacketQueue, Shown, TapWriter,
+};
 pub use path_mtu::{PathMtu, PathMtuCache};
 pub use protocol_counters::ProtocolCounter;
 pub use queue::QueuedFrames;
 pub use reassembly::{
-    FragmentPlace, Outcome as ReassemblyOutcome, ParameterProblem, Reassembly, ReassemblyConfig, ReassemblyCounts,
-    ReassemblyDrop, ReassemblyError, TimedOutDatagram,
-};
-pub use packet_endpoint::{
-    Direction, PacketEndpoint, PacketEndpointConfig, PacketEndpointStats, PacketProtocol, PacketQueue,
-    Shown, TapWriter,
+    FragmentPlace, Outcome as ReassemblyOutcome, ParameterProblem, Reassembly, ReassemblyConfig,
+    ReassemblyCounts, ReassemblyDrop, ReassemblyError, TimedOutDatagram,
 };
 pub use route::{Route, SendOptions, SourceFragmentation};
 pub use stack::{
     AddNeighborError, Adjacency, FibDatapath, NeighborId, Resolution, RouteSpec, RoutesError,
     RoutesTransaction, Stack, StackConfig, StackDatapath, StackError, StackParts,
 };
-pub use fib::Hop;

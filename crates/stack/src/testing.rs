@@ -60,6 +60,17 @@ fn bed_at(config: NicConfig, mtu: usize, is_loopback: bool) -> Bed {
     })
     .unwrap();
     let enabled = config.is_enabled();
+    let stack = Stack::new(StackParts {
+        config: StackConfig {
+            seed: Some(42),
+            ..StackConfig::default()
+        },
+        workers: 1,
+        clock,
+        events: sender,
+        pool: pool.clone(),
+    })
+    .unwrap();
     let nic = Nic::new(NicParts {
         id: NicId(1),
         config: config.seed(42),
@@ -68,9 +79,7 @@ fn bed_at(config: NicConfig, mtu: usize, is_loopback: bool) -> Bed {
             mtu,
             is_loopback,
         },
-        events: sender,
-        clock,
-        pool: pool.clone(),
+        stack,
     });
     if enabled {
         nic.enable().unwrap();

@@ -138,6 +138,25 @@ mod kind {
     pub(super) const V6_FIRST_INFORMATION: u8 = 128;
 }
 
+/// Whether an ICMPv4 message of this type is an error that [`parse_icmp_error_ipv4`] reads.
+pub const fn is_icmpv4_error(kind: u8) -> bool {
+    matches!(
+        kind,
+        kind::V4_UNREACHABLE | kind::V4_TIME_EXCEEDED | kind::V4_PARAMETER_PROBLEM
+    )
+}
+
+/// Whether an ICMPv6 message of this type is an error that [`parse_icmp_error_ipv6`] reads.
+pub const fn is_icmpv6_error(kind: u8) -> bool {
+    matches!(
+        kind,
+        kind::V6_UNREACHABLE
+            | kind::V6_PACKET_TOO_BIG
+            | kind::V6_TIME_EXCEEDED
+            | kind::V6_PARAMETER_PROBLEM
+    )
+}
+
 impl TimeExceeded {
     const fn new(code: u8) -> Self {
         match code {

@@ -10,7 +10,8 @@ use corelane::stack::{
     AddAddressError, AddressConfig, Clock, DuplicateDetectedError, EndpointRef, Event, Events,
     Found, HoldError, Inbound, JoinGroupError, LeaveGroupError, LinkInfo, ManualClock, NdpConfig,
     Nic, NicConfig, NicDatapath, NicGone, NicId, NicParts, PacketBurst, PacketFlags, Prefix,
-    RemoveAddressError, Route, RouteError, SendError, Transaction, events,
+    RemoveAddressError, Route, RouteError, SendError, Stack, StackConfig, StackParts, Transaction,
+    events,
 };
 use corelane::wire::ndp::{
     ALL_NODES, AdvertisementSpec, SolicitationSpec, build_neighbor_advertisement,
@@ -84,6 +85,14 @@ impl Bed {
             retransmit_timer: TIMER,
             nonce: true,
         };
+        let stack = Stack::new(StackParts {
+            config: StackConfig::default(),
+            workers: 1,
+            clock,
+            events: sender,
+            pool: pool.clone(),
+        })
+        .expect("a stack");
         let nic = Nic::new(NicParts {
             id: NicId(number),
             config: NicConfig::new(format!("stress{number}")).seed(7).ndp(ndp),
@@ -92,9 +101,7 @@ impl Bed {
                 mtu: 1500,
                 is_loopback: false,
             },
-            events: sender,
-            clock,
-            pool: pool.clone(),
+            stack,
         });
         Self {
             nic,

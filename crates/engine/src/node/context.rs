@@ -26,12 +26,18 @@ impl<O: Observer> Context<'_, O> {
     /// Sends a frame on the NIC that the burst arrived on.
     pub(super) fn reply(&mut self, frame: Frame) {
         let counters = self.tally.counters();
-        self.output.stage(frame, self.cache, counters, self.observer);
+        self.output
+            .stage(frame, self.cache, counters, self.observer);
     }
 
     /// Tells an observer what came of a packet.
     #[inline]
-    pub(super) fn observe(&mut self, frames: &[Frame], packet: &Inbound, outcome: impl FnOnce() -> Outcome) {
+    pub(super) fn observe(
+        &mut self,
+        frames: &[Frame],
+        packet: &Inbound,
+        outcome: impl FnOnce() -> Outcome,
+    ) {
         if O::WATCHES
             && let Some(frame) = frames.get(usize::from(packet.frame))
         {
@@ -41,14 +47,26 @@ impl<O: Observer> Context<'_, O> {
 
     /// Counts a packet that ends here.
     #[inline]
-    pub(super) fn drop(&mut self, frames: &[Frame], packet: &Inbound, reason: DropReason, outcome: impl FnOnce(DropReason) -> Outcome) {
+    pub(super) fn drop(
+        &mut self,
+        frames: &[Frame],
+        packet: &Inbound,
+        reason: DropReason,
+        outcome: impl FnOnce(DropReason) -> Outcome,
+    ) {
         self.tally.dropped(reason, 1);
         self.observe(frames, packet, || outcome(reason));
     }
 
     /// Tells the sender of a packet why it ends here, if he may be told.
     #[cold]
-    pub(super) fn answer(&mut self, local: &NicView<'_>, frames: &[Frame], packet: &Inbound, error: icmp_error::Error) {
+    pub(super) fn answer(
+        &mut self,
+        local: &NicView<'_>,
+        frames: &[Frame],
+        packet: &Inbound,
+        error: icmp_error::Error,
+    ) {
         if let Some(frame) = frames.get(usize::from(packet.frame)) {
             icmp_error::icmp_error(self, local, frame, packet, error);
         }

@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 
 use corelane_frame::{Frame, PoolCache};
-use corelane_stack::{
-    IcmpCounter, IcmpLimiter, Inbound, NicCounter, NicView, PacketFlags, Time,
-};
+use corelane_stack::{IcmpCounter, IcmpLimiter, Inbound, NicCounter, NicView, PacketFlags, Time};
 use corelane_sync::counters::CounterWriter;
 use corelane_wire::icmp_error::{
     Icmpv4Problem, Icmpv4Unreachable, Icmpv6Problem, Icmpv6Unreachable, TimeExceeded,
@@ -156,7 +154,9 @@ pub(super) fn reassembly_timeout(
 ) -> Option<Frame> {
     let is_v4 = first.data().get(NETWORK).is_some_and(|byte| byte >> 4 == 4);
     let error = Error::ReassemblyTimeout;
-    make(&view, &view, first, is_v4, error, limiter, now, cache, counters)
+    make(
+        &view, &view, first, is_v4, error, limiter, now, cache, counters,
+    )
 }
 
 #[expect(clippy::too_many_arguments, reason = "parts of two workers' contexts")]
@@ -189,7 +189,15 @@ fn make(
     let made = source.and_then(|source| {
         let mut made = cache.alloc()?;
         let mac = arrival.mac();
-        match write(&mut made, mac, from, source, destination, error, ethernet.payload) {
+        match write(
+            &mut made,
+            mac,
+            from,
+            source,
+            destination,
+            error,
+            ethernet.payload,
+        ) {
             Some(()) => {
                 made.set_nic(arrival.id().0);
                 made.set_rx_time(frame.rx_time());

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use corelane_frame::Frame;
 use corelane_stack::{DropReason, IcmpCounter, Inbound, NicView, PacketFlags};
 use corelane_wire::ethernet::ethernet_header_mut;
+use corelane_wire::icmp_error::{is_icmpv4_error, is_icmpv6_error};
 use corelane_wire::icmpv4::{self, parse_icmpv4};
 use corelane_wire::icmpv6::{self, parse_icmpv6};
 use corelane_wire::ipv4::ipv4_header_mut;
@@ -92,9 +93,7 @@ fn examine(data: &[u8], packet: &Inbound, reassembled: bool) -> (Kind, IcmpCount
                     .is_some_and(|echo| echo.kind == EchoKind::Request);
                 let kind_of = match kind {
                     _ if request => Kind::EchoRequest,
-                    icmpv4::DESTINATION_UNREACHABLE
-                    | icmpv4::TIME_EXCEEDED
-                    | icmpv4::PARAMETER_PROBLEM => Kind::Control,
+                    _ if is_icmpv4_error(kind) => Kind::Control,
                     _ => Kind::Other,
                 };
                 (kind_of, IcmpCounter::received_v4(kind))
@@ -122,10 +121,7 @@ fn examine(data: &[u8], packet: &Inbound, reassembled: bool) -> (Kind, IcmpCount
                 .is_some_and(|echo| echo.kind == EchoKind::Request);
             let kind_of = match kind {
                 _ if request => Kind::EchoRequest,
-                icmpv6::DESTINATION_UNREACHABLE
-                | icmpv6::PACKET_TOO_BIG
-                | icmpv6::TIME_EXCEEDED
-                | icmpv6::PARAMETER_PROBLEM => Kind::Control,
+                _ if is_icmpv6_error(kind) => Kind::Control,
                 _ => Kind::Other,
             };
             (kind_of, counter)

@@ -51,9 +51,9 @@ pub(super) fn ip4_input<'f, O: Observer>(
                 frame: place,
                 protocol,
                 flags: transport::check_v4(protocol, packet.payload)
-                .with(PacketFlags::V4, true)
-                .with(PacketFlags::FRAGMENT, packet.is_fragment())
-                .with(PacketFlags::EXTENDED, !packet.options.is_empty()),
+                    .with(PacketFlags::V4, true)
+                    .with(PacketFlags::FRAGMENT, packet.is_fragment())
+                    .with(PacketFlags::EXTENDED, !packet.options.is_empty()),
                 network: ETHERNET_HEADER_LEN as u8,
                 transport: transport as u16,
                 end: (transport + packet.payload.len()) as u32,

@@ -2,9 +2,7 @@
 
 use corelane_frame::Frame;
 use corelane_stack::{DropReason, Inbound, Key, PacketBurst, PacketFlags};
-use corelane_wire::{
-    ETHERNET_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol, Ipv6Error, ndp, parse_ipv6,
-};
+use corelane_wire::{ETHERNET_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol, Ipv6Error, ndp, parse_ipv6};
 
 use super::extension;
 use super::martian::Sources;
@@ -47,7 +45,8 @@ pub(super) fn ip6_input<'f, O: Observer>(
         let destination = Key::v6(packet.destination().to_bits());
         let is_ndp = || {
             let kind = packet.payload.first();
-            packet.next_header() == IpProtocol::ICMPV6 && kind.is_some_and(|kind| ndp::is_ndp(*kind))
+            packet.next_header() == IpProtocol::ICMPV6
+                && kind.is_some_and(|kind| ndp::is_ndp(*kind))
         };
         if sources.is_martian_v6(source, destination, is_ndp) {
             tally.dropped(DropReason::Martian, 1);

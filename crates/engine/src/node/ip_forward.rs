@@ -7,10 +7,10 @@ use corelane_stack::{
     Adjacency, DropReason, Hop, Inbound, Key, NicCounter, NicId, NicView, PacketBurst, PacketFlags,
 };
 use corelane_sync::counters::CounterWriter;
-use corelane_wire::ipv4::ipv4_header_mut;
-use corelane_wire::ipv6::ipv6_header_mut;
 use corelane_wire::fragment::{Fragment, plan_ipv4_fragments, write_ipv4_fragment_header};
+use corelane_wire::ipv4::ipv4_header_mut;
 use corelane_wire::ipv4_options::{self, Ipv4OptionPolicy};
+use corelane_wire::ipv6::ipv6_header_mut;
 use corelane_wire::{Ipv4Packet, MacAddr, parse_ipv4};
 
 use super::context::Context;
@@ -42,7 +42,10 @@ struct Egress<'e> {
 /// Sends the packets of `group` out by one NIC; those that are for an address of that NIC are for this
 /// host (BEHAVIOURS J4, and J5: to that address itself).
 #[inline(never)]
-#[expect(clippy::too_many_arguments, reason = "what a worker keeps between bursts is many things")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a worker keeps between bursts is many things"
+)]
 pub(super) fn ip_forward<O: Observer>(
     context: &mut Context<'_, O>,
     frames: &mut [Frame],
@@ -152,7 +155,11 @@ fn send_on<O: Observer>(
         let mac = match (prepared, adjacency) {
             (Ok(()), Adjacency::Usable(mac)) => mac,
             (Ok(()), Adjacency::Stale(mac, neighbor)) => {
-                if context.punt.push_neighbor(NeighborPunt::Used(neighbor)).is_err() {
+                if context
+                    .punt
+                    .push_neighbor(NeighborPunt::Used(neighbor))
+                    .is_err()
+                {
                     // Whoever sends to it next tells it.
                     context.stack.fib.unmark(neighbor);
                 }
@@ -160,7 +167,15 @@ fn send_on<O: Observer>(
             }
             (prepared, adjacency) => {
                 let next_hop = context.stack.fib.next_hop(*hop, *destination);
-                odd(context, frames, packet, prepared, adjacency, next_hop, &mut egress);
+                odd(
+                    context,
+                    frames,
+                    packet,
+                    prepared,
+                    adjacency,
+                    next_hop,
+                    &mut egress,
+                );
                 continue;
             }
         };
@@ -291,7 +306,10 @@ pub(super) fn stays_on_link(frame: &Frame, packet: &Inbound) -> bool {
         std::net::IpAddr::V4(address) => stays_v4(std::net::Ipv4Addr::to_bits(address)),
         std::net::IpAddr::V6(address) => stays_v6(Key::v6(address.to_bits())),
     };
-    let addresses = [packet.source(frame.data()), packet.destination(frame.data())];
+    let addresses = [
+        packet.source(frame.data()),
+        packet.destination(frame.data()),
+    ];
     addresses.into_iter().any(|it| it.is_none_or(stays))
 }
 
@@ -330,9 +348,10 @@ fn odd<O: Observer>(
             return cut(context, frames, packet, adjacency, next_hop, egress);
         }
         (Ok(()), Adjacency::Full) => (DropReason::NeighborFull, None),
-        (Ok(()), Adjacency::Unreachable) => {
-            (DropReason::NeighborUnreachable, Some(Error::AddressUnreachable))
-        }
+        (Ok(()), Adjacency::Unreachable) => (
+            DropReason::NeighborUnreachable,
+            Some(Error::AddressUnreachable),
+        ),
         (Ok(()), _) => {
             let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
                 return;
@@ -403,7 +422,11 @@ fn cut<O: Observer>(
         }
     };
     if let Adjacency::Stale(_, neighbor) = adjacency {
-        if context.punt.push_neighbor(NeighborPunt::Used(neighbor)).is_err() {
+        if context
+            .punt
+            .push_neighbor(NeighborPunt::Used(neighbor))
+            .is_err()
+        {
             context.stack.fib.unmark(neighbor);
         }
     }

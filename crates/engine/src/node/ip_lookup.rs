@@ -1,7 +1,7 @@
 //! Packets for other hosts, on a NIC that forwards: where they go by the routes of the stack.
 
 use corelane_frame::{BURST, Frame};
-use corelane_stack::{DropReason, Found, Hop, Inbound, NicId, PacketBurst, PacketFlags};
+use corelane_stack::{DropReason, Found, Hop, Inbound, PacketBurst, PacketFlags};
 use corelane_wire::ETHERNET_HEADER_LEN;
 
 use super::context::Context;
@@ -27,7 +27,7 @@ impl Default for Transit {
             packets: PacketBurst::default(),
             hops: [None; BURST],
             group: PacketBurst::default(),
-            group_hops: [Hop::NONE; BURST],
+            group_hops: [Hop::NOWHERE; BURST],
         }
     }
 }
@@ -94,14 +94,7 @@ pub(super) fn ip_lookup<O: Observer>(
             is_of_group
         });
         ip_forward::ip_forward(
-            context,
-            frames,
-            NicId(nic),
-            group,
-            group_hops,
-            locals,
-            local,
-            &mut out,
+            context, frames, nic, group, group_hops, locals, local, &mut out,
         );
     }
 }

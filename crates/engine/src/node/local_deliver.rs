@@ -4,8 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use corelane_frame::{BURST, Frame};
 use corelane_stack::{
-    Delivery, DropReason, FragmentPlace, Found, Handler, Inbound, NicView, PacketBurst,
-    PacketFlags,
+    Delivery, DropReason, Found, FragmentPlace, Handler, Inbound, NicView, PacketBurst, PacketFlags,
 };
 
 use super::context::Context;
@@ -153,7 +152,8 @@ fn make_whole<O: Observer>(
         }
         reassembled = true;
     }
-    let needs_more = packet.flags.has(PacketFlags::EXTENDED) || packet.flags.has(PacketFlags::FRAGMENT);
+    let needs_more =
+        packet.flags.has(PacketFlags::EXTENDED) || packet.flags.has(PacketFlags::FRAGMENT);
     if needs_more {
         // A fragment inside a datagram of fragments.
         let reason = DropReason::FragmentInvalid;
@@ -180,7 +180,7 @@ fn call_handler<O: Observer>(
     let mut sights = Vec::new();
     if O::WATCHES {
         let seen = |packet: &Inbound| frames.get(usize::from(packet.frame)).map(Sight::of);
-        sights.extend(packets.inbound().iter().map(seen));
+        sights.extend(packets.inbound().iter().filter_map(seen));
     }
     let mut panicked = 0_u64;
     let mut from = 0;

@@ -30,6 +30,7 @@ pub(super) fn reassemble<O: Observer>(
     let nic = context.arrival.id();
     let sights = context.observer.look(std::slice::from_ref(frame));
     let outcome = context.stack.reassembly.input(nic.0, frame, place, now);
+    context.stack.note_deadline();
     let (outcome, error) = match outcome {
         ReassemblyOutcome::Complete(whole) => {
             let part = std::mem::replace(frame, whole);
@@ -38,7 +39,10 @@ pub(super) fn reassemble<O: Observer>(
             }
             match describe(frame, packet) {
                 Some(()) => (trace::Reassemble::Complete, None),
-                None => (trace::Reassemble::Dropped(DropReason::FragmentInvalid), None),
+                None => (
+                    trace::Reassemble::Dropped(DropReason::FragmentInvalid),
+                    None,
+                ),
             }
         }
         ReassemblyOutcome::Held => (trace::Reassemble::Held, None),
@@ -124,7 +128,9 @@ pub(crate) fn expire(stages: &mut Stages, ports: &mut [Box<Port>], cache: &mut P
         let Some(first) = datagram.first else {
             return;
         };
-        let at = ports.iter().position(|port| port.id() == NicId(datagram.nic));
+        let at = ports
+            .iter()
+            .position(|port| port.id() == NicId(datagram.nic));
         let Some((at, port)) = at.and_then(|at| Some((at, ports.get_mut(at)?))) else {
             return;
         };
@@ -138,5 +144,6 @@ pub(crate) fn expire(stages: &mut Stages, ports: &mut [Box<Port>], cache: &mut P
             }
         }
     });
+    stages.stack.note_deadline();
     ended
 }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use corelane_wire::build::build_arp;
 use corelane_wire::igmp::{self, IgmpKind, build_igmp, build_igmp_v3_report};
 use corelane_wire::membership::GroupRecord;
 use corelane_wire::mld::{MldKind, build_mld_v1, build_mld_v2_report};
@@ -9,7 +10,6 @@ use corelane_wire::ndp::{
     self, AdvertisementSpec, SolicitationSpec, build_neighbor_advertisement,
     build_neighbor_solicitation,
 };
-use corelane_wire::build::build_arp;
 use corelane_wire::{ArpPacket, MacAddr, NoRoom};
 
 use super::Control;

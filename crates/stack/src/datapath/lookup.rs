@@ -180,12 +180,18 @@ impl NicView<'_> {
     /// Whether somebody is shown what is sent.
     #[inline]
     pub fn shows_sent(&self) -> bool {
-        self.snapshot.taps.as_ref().is_some_and(|taps| taps.shows_sent())
+        self.snapshot
+            .taps
+            .as_ref()
+            .is_some_and(|taps| taps.shows_sent())
     }
 
     /// Whether somebody is shown all that arrives.
     pub fn shows_all_received(&self) -> bool {
-        self.snapshot.taps.as_ref().is_some_and(|taps| taps.has_all())
+        self.snapshot
+            .taps
+            .as_ref()
+            .is_some_and(|taps| taps.has_all())
     }
 
     /// The protocols of which somebody is shown what arrives.

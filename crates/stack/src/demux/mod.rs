@@ -15,14 +15,26 @@ pub struct Flow {
     pub nic: NicId,
 }
 impl Demux {
-    pub fn new(_: &SeatPlan, _: u64) -> Self { Self }
-    pub fn datapath(&self) -> DemuxDatapath { DemuxDatapath }
-    pub fn reclaim(&self) -> usize { 0 }
-    pub fn find_for_error(&self, _: &Flow) -> Option<std::sync::Arc<Socket>> { None }
+    pub fn new(_: &SeatPlan, _: u64) -> Self {
+        Self
+    }
+    pub fn datapath(&self) -> DemuxDatapath {
+        DemuxDatapath
+    }
+    pub fn reclaim(&self) -> usize {
+        0
+    }
+    pub fn find_for_error(&self, _: &Flow) -> Option<std::sync::Arc<Socket>> {
+        None
+    }
 }
 impl DemuxDatapath {
     pub fn load(&mut self) {}
     pub fn quiesce(&mut self) {}
-    pub fn has_sockets(&self) -> bool { false }
-    pub fn has_raw(&self) -> bool { false }
+    pub fn has_sockets(&self) -> bool {
+        false
+    }
+    pub fn has_raw(&self) -> bool {
+        false
+    }
 }

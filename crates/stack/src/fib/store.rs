@@ -28,6 +28,15 @@ pub struct Hop {
     pub prefix_len: u8,
 }
 
+impl Hop {
+    /// Of no route, to fill a place with.
+    pub const NOWHERE: Self = Self {
+        neighbor: super::NO_NEIGHBOR,
+        nic: NicId(u16::MAX),
+        prefix_len: 0,
+    };
+}
+
 /// A node of `N` slots: see the [module](super).
 #[derive(FromZeros)]
 #[repr(C, align(64))]

@@ -19,8 +19,8 @@ use crate::control::{Control, Message};
 use crate::counters::NicCounter;
 use crate::datapath::NicSnapshot;
 use crate::endpoint::Endpoints;
-use crate::protocol_counters::{ProtocolCounter, ProtocolCounters};
 use crate::packet_endpoint::{Direction, TapWriter};
+use crate::protocol_counters::{ProtocolCounter, ProtocolCounters};
 use crate::queue::FrameQueue;
 use crate::stack::Stack;
 

@@ -160,7 +160,13 @@ impl PacketEndpoint {
 
     /// What it counted.
     pub fn stats(&self) -> PacketEndpointStats {
-        let sum = |counter| self.shared.counters.iter().map(|it| it.value(counter)).sum();
+        let sum = |counter| {
+            self.shared
+                .counters
+                .iter()
+                .map(|it| it.value(counter))
+                .sum()
+        };
         PacketEndpointStats {
             shown: sum(Counted::Shown),
             overflow: sum(Counted::Overflow),

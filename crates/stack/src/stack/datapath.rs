@@ -16,9 +16,9 @@ use crate::packet_endpoint::TapWriter;
 use crate::reassembly::Reassembly;
 use crate::table::Home;
 
+use super::Stack;
 use super::config::StackError;
 use super::fib::{FibSnapshot, InterfaceView};
-use super::Stack;
 
 /// A neighbor, as a worker names it to the control plane: a line, and which of its lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,9 +38,7 @@ use crate::demux::Demux;
 use crate::event::EventSender;
 use crate::icmp_limit::IcmpLimiter;
 use crate::nic::{NicId, NicShared};
-use crate::packet_endpoint::{
-    PacketEndpoint, PacketEndpointConfig, PacketProtocol, PacketQueue,
-};
+use crate::packet_endpoint::{PacketEndpoint, PacketEndpointConfig, PacketProtocol, PacketQueue};
 use crate::path_mtu::{PathMtu, PathMtuCache};
 use corelane_sync::ring::RingError;
 

@@ -11,9 +11,7 @@ use corelane_wire::icmp_error::{
     build_icmp_error_ipv6, may_answer_with_error_ipv4, may_answer_with_error_ipv6,
 };
 use corelane_wire::ndp::{SolicitationSpec, build_neighbor_solicitation};
-use corelane_wire::{
-    ArpPacket, MacAddr, parse_ethernet, parse_ipv4, parse_ipv6,
-};
+use corelane_wire::{ArpPacket, MacAddr, parse_ethernet, parse_ipv4, parse_ipv6};
 use thiserror::Error;
 
 use super::datapath::NeighborId;

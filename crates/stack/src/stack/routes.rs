@@ -89,7 +89,10 @@ impl RoutesTransaction<'_> {
             .transpose()?;
         way.neighbor = pinned.unwrap_or(NO_NEIGHBOR);
         let stack = self.stack;
-        let added = self.fib.routes.add(to, way, |address| stack.is_own(address));
+        let added = self
+            .fib
+            .routes
+            .add(to, way, |address| stack.is_own(address));
         match added {
             Ok(()) => {
                 self.fib.mark_changed();
