@@ -466,12 +466,9 @@ fn malformed_packets_are_dropped_by_reason() {
         (patched(v4(), 17, 255), DropReason::Ip4TotalLength),
         (set(v4(), 24, 0), DropReason::Ip4Checksum),
         (set(v4(), 22, 1), DropReason::Ip4Checksum),
-        (patched(v4(), 20, 0x20), DropReason::FragmentUnsupported),
-        (patched(v4(), 21, 0x01), DropReason::FragmentUnsupported),
         (cut(v6(), 53), DropReason::Ip6Truncated),
         (set(v6(), 14, 0x50), DropReason::Ip6Version),
         (set(v6(), 19, 255), DropReason::Ip6PayloadLength),
-        (set(v6(), 20, 44), DropReason::FragmentUnsupported),
         (
             udp("2001:db8::9", "::ffff:192.0.2.1", (1, 2), b""),
             DropReason::Martian,
