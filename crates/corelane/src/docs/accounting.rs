@@ -33,11 +33,12 @@
 //! On the way out, for each NIC:
 //!
 //! ```text
-//! replies + own messages + routes' packets = sent + send_dropped + those on their way
+//! replies + errors + forwarded packets (or their fragments) + own messages + routes' packets
+//!     = sent + send_dropped + those on their way
 //! ```
 //!
 //! (`consumed` counts echo replies, one for each request, and the packets that the control plane
-//! took. A message of the NIC's own that found no frame or no room in its queue is no frame yet: that is
+//! took. What waited for a neighbor is counted there: `neighbor_packets_sent`, `_failed`, `_dropped`. A message of the NIC's own that found no frame or no room in its queue is no frame yet: that is
 //! its protocol counter `unsent`.) Whoever gives a frame to the link counts it: the
 //! worker, or the NIC's distributor, whose share is in the NIC's sum and not in that of a worker. A
 //! worker counts as `send_dropped` what found the ring to the distributor full.
@@ -57,26 +58,45 @@
 //! | label | dropped by | description |
 //! |---|---|---|
 //! | `ethernet_truncated` | `ethernet_input` | The frame is shorter than an Ethernet header. |
-//! | `unknown_protocol` | `ethernet_input` | The EtherType is of no network protocol the stack has. |
+//! | `unknown_protocol` | `ethernet_input`, `arp_input` | The EtherType is of no network protocol the stack has. |
 //! | `ip4_truncated` | `ip4_input` | The packet is shorter than an IPv4 header. |
 //! | `ip4_version` | `ip4_input` | An IPv4 packet whose version is not 4. |
 //! | `ip4_header_length` | `ip4_input` | The IPv4 header length is under 20 bytes or over the packet. |
 //! | `ip4_total_length` | `ip4_input` | The IPv4 total length is under the header's or over the frame's. |
 //! | `ip4_checksum` | `ip4_input` | The IPv4 header checksum is wrong. |
+//! | `ip4_options` | `extension`, `ip_forward` | A source route, or IPv4 options that are malformed. |
 //! | `ip6_truncated` | `ip6_input` | The packet is shorter than an IPv6 header. |
 //! | `ip6_version` | `ip6_input` | An IPv6 packet whose version is not 6. |
 //! | `ip6_payload_length` | `ip6_input` | The IPv6 payload length is over the frame's. |
+//! | `ip6_extension` | `extension` | IPv6 extension headers that RFC 8200 says to discard the packet for. |
+//! | `ip6_no_next_header` | `extension` | An IPv6 packet that says nothing is behind its headers. |
 //! | `martian` | `ip4_input`, `ip6_input` | An address that may not be on the wire in this place, such as an IPv4-mapped one. |
+//! | `arp_invalid` | `arp_input` | An ARP packet that is malformed, or whose sender cannot be one. |
 //! | `nic_disabled` | `ethernet_input` | The NIC is disabled. |
 //! | `invalid_address` | `local_deliver` | The destination is not an address of the NIC. |
-//! | `fragment_unsupported` | `local_deliver` | A fragment: reassembly is not built yet. |
-//! | `icmp_truncated` | `icmp_echo` | The ICMP message is shorter than its header. |
-//! | `icmp_checksum` | `icmp_echo` | The ICMP checksum is wrong. |
+//! | `not_forwarded` | `ip_lookup`, `ip_forward` | A packet for another host that may not leave its link: one of its addresses is local to it, or its frame was for many. |
+//! | `no_route` | `ip_lookup` | A packet for another host that no route leads to. |
+//! | `hop_limit` | `ip_forward` | A packet for another host whose TTL or hop limit ends here. |
+//! | `packet_too_big` | `ip_forward` | A packet for another host that is larger than the next link takes, and may not be fragmented. |
+//! | `egress_down` | `ip_forward` | A packet for another host whose next NIC is disabled, or not there. |
+//! | `neighbor_full` | `ip_forward` | A packet whose next hop is being resolved, with as many waiting as may. |
+//! | `neighbor_unreachable` | `ip_forward` | A packet whose next hop does not answer. |
+//! | `fragment_invalid` | `reassemble`, `local_deliver` | A fragment that is malformed, or does not fit its datagram. |
+//! | `fragment_overlap` | `reassemble` | A fragment that overlaps another of its datagram, or comes after one that did. |
+//! | `reassembly_full` | `reassemble` | A fragment for which there was no buffer. |
+//! | `icmp_truncated` | `icmp_input` | The ICMP message is shorter than its header. |
+//! | `icmp_checksum` | `icmp_input` | The ICMP checksum is wrong. |
 //! | `ndp_invalid` | `control_input` | A neighbor discovery message that RFC 4861 section 7.1 says to discard. |
 //! | `igmp_invalid` | `control_input` | An IGMP message that is malformed, or whose checksum is wrong. |
 //! | `mld_invalid` | `control_input` | An MLD message that is malformed, or that RFC 3810 section 6.2 says to discard. |
-//! | `punt_full` | `control_input` | A message for the control plane, whose queue is full. |
+//! | `punt_full` | `control_input`, `arp_input` | A message for the control plane, whose queue is full. |
+//! | `icmp_unwanted` | `unknown_destination` | An ICMP message that nobody asked for. |
 //! | `transport_truncated` | `local_deliver` | The transport header or its length field does not fit the packet. |
+//! | `transport_checksum` | `transport_demux`, `unknown_destination` | The UDP or TCP checksum is wrong. |
+//! | `unknown_transport` | `unknown_destination` | A transport protocol that nobody here takes. |
+//! | `unknown_port` | `unknown_destination` | A UDP or TCP port that nobody here has. |
+//! | `socket_full` | `transport_demux` | The queue of the socket is full. |
+//! | `socket_closed` | `transport_demux` | Nobody reads the queue of the socket any more. |
 //! | `handler_panicked` | `local_deliver` | The handler panicked over this packet. |
 //!
 //! A packet has one fate, the first that applies: a fragment for nobody's address is
@@ -91,13 +111,60 @@
 //! | `received` | frames that a worker took up |
 //! | `received_bytes` | their bytes, Ethernet headers included |
 //! | `delivered` | packets given to a handler, those it did not ask for included |
-//! | `forwarded` | packets sent on to another link: always 0, forwarding is not built |
-//! | `consumed` | packets the stack dealt with itself: echo requests answered, messages taken by the control plane |
+//! | `forwarded` | packets for other hosts, in line on the NIC they leave by; one that was cut into fragments counts once |
+//! | `consumed` | packets the stack dealt with itself: echo requests answered, messages taken by the control plane, fragments kept for their datagram, packets that wait for their next hop |
 //! | `sent` | frames that the link took |
 //! | `sent_bytes` | their bytes |
 //! | `send_dropped` | frames that the link, or the ring to its distributor, had no room for |
 //! | `looped` | frames among the received that the NIC sent to itself |
+//! | `resets_sent` | TCP resets, for segments to ports that nobody has |
 //! | `drops` | frames dropped, by reason |
+//! | `icmp` | ICMP messages by kind, beside what became of their frames |
+//!
+//! # ICMP counters of a NIC
+//!
+//! [`IcmpCounter`](crate::stack::IcmpCounter), in `icmp` of [`NicTotals`](crate::stack::NicTotals): per worker.
+//!
+//! | counter | counts |
+//! |---|---|
+//! | `v4_echo_request_received` | ICMPv4 echo requests. |
+//! | `v4_echo_reply_received` | ICMPv4 echo replies. |
+//! | `v4_destination_unreachable_received` | ICMPv4 destination unreachable. |
+//! | `v4_source_quench_received` | ICMPv4 source quench, which is obsolete. |
+//! | `v4_redirect_received` | ICMPv4 redirects. |
+//! | `v4_time_exceeded_received` | ICMPv4 time exceeded. |
+//! | `v4_parameter_problem_received` | ICMPv4 parameter problem. |
+//! | `v4_timestamp_received` | ICMPv4 timestamp requests. |
+//! | `v4_timestamp_reply_received` | ICMPv4 timestamp replies. |
+//! | `v4_info_request_received` | ICMPv4 information requests, which are obsolete. |
+//! | `v4_info_reply_received` | ICMPv4 information replies, which are obsolete. |
+//! | `v4_invalid_received` | ICMPv4 messages that are short, broken, or of no known type. |
+//! | `v6_destination_unreachable_received` | ICMPv6 destination unreachable. |
+//! | `v6_packet_too_big_received` | ICMPv6 packet too big. |
+//! | `v6_time_exceeded_received` | ICMPv6 time exceeded. |
+//! | `v6_parameter_problem_received` | ICMPv6 parameter problem. |
+//! | `v6_echo_request_received` | ICMPv6 echo requests. |
+//! | `v6_echo_reply_received` | ICMPv6 echo replies. |
+//! | `v6_mld_received` | Multicast listener discovery of any kind. |
+//! | `v6_router_solicit_received` | Router solicitations. |
+//! | `v6_router_advert_received` | Router advertisements. |
+//! | `v6_neighbor_solicit_received` | Neighbor solicitations. |
+//! | `v6_neighbor_advert_received` | Neighbor advertisements. |
+//! | `v6_redirect_received` | ICMPv6 redirects. |
+//! | `v6_invalid_received` | ICMPv6 messages that are short, broken, or of no known type. |
+//! | `v4_echo_reply_sent` | ICMPv4 echo replies. |
+//! | `v4_destination_unreachable_sent` | ICMPv4 destination unreachable. |
+//! | `v4_time_exceeded_sent` | ICMPv4 time exceeded. |
+//! | `v4_parameter_problem_sent` | ICMPv4 parameter problem. |
+//! | `v4_rate_limited` | ICMPv4 errors that were not sent because of the limit on their rate. |
+//! | `v4_unsent` | ICMPv4 errors for which there was no frame or no source address. |
+//! | `v6_echo_reply_sent` | ICMPv6 echo replies. |
+//! | `v6_destination_unreachable_sent` | ICMPv6 destination unreachable. |
+//! | `v6_packet_too_big_sent` | ICMPv6 packet too big. |
+//! | `v6_time_exceeded_sent` | ICMPv6 time exceeded. |
+//! | `v6_parameter_problem_sent` | ICMPv6 parameter problem. |
+//! | `v6_rate_limited` | ICMPv6 errors that were not sent because of the limit on their rate. |
+//! | `v6_unsent` | ICMPv6 errors for which there was no frame or no source address. |
 //!
 //! # Counters of a NIC's protocols
 //!
@@ -109,8 +176,19 @@
 //! |---|---|
 //! | `neighbor_solicitations_received` | Valid neighbor solicitations. |
 //! | `neighbor_advertisements_received` | Valid neighbor advertisements. |
-//! | `neighbor_solicitations_sent` | Probes of duplicate address detection. |
+//! | `neighbor_solicitations_sent` | Probes of duplicate address detection, and questions for link addresses. |
 //! | `neighbor_advertisements_sent` | Answers to neighbor solicitations. |
+//! | `arp_requests_received` | Valid ARP requests. |
+//! | `arp_replies_received` | Valid ARP replies. |
+//! | `arp_requests_sent` | ARP requests. |
+//! | `arp_replies_sent` | ARP replies. |
+//! | `neighbor_packets_sent` | Packets that waited for a link address, sent. |
+//! | `neighbor_packets_failed` | Packets that waited for a link address of somebody who does not answer. |
+//! | `neighbor_packets_dropped` | Packets that waited for a link address and gave way to others. |
+//! | `unreachables_sent` | ICMP errors about packets whose next hop does not answer. |
+//! | `errors_received` | ICMP errors about packets that were sent from here. |
+//! | `errors_ignored` | ICMP errors that are malformed, or about nothing that was sent from here. |
+//! | `path_mtu_reports` | ICMP errors that lowered the MTU of a path. |
 //! | `igmp_received` | IGMP messages. |
 //! | `igmp_sent` | IGMP reports and leaves. |
 //! | `mld_received` | MLD messages. |
@@ -177,7 +255,7 @@
 mod tests {
     use crate::engine::{DistributorReport, EngineReport, WorkerReport};
     use crate::frame::PoolStats;
-    use crate::stack::{DropReason, NicTotals, ProtocolCounter};
+    use crate::stack::{DropReason, IcmpCounter, NicTotals, ProtocolCounter};
 
     const TEXT: &str = include_str!("accounting.rs");
 
@@ -251,11 +329,13 @@ mod tests {
             "Counters of a NIC",
             fields!(NicTotals {
                 received, received_bytes, delivered, forwarded, consumed, sent, sent_bytes,
-                send_dropped, looped, drops
+                send_dropped, looped, resets_sent, drops, icmp
             } not),
         );
         let protocols: Vec<_> = ProtocolCounter::ALL.iter().map(|c| c.label()).collect();
         assert_counters("Counters of a NIC's protocols", &protocols);
+        let icmp: Vec<_> = IcmpCounter::ALL.iter().map(|c| c.label()).collect();
+        assert_counters("ICMP counters of a NIC", &icmp);
         assert_counters(
             "Counters of a distributor",
             fields!(DistributorReport {
