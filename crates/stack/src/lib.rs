@@ -32,7 +32,7 @@ mod config;
 mod control;
 mod counters;
 mod datapath;
-pub mod demux;
+mod demux;
 mod drop_reason;
 mod endpoint;
 mod error;
@@ -71,6 +71,7 @@ pub use datapath::{
     Delivery, ErrorSources, Found, Handler, Inbound, NicDatapath, NicView, Packet, PacketBurst,
     PacketFlags,
 };
+pub use demux::{Demux, DemuxDatapath, Flow, Identity};
 pub use drop_reason::DropReason;
 pub use endpoint::EndpointRef;
 pub use error::{
@@ -99,6 +100,10 @@ pub use reassembly::{
     ReassemblyCounts, ReassemblyDrop, ReassemblyError, TimedOutDatagram,
 };
 pub use route::{Route, SendOptions, SourceFragmentation};
+pub use socket::{
+    BindError, Datagram, RawBind, RawSocket, Socket, SocketDrop, SocketError, SocketErrorKind,
+    SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
+};
 pub use stack::{
     AddNeighborError, Adjacency, FibDatapath, NeighborId, Resolution, RouteSpec, RoutesError,
     RoutesTransaction, Stack, StackConfig, StackDatapath, StackError, StackParts,

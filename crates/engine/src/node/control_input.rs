@@ -79,7 +79,7 @@ pub(super) fn igmp_input<O: Observer>(
     }
 }
 
-fn examine_igmp(packet: &[u8]) -> Examined {
+pub(super) fn examine_igmp(packet: &[u8]) -> Examined {
     let Ok(packet) = parse_ipv4(packet) else {
         return Examined::PassOn;
     };

@@ -36,7 +36,7 @@ pub(super) fn deliver<O: Observer>(
 ) {
     local_deliver(context, view, frames, packets);
     if context.stack.demux.has_sockets() {
-        transport_demux::transport_demux(context, view, frames, packets);
+        transport_demux::transport_demux(context, frames, packets);
     }
     match local.handler {
         Some(handler) => {

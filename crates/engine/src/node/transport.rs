@@ -1,7 +1,10 @@
 //! A first look at the transport header, while its cache line is at hand.
 
-use corelane_stack::PacketFlags;
-use corelane_wire::IpProtocol;
+use std::net::IpAddr;
+
+use corelane_frame::Frame;
+use corelane_stack::{Inbound, PacketFlags};
+use corelane_wire::{IpProtocol, parse_tcp, parse_udp};
 
 /// Whether the transport header of an IPv4 packet is there whole, with a length that fits (BEHAVIOURS
 /// K3).
@@ -39,4 +42,27 @@ fn check(protocol: IpProtocol, payload: &[u8]) -> PacketFlags {
         _ => true,
     };
     PacketFlags::default().with(PacketFlags::TRUNCATED, !fits)
+}
+
+/// Whether the checksum of a UDP or TCP packet is right; it is not verified on input, but where the
+/// payload is touched next.
+pub(super) fn is_checksum_right(frame: &Frame, packet: &Inbound) -> bool {
+    let range = usize::from(packet.transport)..packet.end as usize;
+    let payload = frame.data().get(range).unwrap_or_default();
+    let addresses = (
+        packet.source(frame.data()),
+        packet.destination(frame.data()),
+    );
+    let is_udp = packet.protocol == IpProtocol::UDP;
+    match addresses {
+        (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) if is_udp => parse_udp(payload)
+            .is_ok_and(|datagram| datagram.verify_checksum_ipv4(source, destination).is_ok()),
+        (Some(IpAddr::V6(source)), Some(IpAddr::V6(destination))) if is_udp => parse_udp(payload)
+            .is_ok_and(|datagram| datagram.verify_checksum_ipv6(source, destination).is_ok()),
+        (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) => parse_tcp(payload)
+            .is_ok_and(|segment| segment.verify_checksum_ipv4(source, destination).is_ok()),
+        (Some(IpAddr::V6(source)), Some(IpAddr::V6(destination))) => parse_tcp(payload)
+            .is_ok_and(|segment| segment.verify_checksum_ipv6(source, destination).is_ok()),
+        _ => false,
+    }
 }

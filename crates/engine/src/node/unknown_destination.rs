@@ -6,12 +6,12 @@ use corelane_frame::Frame;
 use corelane_stack::{DropReason, Found, Inbound, NicCounter, NicView, PacketBurst, PacketFlags};
 use corelane_wire::build::FrameSpec;
 use corelane_wire::tcp::{build_reset_ipv4, build_reset_ipv6};
-use corelane_wire::{IpProtocol, parse_ethernet, parse_tcp, parse_udp};
+use corelane_wire::{IpProtocol, parse_ethernet, parse_tcp};
 
 use super::context::Context;
-use super::extension;
 use super::icmp_error::Error;
 use super::observer::Observer;
+use super::{extension, transport};
 use crate::trace::{self, Outcome};
 
 /// The hop limit of resets.
@@ -48,18 +48,16 @@ enum Answer {
 }
 
 fn judge(frame: &Frame, packet: &Inbound, found: Found) -> (DropReason, Option<Answer>) {
-    let range = usize::from(packet.transport)..packet.end as usize;
-    let payload = frame.data().get(range).unwrap_or_default();
     let to_one = !found.is_for_many();
     match packet.protocol {
-        IpProtocol::UDP if !has_checksum(frame, packet, payload) => {
+        IpProtocol::UDP if !transport::is_checksum_right(frame, packet) => {
             (DropReason::TransportChecksum, None)
         }
         IpProtocol::UDP => (
             DropReason::UnknownPort,
             to_one.then_some(Answer::Error(Error::PortUnreachable)),
         ),
-        IpProtocol::TCP if !has_checksum(frame, packet, payload) => {
+        IpProtocol::TCP if !transport::is_checksum_right(frame, packet) => {
             (DropReason::TransportChecksum, None)
         }
         IpProtocol::TCP => (DropReason::UnknownPort, to_one.then_some(Answer::Reset)),
@@ -72,26 +70,6 @@ fn judge(frame: &Frame, packet: &Inbound, found: Found) -> (DropReason, Option<A
             let answer = to_one.then_some(Answer::Error(error));
             (DropReason::UnknownTransport, answer)
         }
-    }
-}
-
-/// Whether the transport checksum is right: nothing broken is answered.
-fn has_checksum(frame: &Frame, packet: &Inbound, payload: &[u8]) -> bool {
-    let addresses = (
-        packet.source(frame.data()),
-        packet.destination(frame.data()),
-    );
-    let is_udp = packet.protocol == IpProtocol::UDP;
-    match addresses {
-        (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) if is_udp => parse_udp(payload)
-            .is_ok_and(|datagram| datagram.verify_checksum_ipv4(source, destination).is_ok()),
-        (Some(IpAddr::V6(source)), Some(IpAddr::V6(destination))) if is_udp => parse_udp(payload)
-            .is_ok_and(|datagram| datagram.verify_checksum_ipv6(source, destination).is_ok()),
-        (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) => parse_tcp(payload)
-            .is_ok_and(|segment| segment.verify_checksum_ipv4(source, destination).is_ok()),
-        (Some(IpAddr::V6(source)), Some(IpAddr::V6(destination))) => parse_tcp(payload)
-            .is_ok_and(|segment| segment.verify_checksum_ipv6(source, destination).is_ok()),
-        _ => false,
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct StackShared {
     fibs: Handle<FibSnapshot>,
     demux: Demux,
     path_mtus: Mutex<PathMtuCache>,
-    seat_plan: SeatPlan,
+    pub(crate) seat_plan: SeatPlan,
     /// The workers' seats that no worker has taken.
     seats: Mutex<Vec<Option<Seat>>>,
     /// The seat of threads that are no workers.
@@ -106,7 +106,7 @@ impl Stack {
         let shared = StackShared {
             fibs: fib.handle(),
             fib: Mutex::new(fib),
-            demux: Demux::new(&seat_plan, seed),
+            demux: Demux::new(seed),
             path_mtus: Mutex::new(PathMtuCache::new(config.path_mtus)),
             limiter: Mutex::new(IcmpLimiter::new(
                 config.icmp_rate,

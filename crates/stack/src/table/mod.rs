@@ -1,4 +1,5 @@
-//! The endpoint table: addresses to endpoint indices, copy-on-write by page.
+//! The endpoint table: addresses to endpoint indices, copy-on-write by page. Neighbors and sockets are
+//! found by tables of the same kind, the latter by another key.
 //!
 //! Extendible hashing over shared pages. The top bits of a hash pick a page through a two-level
 //! directory, the low bits a bucket in it:
@@ -23,7 +24,8 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use corelane_sync::prefetch::prefetch_read;
@@ -44,10 +46,23 @@ const LEAF: usize = 1 << LEAF_BITS;
 /// addresses needs, and a bound should the hash ever be broken.
 const MAX_BITS: u32 = 22;
 
+/// What a table is looked up by.
+pub(crate) trait TableKey: Copy + Eq {
+    /// What is hashed: a few words, so that hashing is a few multiplications.
+    fn words(self) -> impl Hash;
+}
+
+impl TableKey for Key {
+    #[inline]
+    fn words(self) -> impl Hash {
+        self.bits()
+    }
+}
+
 /// Where the table finds the key of an index.
-pub(crate) trait Keys {
+pub(crate) trait Keys<K = Key> {
     /// The key of the endpoint at `index`.
-    fn key(&self, index: u32) -> Key;
+    fn key(&self, index: u32) -> K;
 }
 
 /// The table cannot take another entry.
@@ -58,13 +73,25 @@ pub(crate) struct TableFull;
 type Leaf = Arc<[Arc<Page>; LEAF]>;
 
 /// A version of the table. Clones share all pages.
-#[derive(Clone)]
-pub(crate) struct Table {
+pub(crate) struct Table<K = Key> {
     root: Arc<[Leaf]>,
     /// The directory tells this many leading bits of the hash apart: [`LEAF_BITS`] or more.
     bits: u32,
     len: usize,
     hasher: SeedableRandomState,
+    keys: PhantomData<fn(K)>,
+}
+
+impl<K> Clone for Table<K> {
+    fn clone(&self) -> Self {
+        Self {
+            root: Arc::clone(&self.root),
+            bits: self.bits,
+            len: self.len,
+            hasher: self.hasher.clone(),
+            keys: PhantomData,
+        }
+    }
 }
 
 /// Where a key's search starts.
@@ -104,7 +131,7 @@ impl Home<'_> {
     }
 }
 
-impl Table {
+impl<K: TableKey> Table<K> {
     /// An empty table whose hash is seeded by `seed`.
     pub(crate) fn new(seed: u64) -> Self {
         let page = Arc::new(Page::new(0));
@@ -113,6 +140,7 @@ impl Table {
             bits: LEAF_BITS,
             len: 0,
             hasher: SeedableRandomState::with_seed(seed, &SHARED_SEED),
+            keys: PhantomData,
         }
     }
 
@@ -122,8 +150,8 @@ impl Table {
     }
 
     #[inline]
-    fn hash(&self, key: Key) -> u64 {
-        self.hasher.hash_one(key.bits())
+    fn hash(&self, key: K) -> u64 {
+        self.hasher.hash_one(key.words())
     }
 
     /// The directory entry of a hash.
@@ -140,7 +168,7 @@ impl Table {
 
     /// Where the search for `key` starts.
     #[inline]
-    pub(crate) fn home(&self, key: Key) -> Home<'_> {
+    pub(crate) fn home(&self, key: K) -> Home<'_> {
         let hash = self.hash(key);
         let home = page::Home::of(hash);
         Home {
@@ -150,7 +178,7 @@ impl Table {
     }
 
     /// The endpoint that has `key`.
-    pub(crate) fn find(&self, keys: &impl Keys, key: Key) -> Option<u32> {
+    pub(crate) fn find(&self, keys: &impl Keys<K>, key: K) -> Option<u32> {
         let hash = self.hash(key);
         let found = self
             .page(hash)
@@ -169,7 +197,7 @@ impl Table {
     }
 
     /// Makes room for an entry of `key`, so that adding it next cannot fail.
-    pub(crate) fn reserve(&mut self, keys: &impl Keys, key: Key) -> Result<(), TableFull> {
+    pub(crate) fn reserve(&mut self, keys: &impl Keys<K>, key: K) -> Result<(), TableFull> {
         let hash = self.hash(key);
         while self.page(hash).len() > SPLIT_ABOVE {
             self.split(keys, hash)?;
@@ -180,8 +208,8 @@ impl Table {
     /// Adds an entry. The caller has made sure that `key` is not there, and that `keys` knows it.
     pub(crate) fn insert(
         &mut self,
-        keys: &impl Keys,
-        key: Key,
+        keys: &impl Keys<K>,
+        key: K,
         index: u32,
     ) -> Result<(), TableFull> {
         self.reserve(keys, key)?;
@@ -192,7 +220,7 @@ impl Table {
     }
 
     /// Takes the entry of `key` out and returns its index.
-    pub(crate) fn remove(&mut self, keys: &impl Keys, key: Key) -> Option<u32> {
+    pub(crate) fn remove(&mut self, keys: &impl Keys<K>, key: K) -> Option<u32> {
         let hash = self.hash(key);
         let home = page::Home::of(hash);
         let (index, place) = self.page(hash).find(home, |i| keys.key(i) == key)?;
@@ -202,7 +230,7 @@ impl Table {
     }
 
     /// Points the entry of `key` at another index; false if there is none.
-    pub(crate) fn replace(&mut self, keys: &impl Keys, key: Key, index: u32) -> bool {
+    pub(crate) fn replace(&mut self, keys: &impl Keys<K>, key: K, index: u32) -> bool {
         let hash = self.hash(key);
         let found = self
             .page(hash)
@@ -243,7 +271,7 @@ impl Table {
     }
 
     /// Splits the page of `hash` in two by the next bit.
-    fn split(&mut self, keys: &impl Keys, hash: u64) -> Result<(), TableFull> {
+    fn split(&mut self, keys: &impl Keys<K>, hash: u64) -> Result<(), TableFull> {
         let old = Arc::clone(self.page(hash));
         let depth = old.depth();
         if depth == self.bits {
@@ -296,6 +324,7 @@ impl Table {
             bits: MAX_BITS,
             len: 0,
             hasher: SeedableRandomState::with_seed(seed, &SHARED_SEED),
+            keys: PhantomData,
         }
     }
 }

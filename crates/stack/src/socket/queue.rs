@@ -1,0 +1,40 @@
+//! The reader's side of a socket.
+
+use arrayvec::ArrayVec;
+use corelane_frame::BURST;
+use corelane_sync::ring::Consumer;
+
+use super::datagram::Datagram;
+
+/// What one worker put into a socket, in the order of arrival. To be read by one thread at a time;
+/// dropping it has what comes later dropped as `closed`.
+pub struct SocketQueue {
+    ring: Consumer<Datagram>,
+}
+
+impl SocketQueue {
+    pub(super) fn new(ring: Consumer<Datagram>) -> Self {
+        Self { ring }
+    }
+
+    /// Appends what there is, up to the capacity of `out`; returns how many that were. What is dropped
+    /// goes back to its pool.
+    pub fn recv_burst(&mut self, out: &mut ArrayVec<Datagram, BURST>) -> usize {
+        self.ring.pop_burst(out)
+    }
+
+    /// The next one, if there is one now.
+    pub fn recv(&mut self) -> Option<Datagram> {
+        self.ring.pop()
+    }
+
+    /// Whether there is none now.
+    pub fn is_empty(&mut self) -> bool {
+        self.ring.is_empty()
+    }
+
+    /// Whether none will come any more: the socket is closed, and no worker can find it.
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_closed()
+    }
+}
