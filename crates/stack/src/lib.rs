@@ -35,13 +35,10 @@ mod error;
 mod event;
 mod group;
 mod interface_id;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the NIC, the workers and the control thread are wired to it in a change of their own"
-    )
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the NIC, the workers and the control thread are wired to it in a change of their own"
 )]
 mod neighbor;
 mod nic;
