@@ -13,9 +13,12 @@
 //! | `endpoint` | the endpoint line, its life, references, held temporaries |
 //! | `table` | addresses to endpoints, copy-on-write by page |
 //! | [`fib`] | routes, and the longest prefix that a destination is in |
+//! | `demux`, `socket` | which socket a packet is for; UDP and raw sockets |
+//! | `packet_endpoint` | copies of frames for who wants to see them |
 //! | `group` | multicast membership, IGMP and MLD |
+//! | `stack` | what NICs share: publishing routes and neighbors, running neighbors, errors received |
 //! | `neighbor` | link addresses of neighbors: ARP and NDP resolution, reachability |
-//! | `source` | source address selection |
+//! | `source`, `source_filter` | source address selection; which sources nobody on the link may have |
 //! | `control` | transactions, duplicate address detection, timers, source address order, publishing, reclamation |
 //! | `route`, `queue` | sending from outside the workers |
 //! | `datapath` | snapshot, lookup by burst, handlers and packets |
