@@ -198,9 +198,13 @@ impl Route {
         self.remote_mac
     }
 
-    /// Sends to this link address from now on, whatever the NIC knows of the next hop.
+    /// Sends to this link address from now on, whatever the NIC knows of the next hop; also what is for
+    /// the NIC itself.
     pub fn set_remote_link_address(&mut self, mac: MacAddr) {
         self.remote_mac = Some(mac);
+        if self.goes == Goes::Back {
+            self.goes = Goes::ToLink;
+        }
     }
 
     /// Sees to it that the link address of the next hop is known (BEHAVIOURS J19).
