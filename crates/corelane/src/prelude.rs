@@ -18,9 +18,11 @@ pub use corelane_io::{
 };
 #[doc(no_inline)]
 pub use corelane_stack::{
-    AddressConfig, AddressKind, Clock, Delivery, DropReason, EndpointRef, Event, Events, Family,
-    Handler, IgmpVersion, LinkLocal, MldVersion, NdpConfig, Nic, NicGone, NicId, NicTotals, Packet,
-    Prefix, PrimaryEndpointBehavior, ProtocolCounter, Protocols, Route, Time, Transaction,
+    AddressConfig, AddressKind, Clock, Datagram, Datagrams, Delivery, DropReason, EndpointRef,
+    Event, Events, Family, Forwarding, Handler, IgmpVersion, LinkLocal, MldVersion, NdpConfig,
+    NeighborConfig, Nic, NicGone, NicId, NicTotals, Packet, PacketEndpointConfig, PacketProtocol,
+    Prefix, PrimaryEndpointBehavior, ProtocolCounter, Protocols, RawBind, Route, RouteSpec,
+    SendOptions, SocketQueue, Stack, StackConfig, Time, Transaction, UdpBind, UdpSocket,
 };
 #[doc(no_inline)]
 pub use corelane_wire::{

@@ -457,7 +457,8 @@ fn malformed_packets_are_dropped_by_reason() {
     let cases = [
         (cut(v4(), 0), DropReason::EthernetTruncated),
         (cut(v4(), 13), DropReason::EthernetTruncated),
-        (set(v4(), 13, 0x06), DropReason::UnknownProtocol),
+        (set(v4(), 13, 0x06), DropReason::ArpInvalid),
+        (set(v4(), 13, 0x07), DropReason::UnknownProtocol),
         (cut(v4(), 14), DropReason::Ip4Truncated),
         (cut(v4(), 33), DropReason::Ip4Truncated),
         (patched(v4(), 14, 0x55), DropReason::Ip4Version),

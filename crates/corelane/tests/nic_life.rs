@@ -18,7 +18,7 @@ use corelane::io::loopback::{LoopbackConfig, loopback_link};
 use corelane::io::memory::{MemoryConfig, MemoryLink, MemoryPeer, memory_link};
 use corelane::stack::{
     AddAddressError, AddressKind, Clock, DropReason, Event, Events, IgmpVersion, NdpConfig, Nic,
-    NicId, Protocols, SendError, Time,
+    NicId, Protocols, SendError, Sink, Time,
 };
 use corelane::wire::igmp::{ALL_SYSTEMS, IgmpQuerySpec, IgmpQueryVersion, build_igmp_query};
 use corelane::wire::ndp::{SolicitationSpec, build_neighbor_solicitation};
@@ -40,6 +40,7 @@ fn link(queues: usize) -> (Box<MemoryLink>, MemoryPeer) {
 fn running(workers: usize, idle: Idle) -> (Running, Pool, MemoryPeer) {
     let (link, peer) = link(1);
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     builder
         .workers(workers)
         .idle(idle)
@@ -130,6 +131,7 @@ fn m3_a_nic_created_disabled_opens_its_link_when_it_is_enabled() {
 fn m3_a_nic_built_disabled_is_one_too() {
     let (link, mut peer) = link(1);
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     let id = builder.nic(NicConfig::new("later").disabled(), link);
     let engine = builder.build().unwrap();
     let pool = engine.pool().clone();
@@ -600,6 +602,7 @@ fn g2_timers_run_by_the_engines_clock() {
     let (clock, hand) = Clock::manual();
     let (link, mut peer) = link(1);
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     builder.clock(clock);
     let config = NicConfig::new("probing").seed(3).ndp(NdpConfig::default());
     let id = builder.nic(config, link);
@@ -716,6 +719,7 @@ fn b3_m6_what_is_held_when_a_nic_goes_is_closed_when_it_is_let_go() {
 fn m8_a_loopback_nic_receives_what_it_sends() {
     let link = loopback_link(LoopbackConfig::default()).unwrap();
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     builder.idle(Idle::Interrupt);
     let id = builder.nic(NicConfig::new("lo"), Box::new(link));
     let engine = builder.build().unwrap();

@@ -14,7 +14,7 @@ use corelane::engine::{
 };
 use corelane::frame::{Burst, Pool, PoolCache, PoolConfig};
 use corelane::io::memory::{MemoryConfig, MemoryPeer, memory_link};
-use corelane::stack::{Event, Handler, NicId, Packet};
+use corelane::stack::{Event, Handler, NicId, Packet, Sink};
 
 struct Threads {
     running: Running,
@@ -32,6 +32,7 @@ fn start(queues: usize, configure: impl FnOnce(&mut Builder)) -> Threads {
     })
     .unwrap();
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     builder.pool(PoolConfig {
         slots: 8192,
         ..PoolConfig::default()
@@ -266,6 +267,7 @@ fn cores_outside_the_mask_are_an_error_and_too_many_workers_a_warning() {
     let build = |configure: &dyn Fn(&mut Builder)| {
         let (link, _peer) = memory_link(MemoryConfig::default()).unwrap();
         let mut builder = Engine::builder();
+        builder.handler(|_| Sink);
         configure(&mut builder);
         builder.nic(NicConfig::new("cores"), Box::new(link));
         builder.build()
@@ -354,6 +356,7 @@ fn an_engine_stops_though_its_links_never_end() {
     for queues in [1, 2, 3] {
         for when_full in [WhenFull::Drop, WhenFull::Wait] {
             let mut builder = Engine::builder();
+            builder.handler(|_| Sink);
             builder.workers(2).when_full(when_full).idle(Idle::BusyPoll);
             builder.nic(NicConfig::new("endless"), Box::new(Endless(queues)));
             let running = builder.build().unwrap().start().unwrap();
@@ -379,6 +382,7 @@ fn m5_every_receive_queue_has_its_turn() {
     })
     .unwrap();
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     builder
         .workers(2)
         .ring_capacity(16)
@@ -425,6 +429,7 @@ fn m5_every_receive_queue_has_its_turn() {
 #[test]
 fn a_small_pool_under_busy_polling_goes_on() {
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     builder
         .idle(Idle::BusyPoll)
         .when_full(WhenFull::Wait)
@@ -456,6 +461,7 @@ fn a_small_pool_under_busy_polling_goes_on() {
 fn a_worker_without_traffic_holds_up_nothing() {
     let (link, _peer) = memory_link(MemoryConfig::default()).unwrap();
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     builder.nic(NicConfig::new("quiet"), Box::new(link));
     let engine = builder.build().unwrap();
     let nic = engine.nics()[0].clone();
@@ -486,6 +492,7 @@ fn limits_of_arguments_are_errors_and_not_panics() {
     t.finish();
     let (link, _peer) = memory_link(MemoryConfig::default()).unwrap();
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     builder.ring_capacity(usize::MAX);
     builder.nic(NicConfig::new("huge"), Box::new(link));
     assert!(matches!(

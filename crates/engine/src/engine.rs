@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use corelane_frame::Pool;
-use corelane_stack::{Events, Nic, NicId};
+use corelane_stack::{Events, Nic, NicId, Stack};
 use corelane_sync::doorbell::Doorbell;
 use thiserror::Error;
 
@@ -118,6 +118,11 @@ impl Engine {
     /// Creates and removes NICs, now and while the engine runs.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
+    }
+
+    /// What the NICs share: routes, neighbors, sockets.
+    pub fn stack(&self) -> &Stack {
+        self.monitor.stack()
     }
 
     /// The frame pool: frames that an embedder sends in come from here best.
@@ -235,6 +240,11 @@ impl Running {
     /// no NIC can be created or enabled.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
+    }
+
+    /// What the NICs share: routes, neighbors, sockets.
+    pub fn stack(&self) -> &Stack {
+        self.monitor.stack()
     }
 
     /// What happened. A clone can be read after the engine has stopped.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use corelane_frame::{Pool, PoolStats};
-use corelane_stack::{Nic, NicCounter, NicId, NicTotals};
+use corelane_stack::{Nic, NicCounter, NicId, NicTotals, Stack};
 use corelane_sync::alloc_count;
 use corelane_sync::counters::CounterReader;
 
@@ -140,6 +140,11 @@ impl Monitor {
 
     pub(crate) fn pool(&self) -> &Pool {
         &self.shared.wiring.pool
+    }
+
+    /// What the NICs share: routes, neighbors, sockets.
+    pub fn stack(&self) -> &Stack {
+        &self.shared.wiring.stack
     }
 
     /// The counters as they are now.

@@ -72,7 +72,7 @@ pub use corelane_sync::refs::AddressKind;
 pub use counters::{NicCounter, NicTotals};
 pub use datapath::{
     Delivery, ErrorSources, Found, Handler, Inbound, NicDatapath, NicView, Packet, PacketBurst,
-    PacketFlags,
+    PacketFlags, Sink,
 };
 pub use demux::{Demux, DemuxDatapath, Flow, Identity};
 pub use drop_reason::DropReason;
@@ -104,8 +104,8 @@ pub use reassembly::{
 };
 pub use route::{Route, SendOptions, SourceFragmentation};
 pub use socket::{
-    BindError, Datagram, RawBind, RawSocket, Socket, SocketDrop, SocketError, SocketErrorKind,
-    SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
+    BindError, Datagram, Datagrams, RawBind, RawSocket, Socket, SocketDrop, SocketError,
+    SocketErrorKind, SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
 };
 pub use stack::{
     AddNeighborError, Adjacency, FibDatapath, NeighborId, Resolution, RouteSpec, RoutesError,

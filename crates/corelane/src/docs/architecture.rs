@@ -10,13 +10,15 @@
 //!                                                           ├─ ethernet_input: sort by family
 //!                                                           ├─ ip4_input, ip6_input: validate
 //!                                                           ├─ lookup: whose is each destination?
-//!                                                           ├─ local_deliver ──► handler
-//!                                                           │   ├─► control_input ──► punt ring
-//!                                                           │   └─► icmp_echo ─┐
-//!  transmit queue ◄─tx_burst─ ◄──────────── SPSC ring ◄─────┴── link_output ◄──┘
+//!                                                           ├─ ip_lookup, ip_forward: other hosts'
+//!                                                           ├─ local_deliver ─► transport_demux ─► sockets
+//!                                                           │   │                     └─► handler
+//!                                                           │   ├─► icmp_input ────┐
+//!                                                           │   └─► control_input ─┼─► punt rings
+//!  transmit queue ◄─tx_burst─ ◄──────────── SPSC ring ◄─────┴── link_output ◄──────┘
 //!         ▲
 //!         └──── the NIC's queue ◄── control thread ◄── punt rings
-//!                               ◄── routes, on any thread
+//!                               ◄── routes and sockets, on any thread
 //! ```
 //!
 //! 1. **Link to worker.** A link with a receive queue for each of several workers is polled by the
@@ -33,13 +35,19 @@
 //!    ([`Inbound`](crate::stack::Inbound)); nothing is copied.
 //! 3. **Lookup** in three passes over the burst, so that cache misses overlap: hash and prefetch the
 //!    bucket; match the tags and prefetch the endpoint; compare the key and read kind and count.
-//! 4. **Delivery.** What is nobody's, a fragment or cut short is dropped with its reason. An echo
-//!    request from one host to one host is turned into its reply in place. The rest goes to the
-//!    worker's [`Handler`](crate::stack::Handler), all packets of the burst in one call.
-//!    Neighbor solicitations and advertisements, MLD and IGMP are validated by the worker and handed to
-//!    the control plane through the worker's punt ring (`control_input`): whatever needs state, a
-//!    lock, or a timer is done there.
-//! 5. **Afterwards** the counters are added to once, replies are sent, and what is left of the burst
+//! 4. **Forwarding**, on a NIC that does: what is not the NIC's is looked up in the stack's routes, and
+//!    those that leave by one NIC go on together: hop limit, size, the next hop's link address. What is
+//!    for an address of that NIC is for this host. A packet whose next hop has no link address yet goes
+//!    to the control plane through a ring of its own, and waits there.
+//! 5. **Delivery.** What is nobody's is dropped with its reason. Fragments are put together, extension
+//!    headers walked. An echo request from one host to one host is turned into its reply in place.
+//!    The rest goes to the sockets that have its port, and what none has to the worker's
+//!    [`Handler`](crate::stack::Handler), all packets of the burst in one call. What that
+//!    [refuses](crate::stack::Packet::refuse) is answered by an ICMP error or a reset.
+//!    ARP, neighbor solicitations and advertisements, MLD, IGMP and ICMP errors are validated by the
+//!    worker and handed to the control plane through the worker's punt ring (`control_input`):
+//!    whatever needs state, a lock, or a timer is done there.
+//! 6. **Afterwards** the counters are added to once, replies are sent, and what is left of the burst
 //!    goes back to the worker's own stock of frames.
 //!
 //! A frame that is dropped is counted and stays where it is in the burst, which the worker returns
@@ -56,9 +64,9 @@
 //! | crate | holds | `unsafe` |
 //! |---|---|---|
 //! | [`wire`](crate::wire) | header views and builders, checksums | none |
-//! | [`sync`](crate::sync) | ring, snapshot, references, counters, depot, doorbell, slab, carry-less products | fence 1 |
+//! | [`sync`](crate::sync) | ring, snapshot, references, counters, depot, doorbell, slab, seats, carry-less products | fence 1 |
 //! | [`frame`](crate::frame) | pool, frame handle, burst | fence 2 |
-//! | [`stack`](crate::stack) | NIC, addresses, endpoint table, groups, duplicate address detection, source selection, routes, lookup, delivery, counters | none |
+//! | [`stack`](crate::stack) | NIC, addresses, endpoint table, groups, duplicate address detection, source selection, lookup, delivery, counters; routes, neighbors, reassembly, sockets, packet endpoints | none |
 //! | [`engine`](crate::engine) | RSS, distributors, workers, stages, control thread, NICs at run time, tracing | none |
 //! | [`io`](crate::io) | links: memory, loopback, pcap and pcapng files | none |
 //! | [`corelane`](crate) | this crate: what embedders depend on | none |
@@ -101,6 +109,34 @@
 //! those of users apart from the NIC's own: one place, so that nothing can drift.
 //! Workers ask it for multicast destinations only, and the broadcasts of its subnets for addresses
 //! that end as one of them does: a hit in the address table pays nothing for either.
+//!
+//! # What NICs share
+//!
+//! [`Stack`](crate::stack::Stack) has it: routes, neighbors, sockets, path MTUs, limits. It is
+//! published in two snapshots beside those of the NICs: routes with neighbors, and sockets; a worker
+//! looks once per poll whether there are newer ones.
+//!
+//! **Routes** are rows, several for one destination if need be; the best usable one of each stands in
+//! a trie that is copied by node ([`fib`](crate::stack::fib)). A lookup costs the depth, never the
+//! number of routes. What a row's gateway is among the NIC's neighbors is in the trie's entry, so a
+//! packet to a gateway needs no second search.
+//!
+//! **Neighbors** are a line each, read in one load: link address and state. A change of state is one
+//! store and publishes nothing. A worker writes to a line only to say that it used a neighbor that
+//! nobody has heard of for a while, once, and tells the control plane, which has the states of RFC
+//! 4861 and asks. Who never answered competes for room among its like, so that a scan of a
+//! subnet pushes out nobody who did (RFC 6583).
+//!
+//! **Sockets** are found as endpoints are, by another key, and have a ring for each worker. Each worker
+//! has a *seat*, a value that exists once; by it the worker reaches its own cell of what all share,
+//! without a lock ([`seat`](crate::sync::seat)).
+//!
+//! **Reassembly** is a worker's own: RSS hashes fragments by addresses alone, so that those of a
+//! datagram meet on one worker. Each datagram in progress has one slot of a pool apart, so that a flood
+//! of fragments holds no frame that links need.
+//!
+//! **ICMP errors** are made by the worker that drops the packet and go back the way it came. Each
+//! worker has its share of the limit on their rate.
 //!
 //! # NICs at run time
 //!

@@ -1,7 +1,7 @@
 //! The engine in a program of your own.
 //!
-//! The crate's [first page](crate) has a whole program; `examples/` has it and two more
-//! (`own_threads`, `pcap`). This page is about what the types do not say.
+//! The crate's [first page](crate) has a whole program; `examples/` has it and four more
+//! (`own_threads`, `pcap`, `router`, `udp_socket`). This page is about what the types do not say.
 //!
 //! # Threads
 //!
@@ -111,6 +111,27 @@
 //! sent on them fails with the same. [`NicRemoved`](crate::stack::Event::NicRemoved) follows when every
 //! worker has let go of it and its link is closed. With threads of your own, poll the distributors
 //! that [`take_distributors`](crate::engine::Lifecycle::take_distributors) hands out.
+//!
+//! # Routers
+//!
+//! A NIC that [forwards](crate::stack::Nic::set_forwarding) sends on what arrives for other hosts, by
+//! the routes of the [`Stack`](crate::stack::Stack) ([`add_route`](crate::stack::Stack::add_route),
+//! many at once by [`change_routes`](crate::stack::Stack::change_routes)). Link addresses are resolved by
+//! ARP and neighbor discovery; [`add_neighbor`](crate::stack::Stack::add_neighbor) gives one by hand.
+//! `examples/router.rs` is a router between two links.
+//!
+//! # Sockets
+//!
+//! [`Stack::udp_socket`](crate::stack::Stack::udp_socket) binds a port: a handle, and a
+//! [`SocketQueue`](crate::stack::SocketQueue) for each worker, to be read by bursts from any thread, one
+//! at a time. What no socket has goes to the handler; what that
+//! [refuses](crate::stack::Packet::refuse), or all of it in an engine without one, is answered as
+//! unreachable. Frames that wait in queues are slots that the pool lacks: make it larger by what the
+//! queues hold. `examples/udp_socket.rs` is an echo server of that kind.
+//!
+//! [`Stack::packet_endpoint`](crate::stack::Stack::packet_endpoint) makes what is shown copies of frames,
+//! as for a capture; [`Stack::raw_socket`](crate::stack::Stack::raw_socket) what is shown all packets of
+//! a protocol.
 //!
 //! # Sending from other threads
 //!

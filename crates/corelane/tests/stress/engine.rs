@@ -14,7 +14,7 @@ use corelane::engine::{Engine, Idle, NicConfig, Running};
 use corelane::frame::{Burst, Pool, PoolCache, PoolConfig};
 use corelane::io::memory::{MemoryConfig, MemoryPeer, PeerSender, memory_link};
 use corelane::stack::{
-    AddressKind, Clock, Event, Handler, ManualClock, NdpConfig, Nic, NicId, Packet,
+    AddressKind, Clock, Event, Handler, ManualClock, NdpConfig, Nic, NicId, Packet, Sink,
 };
 
 use crate::common::udp;
@@ -130,6 +130,7 @@ fn host() -> Host {
     let of_workers = logs.clone();
     let (link, peer) = memory_link(MemoryConfig::default()).expect("a link");
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     builder
         .workers(2)
         .idle(Idle::Interrupt)
@@ -319,6 +320,7 @@ fn p6_bug01_a_link_may_call_the_control_plane_while_it_sends() {
         asked: Arc::clone(&asked),
     };
     let mut builder = Engine::builder();
+    builder.handler(|_| Sink);
     builder.workers(2).idle(Idle::Interrupt);
     let config = NicConfig::new("answering").ndp(NdpConfig::default());
     let id = builder.nic(config, Box::new(link));
