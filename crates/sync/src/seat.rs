@@ -105,10 +105,6 @@ impl<T> PerSeat<T> {
     /// drop((a, b));
     /// ```
     #[inline]
-    #[expect(
-        clippy::mut_from_ref,
-        reason = "the seat is borrowed mutably for as long"
-    )]
     pub fn get<'a>(&'a self, seat: &'a mut Seat) -> Option<&'a mut T> {
         if seat.plan != self.plan {
             return None;

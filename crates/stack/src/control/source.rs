@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::Control;
 use crate::address::{Family, PrimaryEndpointBehavior};
 use crate::datapath::ErrorSources;
-use crate::endpoint::Endpoints;
+use crate::endpoint::{Endpoint, Endpoints};
 use crate::source::SourceIndex;
 
 impl Control {
@@ -48,7 +48,7 @@ impl Control {
                 .take(LOOKED_AT)
                 .map(|index| endpoints.at(index))
                 .filter(|endpoint| endpoint.refs.load().is_assigned())
-                .map(|endpoint| endpoint.address())
+                .map(Endpoint::address)
         };
         let v4 = in_use(Family::V4).find_map(|address| match address {
             IpAddr::V4(address) => Some(address),

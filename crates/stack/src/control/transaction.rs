@@ -174,11 +174,11 @@ impl<'c> Transaction<'c> {
         control.primary.unlink(endpoints, index);
         match endpoint.address() {
             IpAddr::V4(_) => {
-                if let Ok(prefix) = Prefix::new(endpoint.address(), endpoint.prefix_len()) {
-                    if control.broadcasts.remove(prefix) {
-                        control.own.remove(Key::from(last_address(prefix)));
-                        control.changed = true;
-                    }
+                if let Ok(prefix) = Prefix::new(endpoint.address(), endpoint.prefix_len())
+                    && control.broadcasts.remove(prefix)
+                {
+                    control.own.remove(Key::from(last_address(prefix)));
+                    control.changed = true;
                 }
             }
             IpAddr::V6(address) => {
