@@ -51,7 +51,7 @@ drop_reasons! {
     ArpInvalid => "arp_invalid", "An ARP packet that is malformed, or whose sender cannot be one.";
     NicDisabled => "nic_disabled", "The NIC is disabled.";
     InvalidAddress => "invalid_address", "The destination is not an address of the NIC.";
-    NotForwarded => "not_forwarded", "A packet for another host that may not leave its link: one of its addresses is local to it, or its frame was for many.";
+    NotForwarded => "not_forwarded", "A packet for another host that may not leave its link: one of its addresses is local to it, or it is for all hosts of another subnet.";
     NoRoute => "no_route", "A packet for another host that no route leads to.";
     HopLimit => "hop_limit", "A packet for another host whose TTL or hop limit ends here.";
     PacketTooBig => "packet_too_big", "A packet for another host that is larger than the next link takes, and may not be fragmented.";

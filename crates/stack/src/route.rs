@@ -296,13 +296,15 @@ impl Route {
     ) -> Result<(), SendError> {
         self.check()?;
         let nic = self.local.nic();
-        let packet = self.build(protocol, payload, options)?;
+        // Once: it may be lowered meanwhile.
+        let mtu = self.path_mtu();
+        let packet = self.build(protocol, payload, options, mtu)?;
         let link = match self.resolve()? {
             Resolution::Ready(mac) => Some(mac),
             Resolution::InProgress => None,
             Resolution::Unreachable => return Err(SendError::NoLinkAddress(self.next_hop)),
         };
-        let frames = self.frames(&packet, options.fragmentation)?;
+        let frames = self.frames(&packet, mtu)?;
         for frame in frames {
             self.send_frame(nic, frame, link)?;
         }
@@ -315,6 +317,7 @@ impl Route {
         protocol: IpProtocol,
         payload: &[u8],
         options: SendOptions,
+        mtu: usize,
     ) -> Result<Vec<u8>, SendError> {
         let hop_limit = options.hop_limit.unwrap_or(HOP_LIMIT);
         let family = Family::of(self.remote);
@@ -327,7 +330,6 @@ impl Route {
         if len > longest_packet(family) {
             return Err(too_long(longest_packet(family)));
         }
-        let mtu = self.path_mtu();
         let may_cut = match options.fragmentation {
             SourceFragmentation::OfFamily => family == Family::V4,
             SourceFragmentation::Requested => true,
@@ -359,13 +361,8 @@ impl Route {
     }
 
     /// The frames of a packet: one, or one for each fragment.
-    fn frames(
-        &self,
-        packet: &[u8],
-        fragmentation: SourceFragmentation,
-    ) -> Result<Vec<Frame>, SendError> {
+    fn frames(&self, packet: &[u8], mtu: usize) -> Result<Vec<Frame>, SendError> {
         let nic = self.local.nic();
-        let mtu = self.path_mtu();
         let whole = |bytes: &[u8]| {
             let frame = nic.make_frame(|buffer| assemble(buffer, self.family(), &[bytes]));
             frame.ok_or_else(|| nic.no_room())
@@ -373,7 +370,6 @@ impl Route {
         if packet.len() <= mtu {
             return Ok(vec![whole(packet)?]);
         }
-        debug_assert!(fragmentation != SourceFragmentation::Forbidden);
         let too_long = |_| SendError::MessageTooLong {
             len: packet.len(),
             mtu,

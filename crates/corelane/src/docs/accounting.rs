@@ -74,7 +74,7 @@
 //! | `arp_invalid` | `arp_input` | An ARP packet that is malformed, or whose sender cannot be one. |
 //! | `nic_disabled` | `ethernet_input` | The NIC is disabled. |
 //! | `invalid_address` | `local_deliver` | The destination is not an address of the NIC. |
-//! | `not_forwarded` | `ip_lookup`, `ip_forward` | A packet for another host that may not leave its link: one of its addresses is local to it, or its frame was for many. |
+//! | `not_forwarded` | `ip_lookup`, `ip_forward` | A packet for another host that may not leave its link: one of its addresses is local to it, or it is for all hosts of another subnet. |
 //! | `no_route` | `ip_lookup` | A packet for another host that no route leads to. |
 //! | `hop_limit` | `ip_forward` | A packet for another host whose TTL or hop limit ends here. |
 //! | `packet_too_big` | `ip_forward` | A packet for another host that is larger than the next link takes, and may not be fragmented. |

@@ -5,6 +5,7 @@
 //! | [`architecture`] | the way of a frame, the crates, the decisions and what became of them |
 //! | [`memory_model`] | the lock-free parts: who writes, who reads, which edge orders what |
 //! | [`behaviours`] | what a NIC does, number by number, and where it differs from netstack's |
+//! | [`delivery`] | what happens to a frame, step by step, and which counters move |
 //! | [`accounting`] | every counter and drop reason, and what must add up |
 //! | [`embedding`] | own threads, idling, handlers and their panics, frames kept, events |
 //! | [`measuring`] | how `bench` measures and how benches compare |
@@ -13,6 +14,7 @@
 pub mod accounting;
 pub mod architecture;
 pub mod behaviours;
+pub mod delivery;
 pub mod embedding;
 pub mod limits;
 pub mod measuring;

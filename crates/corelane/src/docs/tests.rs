@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("accounting", include_str!("accounting.rs")),
     ("architecture", include_str!("architecture.rs")),
     ("behaviours", include_str!("behaviours.rs")),
+    ("delivery", include_str!("delivery.rs")),
     ("embedding", include_str!("embedding.rs")),
     ("limits", include_str!("limits.rs")),
     ("measuring", include_str!("measuring.rs")),

@@ -1,6 +1,9 @@
 //! An engine over a memory link, polled by the test itself: no threads, no clock, no chance.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod net;
+pub mod packets;
+
 use std::net::IpAddr;
 
 use corelane::engine::{Builder, Engine, NicConfig, Parts};

@@ -16,6 +16,8 @@ use corelane_wire::{EchoKind, Icmpv4Error, Icmpv6Error};
 
 use super::context::Context;
 use super::control_input::{self, Examined};
+use super::fragment::reply_in_fragments;
+use super::ip_lookup::NETWORK;
 use super::observer::Observer;
 use crate::trace::{self, Outcome};
 
@@ -67,12 +69,17 @@ pub(super) fn icmp_input<O: Observer>(
         trace::IcmpInput::Replied => {
             let reply = std::mem::take(frame);
             context.tally.consumed();
-            context.tally.icmp(if packet.flags.has(PacketFlags::V4) {
+            let is_v4 = packet.flags.has(PacketFlags::V4);
+            context.tally.icmp(if is_v4 {
                 IcmpCounter::V4EchoReplySent
             } else {
                 IcmpCounter::V6EchoReplySent
             });
-            context.reply(reply);
+            if reply.len() > NETWORK + context.arrival.mtu() {
+                reply_in_fragments(context, reply, is_v4);
+            } else {
+                context.reply(reply);
+            }
             false
         }
     }

@@ -4,16 +4,18 @@
 use arrayvec::ArrayVec;
 use corelane_frame::{BURST, Frame};
 use corelane_stack::{
-    Adjacency, DropReason, Hop, Inbound, Key, NicCounter, NicId, NicView, PacketBurst, PacketFlags,
+    Adjacency, DropReason, Found, Hop, Inbound, Key, NicCounter, NicId, NicView, PacketBurst,
+    PacketFlags,
 };
 use corelane_sync::counters::CounterWriter;
-use corelane_wire::fragment::{Fragment, plan_ipv4_fragments, write_ipv4_fragment_header};
+use corelane_wire::fragment::plan_ipv4_fragments;
 use corelane_wire::ipv4::ipv4_header_mut;
 use corelane_wire::ipv4_options::{self, Ipv4OptionPolicy};
 use corelane_wire::ipv6::ipv6_header_mut;
-use corelane_wire::{Ipv4Packet, MacAddr, parse_ipv4};
+use corelane_wire::{MacAddr, parse_ipv4};
 
 use super::context::Context;
+use super::fragment;
 use super::icmp_error::Error;
 use super::ip_lookup::NETWORK;
 use super::link_output::LinkOutput;
@@ -74,8 +76,11 @@ pub(super) fn ip_forward<O: Observer>(
         return drop_all(context, frames, group);
     }
     view.lookup(group);
-    if group.found().iter().any(|found| found.is_endpoint()) {
+    // Neither nobody's, nor taken because the NIC takes what is: known to it.
+    let is_known = |found: &Found| found.is_endpoint() | found.is_for_many();
+    if group.found().iter().any(is_known) {
         take_local(context, frames, &view, group, hops, locals, local);
+        drop_broadcasts(context, frames, group, hops);
     }
     if group.is_empty() {
         return;
@@ -119,6 +124,31 @@ fn take_local<O: Observer>(
         });
     }
     local_deliver::deliver(context, view, frames, locals, local);
+}
+
+/// Drops those for all hosts of a subnet that the NIC they would leave by is in: from elsewhere, they
+/// are an amplifier's (RFC 2644).
+#[cold]
+fn drop_broadcasts<O: Observer>(
+    context: &mut Context<'_, O>,
+    frames: &[Frame],
+    group: &mut PacketBurst,
+    hops: &mut [Hop; BURST],
+) {
+    let (mut at, mut kept) = (0, 0);
+    group.retain(|packet, found| {
+        let hop = hops[at % BURST];
+        at += 1;
+        if found.is_for_many() {
+            context.drop(frames, packet, DropReason::NotForwarded, |reason| {
+                Outcome::IpForward(trace::IpForward::Dropped(reason))
+            });
+            return false;
+        }
+        hops[kept % BURST] = hop;
+        kept += 1;
+        true
+    });
 }
 
 /// Nothing leaves by that NIC.
@@ -205,8 +235,10 @@ fn forward<O: Observer>(context: &mut Context<'_, O>, egress: &mut Egress<'_>, f
 enum Obstacle {
     /// One of its addresses, or its source route, keeps it here.
     NotForwarded,
-    /// Its IPv4 options are broken, or tell a route.
+    /// Its IPv4 options tell a route.
     Options,
+    /// Its IPv4 options are broken at this byte of the header.
+    Malformed { pointer: u8 },
     /// It has been through as many routers as it may.
     HopLimit,
     /// It is larger than the link takes, and may not be cut.
@@ -241,7 +273,7 @@ fn prepare(frame: &mut Frame, packet: &Inbound, mtu: usize) -> Result<(), Obstac
                 Obstacle::Fragment
             });
         }
-        header.decrement_ttl();
+        let _ = header.decrement_ttl();
     } else {
         let data = frame.data_mut().get_mut(NETWORK..).unwrap_or_default();
         let Some(header) = ipv6_header_mut(data) else {
@@ -257,16 +289,19 @@ fn prepare(frame: &mut Frame, packet: &Inbound, mtu: usize) -> Result<(), Obstac
         if len > mtu {
             return Err(Obstacle::TooBig);
         }
-        header.decrement_hop_limit();
+        let _ = header.decrement_hop_limit();
     }
     Ok(())
 }
 
 #[cold]
 fn prepare_with_options(data: &mut [u8], mtu: usize, len: usize) -> Result<(), Obstacle> {
-    let options = parse_ipv4(data).map(|packet| ipv4_options::policy(packet.options));
-    if options != Ok(Ipv4OptionPolicy::Accept) {
-        return Err(Obstacle::Options);
+    match parse_ipv4(data).map(|packet| ipv4_options::policy(packet.options)) {
+        Ok(Ipv4OptionPolicy::Accept) => {}
+        Ok(Ipv4OptionPolicy::Malformed { pointer }) => {
+            return Err(Obstacle::Malformed { pointer });
+        }
+        Ok(Ipv4OptionPolicy::Drop(_)) | Err(_) => return Err(Obstacle::Options),
     }
     let Some(header) = ipv4_header_mut(data) else {
         return Err(Obstacle::NotForwarded);
@@ -281,7 +316,7 @@ fn prepare_with_options(data: &mut [u8], mtu: usize, len: usize) -> Result<(), O
             Obstacle::Fragment
         });
     }
-    header.decrement_ttl();
+    let _ = header.decrement_ttl();
     Ok(())
 }
 
@@ -339,6 +374,13 @@ fn odd<O: Observer>(
     let (reason, error) = match (prepared, adjacency) {
         (Err(Obstacle::NotForwarded), _) => (DropReason::NotForwarded, None),
         (Err(Obstacle::Options), _) => (DropReason::Ip4Options, None),
+        (Err(Obstacle::Malformed { pointer }), _) => {
+            let pointer = pointer.into();
+            (
+                DropReason::Ip4Options,
+                Some(Error::OptionProblem { pointer }),
+            )
+        }
         (Err(Obstacle::HopLimit), _) => (DropReason::HopLimit, Some(Error::HopLimit)),
         (Err(Obstacle::TooBig), _) => {
             let mtu = egress.mtu as u32;
@@ -435,7 +477,7 @@ fn cut<O: Observer>(
     };
     frame.truncate(packet.end as usize);
     if let Some(header) = ipv4_header_mut(frame.data_mut().get_mut(NETWORK..).unwrap_or_default()) {
-        header.decrement_ttl();
+        let _ = header.decrement_ttl();
     }
     let mut pieces = ArrayVec::<Frame, BURST>::new();
     if cut_into(context, frame, egress.mtu, &mut pieces).is_none() {
@@ -478,29 +520,11 @@ fn cut_into<O>(
     pieces: &mut ArrayVec<Frame, BURST>,
 ) -> Option<()> {
     let packet = parse_ipv4(whole.data().get(NETWORK..)?).ok()?;
-    for fragment in plan_ipv4_fragments(&packet, mtu).ok()? {
+    for part in plan_ipv4_fragments(&packet, mtu).ok()? {
         let mut frame = context.cache.alloc()?;
-        let written = write_fragment(&mut frame, whole, &packet, &fragment);
-        frame.set_nic(whole.nic());
-        frame.set_rx_time(whole.rx_time());
-        frame.set_rss_hash(whole.rss_hash());
+        let written = fragment::write_v4(&mut frame, whole, &packet, &part);
         pieces.try_push(frame).ok()?;
         written?;
     }
     Some(())
-}
-
-fn write_fragment(
-    frame: &mut Frame,
-    whole: &Frame,
-    packet: &Ipv4Packet<'_>,
-    fragment: &Fragment,
-) -> Option<()> {
-    let (ethernet, rest) = frame.spare_mut().split_at_mut_checked(NETWORK)?;
-    ethernet.copy_from_slice(whole.data().get(..NETWORK)?);
-    let header = write_ipv4_fragment_header(rest, packet, fragment).ok()?;
-    let payload = packet.payload.get(fragment.range.clone())?;
-    rest.get_mut(header..header + payload.len())?
-        .copy_from_slice(payload);
-    frame.set_len(NETWORK + header + payload.len()).ok()
 }

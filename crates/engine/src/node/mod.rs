@@ -28,6 +28,7 @@ mod context;
 mod control_input;
 mod ethernet_input;
 mod extension;
+mod fragment;
 mod icmp_error;
 mod icmp_input;
 mod ip4_input;

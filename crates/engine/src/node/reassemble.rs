@@ -135,6 +135,9 @@ pub(crate) fn expire(stages: &mut Stages, ports: &mut [Box<Port>], cache: &mut P
             return;
         };
         let (view, counters) = port.nic.load();
+        if !view.is_enabled() {
+            return;
+        }
         let timed_out = icmp_error::reassembly_timeout(view, first, limiter, now, cache, counters);
         if let Some(frame) = timed_out {
             let mut quiet = super::Quiet;

@@ -56,6 +56,7 @@ pub struct StackDatapath {
     pub limiter: IcmpLimiter,
     seat: Seat,
     clock: Clock,
+    rng: fastrand::Rng,
     /// When the first datagram's time is over; None if there is none in progress.
     deadline: Option<Time>,
     stack: Stack,
@@ -80,6 +81,7 @@ impl StackDatapath {
             ),
             seat,
             clock: shared.clock.clone(),
+            rng: fastrand::Rng::with_seed(seed.wrapping_sub(worker as u64)),
             deadline: None,
             stack: stack.clone(),
         };
@@ -123,6 +125,12 @@ impl StackDatapath {
     /// Reassembly, and the limit on what is told of it.
     pub fn reassembly_and_limiter(&mut self) -> (&mut Reassembly, &mut IcmpLimiter) {
         (&mut self.reassembly, &mut self.limiter)
+    }
+
+    /// What the fragments of a packet that this worker sends have in common: nobody is to guess the
+    /// next one (RFC 7739).
+    pub fn fragment_identification(&mut self) -> u32 {
+        self.rng.u32(..)
     }
 
     /// To be called after reassembly took something in, or ended something.

@@ -189,6 +189,11 @@ impl Stack {
         }
     }
 
+    /// Where datagrams that come in fragments are put together: to see how many are.
+    pub fn reassembly_pool(&self) -> &Pool {
+        &self.shared.jumbo
+    }
+
     /// What is known of the MTU of the path to `remote`, because a router reported it (RFC 1191, RFC
     /// 8201).
     pub fn path_mtu(&self, remote: impl Into<IpAddr>) -> Option<usize> {

@@ -127,9 +127,24 @@ impl StackShared {
         self.with_fib(|fib, now| fib.on_neighbors(nic, now, act))
     }
 
-    /// Looks for the link address of `next_hop` on a NIC, for a packet if there is one.
+    /// Looks for the link address of `next_hop` on a NIC, for a packet if there is one. On a NIC that is
+    /// down, nothing is asked, and the packet ends here: it may have been on its way while that was
+    /// disabled.
     pub(crate) fn resolve(&self, nic: NicId, next_hop: Key, packet: Option<Pending>) {
-        self.on_cache(nic, |cache, turn| cache.resolve(next_hop, packet, turn));
+        let mut packet = packet;
+        self.with_fib(|fib, now| {
+            if fib.routes.is_nic_usable(nic) {
+                let packet = packet.take();
+                fib.on_neighbors(nic, now, |cache, turn| {
+                    cache.resolve(next_hop, packet, turn)
+                });
+            }
+        });
+        if packet.is_some()
+            && let Some(nic) = self.nic(nic)
+        {
+            nic.count(ProtocolCounter::NeighborPacketsDropped);
+        }
     }
 
     /// What is known of a link address, without asking for it.

@@ -208,7 +208,9 @@ impl Stack {
             let Some(egress) = self.shared().nic(row.via.nic) else {
                 continue;
             };
-            match Nic::from_shared(egress).route_via(local, remote, row.via.gateway) {
+            // What is on every link is on this one (BEHAVIOURS J14).
+            let gateway = row.via.gateway.filter(|_| !is_on_every_link(remote));
+            match Nic::from_shared(egress).route_via(local, remote, gateway) {
                 Ok(route) => return Ok(route),
                 Err(error) => nearest = error,
             }
