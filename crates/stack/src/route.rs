@@ -20,7 +20,7 @@ use corelane_wire::{
 use crate::address::{Family, Key, is_mapped};
 use crate::endpoint::EndpointRef;
 use crate::error::{BadAddress, HoldError, NicGone, RouteError, SendError};
-use crate::nic::{Nic, NicShared};
+use crate::nic::{Nic, NicId, NicShared};
 use crate::protocol_counters::ProtocolCounter;
 use crate::stack::{Pending, Resolution, longest_packet};
 
@@ -51,6 +51,14 @@ enum Goes {
     ToLinkAndBack,
     /// It is for the NIC itself.
     Back,
+}
+
+/// What is known of the way to the remote address.
+#[derive(Clone, Copy)]
+struct Path {
+    mtu: usize,
+    /// A router reported less than is believed: IPv4 packets have to leave it to routers to cut them.
+    may_be_less: bool,
 }
 
 /// How a packet is sent.
@@ -187,6 +195,11 @@ impl Route {
         self.remote
     }
 
+    /// The NIC that it leaves by.
+    pub fn nic(&self) -> NicId {
+        self.local.nic().id()
+    }
+
     /// Whose link address packets are sent to: the gateway's, or the remote address' own.
     pub fn next_hop(&self) -> IpAddr {
         self.next_hop
@@ -232,9 +245,23 @@ impl Route {
     /// The largest packet that the path takes, in bytes: what the NIC sends, or less if a router on the
     /// way has reported so.
     pub fn path_mtu(&self) -> usize {
+        self.path().mtu
+    }
+
+    fn path(&self) -> Path {
         let nic = self.local.nic();
-        let reported = nic.stack.shared().path_mtu(self.remote);
-        nic.settings.mtu.min(reported.unwrap_or(usize::MAX))
+        let mtu = nic.settings.mtu;
+        let reported = nic.stack.shared().path(self.remote);
+        reported.map_or(
+            Path {
+                mtu,
+                may_be_less: false,
+            },
+            |it| Path {
+                mtu: mtu.min(it.mtu),
+                may_be_less: it.may_be_less,
+            },
+        )
     }
 
     /// The reference to the local address' endpoint.
@@ -297,14 +324,14 @@ impl Route {
         self.check()?;
         let nic = self.local.nic();
         // Once: it may be lowered meanwhile.
-        let mtu = self.path_mtu();
-        let packet = self.build(protocol, payload, options, mtu)?;
+        let path = self.path();
+        let packet = self.build(protocol, payload, options, path)?;
         let link = match self.resolve()? {
             Resolution::Ready(mac) => Some(mac),
             Resolution::InProgress => None,
             Resolution::Unreachable => return Err(SendError::NoLinkAddress(self.next_hop)),
         };
-        let frames = self.frames(&packet, mtu)?;
+        let frames = self.frames(&packet, path.mtu)?;
         for frame in frames {
             self.send_frame(nic, frame, link)?;
         }
@@ -317,8 +344,9 @@ impl Route {
         protocol: IpProtocol,
         payload: &[u8],
         options: SendOptions,
-        mtu: usize,
+        path: Path,
     ) -> Result<Vec<u8>, SendError> {
+        let mtu = path.mtu;
         let hop_limit = options.hop_limit.unwrap_or(HOP_LIMIT);
         let family = Family::of(self.remote);
         let header_len = match family {
@@ -344,7 +372,9 @@ impl Route {
         let written = match (self.local(), self.remote) {
             (IpAddr::V4(local), IpAddr::V4(remote)) => {
                 let mut fields = Ipv4Fields::new(local, remote, protocol, hop_limit);
-                if len > mtu {
+                let routers_may_cut =
+                    path.may_be_less && options.fragmentation != SourceFragmentation::Forbidden;
+                if len > mtu || routers_may_cut {
                     // All fragments have it, and no other packet of these addresses for a while (RFC
                     // 6864 section 5.1).
                     fields.identification = fastrand::u16(1..);

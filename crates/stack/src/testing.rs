@@ -244,7 +244,7 @@ impl Bed {
     }
 }
 
-fn take(queue: &QueuedFrames) -> Vec<Vec<u8>> {
+pub(crate) fn take(queue: &QueuedFrames) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     let mut burst = Burst::new();
     while queue.pop_burst(&mut burst) > 0 {

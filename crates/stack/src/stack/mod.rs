@@ -255,7 +255,12 @@ impl StackShared {
     }
 
     pub(crate) fn path_mtu(&self, remote: IpAddr) -> Option<usize> {
-        lock(&self.path_mtus).mtu(remote, self.clock.now())
+        Some(self.path(remote)?.mtu)
+    }
+
+    /// What routers reported of the path to `remote`.
+    pub(crate) fn path(&self, remote: IpAddr) -> Option<PathMtu> {
+        lock(&self.path_mtus).path(remote, self.clock.now())
     }
 
     pub(crate) fn path_mtus(&self) -> MutexGuard<'_, PathMtuCache> {

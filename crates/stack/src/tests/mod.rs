@@ -8,4 +8,5 @@ mod d_modes;
 mod e_groups;
 mod f_broadcast;
 mod g_dad;
+mod j_routes;
 mod n_info;
