@@ -99,6 +99,7 @@ pub use reassembly::{
     ReassemblyCounts, ReassemblyDrop, ReassemblyError, TimedOutDatagram,
 };
 pub use route::{Route, SendOptions, SourceFragmentation};
+pub use source_filter::Spans;
 pub use stack::{
     AddNeighborError, Adjacency, FibDatapath, NeighborId, Resolution, RouteSpec, RoutesError,
     RoutesTransaction, Stack, StackConfig, StackDatapath, StackError, StackParts,
