@@ -107,6 +107,7 @@ pub use socket::{
     BindError, Datagram, Datagrams, RawBind, RawSocket, Socket, SocketDrop, SocketError,
     SocketErrorKind, SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
 };
+pub use source_filter::Spans;
 pub use stack::{
     AddNeighborError, Adjacency, FibDatapath, NeighborId, Resolution, RouteSpec, RoutesError,
     RoutesTransaction, Stack, StackConfig, StackDatapath, StackError, StackParts,

@@ -1,10 +1,11 @@
 //! A filter for source addresses that may be the NIC's own, or a broadcast of its subnets: nobody on
 //! the link may send from those (RFC 1122 section 3.2.1.3, RFC 1812 section 5.3.7).
 //!
-//! To look every packet's source up as its destination is would cost as much again. Addresses come in
-//! runs, so the filter knows only which blocks of 256 neighbouring addresses have any of interest, by
-//! a bit each: nearly every packet is told to be harmless by one bit of one page that stays in the
-//! first-level cache. What it cannot clear is looked up.
+//! To look every packet's source up as its destination is would cost as much again. So a packet is
+//! asked twice before: whether its source lies between the first and the last address of interest,
+//! which nearly none from beyond the link does; and, by a bit in a page that stays in the first-level
+//! cache, whether one of the block of 256 neighbouring addresses is of interest. What neither clears is
+//! looked up.
 
 use std::sync::Arc;
 
@@ -15,22 +16,92 @@ const BITS: usize = 1 << 15;
 
 const WORDS: usize = BITS / 64;
 
-/// The filter as workers read it. A clone shares it.
+/// The filter as workers read it. A clone shares the bits.
 #[derive(Clone)]
-pub(crate) struct SourceFilter(Arc<[u64; WORDS]>);
+pub(crate) struct SourceFilter {
+    spans: Spans,
+    blocks: Arc<[u64; WORDS]>,
+}
 
 impl Default for SourceFilter {
     fn default() -> Self {
-        Self(Arc::new([0; WORDS]))
+        Self {
+            spans: Spans::default(),
+            blocks: Arc::new([0; WORDS]),
+        }
     }
 }
 
 impl SourceFilter {
-    /// Whether `key` may be of interest. No branch.
-    #[inline]
+    /// Whether `key` may be of interest.
     pub(crate) fn may_contain(&self, key: Key) -> bool {
         let bit = bit(key);
-        self.0[bit / 64] >> (bit % 64) & 1 == 1
+        let spans = self.spans;
+        let is_within = if key.is_v4() {
+            spans.may_contain_v4(key.low as u32)
+        } else {
+            spans.may_contain_v6(key)
+        };
+        is_within && self.blocks[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    pub(crate) fn spans(&self) -> Spans {
+        self.spans
+    }
+}
+
+/// Where the addresses of interest lie: for the loops over packets.
+#[derive(Clone, Copy, Default)]
+pub struct Spans {
+    v4: Span,
+    /// Of the upper halves.
+    v6: Span,
+}
+
+impl Spans {
+    /// Whether an IPv4 address, in host order, may be of interest.
+    #[inline]
+    pub fn may_contain_v4(&self, address: u32) -> bool {
+        self.v4.contains(address.into())
+    }
+
+    /// Whether an IPv6 address may be.
+    #[inline]
+    pub fn may_contain_v6(&self, key: Key) -> bool {
+        self.v6.contains(key.high)
+    }
+
+    fn add(&mut self, key: Key) {
+        if key.is_v4() {
+            self.v4.add(u64::from(key.low as u32));
+        } else {
+            self.v6.add(key.high);
+        }
+    }
+}
+
+/// Numbers from `first` on, `len` of them.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    first: u64,
+    len: u64,
+}
+
+impl Span {
+    #[inline]
+    fn contains(self, number: u64) -> bool {
+        number.wrapping_sub(self.first) < self.len
+    }
+
+    fn add(&mut self, number: u64) {
+        if self.len == 0 {
+            (self.first, self.len) = (number, 1);
+            return;
+        }
+        let last = (self.first + (self.len - 1)).max(number);
+        self.first = self.first.min(number);
+        // No address is beyond all groups: this does not saturate.
+        self.len = (last - self.first).saturating_add(1);
     }
 }
 
@@ -42,9 +113,11 @@ fn bit(key: Key) -> usize {
     (block.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49) as usize
 }
 
-/// The filter as the control plane changes it: it knows how often each bit was set.
+/// The filter as the control plane changes it: it knows how often each bit was set. The spans do not
+/// shrink before nothing is left: the bits behind them tell what they do not.
 pub(crate) struct SourceFilterEditor {
     counts: Box<[u32]>,
+    len: usize,
     filter: SourceFilter,
 }
 
@@ -52,6 +125,7 @@ impl SourceFilterEditor {
     pub(crate) fn new() -> Self {
         Self {
             counts: vec![0; BITS].into_boxed_slice(),
+            len: 0,
             filter: SourceFilter::default(),
         }
     }
@@ -63,6 +137,8 @@ impl SourceFilterEditor {
     /// `key` is of interest, once more.
     pub(crate) fn insert(&mut self, key: Key) {
         let bit = bit(key);
+        self.filter.spans.add(key);
+        self.len += 1;
         self.counts[bit] += 1;
         if self.counts[bit] == 1 {
             self.flip(bit);
@@ -74,6 +150,10 @@ impl SourceFilterEditor {
         let bit = bit(key);
         debug_assert!(self.counts[bit] > 0, "inserted before");
         self.counts[bit] = self.counts[bit].saturating_sub(1);
+        self.len = self.len.saturating_sub(1);
+        if self.len == 0 {
+            self.filter.spans = Spans::default();
+        }
         if self.counts[bit] == 0 {
             self.flip(bit);
         }
@@ -81,7 +161,7 @@ impl SourceFilterEditor {
 
     /// Copies the filter if a snapshot shares it.
     fn flip(&mut self, bit: usize) {
-        Arc::make_mut(&mut self.filter.0)[bit / 64] ^= 1 << (bit % 64);
+        Arc::make_mut(&mut self.filter.blocks)[bit / 64] ^= 1 << (bit % 64);
     }
 }
 

@@ -31,6 +31,16 @@ impl<'f> Sorted<'f> {
         }
     }
 
+    /// Finds the frames that are neither IPv4 nor IPv6.
+    #[cold]
+    fn sort_others(&mut self) {
+        for (place, data) in self.data.iter().enumerate() {
+            let is_ip = [EtherType::IPV4, EtherType::IPV6].contains(&ethertype(data));
+            let is_whole = data.len() >= ETHERNET_HEADER_LEN;
+            self.others.push_if(is_whole & !is_ip, place);
+        }
+    }
+
     /// The places of the frames that are neither IPv4 nor IPv6.
     pub(super) fn into_others(self) -> Places {
         self.others
@@ -49,9 +59,7 @@ impl<'f> Sorted<'f> {
     }
 
     fn ethertype(&self, place: u8) -> EtherType {
-        let data = self.data[usize::from(place) % BURST];
-        let header = data.first_chunk::<ETHERNET_HEADER_LEN>();
-        EtherType(header.map_or(0, |header| u16::from_be_bytes([header[12], header[13]])))
+        ethertype(self.data[usize::from(place) % BURST])
     }
 
     /// The places of the IPv4 frames, with what follows the Ethernet header.
@@ -72,6 +80,12 @@ impl<'f> Sorted<'f> {
     }
 }
 
+/// The protocol of a frame; 0 if its header is not whole.
+fn ethertype(data: &[u8]) -> EtherType {
+    let header = data.first_chunk::<ETHERNET_HEADER_LEN>();
+    EtherType(header.map_or(0, |header| u16::from_be_bytes([header[12], header[13]])))
+}
+
 /// Sorts the frames into `sorted`, which is empty, without a branch on the family: at random mixes
 /// every second such branch would be mispredicted, and again in each stage behind.
 #[inline(never)]
@@ -90,8 +104,8 @@ pub(super) fn ethernet_input<'f, O: Observer>(
         prefetch_read_slice(data);
     }
     // No call in this loop, so that its counts stay in registers.
-    let (mut truncated, mut unknown) = (0, 0);
-    let (mut v4, mut v6, mut others) = (Places::new(), Places::new(), Places::new());
+    let mut truncated = 0;
+    let (mut v4, mut v6) = (Places::new(), Places::new());
     for (place, data) in sorted.data.iter().enumerate().take(frames.len()) {
         let (ethertype, is_whole) = match data.first_chunk::<ETHERNET_HEADER_LEN>() {
             Some(header) => (
@@ -105,17 +119,20 @@ pub(super) fn ethernet_input<'f, O: Observer>(
         v4.push_if(is_v4, place);
         v6.push_if(is_v6, place);
         truncated += u64::from(!is_whole);
-        others.push_if(is_whole & !(is_v4 | is_v6), place);
+    }
+    if v4.len() + v6.len() + (truncated as usize) < frames.len() {
+        sorted.sort_others();
     }
     // A protocol that the NIC does not speak is one that it does not know. The others are for
     // `arp_input`.
+    let mut unknown = 0;
     for (accepted, places) in [(view.accepts_v4(), &mut v4), (view.accepts_v6(), &mut v6)] {
         if !accepted {
             unknown += places.len() as u64;
             *places = Places::new();
         }
     }
-    (sorted.v4, sorted.v6, sorted.others) = (v4, v6, others);
+    (sorted.v4, sorted.v6) = (v4, v6);
     if O::WATCHES {
         observe(frames, sorted, observer);
     }

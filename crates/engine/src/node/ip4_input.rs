@@ -37,7 +37,7 @@ pub(super) fn ip4_input<'f, O: Observer>(
                 continue;
             }
         };
-        let (source, destination) = (packet.source().to_bits(), packet.destination().to_bits());
+        let (source, destination) = (packet.source(), packet.destination());
         if sources.is_martian_v4(source, destination) {
             tally.dropped(DropReason::Martian, 1);
             observe(place, trace::Ip4Input::Dropped(DropReason::Martian));
@@ -46,7 +46,7 @@ pub(super) fn ip4_input<'f, O: Observer>(
         let transport = ETHERNET_HEADER_LEN + IPV4_HEADER_LEN + packet.options.len();
         let protocol = packet.protocol();
         parsed.push(
-            Key::v4(destination),
+            Key::v4(destination.to_bits()),
             Inbound {
                 frame: place,
                 protocol,

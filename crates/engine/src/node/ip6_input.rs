@@ -1,10 +1,9 @@
 //! Validates IPv6 headers (RFC 8200 section 3).
 
 use corelane_frame::Frame;
-use corelane_stack::{DropReason, Inbound, Key, PacketBurst, PacketFlags};
+use corelane_stack::{DropReason, Inbound, Key, PacketBurst};
 use corelane_wire::{ETHERNET_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol, Ipv6Error, ndp, parse_ipv6};
 
-use super::extension;
 use super::martian::Sources;
 use super::observer::Observer;
 use super::tally::Tally;
@@ -60,8 +59,7 @@ pub(super) fn ip6_input<'f, O: Observer>(
             Inbound {
                 frame: place,
                 protocol,
-                flags: transport::check_v6(protocol, packet.payload)
-                    .with(PacketFlags::EXTENDED, extension::is_extension(protocol)),
+                flags: transport::check_v6(protocol, packet.payload),
                 network: ETHERNET_HEADER_LEN as u8,
                 transport: transport as u16,
                 end: (transport + packet.payload.len()) as u32,

@@ -19,6 +19,7 @@ use crate::endpoint::{EndpointRef, Endpoints};
 use crate::error::HoldError;
 use crate::nic::{Nic, NicId, NicShared};
 use crate::packet_endpoint::{Direction, TapWriter};
+use crate::source_filter::Spans;
 use crate::table::Home;
 
 /// What a destination is to the NIC: an endpoint, or one of the constants.
@@ -216,16 +217,18 @@ impl NicView<'_> {
         }
     }
 
-    /// Whether nobody on the link may send from `source`, as far as one look tells: the answer no is
+    /// Which sources nobody on the link may send from, as far as one look tells: the answer no is
     /// certain, yes is to be asked of [`is_own_source`](Self::is_own_source).
     #[inline]
-    pub fn may_be_own_source(&self, source: Key) -> bool {
-        self.snapshot.own.may_contain(source)
+    pub fn own_sources(&self) -> Spans {
+        self.snapshot.own.spans()
     }
 
     /// Whether `source` is an address of the NIC that is in use, or a broadcast of its subnets.
-    #[cold]
     pub fn is_own_source(&self, source: Key) -> bool {
+        if !self.snapshot.own.may_contain(source) {
+            return false;
+        }
         let endpoints = &self.nic.endpoints;
         let found = self.snapshot.find(endpoints, source);
         found.is_some_and(|index| endpoints.at(index).refs.load().is_assigned())

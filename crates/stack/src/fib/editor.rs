@@ -163,8 +163,7 @@ impl LpmEditor {
         let store = &self.store;
         self.wide
             .numbers
-            // There is one wide node for every first eight bits of a family, and its root.
-            .reserve(&store.wide, nodes(wide).min(4 * 257), Entry::MAX_NODES)?;
+            .reserve(&store.wide, nodes(wide), Entry::MAX_NODES)?;
         self.narrow
             .numbers
             .reserve(&store.narrow, nodes(narrow), Entry::MAX_NODES)?;

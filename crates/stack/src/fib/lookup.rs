@@ -70,93 +70,83 @@ impl Lpm {
 
     #[inline(never)]
     fn lookup_chunk(&self, store: &LpmStore, keys: &[Key], out: &mut [Option<Hop>]) {
-        let mut searches = [Search::NONE; BURST];
+        let mut paths = [Path::ZERO; BURST];
+        // How far each came, and the deepest node on its way with an own route over it.
+        let mut entries = [Entry::EMPTY; BURST];
+        let mut covers = [Entry::EMPTY; BURST];
         let mut descending = List::default();
-        let mut ended = List::default();
-        for (at, (key, search)) in keys.iter().zip(&mut searches).enumerate() {
-            search.path = Path::of(*key);
-            search.entry = self.root(*key);
-            descending.push_if(at, search.entry.is_node());
-            ended.push_if(at, !search.entry.is_node());
+        for (at, key) in keys.iter().enumerate().take(BURST) {
+            let path = Path::of(*key);
+            let mut entry = self.root(*key);
+            // The line in the root is in the cache.
+            if entry.is_node() {
+                let next = Entry::load(store.slot(entry, path));
+                covers[at] = next.covered_in(entry, Entry::EMPTY);
+                entry = next;
+            }
+            paths[at] = path;
+            entries[at] = entry;
+            descending.push_if(at, entry.is_node());
         }
-        loop {
-            // Not read before all paths have come to their ends.
-            for at in ended.iter() {
-                let search = &mut searches[at];
-                search.route = store.routes.get(search.entry.route_number());
-                if let Some(route) = search.route {
-                    prefetch_read(route);
-                }
-            }
-            if descending.is_empty() {
-                break;
-            }
+        let mut slots = [&NOWHERE; BURST];
+        while !descending.is_empty() {
             for at in descending.iter() {
-                let search = &mut searches[at];
-                search.slot = store.slot(search.entry, search.path);
-                prefetch_read(search.slot);
+                slots[at] = store.slot(entries[at], paths[at]);
+                prefetch_read(slots[at]);
             }
-            ended = List::default();
-            let mut deeper = List::default();
-            for at in descending.iter() {
-                let search = &mut searches[at];
-                let next = Entry::load(search.slot);
-                if next.is_covered() {
-                    search.cover = search.entry;
-                }
-                search.entry = next;
-                deeper.push_if(at, next.is_node());
-                ended.push_if(at, !next.is_node());
-            }
-            descending = deeper;
+            descending.retain(|at| {
+                let next = Entry::load(slots[at]);
+                covers[at] = next.covered_in(entries[at], covers[at]);
+                entries[at] = next;
+                next.is_node()
+            });
+        }
+        let mut routes = [None; BURST];
+        for (entry, route) in entries.iter().zip(&mut routes).take(keys.len()) {
+            *route = store.routes.get(entry.route_number());
+            route.inspect(|route| prefetch_read(*route));
         }
         let mut others = List::default();
-        for (at, (search, out)) in searches.iter().zip(out.iter_mut()).enumerate() {
-            let route = search.route.filter(|route| route.covers(search.path));
+        for (at, (route, out)) in routes.iter().zip(out.iter_mut()).enumerate() {
+            let route = route.filter(|route| route.covers(paths[at]));
             *out = route.map(RouteLine::hop);
             // Without a cover there is no route at all.
-            let other = route.is_none() & !search.cover.is_empty();
-            others.push_if(at, other);
+            others.push_if(at, route.is_none() & !covers[at].is_empty());
         }
         if !others.is_empty() {
-            self.lookup_covers(store, &mut searches, &others, (keys, out));
+            self.lookup_covers(store, &others, (&paths, &covers), (keys, out));
         }
     }
 
     /// The searches that ended at nothing, or at a route of another path, and came by own routes:
     /// almost always the deepest of those is the one.
     #[inline(never)]
-    fn lookup_covers<'s>(
+    fn lookup_covers(
         &self,
-        store: &'s LpmStore,
-        searches: &mut [Search<'s>; BURST],
+        store: &LpmStore,
         others: &List,
+        (paths, covers): (&[Path; BURST], &[Entry; BURST]),
         (keys, out): (&[Key], &mut [Option<Hop>]),
     ) {
+        let slot = |at: usize| paths[at].slot(covers[at].level());
         for at in others.iter() {
-            let search = &searches[at];
-            let slot = search.path.slot(search.cover.level());
-            let own = store.node(search.cover).own;
+            let own = store.node(covers[at]).own;
             // The deepest of the places that are asked.
-            if let Some(deepest) = own.get((own.len() | slot) >> 1) {
+            if let Some(deepest) = own.get((own.len() | slot(at)) >> 1) {
                 prefetch_read(deepest);
             }
         }
+        let mut routes = [None; BURST];
         for at in others.iter() {
-            let search = &mut searches[at];
-            let slot = search.path.slot(search.cover.level());
-            search.route = store.routes.get(store.node(search.cover).cover(slot));
-            if let Some(route) = search.route {
-                prefetch_read(route);
-            }
+            routes[at] = store.routes.get(store.node(covers[at]).cover(slot(at)));
+            routes[at].inspect(|route| prefetch_read(*route));
         }
         for at in others.iter() {
-            let search = &searches[at];
             let (Some(key), Some(out)) = (keys.get(at), out.get_mut(at)) else {
                 continue;
             };
-            *out = match search.route {
-                Some(route) if route.covers(search.path) => Some(route.hop()),
+            *out = match routes[at] {
+                Some(route) if route.covers(paths[at]) => Some(route.hop()),
                 _ => self.lookup(store, *key),
             };
         }
@@ -190,30 +180,6 @@ impl Lpm {
     }
 }
 
-/// The search for one of a burst's destinations.
-#[derive(Clone, Copy)]
-struct Search<'s> {
-    path: Path,
-    /// Its slot in the node that `entry` leads to.
-    slot: &'s AtomicU32,
-    /// How far it came.
-    entry: Entry,
-    /// The deepest node it came by that has an own route over the path.
-    cover: Entry,
-    /// Where it ended.
-    route: Option<&'s RouteLine>,
-}
-
-impl Search<'_> {
-    const NONE: Self = Self {
-        path: Path([0, 0]),
-        slot: &NOWHERE,
-        entry: Entry::EMPTY,
-        cover: Entry::EMPTY,
-        route: None,
-    };
-}
-
 /// Some of a burst, by number.
 struct List {
     members: [u8; BURST],
@@ -244,6 +210,18 @@ impl List {
             .iter()
             .take(self.len)
             .map(|at| usize::from(*at) % BURST)
+    }
+
+    /// Takes out those that `keep` is false for, without a branch.
+    #[inline]
+    fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut kept = 0;
+        for read in 0..self.len.min(BURST) {
+            let at = self.members[read];
+            self.members[kept % BURST] = at;
+            kept += usize::from(keep(usize::from(at) % BURST));
+        }
+        self.len = kept;
     }
 
     #[inline]

@@ -15,15 +15,15 @@
 //!
 //! # Shape
 //!
-//! One trie for each family, over addresses aligned to the left. The first 16 bits are taken in two
-//! steps of 8, the rest in steps of 4. A node stands at a *level*, the number of bits before its
+//! One trie for each family, over addresses aligned to the left. The first 24 bits are taken in
+//! three steps of 8, the rest in steps of 4. A node stands at a *level*, the number of bits before its
 //! own, and has for each value of its bits a *slot*; levels at which nothing branches are left out,
 //! and where only one route is under a slot, the slot leads to it at once. A node has at least two
 //! things in it, so there are fewer nodes than routes.
 //!
 //! ```text
-//!  node at level 20:  slots  [ route | node at 24 | route | – | … ]   the line a lookup reads
-//!                     own    [ /20 | /21 /21 | /22 /22 /22 /22 | … ]   routes that end in its bits,
+//!  node at level 24:  slots  [ route | node at 28 | route | – | … ]   the line a lookup reads
+//!                     own    [ /24 | /25 /25 | /26 /26 /26 /26 | … ]   routes that end in its bits,
 //!                                                                      as a heap
 //! ```
 //!
@@ -35,7 +35,7 @@
 //!
 //! # Cost
 //!
-//! A lookup or a change costs the depth, at most 8 nodes for IPv4 and 30 for IPv6, however many
+//! A lookup or a change costs the depth, at most 5 nodes for IPv4 and 29 for IPv6, however many
 //! routes there are: a default route over a million others is written into one node. What
 //! a change copies is the nodes on its path, once for each version.
 //!

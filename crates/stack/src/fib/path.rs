@@ -2,41 +2,67 @@
 
 use crate::address::{Family, Key, Prefix};
 
-/// Nodes at lower levels take 8 bits, the others 4.
-const WIDE_END: u8 = 16;
+/// Nodes at lower levels take 8 bits, the others 4. The Internet's IPv4 routes are nearly all of 24
+/// bits or less: three lines for each lookup, of 1 KiB for each 16 bits that have several routes.
+const WIDE_END: u8 = 24;
 
 /// The highest level at which two routes can differ.
 pub(super) const MAX_LEVEL: u8 = 124;
 
-/// Nodes that can be above one another: at two wide levels, and every fourth bit from there on.
-pub(super) const MAX_DEPTH: usize = 2 + (MAX_LEVEL - WIDE_END) as usize / 4 + 1;
+/// Nodes that can be above one another: one for each level.
+pub(super) const MAX_DEPTH: usize = (WIDE_END / 8 + (MAX_LEVEL - WIDE_END) / 4 + 1) as usize;
 
 /// The bits of an address from the left: those of IPv4 are the first 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Path(pub(super) [u64; 2]);
+pub(super) struct Path {
+    pub(super) high: u64,
+    pub(super) low: u64,
+}
 
 impl Path {
+    pub(super) const ZERO: Self = Self { high: 0, low: 0 };
+
     #[inline]
     pub(super) const fn of(key: Key) -> Self {
         if key.is_v4() {
-            Self([key.low << 32, 0])
+            Self {
+                high: key.low << 32,
+                low: 0,
+            }
         } else {
-            Self([key.high, key.low])
+            Self {
+                high: key.high,
+                low: key.low,
+            }
         }
     }
 
     /// The bits that two have in common from the first on.
     #[inline]
     pub(super) const fn common(self, other: Self) -> u8 {
-        let high = (self.0[0] ^ other.0[0]).leading_zeros();
-        let low = (self.0[1] ^ other.0[1]).leading_zeros();
+        let high = (self.high ^ other.high).leading_zeros();
+        let low = (self.low ^ other.low).leading_zeros();
         (if high < 64 { high } else { 64 + low }) as u8
+    }
+
+    /// Whether the first `len` bits are the same; never if `len` is more than there are.
+    #[inline]
+    pub(super) const fn begins_as(self, other: Self, len: u8) -> bool {
+        let [high, low] = [self.high ^ other.high, self.low ^ other.low];
+        // All bits of a word that the other one has, or none.
+        let (first, second) = if len < 64 {
+            (!(u64::MAX >> len), 0)
+        } else {
+            (u64::MAX, !u64::MAX.unbounded_shr(len as u32 - 64))
+        };
+        (high & first) | (low & second) == 0 && len <= 128
     }
 
     /// The bits from `level` on, to the left of a word.
     #[inline]
     const fn from(self, level: u8) -> u64 {
-        self.0[(level >> 6 & 1) as usize] << (level & 63)
+        let word = if level & 64 == 0 { self.high } else { self.low };
+        word << (level & 63)
     }
 
     /// The slot in a narrow node at `level`: below 16.

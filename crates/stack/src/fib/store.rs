@@ -129,6 +129,12 @@ impl Entry {
         self.0 & COVERED != 0
     }
 
+    /// `node`, which the entry is in, if it is covered there, or else `other`.
+    #[inline]
+    pub(super) const fn covered_in(self, node: Self, other: Self) -> Self {
+        if self.is_covered() { node } else { other }
+    }
+
     /// The same, covered or not.
     pub(super) const fn with_covered(self, covered: bool) -> Self {
         Self(self.0 & !COVERED | if covered { COVERED } else { 0 })
@@ -215,7 +221,7 @@ impl LpmStore {
 
 impl RouteLine {
     pub(super) fn write(&self, span: Span, nic: NicId, neighbor: u32, born: u64) {
-        let [high, low] = span.path.0;
+        let Path { high, low } = span.path;
         self.network[0].store(high, Ordering::Relaxed);
         self.network[1].store(low, Ordering::Relaxed);
         let hop = u64::from(neighbor) << 32 | u64::from(nic.0) << 16 | (u64::from(span.len) + 1);
@@ -226,7 +232,10 @@ impl RouteLine {
     #[inline]
     fn path(&self) -> Path {
         let [high, low] = &self.network;
-        Path([high.load(Ordering::Relaxed), low.load(Ordering::Relaxed)])
+        Path {
+            high: high.load(Ordering::Relaxed),
+            low: low.load(Ordering::Relaxed),
+        }
     }
 
     #[inline]
@@ -250,11 +259,11 @@ impl RouteLine {
         self.born.load(Ordering::Relaxed)
     }
 
-    /// Whether it covers `path`. What is all zeros has a length of 255 here, which nothing has in
-    /// common.
+    /// Whether it covers `path`. What is all zeros has a length of 255 here, which nothing is as
+    /// long as.
     #[inline]
     pub(super) fn covers(&self, path: Path) -> bool {
-        self.path().common(path) >= self.hop().prefix_len
+        self.path().begins_as(path, self.hop().prefix_len)
     }
 }
 
@@ -291,6 +300,6 @@ mod tests {
     #[test]
     fn a_line_of_zeros_covers_nothing() {
         let line = RouteLine::new_zeroed();
-        assert!(!line.covers(Path([0, 0])));
+        assert!(!line.covers(Path::ZERO));
     }
 }
