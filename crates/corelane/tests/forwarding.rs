@@ -17,7 +17,7 @@ use corelane::wire::arp::ArpPacket;
 use corelane::wire::build::build_arp;
 use corelane::wire::ndp::{AdvertisementSpec, build_neighbor_advertisement};
 use corelane::wire::{
-    ArpMessage, MacAddr, NdpMessage, parse_arp_message, parse_ethernet, parse_ndp,
+    ArpMessage, IpProtocol, MacAddr, NdpMessage, parse_arp_message, parse_ethernet, parse_ndp,
 };
 use corelane::wire::{parse_ipv6, solicited_node};
 
@@ -1055,6 +1055,58 @@ fn j6_bug18_workers_behind_distributors_send_on() {
         .collect();
     let ran = net.run(0, &frames);
     assert_forwarded(&ran, 0, 1, 500);
+    net.assert_no_leak();
+}
+
+/// On every path: bytes sent are those of the frames, Ethernet header first.
+#[test]
+fn j17_j18_bug18_sent_bytes_are_those_of_whole_frames() {
+    let mut net = narrow();
+    let mut all = vec![0; 3];
+    let mut check = |net: &mut Net, what: &str, frames: [usize; 3]| {
+        net.poll();
+        for (n, frames) in frames.into_iter().enumerate() {
+            let out = net.take(n);
+            assert_eq!(out.len(), frames, "{what}, NIC {n}");
+            all[n] += out.iter().map(Vec::len).sum::<usize>();
+            let totals = net.nics[n].counters();
+            assert_eq!(totals.sent_bytes, all[n] as u64, "{what}, NIC {n}");
+        }
+    };
+    let route = |net: &Net, remote: &str| net.stack().find_route(None, None, ip(remote)).unwrap();
+    let protocol = IpProtocol(200);
+    check(&mut net, "nothing", [0, 0, 0]);
+    let way = route(&net, "10.0.1.9");
+    way.write_packet(protocol, &[1; 77], None).unwrap();
+    check(&mut net, "a route", [0, 1, 0]);
+    let way = route(&net, "10.0.2.9");
+    way.write_packet(protocol, &[1; 3000], None).unwrap();
+    check(&mut net, "fragments", [0, 0, 3]);
+    route(&net, "10.0.1.1")
+        .write_packet(protocol, &[1; 77], None)
+        .unwrap();
+    check(&mut net, "what only loops", [0, 0, 0]);
+    let broadcast = net.nics[1].route(None, ip("255.255.255.255")).unwrap();
+    broadcast.write_packet(protocol, &[1; 77], None).unwrap();
+    check(&mut net, "what also loops", [0, 1, 0]);
+    let frame = net.udp(0, "10.0.1.9");
+    net.inject(0, &frame);
+    check(&mut net, "sent on", [0, 1, 0]);
+    let large = net.from_host(0, udp("10.0.0.9", "10.0.2.9", (1, 7), &[1; 1400]));
+    net.inject(0, &may_be_cut(large));
+    check(&mut net, "sent on in fragments", [0, 0, 2]);
+    let echo = net.from_host(0, ping("10.0.0.9", "10.0.0.1", &[1; 50]));
+    net.inject(0, &echo);
+    check(&mut net, "an echo", [1, 0, 0]);
+    let error = net.udp(0, "203.0.113.1");
+    net.inject(0, &error);
+    check(&mut net, "an error", [1, 0, 0]);
+    let waits = net.udp(0, "10.0.1.77");
+    net.inject(0, &waits);
+    check(&mut net, "a question", [0, 1, 0]);
+    let reply = arp_reply((host_mac(7), "10.0.1.77"), (nic_mac(1), "10.0.1.1"));
+    net.inject(1, &reply);
+    check(&mut net, "what waited", [0, 1, 0]);
     net.assert_no_leak();
 }
 

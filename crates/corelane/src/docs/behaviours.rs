@@ -9,8 +9,7 @@
 //!
 //! The last column names a test that holds the behaviour. Every number has one or more, whose
 //! name begins with it (`a16_...`; several numbers: `a15_a16_...`); `ci/behaviours` fails if one has
-//! none. Sections H to L and O (packet endpoints, delivery, forwarding, transports, control packets,
-//! neighbors) are not built yet and not listed.
+//! none.
 //!
 //! # A. Addresses and endpoint kinds
 //!
@@ -134,6 +133,53 @@
 //! | G16 | detection runs on disabled NICs, and deadlocks on loopback | changed | BUG 1, 26: it begins when the NIC is enabled; loopback links have none | `g16_` |
 //! | G17 | leaving the solicited-node group by hand ends in a panic | changed | BUG 2: users cannot take the NIC's own join away | `g17_` |
 //!
+//! # I. Delivery and counters
+//!
+//! What moves when is the table of [`delivery`](super::delivery), which a test reads.
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | I1 | received packets and bytes count always; bytes are those of the network packet | changed | bytes are the whole frame's, as on the way out (BUG 18) | `i1_` |
+//! | I2 | an unknown protocol is counted, and that is all | kept | `unknown_protocol`, of the NIC; also a protocol that the stack has and the NIC does not speak | `i2_` |
+//! | I3 | then packet endpoints are shown the packet | changed | before that: whatever the protocol (H6) | `i3_` |
+//! | I4 | IPv4 and IPv6 packets received are counted | changed | no counter of its own: they are the received ones without those of other protocols, which are counted | `i4_` |
+//! | I5 | a first view shorter than the header: malformed | kept | counted by protocol; a frame is one piece, so that no header is split | `i5_` |
+//! | I6 | no check of version, length, checksum or source | changed | BUG 17: all of them are checked; own, group, broadcast, class E, mapped and, on the wire, loopback addresses are `martian` (RFC 1122 section 3.2.1.3, RFC 1812 section 5.3.7, RFC 4291). What the NIC itself sent to many comes back as it was; neighbor discovery may be from an own address, or no conflict would be found | `i6_` |
+//! | I7 | destination found: handled, with a route back to where the frame came from | kept | no route is made: replies go to the frame's source, from the NIC's link address | `i7_` |
+//! | I8 | not found, not forwarding, shown to no packet endpoint: invalid address | changed | shown or not (H8): looking on changes nothing | `i8_` |
+//! | I9 | not found, forwarding, no route: invalid address | changed | `no_route`, and the sender is told (RFC 1812 section 5.2.7.1) | `i9_` |
+//! | I10 | not found, forwarding, route: section J | kept | | `i10_` |
+//! | I11 | IPv4: malformed headers counted, trailing bytes cut, checksum not verified, options skipped | changed | counted by what is wrong; the checksum is verified; source routes are dropped (RFC 7126), malformed options answered with a parameter problem, others accepted | `i11_` |
+//! | I12 | fragments: malformed ones counted, state per network endpoint, none for a temporary one | changed | BUG 13: state per worker, whoever the address is of; overlaps end their datagram (RFC 5722), timeouts are told, 64 datagrams at a time and no frame of the links is held | `i12_` |
+//! | I13 | what goes to a transport is counted as delivered, ICMP is not | changed | `delivered` is what a handler or a socket was given, ICMP that nobody here answers included; every type of ICMP has its counter | `i13_` |
+//! | I14 | IPv6: malformed headers not counted, extension headers not understood | changed | counted by what is wrong; headers are walked as RFC 8200 says, unknown options and headers answered where it says so | `i14_` |
+//! | I15 | the caller keeps the slice of views, receivers copy it | changed | a frame has one owner: who takes it has it, and others get copies | `i15_` |
+//!
+//! # J. Forwarding and routes
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | J1 | one switch for the stack, off | changed | off; one for each NIC and family ([`Nic::set_forwarding`](crate::stack::Nic::set_forwarding)), that of the NIC that a packet arrives on | `j1_` |
+//! | J2 | only what the NIC does not accept; a promiscuous one forwards nothing | kept | | `j2_` |
+//! | J3 | route as of `FindRoute` for any NIC; none: I9 | changed | by longest prefix, of the rows whose NIC is enabled; told as unreachable, so many in a second | `j3_` |
+//! | J4 | for an address of the route's NIC: handled there, if a row covers it | kept | its own, or one that somebody holds; what it merely accepts is sent on. The hop limit does not count | `j4_` |
+//! | J5 | under that NIC's primary address | changed | BUG 12: to the address itself; replies and errors come from it | `j5_` |
+//! | J6 | otherwise written unchanged | changed | BUG 16: a hop less, with the checksum put right (RFC 1624); expired, too big or malformed: told; IPv4 without the don't-fragment bit is cut | `j6_` |
+//! | J7 | a tentative address counts as owned | changed | BUG 6: it does not; the packet waits for whoever has it | `j7_` |
+//! | J8 | the frame's link addresses are the ingress NIC's and the original sender's | changed | BUG 16: the egress NIC's and the next hop's; while that is looked for the packet waits, and its sender is told if nobody answers | `j8_` |
+//! | J9 | write error and success are counted, sent bytes those of the network packet | changed | `forwarded` where it arrived, `sent`, `sent_bytes` (whole frames) or `send_dropped` where it left | `j9_` |
+//! | J10 | out of the NIC it came from; groups, broadcasts and link-local ones too | changed | the first stays, without redirects; the others never (RFC 1812 section 5.3.4, RFC 2644, RFC 3927 section 7, RFC 4291 section 2.5.6), nor what came in a frame for many | `j10_` |
+//! | J11 | in J4 only the receiving NIC's counters move | kept | | `j11_` |
+//! | J12 | to all, a group or link-local on a NIC that is given: no row needed | kept | 169.254.0.0/16 too; there is one error, [`RouteError::NoRoute`](crate::stack::RouteError::NoRoute), or what is wrong with the NIC | `j12_` |
+//! | J13 | the first row that fits, with a NIC and a source | changed | the longest prefix that fits, then the least metric, then the first; if none does, the error of the nearest | `j13_` |
+//! | J14 | no remote address: the local one; the gateway only for what needs a route | changed | there is no route to nobody; the gateway as there | `j14_` |
+//! | J15 | a route to its own local address only loops | kept | to any address of its NIC; on a loopback link the link brings it back | `j15_` |
+//! | J16 | the table is set as a whole, and the caller's slice kept | changed | rows are added and removed, one by one or in a transaction; what is read is a copy | `j16_` |
+//! | J17 | sending: expired fails, errors counted, sent bytes without the network header, also if only looped | changed | BUG 18: the link counts whole frames when it takes them, and what only loops is not sent; no room is counted `unsent` | `j17_` |
+//! | J18 | IPv4 over the MTU is fragmented, IPv6 not | kept | IPv6 [on request](crate::stack::SourceFragmentation); the MTU is the path's, as routers report it (RFC 1191, 8201); echo replies are as large as their requests, in fragments | `j18_` |
+//! | J19 | resolving: known, in progress or failed | kept | [`Resolution`](crate::stack::Resolution); what is sent meanwhile waits; an event tells the end | `j19_` |
+//! | J20 | header-included packets: IPv4 fields filled in, others not supported | changed | not there: [`Nic::send`](crate::stack::Nic::send) sends a whole frame as it is made, of any protocol | `j20_` |
+//!
 //! # M. NIC creation, link attach
 //!
 //! | number | behaviour | | why, and what is different | test |
@@ -169,14 +215,6 @@
 //! | P5 | closing happens under the lock, at once | changed | when no worker can see the endpoint, as an event, without a lock | `p5_` |
 //! | P6 | the order of the locks | changed | one lock per NIC, none while sending or calling out; transactions of several NICs are nested by the embedder, in an order of his | `p6_` |
 //!
-//! # Of section I, so far
-//!
-//! | number | netstack | here, and why |
-//! |---|---|---|
-//! | I1 | received bytes are those of the network packet | those of the frame, Ethernet header included |
-//! | I6 | packets from multicast, broadcast or our own source addresses are taken | from groups and 255.255.255.255 they are `martian` (F4); no echo reply goes to a subnet's broadcast |
-//! | I11 | header checksums are not verified | IPv4's is (RFC 1122 section 3.2.1.2); malformed packets are counted by what is wrong with them, also for IPv6 |
-//!
 //! # Defects
 //!
 //! Those of that version that concern what is built, and the tests that hold them mended.
@@ -194,7 +232,12 @@
 //! | 9 | a send error leaves an address tentative for ever | the probe is sent again | `bug09` |
 //! | 10 | temporary endpoints become sources | never | `bug10` |
 //! | 11 | joins and addresses drift apart | counted apart | `bug11` |
+//! | 12 | a packet for another NIC's address is delivered under its primary one | to the address itself | `bug12` |
+//! | 13 | fragments to temporary endpoints are never put together | reassembly is per worker, whoever the address is of | `bug13` |
 //! | 15 | replies to 255.255.255.255 loop | dropped as `martian` | `bug15` |
+//! | 16 | forwarding: no hop less, no MTU, wrong link addresses, no gateway | as RFC 1812 and 8200 say | `bug16` |
+//! | 17 | no IPv4 header checksum, no check of sources | both | `bug17` |
+//! | 18 | sent bytes with or without the network header | whole frames, where the link takes them | `bug18` |
 //! | 24 | the table is read without the lock while it changes | workers read published snapshots | `bug24` |
 //! | 25 | modes are read without the lock | in the same snapshots | `bug25` |
 //! | 26 | detection begins on disabled NICs | when they are enabled | `bug26` |
