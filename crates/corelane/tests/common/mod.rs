@@ -1,12 +1,15 @@
 //! An engine over a memory link, polled by the test itself: no threads, no clock, no chance.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod net;
+pub mod packets;
+
 use std::net::IpAddr;
 
 use corelane::engine::{Builder, Engine, NicConfig, Parts};
 use corelane::frame::{Burst, Frame, PoolCache, PoolConfig};
 use corelane::io::memory::{MemoryConfig, MemoryPeer, memory_link};
-use corelane::stack::{DropReason, Nic, NicTotals};
+use corelane::stack::{DropReason, Nic, NicTotals, Sink};
 use corelane::wire::build::{
     FrameSpec, build_echo_ipv4, build_echo_ipv6, build_udp_ipv4, build_udp_ipv6,
 };
@@ -44,6 +47,7 @@ impl Bench {
     pub fn with_link(link: MemoryConfig, configure: impl FnOnce(&mut Builder)) -> Self {
         let (link, peer) = memory_link(link).expect("a link");
         let mut builder = Engine::builder();
+        builder.handler(|_| Sink);
         builder.pool(PoolConfig {
             slots: 16_384,
             ..PoolConfig::default()

@@ -36,7 +36,7 @@ impl<'f> Sorted<'f> {
         self.others
     }
 
-    /// The places of the frames of a protocol.
+    /// The places of the frames of a protocol, of IPv4 and IPv6 if the NIC speaks it.
     pub(super) fn places_of(&self, ethertype: EtherType) -> impl Iterator<Item = u8> {
         let (places, exact) = match ethertype {
             EtherType::IPV4 => (&self.v4, true),
@@ -45,13 +45,14 @@ impl<'f> Sorted<'f> {
         };
         places
             .iter()
-            .filter(move |place| exact || self.ethertype(*place) == ethertype)
+            .filter(move |place| exact || self.is_of(*place, ethertype))
     }
 
-    fn ethertype(&self, place: u8) -> EtherType {
+    /// Whether the frame at a place is of a protocol, by its header alone.
+    pub(super) fn is_of(&self, place: u8, ethertype: EtherType) -> bool {
         let data = self.data[usize::from(place) % BURST];
-        let header = data.first_chunk::<ETHERNET_HEADER_LEN>();
-        EtherType(header.map_or(0, |header| u16::from_be_bytes([header[12], header[13]])))
+        data.first_chunk::<ETHERNET_HEADER_LEN>()
+            .is_some_and(|header| u16::from_be_bytes([header[12], header[13]]) == ethertype.0)
     }
 
     /// The places of the IPv4 frames, with what follows the Ethernet header.

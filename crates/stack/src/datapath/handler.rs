@@ -29,3 +29,14 @@ impl<H: Handler + ?Sized> Handler for Box<H> {
         (**self).burst(delivery);
     }
 }
+
+/// A handler that takes all there is and forgets it: packets count as delivered, and nobody is told that
+/// nobody has the port.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sink;
+
+impl Handler for Sink {
+    fn packet(&mut self, _packet: &mut Packet<'_>) {}
+
+    fn burst(&mut self, _delivery: &mut Delivery<'_>) {}
+}

@@ -9,7 +9,7 @@ mod lookup;
 mod packet;
 mod snapshot;
 
-pub use handler::Handler;
+pub use handler::{Handler, Sink};
 pub use lookup::{Found, NicDatapath, NicView};
 pub use packet::{Delivery, Inbound, Packet, PacketBurst, PacketFlags};
 pub use snapshot::ErrorSources;

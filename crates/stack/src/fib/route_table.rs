@@ -251,6 +251,11 @@ impl RouteTable {
         Ok(())
     }
 
+    /// Whether rows of `nic` can be used.
+    pub fn is_nic_usable(&self, nic: NicId) -> bool {
+        self.usable.contains(&nic)
+    }
+
     /// All rows: by family, network and length of their destinations, those of one in order.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
         self.rows

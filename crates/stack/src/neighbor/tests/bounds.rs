@@ -48,7 +48,9 @@ fn a_scan_of_a_million_addresses_pushes_out_no_neighbor() {
     assert!(requests <= 1000 * (elapsed + 2), "{requests} requests");
     assert_eq!(host.cache.find(key(0)), Some(gateway));
     for n in 1..=300 {
-        assert_eq!(host.mac(key(n)), Some(A), "{n}");
+        let view = host.view(key(n));
+        let works = [NeighborView::Usable(A), NeighborView::Stale(A)].contains(&view);
+        assert!(works, "{n}: {view:?}");
     }
     let slots = host.cache.entries.len();
     assert!(slots <= 1024, "{slots} slots");
