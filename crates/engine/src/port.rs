@@ -148,7 +148,7 @@ impl Port {
     /// Puts frames of the NIC's own in line to be sent; returns how many.
     pub(crate) fn take_outbound(&mut self) -> usize {
         let outbound = self.queued.as_ref().and_then(|q| q.outbound.as_ref());
-        outbound.map_or(0, |queue| queue.pop_burst(self.output.outbox()))
+        outbound.map_or(0, |queue| self.output.take_queued(queue))
     }
 
     /// Takes frames that the NIC sent to itself, up to a burst.
@@ -162,7 +162,7 @@ impl Port {
         }
     }
 
-    /// Sends what is in line, and shows it to the packet endpoints that asked for that.
+    /// Sends what is in line.
     pub(crate) fn flush<O: Observer>(
         &mut self,
         cache: &mut PoolCache,
@@ -170,10 +170,8 @@ impl Port {
         observer: &mut O,
     ) -> Result<(), LinkError> {
         let (view, counters) = self.nic.load();
-        if view.shows_sent() {
-            view.show_sent(self.output.outbox(), &mut stack.taps(cache));
-        }
-        self.output.flush(cache, counters, observer)
+        self.output
+            .flush(&view, stack.seat(), cache, counters, observer)
     }
 
     /// Whether nothing will come from the link any more.

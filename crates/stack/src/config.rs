@@ -26,6 +26,7 @@ pub struct NicConfig {
     pub(crate) mld: Option<MldVersion>,
     pub(crate) link_local: LinkLocal,
     pub(crate) multicast_loop: bool,
+    pub(crate) arp_announcements: bool,
     pub(crate) forwarding: Forwarding,
     pub(crate) neighbors: NeighborConfig,
     pub(crate) enabled: bool,
@@ -45,6 +46,7 @@ impl NicConfig {
             mld: None,
             link_local: LinkLocal::None,
             multicast_loop: false,
+            arp_announcements: false,
             forwarding: Forwarding::OFF,
             neighbors: NeighborConfig::default(),
             enabled: true,
@@ -113,6 +115,13 @@ impl NicConfig {
     /// unless said. (Broadcasts always do.)
     pub fn multicast_loop(mut self, on: bool) -> Self {
         self.multicast_loop = on;
+        self
+    }
+
+    /// Whether it announces an IPv4 address that comes into use, so that neighbors who knew it elsewhere
+    /// learn of it at once: twice, two seconds apart (RFC 5227 section 2.3). Not unless said.
+    pub fn arp_announcements(mut self, on: bool) -> Self {
+        self.arp_announcements = on;
         self
     }
 

@@ -88,12 +88,13 @@ pub use icmp_counter::IcmpCounter;
 pub use icmp_limit::IcmpLimiter;
 pub use interface_id::LinkLocal;
 pub use neighbor::{
-    NeighborChange, NeighborConfig, NeighborError, NeighborEvent, NeighborInfo, NeighborState,
+    NeighborAnswer, NeighborChange, NeighborConfig, NeighborCounts, NeighborError, NeighborInfo,
+    NeighborState,
 };
 pub use nic::{GroupInfo, Nic, NicId};
 pub use packet_endpoint::{
-    Direction, PacketEndpoint, PacketEndpointConfig, PacketEndpointStats, PacketProtocol,
-    PacketQueue, Shown, TapWriter,
+    Direction, PacketEndpoint, PacketEndpointConfig, PacketEndpointStats, PacketKind,
+    PacketProtocol, PacketQueue, RegisterPacketEndpointError, Shown, TapWriter,
 };
 pub use path_mtu::{PathMtu, PathMtuCache};
 pub use protocol_counters::ProtocolCounter;
@@ -109,6 +110,6 @@ pub use socket::{
 };
 pub use source_filter::Spans;
 pub use stack::{
-    AddNeighborError, Adjacency, FibDatapath, NeighborId, Resolution, RouteSpec, RoutesError,
-    RoutesTransaction, Stack, StackConfig, StackDatapath, StackError, StackParts,
+    AddNeighborError, Adjacency, FibDatapath, NeighborId, NeighborWait, Resolution, RouteSpec,
+    RoutesError, RoutesTransaction, Stack, StackConfig, StackDatapath, StackError, StackParts,
 };

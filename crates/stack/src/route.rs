@@ -20,6 +20,7 @@ use corelane_wire::{
 use crate::address::{Family, Key, is_mapped};
 use crate::endpoint::EndpointRef;
 use crate::error::{BadAddress, HoldError, NicGone, RouteError, SendError};
+use crate::neighbor::static_link_address;
 use crate::nic::{Nic, NicId, NicShared};
 use crate::protocol_counters::ProtocolCounter;
 use crate::stack::{Pending, Resolution, longest_packet};
@@ -139,12 +140,12 @@ impl Nic {
         };
         let key = Key::from(remote);
         let is_broadcast = key.is_limited_broadcast() || snapshot.is_directed_broadcast(key);
-        let remote_mac = match remote {
-            _ if shared.settings.is_loopback => Some(MacAddr::UNSPECIFIED),
-            _ if is_broadcast => Some(MacAddr::BROADCAST),
-            IpAddr::V4(a) if key.is_multicast() => Some(MacAddr::from_ipv4_multicast(a)),
-            IpAddr::V6(a) if key.is_multicast() => Some(MacAddr::from_ipv6_multicast(a)),
-            _ => None,
+        let remote_mac = if shared.settings.is_loopback {
+            Some(MacAddr::UNSPECIFIED)
+        } else if is_broadcast {
+            Some(MacAddr::BROADCAST)
+        } else {
+            static_link_address(key)
         };
         let loops = !shared.settings.is_loopback
             && (is_broadcast || key.is_multicast() && shared.settings.multicast_loop);

@@ -26,8 +26,15 @@ impl<O: Observer> Context<'_, O> {
     /// Sends a frame on the NIC that the burst arrived on.
     pub(super) fn reply(&mut self, frame: Frame) {
         let counters = self.tally.counters();
-        self.output
-            .stage(frame, self.cache, counters, self.observer);
+        let seat = self.stack.seat();
+        self.output.stage(
+            frame,
+            &self.arrival,
+            seat,
+            self.cache,
+            counters,
+            self.observer,
+        );
     }
 
     /// Tells an observer what came of a packet.

@@ -46,7 +46,7 @@ impl<'f> Sorted<'f> {
         self.others
     }
 
-    /// The places of the frames of a protocol.
+    /// The places of the frames of a protocol, of IPv4 and IPv6 if the NIC speaks it.
     pub(super) fn places_of(&self, ethertype: EtherType) -> impl Iterator<Item = u8> {
         let (places, exact) = match ethertype {
             EtherType::IPV4 => (&self.v4, true),
@@ -55,11 +55,14 @@ impl<'f> Sorted<'f> {
         };
         places
             .iter()
-            .filter(move |place| exact || self.ethertype(*place) == ethertype)
+            .filter(move |place| exact || self.is_of(*place, ethertype))
     }
 
-    fn ethertype(&self, place: u8) -> EtherType {
-        ethertype(self.data[usize::from(place) % BURST])
+    /// Whether the frame at a place is of a protocol, by its header alone.
+    pub(super) fn is_of(&self, place: u8, ethertype: EtherType) -> bool {
+        let data = self.data[usize::from(place) % BURST];
+        data.first_chunk::<ETHERNET_HEADER_LEN>()
+            .is_some_and(|header| u16::from_be_bytes([header[12], header[13]]) == ethertype.0)
     }
 
     /// The places of the IPv4 frames, with what follows the Ethernet header.

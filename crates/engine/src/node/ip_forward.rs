@@ -4,8 +4,8 @@
 use arrayvec::ArrayVec;
 use corelane_frame::{BURST, Frame};
 use corelane_stack::{
-    Adjacency, DropReason, Found, Hop, Inbound, Key, NicCounter, NicId, NicView, PacketBurst,
-    PacketFlags,
+    Adjacency, DropReason, Found, Hop, Inbound, Key, NeighborId, NicCounter, NicId, NicView,
+    PacketBurst, PacketFlags,
 };
 use corelane_sync::counters::CounterWriter;
 use corelane_wire::fragment::plan_ipv4_fragments;
@@ -38,7 +38,11 @@ struct Egress<'e> {
     mac: MacAddr,
     mtu: usize,
     /// None: by the NIC that the burst arrived on.
-    port: Option<(&'e mut LinkOutput, &'e mut CounterWriter<NicCounter>)>,
+    port: Option<(
+        &'e mut LinkOutput,
+        NicView<'e>,
+        &'e mut CounterWriter<NicCounter>,
+    )>,
 }
 
 /// Sends the packets of `group` out by one NIC; those that are for an address of that NIC are for this
@@ -92,7 +96,7 @@ pub(super) fn ip_forward<O: Observer>(
         nic,
         mac: view.mac(),
         mtu: view.mtu(),
-        port: Some((&mut port.output, counters)),
+        port: Some((&mut port.output, view, counters)),
     };
     send_on(context, frames, egress, group, hops);
 }
@@ -185,14 +189,7 @@ fn send_on<O: Observer>(
         let mac = match (prepared, adjacency) {
             (Ok(()), Adjacency::Usable(mac)) => mac,
             (Ok(()), Adjacency::Stale(mac, neighbor)) => {
-                if context
-                    .punt
-                    .push_neighbor(NeighborPunt::Used(neighbor))
-                    .is_err()
-                {
-                    // Whoever sends to it next tells it.
-                    context.stack.fib.unmark(neighbor);
-                }
+                tell_used(context, neighbor);
                 mac
             }
             (prepared, adjacency) => {
@@ -216,6 +213,16 @@ fn send_on<O: Observer>(
     }
 }
 
+/// Tells the control plane that a neighbor was sent to that nobody has heard of for a while, or that
+/// does not answer: once, and by the next packet if there is no room now.
+#[cold]
+fn tell_used<O>(context: &mut Context<'_, O>, neighbor: NeighborId) {
+    let Context { punt, stack, .. } = context;
+    if stack.fib.mark_used(neighbor) && punt.push_neighbor(NeighborPunt::Used(neighbor)).is_err() {
+        stack.fib.unmark_used(neighbor);
+    }
+}
+
 /// Puts a frame in line on the way out.
 #[inline]
 fn forward<O: Observer>(context: &mut Context<'_, O>, egress: &mut Egress<'_>, frame: Frame) {
@@ -223,8 +230,9 @@ fn forward<O: Observer>(context: &mut Context<'_, O>, egress: &mut Egress<'_>, f
         .observer
         .step(&frame, Outcome::IpForward(trace::IpForward::Forwarded));
     match &mut egress.port {
-        Some((output, counters)) => {
-            output.stage(frame, context.cache, counters, context.observer);
+        Some((output, view, counters)) => {
+            let seat = context.stack.seat();
+            output.stage(frame, view, seat, context.cache, counters, context.observer);
         }
         None => context.reply(frame),
     }
@@ -394,6 +402,13 @@ fn odd<O: Observer>(
             DropReason::NeighborUnreachable,
             Some(Error::AddressUnreachable),
         ),
+        (Ok(()), Adjacency::Retry(neighbor)) => {
+            tell_used(context, neighbor);
+            (
+                DropReason::NeighborUnreachable,
+                Some(Error::AddressUnreachable),
+            )
+        }
         (Ok(()), _) => {
             let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
                 return;
@@ -459,18 +474,12 @@ fn cut<O: Observer>(
     let mac = match adjacency {
         Adjacency::Usable(mac) | Adjacency::Stale(mac, _) => Some(mac),
         Adjacency::Unresolved => None,
-        Adjacency::Full | Adjacency::Unreachable => {
+        Adjacency::Full | Adjacency::Unreachable | Adjacency::Retry(_) => {
             return odd(context, frames, packet, Ok(()), adjacency, next_hop, egress);
         }
     };
     if let Adjacency::Stale(_, neighbor) = adjacency {
-        if context
-            .punt
-            .push_neighbor(NeighborPunt::Used(neighbor))
-            .is_err()
-        {
-            context.stack.fib.unmark(neighbor);
-        }
+        tell_used(context, neighbor);
     }
     let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
         return;

@@ -1,10 +1,11 @@
 //! Frames on their way out of a worker.
 
 use corelane_frame::{Burst, Frame, PoolCache};
-use corelane_stack::NicCounter;
+use corelane_stack::{NicCounter, NicView, QueuedFrames, TapWriter};
 use corelane_sync::counters::CounterWriter;
 use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::Producer;
+use corelane_sync::seat::Seat;
 
 use super::observer::Observer;
 use crate::link::{LinkError, TxQueue};
@@ -24,6 +25,8 @@ pub(crate) enum Outlet {
 pub(crate) struct LinkOutput {
     outlet: Outlet,
     staged: Burst,
+    /// How many at its front packet endpoints have been shown.
+    shown: usize,
     /// How the transmit queue ended, until somebody is told.
     failed: Option<LinkError>,
 }
@@ -33,6 +36,7 @@ impl LinkOutput {
         Self {
             outlet,
             staged: Burst::new(),
+            shown: 0,
             failed: None,
         }
     }
@@ -48,18 +52,28 @@ impl LinkOutput {
         self.staged.is_empty()
     }
 
+    /// Puts frames of the NIC's own in line, which packet endpoints were shown when they were queued;
+    /// returns how many. To be called while nothing else is in line.
+    pub(crate) fn take_queued(&mut self, queue: &QueuedFrames) -> usize {
+        debug_assert!(self.is_empty(), "each burst is sent at its end");
+        self.shown = queue.pop_burst(&mut self.staged);
+        self.shown
+    }
+
     /// Puts a frame in line: a reply of the stack, or a packet that is sent on. A full line is sent
-    /// first.
+    /// first. `view` is of the NIC that it leaves by.
     #[inline]
     pub(crate) fn stage<O: Observer>(
         &mut self,
         frame: Frame,
+        view: &NicView<'_>,
+        seat: &mut Seat,
         cache: &mut PoolCache,
         counters: &mut CounterWriter<NicCounter>,
         observer: &mut O,
     ) {
         if self.staged.is_full() {
-            self.make_room(cache, counters, observer);
+            self.make_room(view, seat, cache, counters, observer);
         }
         self.staged.push(frame);
     }
@@ -68,18 +82,23 @@ impl LinkOutput {
     #[cold]
     fn make_room<O: Observer>(
         &mut self,
+        view: &NicView<'_>,
+        seat: &mut Seat,
         cache: &mut PoolCache,
         counters: &mut CounterWriter<NicCounter>,
         observer: &mut O,
     ) {
-        let result = self.flush(cache, counters, observer);
+        let result = self.flush(view, seat, cache, counters, observer);
         // Told when the rest is sent: the outlet is closed by now.
         self.failed = self.failed.take().or(result.err());
     }
 
-    /// Sends what is in line; what finds no room is dropped and counted.
+    /// Sends what is in line, and shows it to the packet endpoints that asked for that; what finds no
+    /// room is dropped and counted.
     pub(crate) fn flush<O: Observer>(
         &mut self,
+        view: &NicView<'_>,
+        seat: &mut Seat,
         cache: &mut PoolCache,
         counters: &mut CounterWriter<NicCounter>,
         observer: &mut O,
@@ -87,6 +106,11 @@ impl LinkOutput {
         let mut result = self.failed.take().map_or(Ok(()), Err);
         if self.staged.is_empty() {
             return result;
+        }
+        let shown = std::mem::take(&mut self.shown);
+        if view.shows_sent() {
+            let unseen = self.staged.get(shown..).unwrap_or_default();
+            view.show_sent(unseen, &mut TapWriter::new(seat, cache));
         }
         match &mut self.outlet {
             Outlet::Queue(queue) => {

@@ -50,7 +50,7 @@ mod transport_demux;
 mod unknown_destination;
 
 use corelane_frame::{Burst, Frame, PoolCache};
-use corelane_stack::{AddressKind, DropReason, Forwarding, Found, NicView, PacketBurst};
+use corelane_stack::{AddressKind, DropReason, Forwarding, Found, NicView, PacketBurst, TapWriter};
 
 use crate::port::{Others, Port};
 use crate::trace::{self, Outcome};
@@ -108,8 +108,10 @@ pub(crate) fn deliver_network_packets<O: Observer>(
     let other_protocols = {
         let mut sorted = Sorted::new();
         ethernet_input::ethernet_input(view, burst, &mut sorted, &mut tally, observer);
-        if view.shows_received() {
-            packet_endpoints::show_received(view, burst, &sorted, &mut stack.taps(cache));
+        // What comes back from itself was never on the link (BEHAVIOURS H9).
+        if view.shows_received() && origin == Origin::Link {
+            let mut writer = TapWriter::new(stack.seat(), cache);
+            packet_endpoints::show_received(&view, burst, &sorted, &mut writer);
         }
         ip_input(view, origin, burst, &sorted, packets, &mut tally, observer);
         sorted.into_others()

@@ -121,7 +121,7 @@ fn describe(frame: &Frame, packet: &mut Inbound) -> Option<()> {
 pub(crate) fn expire(stages: &mut Stages, ports: &mut [Box<Port>], cache: &mut PoolCache) -> usize {
     let mut ended = 0;
     let now = stages.stack.now();
-    let (reassembly, limiter) = stages.stack.reassembly_and_limiter();
+    let (reassembly, limiter, seat) = stages.stack.reassembly_parts();
     let touched = &mut stages.touched;
     reassembly.expire(now, |datagram| {
         ended += 1;
@@ -141,7 +141,8 @@ pub(crate) fn expire(stages: &mut Stages, ports: &mut [Box<Port>], cache: &mut P
         let timed_out = icmp_error::reassembly_timeout(view, first, limiter, now, cache, counters);
         if let Some(frame) = timed_out {
             let mut quiet = super::Quiet;
-            port.output.stage(frame, cache, counters, &mut quiet);
+            port.output
+                .stage(frame, &view, seat, cache, counters, &mut quiet);
             if !touched.contains(&at) && !touched.is_full() {
                 touched.push(at);
             }

@@ -23,9 +23,10 @@ use corelane_wire::{
 use super::{Control, Message};
 use crate::address::{Family, Key};
 use crate::group::Query;
-use crate::neighbor::Advertisement;
+use crate::neighbor::{Advertisement, NeighborCache, Turn};
 use crate::nic::{Nic, NicShared};
 use crate::protocol_counters::ProtocolCounter;
+use crate::stack::Pending;
 
 /// What the control plane made of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -226,7 +227,7 @@ fn solicited(
                 let key = Key::v6(source.to_bits());
                 nic.stack()
                     .shared()
-                    .on_cache(nic.id(), |cache, turn| cache.solicited_from(key, mac, turn));
+                    .on_link(nic.id(), |cache, turn| cache.solicited_from(key, mac, turn));
             }
             // The unicast form leaves the link address out: whoever asked has it. One that is not
             // owned but accepted does not override what a real owner says.
@@ -321,12 +322,23 @@ fn heard_advertisement(nic: &Nic, message: &NeighborAdvertisement<'_>) -> Verdic
         overrides: message.override_,
         is_router: message.router,
     };
-    let known = nic.stack().shared().on_cache(nic.id(), |cache, turn| {
-        let known = cache.table().find(&**cache.lines(), advertisement.target);
+    heard_of(nic, advertisement.target, |cache, turn| {
         cache.advertised(advertisement, turn);
+    })
+}
+
+/// Something a neighbor said of itself, which changes what is known, if anything is.
+fn heard_of(
+    nic: &Nic,
+    neighbor: Key,
+    hear: impl FnOnce(&mut NeighborCache<Pending>, &mut Turn<'_, Pending>),
+) -> Verdict {
+    let was_known = nic.stack().shared().on_link(nic.id(), |cache, turn| {
+        let known = cache.table().find(&**cache.lines(), neighbor);
+        hear(cache, turn);
         known.is_some()
     });
-    if known == Some(true) {
+    if was_known == Some(true) {
         Verdict::Noted
     } else {
         Verdict::Ignored
@@ -357,23 +369,23 @@ fn arp_input(nic: &Nic, bytes: &[u8]) -> Verdict {
         nic.locked(|transaction| transaction.tell_conflict(sender.into(), mac));
         return Verdict::Conflict;
     }
-    let (stack, id) = (nic.stack().shared(), nic.id());
-    if packet.is_announcement() || !is_request && sender == packet.target_ip() {
-        stack.on_cache(id, |cache, turn| cache.gratuitous(sender_key, mac, turn));
-        return Verdict::Noted;
+    let (target, is_probe) = (packet.target_ip(), packet.is_probe());
+    if !is_request && packet.target_mac == nic.mac() && !packet.is_announcement() {
+        return heard_of(nic, sender_key, |cache, turn| {
+            cache.arp_reply(sender_key, mac, turn);
+        });
     }
-    let target = packet.target_ip();
-    let is_probe = sender.is_unspecified();
-    if !is_request {
-        stack.on_cache(id, |cache, turn| cache.arp_reply(sender_key, mac, turn));
-        return Verdict::Noted;
-    }
-    if !owns_v4(shared, target, is_probe) {
-        return Verdict::Ignored;
+    // Nobody has the unspecified address: a probe says nothing of its sender.
+    let is_ours = is_request && !packet.is_announcement() && owns_v4(shared, target, is_probe);
+    if !is_ours {
+        // Whoever it is for, what is known of its sender is brought up to date (RFC 826).
+        return heard_of(nic, sender_key, |cache, turn| {
+            cache.gratuitous(sender_key, mac, turn);
+        });
     }
     if !is_probe {
-        stack.on_cache(id, |cache, turn| {
-            cache.solicited_from(sender_key, mac, turn);
+        nic.stack().shared().on_link(nic.id(), |cache, turn| {
+            cache.solicited_from(sender_key, mac, turn)
         });
     }
     shared.transmit(vec![Message::ArpReply {

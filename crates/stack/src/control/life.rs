@@ -37,6 +37,12 @@ impl Transaction<'_> {
                 self.probe(key, index);
             }
         }
+        if self.control.settings.announces {
+            let mut keys = self.keys();
+            keys.retain(|key| key.is_v4());
+            keys.sort_unstable();
+            keys.into_iter().for_each(|key| self.announce_from_now(key));
+        }
         self.control.events.send(Event::NicEnabled {
             nic: self.control.settings.id,
         });
@@ -52,6 +58,7 @@ impl Transaction<'_> {
         }
         self.control.enabled = false;
         self.control.changed = true;
+        self.control.announcements.stop_all();
         for key in self.control.dads.stop_all() {
             self.control.events.send(Event::DadAborted {
                 nic: self.control.settings.id,

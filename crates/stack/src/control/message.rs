@@ -35,6 +35,8 @@ pub(crate) enum Message {
         /// Who asked.
         to: (MacAddr, Ipv4Addr),
     },
+    /// Tells everybody that the NIC has an IPv4 address.
+    ArpAnnouncement { address: Ipv4Addr },
     /// IGMP, from this address.
     Igmp(GroupMessage, Ipv4Addr),
     /// MLD, from this address.
@@ -54,6 +56,10 @@ impl Message {
                 let packet = ArpPacket::reply((mac, *sender), *to);
                 build_arp(buffer, to.0, &packet)
             }
+            Self::ArpAnnouncement { address } => {
+                let packet = ArpPacket::announcement(mac, *address);
+                build_arp(buffer, MacAddr::BROADCAST, &packet)
+            }
             Self::Igmp(message, source) => write_igmp(message, mac, *source, buffer),
             Self::Mld(message, source) => write_mld(message, mac, *source, buffer),
         }
@@ -70,6 +76,7 @@ impl Message {
             Self::Probe { .. } => ProtocolCounter::NeighborSolicitationsSent,
             Self::Advertisement(_) => ProtocolCounter::NeighborAdvertisementsSent,
             Self::ArpReply { .. } => ProtocolCounter::ArpRepliesSent,
+            Self::ArpAnnouncement { .. } => ProtocolCounter::ArpRequestsSent,
             Self::Igmp(..) => ProtocolCounter::IgmpSent,
             Self::Mld(..) => ProtocolCounter::MldSent,
         }

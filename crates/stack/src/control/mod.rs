@@ -23,6 +23,7 @@
 //! from before the address, and came to do so when the claim was gone: then the address is
 //! published. So whoever is given an endpoint is given the one that the address has.
 
+mod announce;
 mod dad;
 mod input;
 mod life;
@@ -59,6 +60,7 @@ use crate::range::RangeSet;
 use crate::source::SourceIndex;
 use crate::source_filter::SourceFilterEditor;
 use crate::table::Table;
+use announce::Announcements;
 use dad::Dads;
 use primary::PrimaryLists;
 
@@ -97,6 +99,7 @@ pub(crate) struct Control {
     /// The link-local IPv6 addresses in use.
     link_locals: BTreeSet<Ipv6Addr>,
     dads: Dads,
+    announcements: Announcements,
     /// The link-local address that the NIC gave itself, and the number of the
     /// attempt that made it.
     link_local: Option<Key>,
@@ -169,6 +172,7 @@ impl Control {
             sources: None,
             link_locals: BTreeSet::new(),
             dads: Dads::default(),
+            announcements: Announcements::default(),
             link_local: None,
             link_local_attempt: 0,
             next_conflict: Time::ZERO,

@@ -53,6 +53,16 @@ impl Transaction<'_> {
             }
             steps -= 1;
         }
+        while let Some(key) = self.control.announcements.next_due(self.now) {
+            if steps == 0 {
+                return Progress::More;
+            }
+            if room == 0 {
+                return Progress::NoRoom;
+            }
+            (steps, room) = (steps - 1, room - 1);
+            self.announce(key);
+        }
         let Control {
             groups,
             rng,
@@ -76,6 +86,14 @@ impl Transaction<'_> {
             .dads
             .solicited(key, nonce, ndp.retransmit_timer, self.now);
         self.control.messages.push(Message::Probe { target, nonce });
+    }
+
+    fn announce(&mut self, key: Key) {
+        self.control.announcements.announced(key, self.now);
+        if let IpAddr::V4(address) = key.address() {
+            let message = Message::ArpAnnouncement { address };
+            self.control.messages.push(message);
+        }
     }
 
     /// Nobody objected.
@@ -134,8 +152,10 @@ impl Control {
     /// When something is due next.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         let (dad, group) = (self.dads.next_deadline(), self.groups.next_deadline());
+        let announcement = self.announcements.next_deadline();
         let backlog = (!self.backlog.is_empty()).then_some(self.retry);
-        [dad, group, backlog].into_iter().flatten().min()
+        let deadlines = [dad, announcement, group, backlog];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Messages that were not sent after all. Probes are made anew, reports wait for room, in front
@@ -147,6 +167,10 @@ impl Control {
                 Message::Probe { target, nonce } => {
                     let key = Key::v6(target.to_bits());
                     self.dads.unsent(key, nonce, now + RETRY);
+                }
+                Message::ArpAnnouncement { address } => {
+                    let key = Key::v4(address.to_bits());
+                    self.announcements.unsent(key, now + RETRY);
                 }
                 // Nobody will ask for those of a NIC that is gone.
                 Message::Igmp(..) | Message::Mld(..) if !self.gone => {

@@ -73,6 +73,7 @@ impl<'c> Transaction<'c> {
                     control.own.insert(Key::from(last_address(config.prefix)));
                     control.changed = true;
                 }
+                self.announce_from_now(key);
             }
             IpAddr::V6(address) => {
                 if kind == AddressKind::Permanent {
@@ -171,6 +172,7 @@ impl<'c> Transaction<'c> {
                 control.unlink(endpoints, index);
             }
         }
+        control.announcements.stop(key);
         control.primary.unlink(endpoints, index);
         match endpoint.address() {
             IpAddr::V4(_) => {
@@ -328,6 +330,16 @@ impl<'c> Transaction<'c> {
     pub(super) fn probe(&mut self, key: Key, index: u32) {
         if let Some(ndp) = self.control.settings.ndp {
             self.control.dads.start(key, index, ndp.transmits, self.now);
+        }
+    }
+
+    /// Begins to announce an IPv4 address, if the NIC does that.
+    pub(super) fn announce_from_now(&mut self, key: Key) {
+        if self.control.settings.announces
+            && self.control.enabled
+            && self.kind(key) == Some(AddressKind::Permanent)
+        {
+            self.control.announcements.start(key, self.now);
         }
     }
 

@@ -200,10 +200,15 @@ impl NicView<'_> {
         self.snapshot.taps.iter().flat_map(|taps| taps.protocols())
     }
 
-    /// Shows a frame that arrived to the packet endpoints that it is for.
-    pub fn show_received(&self, frame: &Frame, writer: &mut TapWriter<'_>) {
+    /// Shows frames that arrived to the packet endpoints that they are for.
+    pub fn show_received<'f>(
+        &self,
+        frames: impl Iterator<Item = &'f Frame>,
+        writer: &mut TapWriter<'_>,
+    ) {
         if let Some(taps) = &self.snapshot.taps {
-            taps.show(frame, Direction::Inbound, writer);
+            let local = self.nic.settings.station();
+            taps.show(frames, Direction::Inbound, local, writer);
         }
     }
 
@@ -211,9 +216,8 @@ impl NicView<'_> {
     #[cold]
     pub fn show_sent(&self, frames: &[Frame], writer: &mut TapWriter<'_>) {
         if let Some(taps) = &self.snapshot.taps {
-            for frame in frames {
-                taps.show(frame, Direction::Outbound, writer);
-            }
+            let local = self.nic.settings.station();
+            taps.show(frames.iter(), Direction::Outbound, local, writer);
         }
     }
 

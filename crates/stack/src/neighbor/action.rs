@@ -22,7 +22,10 @@ pub(crate) enum NeighborAction<P> {
     /// Drop a packet; its sender is not told.
     Dropped { packet: P, why: Dropped },
     /// Tell whoever waits.
-    Waited { token: WaitToken, outcome: Waited },
+    Waited {
+        token: WaitToken,
+        outcome: NeighborAnswer,
+    },
     /// Tell the embedder.
     Event(NeighborEvent),
 }
@@ -45,17 +48,17 @@ pub(crate) enum Dropped {
 }
 
 /// Who waits for a link address. The caller tells his tokens apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct WaitToken(pub(crate) u64);
 
-/// How waiting ended.
+/// How waiting for a link address ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waited {
+pub enum NeighborAnswer {
     /// The link address.
     Resolved(MacAddr),
-    /// Nobody answered.
+    /// Nobody answers, there is no room for another neighbor, or nobody can have the address.
     Failed,
-    /// The neighbor was evicted, removed or flushed.
+    /// The neighbor was evicted, removed or flushed, or the NIC is disabled or gone.
     Gone,
 }
 
@@ -72,13 +75,13 @@ pub(crate) enum Wait {
 
 /// A change of a neighbor worth telling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NeighborEvent {
+pub(crate) struct NeighborEvent {
     /// Its address.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
     /// Its link address, if one is known.
-    pub mac: Option<MacAddr>,
+    pub(crate) mac: Option<MacAddr>,
     /// What changed.
-    pub change: NeighborChange,
+    pub(crate) change: NeighborChange,
 }
 
 /// What changed about a neighbor.

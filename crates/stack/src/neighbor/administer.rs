@@ -53,6 +53,10 @@ pub struct NeighborInfo {
     pub is_router: bool,
     /// It is the gateway of a route, and never forgotten.
     pub pinned: bool,
+    /// Packets that wait for its link address.
+    pub pending: usize,
+    /// Callers that wait for it.
+    pub waiting: usize,
 }
 
 impl<P> NeighborCache<P> {
@@ -141,6 +145,8 @@ impl<P> NeighborCache<P> {
                 since: entry.since,
                 is_router: entry.is_router,
                 pinned: entry.pins > 0,
+                pending: entry.pending.len(),
+                waiting: entry.waiters.len(),
             })
             .collect();
         list.sort_unstable_by_key(|info| info.address);

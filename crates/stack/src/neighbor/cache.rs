@@ -7,7 +7,7 @@ use corelane_sync::slab::SlabError;
 use corelane_wire::MacAddr;
 
 use super::action::{Dropped, NeighborAction, NeighborChange, NeighborEvent};
-use super::action::{Wait, WaitToken, Waited};
+use super::action::{NeighborAnswer, Wait, WaitToken};
 use super::config::NeighborConfig;
 use super::entry::{Entry, State, Told};
 use super::fixed::static_link_address;
@@ -43,15 +43,15 @@ pub(crate) struct NeighborCache<P> {
     counts: NeighborCounts,
 }
 
-/// What happened to neighbors for want of room.
+/// What happened to a NIC's neighbors for want of room, so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct NeighborCounts {
+pub struct NeighborCounts {
     /// Resolutions not begun because too many were.
-    pub(crate) limited: u64,
+    pub limited: u64,
     /// Neighbors that made room for another.
-    pub(crate) evicted: u64,
+    pub evicted: u64,
     /// Neighbors not remembered because all that might have made room is worth more.
-    pub(crate) refused: u64,
+    pub refused: u64,
 }
 
 /// What a call of the cache works with: the time, chance, and where it puts what is to be done.
@@ -138,7 +138,7 @@ impl<P> NeighborCache<P> {
     /// Finds a link address for a packet: sends it there if it is known, keeps it while it is looked
     /// for. Without a packet, just sees to it that it is looked for.
     pub(crate) fn resolve(&mut self, key: Key, packet: Option<P>, turn: &mut Turn<'_, P>) {
-        if let Some(mac) = static_link_address(key, false) {
+        if let Some(mac) = static_link_address(key) {
             turn.actions
                 .extend(packet.map(|packet| NeighborAction::Send { packet, mac }));
             return;
@@ -175,7 +175,7 @@ impl<P> NeighborCache<P> {
     /// [`NeighborAction::Waited`] if the answer is [`Wait::Waiting`]. All who ask share one
     /// resolution (BEHAVIOURS O3).
     pub(crate) fn wait(&mut self, key: Key, token: WaitToken, turn: &mut Turn<'_, P>) -> Wait {
-        if let Some(mac) = static_link_address(key, false) {
+        if let Some(mac) = static_link_address(key) {
             return Wait::Ready(mac);
         }
         let Ok(index) = self.find_or_begin(key, Ask::ForCaller, turn) else {
@@ -360,7 +360,7 @@ impl<P> NeighborCache<P> {
             turn.push(NeighborAction::Send { packet, mac });
         }
         for token in waiters {
-            let outcome = Waited::Resolved(mac);
+            let outcome = NeighborAnswer::Resolved(mac);
             turn.push(NeighborAction::Waited { token, outcome });
         }
         self.enter(index, state, deadline, turn);
@@ -478,7 +478,7 @@ impl<P> NeighborCache<P> {
             self.timers.remove(&(deadline, index));
         }
         for token in entry.waiters {
-            let outcome = Waited::Gone;
+            let outcome = NeighborAnswer::Gone;
             turn.push(NeighborAction::Waited { token, outcome });
         }
         // That the NIC went down is told once, for all of them.

@@ -6,10 +6,10 @@ use corelane_wire::MacAddr;
 
 use crate::address::Key;
 
-/// The link address of groups and broadcasts, which nobody has to be asked for (BEHAVIOURS O2).
-/// `is_broadcast` says whether the address is the broadcast address of one of the NIC's subnets.
-pub(crate) fn static_link_address(key: Key, is_broadcast: bool) -> Option<MacAddr> {
-    if is_broadcast || key.is_limited_broadcast() {
+/// The link address of groups and of the limited broadcast, which nobody has to be asked for
+/// (BEHAVIOURS O2).
+pub(crate) fn static_link_address(key: Key) -> Option<MacAddr> {
+    if key.is_limited_broadcast() {
         return Some(MacAddr::BROADCAST);
     }
     if !key.is_multicast() {
@@ -27,17 +27,16 @@ mod tests {
 
     #[test]
     fn o2_groups_and_broadcasts_need_no_resolution() {
-        let of = |address: &str, is_broadcast| {
+        let of = |address: &str| {
             let address: IpAddr = address.parse().unwrap();
-            static_link_address(address.into(), is_broadcast).map(|mac| mac.to_string())
+            static_link_address(address.into()).map(|mac| mac.to_string())
         };
-        assert_eq!(of("255.255.255.255", false).unwrap(), "ff:ff:ff:ff:ff:ff");
-        assert_eq!(of("192.0.2.255", true).unwrap(), "ff:ff:ff:ff:ff:ff");
-        assert_eq!(of("192.0.2.255", false), None);
-        assert_eq!(of("239.129.2.3", false).unwrap(), "01:00:5e:01:02:03");
-        assert_eq!(of("ff02::1:ff28:9c5a", false).unwrap(), "33:33:ff:28:9c:5a");
-        assert_eq!(of("2001:db8::1", false), None);
-        assert_eq!(of("0.0.0.0", false), None);
-        assert_eq!(of("::", false), None);
+        assert_eq!(of("255.255.255.255").unwrap(), "ff:ff:ff:ff:ff:ff");
+        assert_eq!(of("192.0.2.255"), None);
+        assert_eq!(of("239.129.2.3").unwrap(), "01:00:5e:01:02:03");
+        assert_eq!(of("ff02::1:ff28:9c5a").unwrap(), "33:33:ff:28:9c:5a");
+        assert_eq!(of("2001:db8::1"), None);
+        assert_eq!(of("0.0.0.0"), None);
+        assert_eq!(of("::"), None);
     }
 }

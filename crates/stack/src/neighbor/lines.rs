@@ -82,7 +82,8 @@ impl NeighborLine {
     }
 
     /// Whether it is marked as used.
-    pub(super) fn is_used(&self) -> bool {
+    #[inline]
+    pub(crate) fn is_used(&self) -> bool {
         self.used.load(Ordering::Relaxed) != 0
     }
 

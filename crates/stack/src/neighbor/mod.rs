@@ -56,10 +56,11 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use action::{Dropped, NeighborAction, Wait, WaitToken, Waited};
-pub use action::{NeighborChange, NeighborEvent};
+pub(crate) use action::{NeighborAction, Wait, WaitToken};
+pub use action::{NeighborAnswer, NeighborChange};
 pub use administer::{NeighborError, NeighborInfo};
-pub(crate) use cache::{NeighborCache, NeighborCounts, Turn};
+pub use cache::NeighborCounts;
+pub(crate) use cache::{NeighborCache, Turn};
 pub use config::NeighborConfig;
 pub use entry::NeighborState;
 pub(crate) use fixed::static_link_address;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use corelane_wire::MacAddr;
 
-use super::action::{Dropped, NeighborAction, NeighborChange, NeighborEvent, Waited};
+use super::action::{Dropped, NeighborAction, NeighborAnswer, NeighborChange, NeighborEvent};
 use super::cache::{NeighborCache, Turn};
 use super::entry::{State, Told};
 use crate::clock::Time;
@@ -102,7 +102,7 @@ impl<P> NeighborCache<P> {
             turn.push(NeighborAction::Failed { packet, address });
         }
         for token in waiters {
-            let outcome = Waited::Failed;
+            let outcome = NeighborAnswer::Failed;
             turn.push(NeighborAction::Waited { token, outcome });
         }
         if told != Told::Unreachable {

@@ -30,7 +30,7 @@ use crate::error::{
     AddAddressError, DuplicateDetectedError, EnableError, HoldError, JoinGroupError,
     LeaveGroupError, NicGone, RemoveAddressError,
 };
-use crate::packet_endpoint::{PacketEndpoint, PacketProtocol};
+use crate::packet_endpoint::{PacketEndpoint, PacketProtocol, RegisterPacketEndpointError, Taps};
 use crate::protocol_counters::{ProtocolCounter, ProtocolCounters};
 use crate::queue::{FrameQueue, Queue, QueuedFrames};
 use crate::stack::{Stack, StackShared};
@@ -107,6 +107,7 @@ impl Nic {
             ndp: (config.ndp.transmits > 0 && !link.is_loopback).then_some(config.ndp),
             link_local: config.link_local,
             multicast_loop: config.multicast_loop,
+            announces: config.arp_announcements && !link.is_loopback,
             forwarding: config.forwarding,
             neighbors: config.neighbors,
             igmp: config.igmp.filter(|_| !link.is_loopback),
@@ -138,12 +139,7 @@ impl Nic {
         let nic = Self {
             shared: Arc::new(shared),
         };
-        let stack = nic.shared.stack.shared();
-        stack.nic_created(&nic.shared);
-        for (protocol, endpoint) in stack.taps() {
-            // Just made, it is not gone.
-            let _ = nic.register_packet_endpoint(protocol, &endpoint);
-        }
+        nic.shared.stack.shared().nic_created(&nic);
         nic
     }
 
@@ -329,6 +325,8 @@ impl Nic {
         self.transaction(|tx| tx.remove())?;
         self.shared.gone.store(true, Ordering::Release);
         self.shared.stack.shared().nic_removed(&self.shared);
+        // Last: what it had to say at the end is shown.
+        self.changed(|tx| tx.change_taps(|taps| *taps = Taps::default()));
         Ok(())
     }
 
@@ -445,13 +443,17 @@ impl Nic {
     /// once more, if it is registered for it already (BEHAVIOURS H2).
     ///
     /// # Errors
-    /// [`NicGone`].
+    /// [`RegisterPacketEndpointError`].
     pub fn register_packet_endpoint(
         &self,
         protocol: PacketProtocol,
         endpoint: &PacketEndpoint,
-    ) -> Result<(), NicGone> {
-        self.transaction(|tx| tx.change_taps(|taps| taps.register(protocol, endpoint)))
+    ) -> Result<(), RegisterPacketEndpointError> {
+        if !endpoint.is_of(self.stack().shared().seat_plan()) {
+            return Err(RegisterPacketEndpointError::OtherStack);
+        }
+        self.transaction(|tx| tx.change_taps(|taps| taps.register(protocol, endpoint)))?;
+        Ok(())
     }
 
     /// Takes one registration of a packet endpoint back, the first for this protocol; one that is not

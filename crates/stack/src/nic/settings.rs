@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) ndp: Option<NdpConfig>,
     pub(crate) link_local: LinkLocal,
     pub(crate) multicast_loop: bool,
+    /// Whether it announces its IPv4 addresses.
+    pub(crate) announces: bool,
     /// What it forwards to begin with.
     pub(crate) forwarding: Forwarding,
     pub(crate) neighbors: NeighborConfig,
@@ -30,6 +32,16 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The link address that frames for this NIC are sent to.
+    pub(crate) fn station(&self) -> MacAddr {
+        if self.is_loopback {
+            // What a route sends there has none.
+            MacAddr::UNSPECIFIED
+        } else {
+            self.mac
+        }
+    }
+
     /// A NIC's groups, before it has any.
     pub(crate) fn groups(&self) -> Groups {
         Groups::new(&GroupsConfig {

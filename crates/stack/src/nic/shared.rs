@@ -124,17 +124,21 @@ impl NicShared {
         Some(copy)
     }
 
-    /// Puts a frame in line to be sent, and shows it to the packet endpoints that asked for that.
+    /// Puts a frame in line to be sent, and shows it to the packet endpoints that asked for that: here,
+    /// since whoever takes it out may be no worker.
     pub(crate) fn push_outbound(&self, frame: Frame) -> Result<(), Frame> {
+        // Asked first, so that what is tried again is shown once, but for a race for the last place.
+        if self.outbound.room() == 0 {
+            return Err(frame);
+        }
         let snapshot = self.snapshots.load();
         if let Some(taps) = snapshot.taps.as_deref().filter(|taps| taps.shows_sent()) {
             let mut seat = self.stack.shared().control_seat();
             let mut cache = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut writer = TapWriter {
-                seat: &mut seat,
-                cache: &mut cache,
-            };
-            taps.show(&frame, Direction::Outbound, &mut writer);
+            let (frames, local) = (std::iter::once(&frame), self.settings.station());
+            let mut writer = TapWriter::new(&mut seat, &mut cache);
+            taps.show(frames, Direction::Outbound, local, &mut writer);
+            // Kept in the cache, free frames would be missing elsewhere.
             cache.flush();
         }
         drop(snapshot);

@@ -9,20 +9,29 @@
 //! An endpoint has a ring for each thread that shows it frames, so that none waits for another. It is
 //! registered with NICs, once or several times, and is part of their snapshots: a burst is shown whole
 //! or not at all, so that a registration under traffic loses and duplicates nothing.
+//!
+//! What is sent is shown once: by the worker that sends it, or where it is queued, if that is another
+//! thread. What a NIC sends to itself (copies of broadcasts, packets to its own address) is never on
+//! the link and not shown on its way in; what a loopback link brings back is.
 
 mod queue;
+mod shown;
 mod taps;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use corelane_frame::{Frame, PoolCache};
 use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
+use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::{Producer, RingError, ring};
 use corelane_sync::seat::{PerSeat, Seat, SeatPlan};
-use corelane_wire::EtherType;
+use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, MacAddr};
+use thiserror::Error;
 
+use crate::error::NicGone;
 pub use queue::PacketQueue;
+pub use shown::{Direction, PacketKind, Shown};
 pub(crate) use taps::Taps;
 
 /// Which frames an endpoint is shown.
@@ -34,26 +43,6 @@ pub enum PacketProtocol {
     One(EtherType),
 }
 
-/// Which way a frame went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// It arrived.
-    Inbound,
-    /// It is being sent.
-    Outbound,
-}
-
-/// A copy of a frame.
-#[derive(Debug)]
-pub struct Shown {
-    /// The copy, Ethernet header first; its NIC and receive time are the original's.
-    pub frame: Frame,
-    /// Which way the original went.
-    pub direction: Direction,
-    /// The length of the original in bytes: more than the copy's where that was cut.
-    pub original_len: usize,
-}
-
 /// What an endpoint is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketEndpointConfig {
@@ -62,7 +51,7 @@ pub struct PacketEndpointConfig {
     pub capacity: usize,
     /// Whether frames that are sent are shown too: not unless said (BEHAVIOURS H9).
     pub outbound: bool,
-    /// Bytes copied of each frame at most: all unless said.
+    /// Bytes copied of each frame at most: all unless said, and never less than the link header.
     pub snap_len: usize,
 }
 
@@ -74,6 +63,17 @@ impl Default for PacketEndpointConfig {
             snap_len: usize::MAX,
         }
     }
+}
+
+/// Why an endpoint was not registered.
+#[derive(Debug, Error)]
+pub enum RegisterPacketEndpointError {
+    /// The NIC is gone.
+    #[error(transparent)]
+    NicGone(#[from] NicGone),
+    /// Its queues are those of another stack's workers.
+    #[error("the packet endpoint is of another stack")]
+    OtherStack,
 }
 
 /// What an endpoint counted, over all threads.
@@ -112,6 +112,8 @@ impl CounterKey for Counted {
 ///
 /// Frames come out of the [`PacketQueue`]s that were made with it, one for each thread that shows
 /// frames: those of the workers, in their order, and a last one for what other threads send.
+///
+/// It stays registered until that is taken back, whether there are handles and queues or not.
 #[derive(Clone)]
 pub struct PacketEndpoint {
     shared: Arc<Shared>,
@@ -119,6 +121,9 @@ pub struct PacketEndpoint {
 
 struct Shared {
     config: PacketEndpointConfig,
+    plan: SeatPlan,
+    /// Rung when there is something to read.
+    bell: OnceLock<Doorbell>,
     seats: PerSeat<AtSeat>,
     counters: Vec<CounterReader<Counted>>,
 }
@@ -127,6 +132,8 @@ struct Shared {
 struct AtSeat {
     ring: Producer<Shown>,
     counters: CounterWriter<Counted>,
+    /// Something was put in since the bell was last rung.
+    is_new: bool,
 }
 
 impl PacketEndpoint {
@@ -143,12 +150,18 @@ impl PacketEndpoint {
             ends.push(AtSeat {
                 ring: producer,
                 counters: writer,
+                is_new: false,
             });
             queues.push(PacketQueue::new(consumer));
             readers.push(reader);
         }
         let shared = Shared {
-            config,
+            config: PacketEndpointConfig {
+                snap_len: config.snap_len.max(ETHERNET_HEADER_LEN),
+                ..config
+            },
+            plan: *seats,
+            bell: OnceLock::new(),
             seats: PerSeat::new(seats, ends),
             counters: readers,
         };
@@ -175,6 +188,18 @@ impl PacketEndpoint {
         }
     }
 
+    /// Has `bell` rung when copies were put into a queue, once for a burst: for a reader that sleeps
+    /// while all of its queues are empty. The first bell stays.
+    pub fn ring_on_arrival(&self, bell: Doorbell) {
+        // A second one could only be for another reader, which the queues do not have.
+        let _ = self.shared.bell.set(bell);
+    }
+
+    /// Whether its queues are of these threads.
+    pub(crate) fn is_of(&self, seats: &SeatPlan) -> bool {
+        self.shared.plan == *seats
+    }
+
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
@@ -184,7 +209,13 @@ impl PacketEndpoint {
     }
 
     /// Puts a copy of `frame` into the queue of this seat.
-    fn show(&self, frame: &Frame, direction: Direction, writer: &mut TapWriter<'_>) {
+    fn show(
+        &self,
+        frame: &Frame,
+        direction: Direction,
+        local: MacAddr,
+        writer: &mut TapWriter<'_>,
+    ) {
         let Some(end) = self.shared.seats.get(writer.seat) else {
             return;
         };
@@ -200,10 +231,14 @@ impl PacketEndpoint {
                     let shown = Shown {
                         frame: copy,
                         direction,
+                        kind: PacketKind::of(frame.data(), direction, local),
                         original_len: frame.len(),
                     };
                     match end.ring.push(shown) {
-                        Ok(()) => Counted::Shown,
+                        Ok(()) => {
+                            end.is_new = true;
+                            Counted::Shown
+                        }
                         Err(full) => {
                             writer.cache.recycle(full.0.frame);
                             Counted::Overflow
@@ -213,6 +248,16 @@ impl PacketEndpoint {
             }
         };
         end.counters.add(counted, 1);
+    }
+
+    /// Wakes the reader if there is something new for it.
+    fn ring(&self, writer: &mut TapWriter<'_>) {
+        if let (Some(bell), Some(end)) =
+            (self.shared.bell.get(), self.shared.seats.get(writer.seat))
+            && std::mem::take(&mut end.is_new)
+        {
+            bell.ring();
+        }
     }
 }
 
@@ -227,8 +272,15 @@ impl fmt::Debug for PacketEndpoint {
 
 /// What a thread shows frames with: its seat, and where copies come from.
 pub struct TapWriter<'w> {
-    pub(crate) seat: &'w mut Seat,
-    pub(crate) cache: &'w mut PoolCache,
+    seat: &'w mut Seat,
+    cache: &'w mut PoolCache,
+}
+
+impl<'w> TapWriter<'w> {
+    /// Of the thread that has this seat.
+    pub fn new(seat: &'w mut Seat, cache: &'w mut PoolCache) -> Self {
+        Self { seat, cache }
+    }
 }
 
 fn copy(frame: &Frame, snap_len: usize, cache: &mut PoolCache) -> Option<Frame> {

@@ -1,5 +1,6 @@
 //! The reader's side of a packet endpoint.
 
+use arrayvec::ArrayVec;
 use corelane_sync::ring::Consumer;
 
 use super::Shown;
@@ -20,8 +21,25 @@ impl PacketQueue {
         self.ring.pop()
     }
 
+    /// Appends what there is now to `burst`, as much as it has room for; returns how many copies that
+    /// were. Cheaper than one at a time.
+    pub fn next_burst<const N: usize>(&mut self, burst: &mut ArrayVec<Shown, N>) -> usize {
+        self.ring.pop_burst(burst)
+    }
+
+    /// What there is now, one after the other.
+    pub fn try_iter(&mut self) -> impl Iterator<Item = Shown> {
+        std::iter::from_fn(|| self.try_next())
+    }
+
     /// Whether there is none now.
     pub fn is_empty(&mut self) -> bool {
         self.ring.is_empty()
+    }
+
+    /// Whether nothing will come any more: the last handle to the endpoint is gone, and it is
+    /// registered nowhere.
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_closed()
     }
 }

@@ -1,7 +1,7 @@
 //! The packet endpoints of one NIC, as its snapshot has them.
 
 use corelane_frame::Frame;
-use corelane_wire::EtherType;
+use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, MacAddr};
 
 use super::{Direction, PacketEndpoint, PacketProtocol, TapWriter};
 
@@ -37,9 +37,8 @@ impl Taps {
             list.remove(at);
         }
         self.by_protocol.retain(|(_, list)| !list.is_empty());
-        let mut left = self.by_protocol.iter().flat_map(|(_, list)| list);
-        self.outbound = left.any(PacketEndpoint::wants_outbound)
-            || self.all.iter().any(PacketEndpoint::wants_outbound);
+        let outbound = self.endpoints().any(PacketEndpoint::wants_outbound);
+        self.outbound = outbound;
         at.is_some()
     }
 
@@ -53,6 +52,11 @@ impl Taps {
             self.by_protocol.len() - 1
         });
         &mut self.by_protocol[at].1
+    }
+
+    fn endpoints(&self) -> impl Iterator<Item = &PacketEndpoint> {
+        let named = self.by_protocol.iter().flat_map(|(_, list)| list);
+        named.chain(&self.all)
     }
 
     /// The protocols that somebody is registered for by name.
@@ -70,11 +74,33 @@ impl Taps {
         self.outbound
     }
 
-    /// Shows a frame that arrived: to the endpoints of its protocol first, then to those of all
-    /// (BEHAVIOURS H3).
-    pub(crate) fn show(&self, frame: &Frame, direction: Direction, writer: &mut TapWriter<'_>) {
-        let ethertype = frame.data().get(12..14).and_then(|b| b.first_chunk::<2>());
-        let ethertype = ethertype.map(|bytes| EtherType(u16::from_be_bytes(*bytes)));
+    /// Shows frames, each to the endpoints of its protocol first, then to those of all (BEHAVIOURS H3).
+    /// `local` is the link address of the NIC.
+    pub(crate) fn show<'f>(
+        &self,
+        frames: impl Iterator<Item = &'f Frame>,
+        direction: Direction,
+        local: MacAddr,
+        writer: &mut TapWriter<'_>,
+    ) {
+        for frame in frames {
+            self.show_one(frame, direction, local, writer);
+        }
+        for endpoint in self.endpoints() {
+            endpoint.ring(writer);
+        }
+    }
+
+    fn show_one(
+        &self,
+        frame: &Frame,
+        direction: Direction,
+        local: MacAddr,
+        writer: &mut TapWriter<'_>,
+    ) {
+        let header = frame.data().first_chunk::<ETHERNET_HEADER_LEN>();
+        let ethertype =
+            header.map(|header| EtherType(u16::from_be_bytes([header[12], header[13]])));
         let own = self
             .by_protocol
             .iter()
@@ -82,7 +108,7 @@ impl Taps {
             .flat_map(|(_, list)| list);
         for endpoint in own.chain(&self.all) {
             if direction == Direction::Inbound || endpoint.wants_outbound() {
-                endpoint.show(frame, direction, writer);
+                endpoint.show(frame, direction, local, writer);
             }
         }
     }

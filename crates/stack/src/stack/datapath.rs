@@ -1,6 +1,6 @@
 //! What a worker has of a stack.
 
-use corelane_frame::{BURST, PoolCache};
+use corelane_frame::BURST;
 use corelane_sync::seat::Seat;
 use corelane_sync::snapshot::Reader;
 use corelane_wire::MacAddr;
@@ -12,7 +12,6 @@ use crate::fib::{Hop, NO_NEIGHBOR};
 use crate::icmp_limit::IcmpLimiter;
 use crate::neighbor::{NeighborLine, NeighborView};
 use crate::nic::NicId;
-use crate::packet_endpoint::TapWriter;
 use crate::reassembly::Reassembly;
 use crate::table::Home;
 
@@ -33,8 +32,8 @@ pub struct NeighborId {
 pub enum Adjacency {
     /// Its link address.
     Usable(MacAddr),
-    /// Its link address, and the control plane is to be told that it was used: it is asked soon whether
-    /// it is still there.
+    /// Its link address, and the control plane is to be told that it was used, by whoever
+    /// [marks](FibDatapath::mark_used) it: it is asked soon whether it is still there.
     Stale(MacAddr, NeighborId),
     /// It has none yet: the control plane is to look for it, with the packet.
     Unresolved,
@@ -42,6 +41,9 @@ pub enum Adjacency {
     Full,
     /// It does not answer.
     Unreachable,
+    /// It did not answer when it was asked last, and the control plane is to be told that it is wanted,
+    /// by whoever [marks](FibDatapath::mark_used) it: it is asked again.
+    Retry(NeighborId),
 }
 
 /// One worker's part of a stack.
@@ -113,18 +115,15 @@ impl StackDatapath {
         (&self.demux, &mut self.seat)
     }
 
-    /// What packet endpoints are shown frames with.
+    /// The worker's seat.
     #[inline]
-    pub fn taps<'w>(&'w mut self, cache: &'w mut PoolCache) -> TapWriter<'w> {
-        TapWriter {
-            seat: &mut self.seat,
-            cache,
-        }
+    pub fn seat(&mut self) -> &mut Seat {
+        &mut self.seat
     }
 
-    /// Reassembly, and the limit on what is told of it.
-    pub fn reassembly_and_limiter(&mut self) -> (&mut Reassembly, &mut IcmpLimiter) {
-        (&mut self.reassembly, &mut self.limiter)
+    /// Reassembly, the limit on what is told of it, and the worker's seat.
+    pub fn reassembly_parts(&mut self) -> (&mut Reassembly, &mut IcmpLimiter, &mut Seat) {
+        (&mut self.reassembly, &mut self.limiter, &mut self.seat)
     }
 
     /// What the fragments of a packet that this worker sends have in common: nobody is to guess the
@@ -247,9 +246,16 @@ impl FibDatapath {
         }
     }
 
-    /// Takes back that a neighbor was marked as used: the control plane could not be told.
+    /// Marks a neighbor as used; true for the one that is to tell the control plane.
     #[cold]
-    pub fn unmark(&self, neighbor: NeighborId) {
+    pub fn mark_used(&self, neighbor: NeighborId) -> bool {
+        self.interface(neighbor.nic)
+            .is_some_and(|interface| interface.lines.at(neighbor.line).mark_used())
+    }
+
+    /// Takes the mark back: the control plane could not be told, and the next one is to.
+    #[cold]
+    pub fn unmark_used(&self, neighbor: NeighborId) {
         if let Some(interface) = self.interface(neighbor.nic) {
             interface.lines.at(neighbor.line).unmark_used();
         }
@@ -265,12 +271,13 @@ fn adjacency(nic: NicId, number: u32, line: &NeighborLine) -> Adjacency {
     };
     match line.read() {
         NeighborView::Usable(mac) => Adjacency::Usable(mac),
-        NeighborView::Stale(mac) if line.mark_used() => Adjacency::Stale(mac, id()),
+        // Not marked before it is told: the packet may yet turn out to be one that is not sent.
+        NeighborView::Stale(mac) if !line.is_used() => Adjacency::Stale(mac, id()),
         NeighborView::Stale(mac) => Adjacency::Usable(mac),
         NeighborView::Incomplete => Adjacency::Unresolved,
         NeighborView::Full => Adjacency::Full,
-        // Now and then it is asked again, while there is traffic for it: by the packet that is told.
-        NeighborView::Unreachable if line.mark_used() => Adjacency::Unresolved,
+        // Now and then it is asked again, while there is traffic for it.
+        NeighborView::Unreachable if !line.is_used() => Adjacency::Retry(id()),
         NeighborView::Unreachable => Adjacency::Unreachable,
     }
 }

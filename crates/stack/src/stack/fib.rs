@@ -143,6 +143,18 @@ impl Fib {
         Some(result)
     }
 
+    /// As [`on_neighbors`](Self::on_neighbors), for what comes from a link or goes to one: None too if
+    /// the NIC is not enabled.
+    pub(super) fn on_link<R>(
+        &mut self,
+        nic: NicId,
+        now: Time,
+        act: impl FnOnce(&mut NeighborCache<Pending>, &mut Turn<'_, Pending>) -> R,
+    ) -> Option<R> {
+        let is_up = self.routes.is_nic_usable(nic);
+        is_up.then(|| self.on_neighbors(nic, now, act)).flatten()
+    }
+
     /// Takes the steps of neighbors that are due.
     pub(super) fn poll(&mut self, now: Time) -> Option<Time> {
         let due = |interface: &Interface| {

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //!   lock of            is taken inside that of
-//!   a NIC's control    nothing
+//!   a NIC's control    that of the packet endpoints
+//!   packet endpoints   nothing
 //!   the fib            nothing
 //!   path MTUs, registry, seats     any of them; held for moments, nothing is called under them
 //! ```
@@ -24,6 +25,7 @@ mod errors_received;
 mod fib;
 mod neighbors;
 mod routes;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -38,7 +40,9 @@ use crate::demux::Demux;
 use crate::event::EventSender;
 use crate::icmp_limit::IcmpLimiter;
 use crate::nic::{NicId, NicShared};
-use crate::packet_endpoint::{PacketEndpoint, PacketEndpointConfig, PacketProtocol, PacketQueue};
+use crate::packet_endpoint::{
+    PacketEndpoint, PacketEndpointConfig, PacketProtocol, PacketQueue, RegisterPacketEndpointError,
+};
 use crate::path_mtu::{PathMtu, PathMtuCache};
 use corelane_sync::ring::RingError;
 
@@ -48,6 +52,7 @@ pub(crate) use fib::{Fib, FibSnapshot, Pending};
 pub use neighbors::{AddNeighborError, Resolution};
 pub(crate) use routes::longest_packet;
 pub use routes::{RouteSpec, RoutesError, RoutesTransaction};
+pub use wait::NeighborWait;
 
 /// The handle: clones are of the same stack.
 #[derive(Clone)]
@@ -77,6 +82,8 @@ pub(crate) struct StackShared {
     limiter: Mutex<IcmpLimiter>,
     /// Registered with all NICs, those to come included.
     taps: Mutex<Vec<(PacketProtocol, PacketEndpoint)>>,
+    /// Who waits for a neighbor.
+    waiters: Mutex<wait::Waiters>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -125,6 +132,7 @@ impl Stack {
             seats: Mutex::new(seats.into_iter().map(Some).collect()),
             control_seat: Mutex::new(control_seat),
             taps: Mutex::default(),
+            waiters: Mutex::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -160,15 +168,25 @@ impl Stack {
 
     /// Registers a packet endpoint with every NIC there is, and with those that come later (BEHAVIOURS
     /// H10).
-    pub fn register_packet_endpoint(&self, protocol: PacketProtocol, endpoint: &PacketEndpoint) {
+    ///
+    /// # Errors
+    /// [`RegisterPacketEndpointError::OtherStack`]; it is registered with none then.
+    pub fn register_packet_endpoint(
+        &self,
+        protocol: PacketProtocol,
+        endpoint: &PacketEndpoint,
+    ) -> Result<(), RegisterPacketEndpointError> {
+        if !endpoint.is_of(&self.shared.seat_plan) {
+            return Err(RegisterPacketEndpointError::OtherStack);
+        }
+        // Held throughout: a NIC that is being made is registered with once, here or by itself.
         let mut taps = lock(&self.shared.taps);
         taps.push((protocol, endpoint.clone()));
-        let nics = self.shared.nics();
-        drop(taps);
-        for nic in nics {
+        for nic in self.shared.nics() {
             // One that is gone by now is none.
             let _ = crate::Nic::from_shared(nic).register_packet_endpoint(protocol, endpoint);
         }
+        Ok(())
     }
 
     /// Takes one [`register_packet_endpoint`](Self::register_packet_endpoint) back, on every NIC; one
@@ -182,9 +200,7 @@ impl Stack {
             return;
         };
         taps.remove(at);
-        let nics = self.shared.nics();
-        drop(taps);
-        for nic in nics {
+        for nic in self.shared.nics() {
             let _ = crate::Nic::from_shared(nic).unregister_packet_endpoint(protocol, endpoint);
         }
     }
@@ -272,9 +288,9 @@ impl StackShared {
         lock(&self.control_seat)
     }
 
-    /// What every NIC is to have registered from the beginning.
-    pub(crate) fn taps(&self) -> Vec<(PacketProtocol, PacketEndpoint)> {
-        lock(&self.taps).clone()
+    /// The plan of the seats that show packet endpoints frames.
+    pub(crate) fn seat_plan(&self) -> &SeatPlan {
+        &self.seat_plan
     }
 
     pub(crate) fn demux(&self) -> &Demux {

@@ -21,7 +21,7 @@ use crate::address::Key;
 use crate::clock::Time;
 use crate::event::Event;
 use crate::neighbor::{
-    NeighborAction, NeighborCache, NeighborError, NeighborInfo, NeighborView, Turn,
+    NeighborAction, NeighborCache, NeighborCounts, NeighborError, NeighborInfo, NeighborView, Turn,
 };
 use crate::nic::{Nic, NicId, NicShared};
 use crate::protocol_counters::ProtocolCounter;
@@ -86,6 +86,12 @@ impl Stack {
             .unwrap_or_default()
     }
 
+    /// What happened to the neighbors of a NIC for want of room; None if there is no such NIC.
+    pub fn neighbor_counts(&self, nic: NicId) -> Option<NeighborCounts> {
+        self.shared()
+            .with_fib(|fib, _| fib.cache(nic).map(NeighborCache::counts))
+    }
+
     /// An upper layer has proof that a neighbor gets what is sent to it (RFC 4861 section 7.3.1).
     pub fn confirm_neighbor(&self, nic: NicId, address: impl Into<IpAddr>) {
         let key = Key::from(address.into());
@@ -127,6 +133,16 @@ impl StackShared {
         self.with_fib(|fib, now| fib.on_neighbors(nic, now, act))
     }
 
+    /// As [`on_cache`](Self::on_cache), for what comes from the link: None too if the NIC is not
+    /// enabled.
+    pub(crate) fn on_link<R>(
+        &self,
+        nic: NicId,
+        act: impl FnOnce(&mut NeighborCache<Pending>, &mut Turn<'_, Pending>) -> R,
+    ) -> Option<R> {
+        self.with_fib(|fib, now| fib.on_link(nic, now, act))
+    }
+
     /// Looks for the link address of `next_hop` on a NIC, for a packet if there is one. On a NIC that is
     /// down, nothing is asked, and the packet ends here: it may have been on its way while that was
     /// disabled.
@@ -157,27 +173,33 @@ impl StackShared {
         let Some((number, line)) = line else {
             return Resolution::InProgress;
         };
+        let tell_used = || {
+            let life = line.life();
+            if line.mark_used() {
+                self.on_cache(nic, |cache, turn| cache.used(number, life, turn));
+            }
+        };
         match line.read() {
             NeighborView::Usable(mac) => Resolution::Ready(mac),
             NeighborView::Stale(mac) => {
-                let id = NeighborId {
-                    nic,
-                    line: number,
-                    life: line.life(),
-                };
-                if line.mark_used() {
-                    self.on_cache(nic, |cache, turn| cache.used(id.line, id.life, turn));
-                }
+                tell_used();
                 Resolution::Ready(mac)
             }
             NeighborView::Incomplete | NeighborView::Full => Resolution::InProgress,
-            NeighborView::Unreachable => Resolution::Unreachable,
+            NeighborView::Unreachable => {
+                tell_used();
+                Resolution::Unreachable
+            }
         }
     }
 
     /// Does what neighbor caches want done. No lock is held.
     pub(super) fn carry_out(&self, actions: Vec<Action>) {
         for (id, action) in actions {
+            if let NeighborAction::Waited { token, outcome } = action {
+                self.answer(token, outcome);
+                continue;
+            }
             let Some(nic) = self.nic(id) else {
                 continue;
             };
@@ -192,7 +214,7 @@ impl StackShared {
                     nic.count(ProtocolCounter::NeighborPacketsDropped);
                     drop(packet);
                 }
-                // Nobody asks to be told but by events.
+                // Done, whether the NIC is there or not.
                 NeighborAction::Waited { .. } => {}
                 NeighborAction::Event(event) => {
                     self.events.send(Event::NeighborChanged {

@@ -230,11 +230,18 @@ fn is_on_every_link(address: IpAddr) -> bool {
 }
 
 impl StackShared {
-    /// A NIC is there: it has neighbors from now on.
-    pub(crate) fn nic_created(&self, nic: &std::sync::Arc<crate::nic::NicShared>) {
-        let id = nic.id();
-        super::lock(&self.nics).insert(id, std::sync::Arc::downgrade(nic));
-        self.with_fib(|fib, _| fib.add_interface(&nic.settings));
+    /// A NIC is there: it has neighbors from now on, and shows frames to the packet endpoints that are
+    /// registered with all NICs.
+    pub(crate) fn nic_created(&self, nic: &Nic) {
+        let shared = nic.shared();
+        self.with_fib(|fib, _| fib.add_interface(&shared.settings));
+        // Held throughout, as where endpoints are registered.
+        let taps = super::lock(&self.taps);
+        super::lock(&self.nics).insert(nic.id(), std::sync::Arc::downgrade(shared));
+        for (protocol, endpoint) in &*taps {
+            // Just made, it is not gone, and they are of this stack.
+            let _ = nic.register_packet_endpoint(*protocol, endpoint);
+        }
     }
 
     /// A NIC was enabled, disabled or removed: routes by it are used, or not, as it is now.
@@ -255,16 +262,16 @@ impl StackShared {
 
     /// A NIC was removed: its rows and neighbors go.
     pub(crate) fn nic_removed(&self, nic: &crate::nic::NicShared) {
+        // Its neighbors are forgotten, and nobody is looked for from now on.
         self.nic_changed(nic);
         let id = nic.id();
         super::lock(&self.nics).remove(&id);
-        self.with_fib(|fib, now| {
+        self.with_fib(|fib, _| {
             let rows: Vec<_> = fib.routes.rows_of(id);
             for row in rows {
                 // Without memory for it the row stays, unused.
                 let _ = fib.routes.remove(row.destination, id, row.via.gateway);
             }
-            fib.on_neighbors(id, now, |cache, turn| cache.clear(turn));
             fib.remove_interface(id);
         });
     }

@@ -75,8 +75,8 @@ fn o3_the_first_miss_starts_one_resolution_and_all_share_it() {
         event(key(1), Some(A), NeighborChange::Reachable),
         send(1, A),
         send(2, A),
-        waited(10, Waited::Resolved(A)),
-        waited(11, Waited::Resolved(A)),
+        waited(10, NeighborAnswer::Resolved(A)),
+        waited(11, NeighborAnswer::Resolved(A)),
     ];
     assert_eq!(host.take(), expected);
     assert_eq!(host.wait(key(1), 12), Wait::Ready(A));
@@ -90,17 +90,17 @@ fn o3_who_waits_is_told_of_failure_and_of_eviction() {
     let mut host = Host::new(NeighborConfig::default());
     assert_eq!(host.wait(key(1), 1), Wait::Waiting);
     host.pass(seconds(3));
-    assert!(host.take().contains(&waited(1, Waited::Failed)));
+    assert!(host.take().contains(&waited(1, NeighborAnswer::Failed)));
 
     assert_eq!(host.wait(key(2), 2), Wait::Waiting);
     for n in 0..128 {
         assert_eq!(host.wait(key(1000 + n), 3), Wait::Waiting);
     }
-    assert!(host.take().contains(&waited(2, Waited::Gone)));
+    assert!(host.take().contains(&waited(2, NeighborAnswer::Gone)));
 
     assert_eq!(host.wait(key(4), 4), Wait::Waiting);
     assert!(host.run(|cache, turn| cache.remove(key(4), turn)));
-    assert!(host.take().contains(&waited(4, Waited::Gone)));
+    assert!(host.take().contains(&waited(4, NeighborAnswer::Gone)));
     host.check();
 }
 
@@ -128,8 +128,12 @@ fn o4_bug22_who_cancels_is_not_told() {
     host.take();
     host.reply(key(1), A);
     let told = host.take();
-    assert!(told.contains(&waited(2, Waited::Resolved(A))));
-    assert!(!told.iter().any(|a| *a == waited(1, Waited::Resolved(A))));
+    assert!(told.contains(&waited(2, NeighborAnswer::Resolved(A))));
+    assert!(
+        !told
+            .iter()
+            .any(|a| *a == waited(1, NeighborAnswer::Resolved(A)))
+    );
 }
 
 #[test]
@@ -236,7 +240,7 @@ fn static_entries_outlast_everything_but_their_removal() {
     let expected = [
         event(key(1), Some(A), NeighborChange::Reachable),
         send(1, A),
-        waited(9, Waited::Resolved(A)),
+        waited(9, NeighborAnswer::Resolved(A)),
     ];
     assert_eq!(host.take(), expected);
     assert_eq!(host.cache.next_deadline(), None);
@@ -354,7 +358,7 @@ fn flushing_forgets_what_was_learned() {
     let expected = [
         event(key(1), Some(A), NeighborChange::Removed),
         dropped(2, Dropped::NeighborGone),
-        waited(3, Waited::Gone),
+        waited(3, NeighborAnswer::Gone),
     ];
     assert_eq!(host.take(), expected);
     assert_eq!(
@@ -374,7 +378,10 @@ fn going_down_drops_everything_and_tells_of_no_single_neighbor() {
     host.run(NeighborCache::clear);
     assert_eq!(
         host.take(),
-        [dropped(2, Dropped::NicDown), waited(3, Waited::Gone)]
+        [
+            dropped(2, Dropped::NicDown),
+            waited(3, NeighborAnswer::Gone)
+        ]
     );
     assert_eq!(
         (host.cache.list().len(), host.cache.next_deadline()),
@@ -402,6 +409,8 @@ fn neighbors_are_listed_in_the_order_of_their_addresses() {
         since,
         is_router: false,
         pinned: false,
+        pending: 0,
+        waiting: 0,
     };
     assert_eq!(list[0], first);
     assert!(list[3].pinned && list[3].mac.is_none());

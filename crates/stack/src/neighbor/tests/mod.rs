@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use corelane_wire::MacAddr;
 
+use super::action::{Dropped, NeighborEvent};
 use super::entry::State;
 use super::room::Standing;
 use super::*;
@@ -191,7 +192,7 @@ fn dropped(packet: u32, why: Dropped) -> NeighborAction<u32> {
     NeighborAction::Dropped { packet, why }
 }
 
-fn waited(token: u64, outcome: Waited) -> NeighborAction<u32> {
+fn waited(token: u64, outcome: NeighborAnswer) -> NeighborAction<u32> {
     NeighborAction::Waited {
         token: WaitToken(token),
         outcome,
