@@ -94,7 +94,7 @@ pub use neighbor::{
 pub use nic::{GroupInfo, Nic, NicId};
 pub use packet_endpoint::{
     Direction, PacketEndpoint, PacketEndpointConfig, PacketEndpointStats, PacketKind,
-    PacketProtocol, PacketQueue, RegisterPacketEndpointError, Shown, TapWriter,
+    PacketProtocol, PacketQueue, RegisterPacketEndpointError, Shown, ShownBurst, TapWriter,
 };
 pub use path_mtu::{PathMtu, PathMtuCache};
 pub use protocol_counters::ProtocolCounter;

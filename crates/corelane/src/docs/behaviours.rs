@@ -55,7 +55,7 @@
 //! | B8 | sending from an expired address fails and works again after it is added again | kept | [`SendError::InvalidEndpointState`](crate::stack::SendError::InvalidEndpointState), also while it is tentative | `b8_` |
 //! | B9 | the last route of an expired endpoint frees it, of a promoted one does not | kept | | `b9_` |
 //! | B10 | a temporary endpoint vanishes with its last holder | kept | | `b10_` |
-//! | B11 | whether a route needs resolution is the link's property | kept | a loopback link needs none, groups and broadcasts have fixed link addresses; others are set by hand until neighbors are built | `b11_` |
+//! | B11 | whether a route needs resolution is the link's property | kept | a loopback link needs none, groups and broadcasts have fixed link addresses (O2); for others the NIC's neighbors are asked, unless the route was [given](crate::stack::Route::set_remote_link_address) one | `b11_` |
 //!
 //! # C. Primary order, source selection
 //!
@@ -124,14 +124,32 @@
 //! | G7 | a probe by another for a tentative address: duplicate; a solicitation: ignored | kept | | `g7_` |
 //! | G8 | an advertisement for a tentative address: duplicate | kept | | `g8_` |
 //! | G9 | nothing retries, the integrator is not told | changed | [`DuplicateAddress`](crate::stack::Event::DuplicateAddress) tells, with the offender; nothing retries but a stable opaque link-local address (RFC 7217) | `g9_` |
-//! | G10 | solicitations for own addresses are answered | changed | as Linux does: the flags and the destination depend on how it was asked (RFC 4861 section 7.2.4); a probe is answered to all nodes | `g10_` |
-//! | G11 | an advertisement for another address fills the link cache | changed | there is no cache yet; for an address in use here it is told as a [conflict](crate::stack::Event::AddressConflict) | `g11_` |
+//! | G10 | solicitations for own addresses are answered; their source is put into the link cache | changed | as Linux does: the flags and the destination depend on how it was asked (RFC 4861 section 7.2.4); a probe is answered to all nodes. The source becomes a neighbor, `stale`, if the solicitation names its link address: nothing is learnt from Ethernet headers | `g10_` |
+//! | G11 | an advertisement for another address fills the link cache, for its target and its source | changed | it updates the neighbor that its target is, by the rules of RFC 4861 section 7.2.5, and makes none; for an address in use here it is told as a [conflict](crate::stack::Event::AddressConflict) | `g11_` |
 //! | G12 | hop limit other than 255: dropped | kept | `ndp_invalid`, for all of RFC 4861 section 7.1 | `g12_` |
 //! | G13 | too short: dropped | kept | `ndp_invalid` | `g13_` |
 //! | G14 | is it tentative? absent: no | kept | | `g14_` |
 //! | G15 | link-local address by modified EUI-64 | kept | or stable opaque (RFC 7217) | `g15_` |
 //! | G16 | detection runs on disabled NICs, and deadlocks on loopback | changed | BUG 1, 26: it begins when the NIC is enabled; loopback links have none | `g16_` |
 //! | G17 | leaving the solicited-node group by hand ends in a panic | changed | BUG 2: users cannot take the NIC's own join away | `g17_` |
+//!
+//! # H. Packet endpoints
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | H1 | protocols of the stack, all, and PUP can be registered for; others are refused | changed | BUG 14: any EtherType ([`PacketProtocol`](crate::stack::PacketProtocol)), as the frames are shown whether the NIC speaks it or not | `h1_` |
+//! | H2 | registered several times, an endpoint sees each packet as often; one registration is taken back at a time, an unknown one in silence | kept | | `h2_` |
+//! | H3 | first the endpoints of the packet's protocol, in their order, then those of all | kept | an endpoint's own copies come in the order of the frames, for each worker | `h3_` |
+//! | H4 | shown before any check, whoever the packet is for | kept | the whole frame; of an enabled NIC. What finds no room in a worker's ring is dropped before (`ring_full`) | `h4_` |
+//! | H5 | the local link address is the frame's destination, or the NIC's if there is none | kept | every frame has a link header here: [`Shown::destination`](crate::stack::Shown::destination) | `h5_` |
+//! | H6 | frames of protocols that the stack lacks are not shown | changed | BUG 14: shown, those too short for a header to endpoints of all | `h6_` |
+//! | H7 | one that is unregistered meanwhile may still get that packet | kept | that burst | `h7_` |
+//! | H8 | an unowned destination is not counted as invalid if somebody was shown the packet | changed | counted: each frame has one fate, whoever watches | `h8_` |
+//! | H9 | inbound only; loopback shows them on the way in | kept | unless the endpoint [asks](crate::stack::PacketEndpointConfig::outbound) for what is sent: then that too, once, when it is handed to the link. What a NIC sends to itself is never on the link and not shown as inbound | `h9_` |
+//! | H10 | NIC 0: every NIC there is, not later ones; a failure unregisters from all | changed | BUG 14: later ones too ([`Stack::register_packet_endpoint`](crate::stack::Stack::register_packet_endpoint)); it fails before it begins | `h10_` |
+//! | H11 | without a factory for raw sockets: not permitted | changed | nothing to be permitted by: who has the stack may | `h11_` |
+//! | H12 | cooked or raw; 32 KiB queue; full or closed: dropped and counted; readers are told on empty to non-empty | changed | one kind of copy with [methods](crate::stack::Shown) for both, and no header is made up; a queue for each worker, of so many frames; counted by the endpoint ([`PacketEndpointStats`](crate::stack::PacketEndpointStats)), since the frame itself is not dropped; a doorbell, which wakes who sleeps | `h12_` |
+//! | H13 | errors of the packet socket | changed | typed: `None` for would-block, [`is_closed`](crate::stack::PacketQueue::is_closed) for closed; what it does not support does not compile | `h13_` |
 //!
 //! # I. Delivery and counters
 //!
@@ -204,6 +222,16 @@
 //! | N4 | protocol options by number | changed | typed configuration: an unknown one does not compile | `n4_` |
 //! | N5 | an unknown transport: unknown protocol | changed | there are no sockets yet; a packet of any transport goes to the handler | `n5_` |
 //!
+//! # O. Neighbors: link address cache, ARP
+//!
+//! | number | behaviour | | why, and what is different | test |
+//! |---|---|---|---|---|
+//! | O1 | 512 entries, least recently used evicted; lives of a minute; 3 attempts a second apart; failures remembered for a minute | changed | 512, 3, a second and a minute stay ([`NeighborConfig`](crate::stack::NeighborConfig)); states and lives are those of RFC 4861 section 7.3, with the retries of RFC 7048. What never answered competes among itself, so that a scan evicts no neighbor (RFC 6583). 16 packets wait for each: of what comes together the newest; then workers drop what comes as `neighbor_full`, and the control plane is spared | `o1_` |
+//! | O2 | groups and broadcasts have fixed link addresses | kept | those of subnets too (F2) | `o2_` |
+//! | O3 | a miss starts one resolution, which all callers share; wakers fire on success, failure and eviction; without a resolver: no link address | kept | [`Stack::wait_for_neighbor`](crate::stack::Stack::wait_for_neighbor) gives each caller one answer; also when the neighbor is removed, or its NIC goes | `o3_` |
+//! | O4 | removing a waker removes nothing | changed | BUG 22: dropping the [`NeighborWait`](crate::stack::NeighborWait) removes it | `o4_` |
+//! | O5 | requests for local addresses are answered; requests and replies fill the cache, requests for others do not; "arp" has to be added as an address | changed | every IPv4 NIC takes part. Requests for own addresses fill the cache; replies and requests for others update what is there (RFC 826) and add nothing, so that nobody is told unasked. Probes are answered, claims of an own address told as a conflict (RFC 5227); announcements are sent if [asked for](crate::stack::NicConfig::arp_announcements) | `o5_` |
+//!
 //! # P. Concurrency
 //!
 //! | number | behaviour | | why, and what is different | test |
@@ -234,12 +262,16 @@
 //! | 11 | joins and addresses drift apart | counted apart | `bug11` |
 //! | 12 | a packet for another NIC's address is delivered under its primary one | to the address itself | `bug12` |
 //! | 13 | fragments to temporary endpoints are never put together | reassembly is per worker, whoever the address is of | `bug13` |
+//! | 14 | endpoints of all protocols do not see those that the stack lacks, nor frames of NICs that come later | they do | `bug14` |
 //! | 15 | replies to 255.255.255.255 loop | dropped as `martian` | `bug15` |
 //! | 16 | forwarding: no hop less, no MTU, wrong link addresses, no gateway | as RFC 1812 and 8200 say | `bug16` |
 //! | 17 | no IPv4 header checksum, no check of sources | both | `bug17` |
 //! | 18 | sent bytes with or without the network header | whole frames, where the link takes them | `bug18` |
+//! | 22 | removing a waker never removes it | it does, by dropping what waits | `bug22` |
+//! | 23 | the list of packet endpoints is changed under its readers: lost and doubled deliveries | it is part of the published snapshots | `bug23` |
 //! | 24 | the table is read without the lock while it changes | workers read published snapshots | `bug24` |
 //! | 25 | modes are read without the lock | in the same snapshots | `bug25` |
 //! | 26 | detection begins on disabled NICs | when they are enabled | `bug26` |
 //! | 27 | enabling twice, or with an error, leaves things half done | idempotent, all or nothing | `bug27` |
 //! | 28 | errors ignored while a temporary endpoint is made; a lock per packet | no endpoint is made per packet, no lock taken | `bug28` |
+//!

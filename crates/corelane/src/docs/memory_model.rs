@@ -177,6 +177,47 @@
 //! Nothing else is read on the strength of such a word, so that all its accesses are relaxed. There is
 //! no model of it: each of its promises is about one word.
 //!
+//! # Neighbor lines
+//!
+//! What a worker has to know of a neighbor is one word: what to do with its packets, and the link
+//! address. The control plane stores it under its lock, workers load it, both relaxed. That is enough
+//! because nothing else is read on the strength of it: a worker sees the word of before or of after a
+//! change, never half of each, and so never half of two link addresses. When it sees it is a matter of
+//! nanoseconds and of no promise but one: a change that a caller made is seen by bursts that begin once
+//! anything that synchronises told the worker of it, as with any store.
+//!
+//! The line's *address*, which a lookup compares, is written while nobody can find the line: before the
+//! table that leads to it is published, and not again before every reader of a snapshot that leads to it
+//! has gone on (the line is garbage of the publish that takes it out, see [above](#snapshot)). Those
+//! edges are the snapshot's. So a worker that found a line by an address reads that address' word, and
+//! never that of the neighbor who has the slot next. A route's gateway is named by the line itself,
+//! which is pinned for as long as the row is there; row and line are published, and retired, together.
+//!
+//! *Used* is a flag beside it, exchanged by the one worker that tells the control plane that a stale
+//! neighbor is in use, and the slot counts its lives, which go along with the word: late word of a past
+//! life is not taken for the next one's. Neither orders anything. There is no model of it, as each
+//! promise is about one word or is the snapshot's; `crates/corelane/tests/neighbors.rs` changes
+//! neighbors under forwarding workers and looks at every frame.
+//!
+//! # Routes
+//!
+//! The nodes of the longest-prefix trie are atomics in a slab, all accessed relaxed. A node that a
+//! snapshot leads to is not written any more: a change copies the path from the root and writes to the
+//! copies, which nobody can find before the root is published. The edges are the snapshot's again, in
+//! both directions: what was written to a node before its root was published is seen by who loads that
+//! root; a node that a change left behind is used again once no reader has a root that leads to it. So
+//! a lookup sees one version whole. No model of its own: it has no ordering of its own.
+//!
+//! # Seats
+//!
+//! A packet endpoint or a socket is shared by all workers, and each puts frames into a ring of its own in
+//! it ([`sync::seat`](crate::sync::seat)). Which one is its own is told by its seat, a value that exists
+//! once and is borrowed mutably while the ring is used: exclusion by type, without any atomic. What one
+//! thread did with a seat is seen by the thread that it is moved to, by whatever moved it; threads that
+//! are no workers share one seat behind a lock. A registration is part of the NIC's snapshot, so that a
+//! worker shows a burst to those who were registered when it began: one edge, the snapshot's. What is
+//! shown comes to the reader by the ring's. No model: there is nothing to interleave.
+//!
 //! # A NIC's queues
 //!
 //! What no worker makes (probes, reports, routes' packets) goes through crossbeam's bounded

@@ -385,7 +385,7 @@ fn arp_input(nic: &Nic, bytes: &[u8]) -> Verdict {
     }
     if !is_probe {
         nic.stack().shared().on_link(nic.id(), |cache, turn| {
-            cache.solicited_from(sender_key, mac, turn)
+            cache.solicited_from(sender_key, mac, turn);
         });
     }
     shared.transmit(vec![Message::ArpReply {

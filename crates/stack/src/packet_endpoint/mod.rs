@@ -30,7 +30,7 @@ use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, MacAddr};
 use thiserror::Error;
 
 use crate::error::NicGone;
-pub use queue::PacketQueue;
+pub use queue::{PacketQueue, ShownBurst};
 pub use shown::{Direction, PacketKind, Shown};
 pub(crate) use taps::Taps;
 

@@ -1,9 +1,13 @@
 //! The reader's side of a packet endpoint.
 
 use arrayvec::ArrayVec;
+use corelane_frame::BURST;
 use corelane_sync::ring::Consumer;
 
 use super::Shown;
+
+/// A burst of copies.
+pub type ShownBurst = ArrayVec<Shown, BURST>;
 
 /// The copies that one thread made for an endpoint, in the order of the frames. To be read by one
 /// thread at a time; dropping it has what comes later counted as `closed`.
@@ -23,7 +27,7 @@ impl PacketQueue {
 
     /// Appends what there is now to `burst`, as much as it has room for; returns how many copies that
     /// were. Cheaper than one at a time.
-    pub fn next_burst<const N: usize>(&mut self, burst: &mut ArrayVec<Shown, N>) -> usize {
+    pub fn next_burst(&mut self, burst: &mut ShownBurst) -> usize {
         self.ring.pop_burst(burst)
     }
 
@@ -41,5 +45,12 @@ impl PacketQueue {
     /// registered nowhere.
     pub fn is_closed(&self) -> bool {
         self.ring.is_closed()
+    }
+}
+
+impl Drop for PacketQueue {
+    /// The frames go back now, and not when the endpoint is taken back.
+    fn drop(&mut self) {
+        self.try_iter().for_each(drop);
     }
 }

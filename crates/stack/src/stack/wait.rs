@@ -9,6 +9,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use corelane_wire::MacAddr;
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::{Stack, StackShared, lock};
@@ -43,18 +44,23 @@ impl Stack {
         let key = Key::from(address);
         let (sender, answers) = bounded(1);
         let token = lock(&shared.waiters).add(sender);
-        let is_own = |nic| Nic::from_shared(nic).has_address(address);
-        let at_once = match shared.nic(nic) {
-            Some(nic) if is_own(nic.clone()) => Some(NeighborAnswer::Resolved(nic.settings.mac)),
-            _ => {
-                let begun = shared.on_link(nic, |cache, turn| cache.wait(key, token, turn));
-                match begun {
-                    Some(Wait::Waiting) => None,
-                    Some(Wait::Ready(mac)) => Some(NeighborAnswer::Resolved(mac)),
-                    Some(Wait::NoLinkAddress) => Some(NeighborAnswer::Failed),
-                    None => Some(NeighborAnswer::Gone),
-                }
-            }
+        let fixed = shared.nic(nic).and_then(|nic| {
+            let is_broadcast = nic.snapshots.load().is_directed_broadcast(key);
+            let own = nic.settings.mac;
+            let is_own = Nic::from_shared(nic).has_address(address);
+            is_own
+                .then_some(own)
+                .or(is_broadcast.then_some(MacAddr::BROADCAST))
+        });
+        let begun = match fixed {
+            Some(mac) => Some(Wait::Ready(mac)),
+            None => shared.on_link(nic, |cache, turn| cache.wait(key, token, turn)),
+        };
+        let at_once = match begun {
+            Some(Wait::Waiting) => None,
+            Some(Wait::Ready(mac)) => Some(NeighborAnswer::Resolved(mac)),
+            Some(Wait::NoLinkAddress) => Some(NeighborAnswer::Failed),
+            None => Some(NeighborAnswer::Gone),
         };
         if let Some(answer) = at_once {
             shared.answer(token, answer);
