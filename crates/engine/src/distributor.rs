@@ -264,9 +264,11 @@ impl Distributor {
     /// Closes the link and the rings, and says so.
     fn let_go(&mut self) {
         self.count_left();
+        self.parts.tx = None;
+        // What the workers left for the link goes nowhere any more, and is counted.
+        while self.transmit() > 0 {}
         let parts = &mut self.parts;
         parts.rx.clear();
-        parts.tx = None;
         parts.lanes.clear();
         parts.outgoing.clear();
         parts.status.gone.store(true, Ordering::Release);

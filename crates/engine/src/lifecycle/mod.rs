@@ -203,9 +203,7 @@ impl Lifecycle {
         let nic = self.nic(id).ok_or(UnknownNic(id))?;
         // It may have been removed by its own handle already.
         let _ = nic.remove();
-        let (removal, untaken) = self.shared.roster().remove(id)?;
-        // A distributor that nobody has taken is nobody's to poll.
-        drop(untaken);
+        let removal = self.shared.roster().remove(id)?;
         if let Some(removal) = removal {
             // Nobody is left to see it through.
             removal.finish();

@@ -3,7 +3,7 @@
 use corelane_stack::{Nic, NicCounter, NicId};
 
 use super::{Entry, LinkState, tell};
-use crate::distributor::Removal as DistributorRemoval;
+use crate::distributor::{Distributor, Removal as DistributorRemoval};
 use crate::port::{Port, Ports};
 use crate::wiring::DistributorHandle;
 
@@ -15,6 +15,9 @@ pub(crate) struct Removal {
     /// The workers that have not given up their ports.
     awaited: Vec<bool>,
     ports: Ports,
+    /// A distributor that nobody has taken is nobody's to poll. It goes after the workers have let go,
+    /// so that it counts all that they left it.
+    untaken: Vec<Distributor>,
     pub(crate) distributor: Option<DistributorHandle>,
     /// Whether the distributor knows that the workers have let go.
     told: bool,
@@ -22,12 +25,13 @@ pub(crate) struct Removal {
 
 impl Removal {
     /// Of a NIC that `workers` workers serve.
-    pub(super) fn new(entry: Entry, workers: usize) -> Self {
+    pub(super) fn new(entry: Entry, workers: usize, untaken: Vec<Distributor>) -> Self {
         Self {
             nic: entry.nic,
             link: entry.link,
             awaited: vec![true; workers],
             ports: Vec::new(),
+            untaken,
             distributor: entry.distributor,
             told: false,
         }
@@ -57,6 +61,7 @@ impl Removal {
         if self.awaited.contains(&true) {
             return false;
         }
+        self.untaken.clear();
         let Some(handle) = &self.distributor else {
             return true;
         };
@@ -70,6 +75,7 @@ impl Removal {
     /// Drops what is left of it: queues first, the link last. The NIC itself is there for as long as
     /// somebody holds its endpoints.
     pub(crate) fn finish(mut self) -> Nic {
+        self.untaken.clear();
         // What the distributor has handed over since.
         self.ports.iter_mut().for_each(|port| port.discard());
         self.ports.clear();

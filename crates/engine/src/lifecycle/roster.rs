@@ -267,10 +267,7 @@ impl Roster {
 
     /// Begins the removal of a NIC. Returns its removal if nobody else is left to see it through,
     /// and its distributor if that was never taken.
-    pub(super) fn remove(
-        &mut self,
-        id: NicId,
-    ) -> Result<(Option<Removal>, Vec<Distributor>), UnknownNic> {
+    pub(super) fn remove(&mut self, id: NicId) -> Result<Option<Removal>, UnknownNic> {
         let entry = self.entries.remove(&id).ok_or(UnknownNic(id))?;
         self.generation += 1;
         let untaken = self.untaken.extract_if(.., |d| d.nic() == id).collect();
@@ -283,13 +280,14 @@ impl Roster {
                 lane.remove_port(id);
             }
         }
-        let removal = Removal::new(entry, if is_connected { self.lanes.len() } else { 0 });
+        let workers = if is_connected { self.lanes.len() } else { 0 };
+        let removal = Removal::new(entry, workers, untaken);
         if self.over {
-            return Ok((Some(removal), untaken));
+            return Ok(Some(removal));
         }
         self.leaving.insert(id);
         self.removals.push(removal);
-        Ok((None, untaken))
+        Ok(None)
     }
 
     /// A number can be given out again.

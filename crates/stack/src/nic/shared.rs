@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use corelane_frame::{Frame, PoolCache};
-use corelane_sync::counters::CounterReader;
+use corelane_sync::counters::{CounterReader, counters};
 use corelane_sync::snapshot::Handle;
 use corelane_wire::NoRoom;
 
@@ -155,9 +155,19 @@ impl NicShared {
         // removal saw the frame.
         std::sync::atomic::fence(Ordering::SeqCst);
         if self.is_gone() {
-            queue.clear();
+            self.count_unsent(queue.clear());
         }
         Ok(())
+    }
+
+    /// Counts frames that were in line on a NIC that is gone.
+    #[cold]
+    fn count_unsent(&self, frames: usize) {
+        if frames > 0 {
+            let (mut writer, reader) = counters();
+            self.counters().senders.push(reader);
+            writer.add(NicCounter::SendDropped, frames as u64);
+        }
     }
 
     /// Sends messages, without the lock. Probes and reports that found no room are tried again later.
