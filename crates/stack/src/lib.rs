@@ -104,10 +104,10 @@ pub use reassembly::{
 };
 pub use route::{Route, SendOptions, SourceFragmentation};
 pub use socket::{
-    BindError, Datagram, RawBind, RawSocket, Socket, SocketDrop, SocketError, SocketErrorKind,
-    SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
+    BindError, Datagram, Queued, RawBind, RawSocket, Socket, SocketDrop, SocketError,
+    SocketErrorKind, SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
 };
 pub use stack::{
     AddNeighborError, Adjacency, FibDatapath, NeighborId, Resolution, RouteSpec, RoutesError,
-    RoutesTransaction, Stack, StackConfig, StackDatapath, StackError, StackParts,
+    RoutesTransaction, SocketWriter, Stack, StackConfig, StackDatapath, StackError, StackParts,
 };
