@@ -1,14 +1,17 @@
 //! An engine taken apart: its distributor and its worker, to be fed and polled by hand.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use arrayvec::ArrayVec;
 use corelane::engine::{Distributor, Engine, Idle, Monitor, NicConfig, Polled, WhenFull, Worker};
-use corelane::frame::PoolConfig;
-use corelane::stack::{Handler, Nic, NicTotals, Packet};
+use corelane::frame::{PoolCache, PoolConfig};
+use corelane::stack::{Handler, Nic, NicTotals, Packet, SocketQueue, Stack, UdpBind, UdpSocket};
 
+use crate::bare::Return;
 use crate::harness::{Budget, Sample, Stop, beside, in_rounds, in_windows};
 use crate::random::Random;
-use crate::traffic::{Allowance, Draw, Feed, FeedLink, Frames, Population};
+use crate::traffic::{Allowance, Draw, Feed, FeedLink, Frames, PORT, Population};
 
 /// What an engine under test is to be like.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +28,17 @@ pub struct BedConfig {
     pub laid_out: usize,
     /// Whether the frames come with an RSS hash; otherwise the distributor computes it.
     pub hashed: bool,
+    /// What takes the packets.
+    pub receiver: Receiver,
+}
+
+/// What takes packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    /// A handler.
+    Handler,
+    /// A UDP socket for each address of the population, bound to it.
+    Sockets,
 }
 
 impl BedConfig {
@@ -38,9 +52,14 @@ impl BedConfig {
             ring: 1024,
             laid_out: 0,
             hashed: true,
+            receiver: Receiver::Handler,
         }
     }
 }
+
+/// Datagrams that a socket's queue holds: with as many sockets as the ring has frames, far more than
+/// come in a round.
+const QUEUE: usize = 16;
 
 /// The pool of every bench that has one: what the ring holds, two bursts on their way, and what
 /// two caches can keep to themselves. Its frames' lines stay in the second-level cache.
@@ -64,6 +83,13 @@ impl Handler for Adds {
     }
 }
 
+/// A socket at an address, and the port that all frames go to.
+fn socket(stack: &Stack, address: IpAddr) -> (UdpSocket, SocketQueue) {
+    let bind = UdpBind::new(PORT).local(address).queue(QUEUE);
+    let (socket, mut queues) = stack.udp_socket(bind).expect("a socket");
+    (socket, queues.pop().expect("a queue for the worker"))
+}
+
 /// The engine under test.
 pub struct Bed {
     /// Its NIC.
@@ -75,6 +101,9 @@ pub struct Bed {
     monitor: Monitor,
     allowance: Allowance,
     ring: usize,
+    sockets: Vec<(UdpSocket, SocketQueue)>,
+    /// Of whoever reads the sockets.
+    cache: PoolCache,
 }
 
 impl Bed {
@@ -101,9 +130,14 @@ impl Bed {
             allowance: allowance.clone(),
             hashed: config.hashed,
         };
+        let mut pool = pool_for(config.ring);
+        if config.receiver == Receiver::Sockets {
+            // Whoever reads them has a cache too.
+            pool.slots = PoolConfig::slots_for(config.ring + 256, 3);
+        }
         let mut builder = Engine::builder();
         builder
-            .pool(pool_for(config.ring))
+            .pool(pool)
             .ring_capacity(config.ring)
             .idle(Idle::BusyPoll)
             .when_full(WhenFull::Wait)
@@ -121,8 +155,18 @@ impl Bed {
             tx.set_promiscuous(config.promiscuous);
         })
         .expect("a NIC");
+        let sockets = match config.receiver {
+            Receiver::Handler => Vec::new(),
+            Receiver::Sockets => population
+                .addresses()
+                .map(|address| socket(nic.stack(), address))
+                .collect(),
+        };
+        let cache = engine.pool().cache();
         let mut parts = engine.into_workers();
         Self {
+            sockets,
+            cache,
             nic,
             worker: parts.workers.pop().expect("one worker"),
             distributor: parts.distributors.pop().expect("one distributor"),
@@ -170,6 +214,46 @@ impl Bed {
         let time = start.elapsed();
         assert_eq!(frames, self.ring as u64);
         (frames, time)
+    }
+
+    /// Reads the queues of all sockets, as an embedder would in between, on the same thread; returns how
+    /// many datagrams there were.
+    pub fn read(&mut self) -> u64 {
+        let mut datagrams = ArrayVec::new();
+        let mut read = 0;
+        for (_, queue) in &mut self.sockets {
+            while queue.recv_burst(&mut datagrams) > 0 {
+                read += datagrams.len() as u64;
+                for datagram in datagrams.drain(..) {
+                    self.cache.recycle(datagram.into_frame());
+                }
+            }
+        }
+        read
+    }
+
+    /// As [`round`](Self::round), with the queues of the sockets read: within the time, or afterwards.
+    pub fn socket_round(&mut self, read: Return) -> (u64, Duration) {
+        self.fill();
+        let start = Instant::now();
+        let frames = self.drain();
+        let mut time = start.elapsed();
+        let datagrams = self.read();
+        if read == Return::Measured {
+            time = start.elapsed();
+        }
+        assert_eq!((frames, datagrams), (self.ring as u64, self.ring as u64));
+        (frames, time)
+    }
+
+    /// A sample of delivery to sockets.
+    pub fn sample_sockets(&mut self, budget: Budget, read: Return) -> Sample {
+        let before = self.totals();
+        let sample = in_rounds(budget, || self.socket_round(read));
+        let done = self.totals().since(&before);
+        assert!(done.received >= sample.operations);
+        assert_eq!(done.delivered, done.received, "{done:?}");
+        sample
     }
 
     /// A sample of the worker alone. Asserts that every packet came to what `expect` takes out of

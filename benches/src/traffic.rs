@@ -19,6 +19,9 @@ pub const POINTS: [(&str, u32, u32); 3] = [
     ("1m", 1_000_000, 500),
 ];
 
+/// The port that frames go to.
+pub const PORT: u16 = 9;
+
 /// Bytes of a frame: one line.
 pub const FRAME: usize = 64;
 
@@ -96,7 +99,7 @@ pub fn frame_to(destination: IpAddr) -> Line {
     let (source_mac, destination_mac) = (MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 0, 2]));
     let ports = Ports {
         source: 1024,
-        destination: 9,
+        destination: PORT,
     };
     let len = match destination {
         IpAddr::V4(destination) => {

@@ -253,6 +253,8 @@ stages! {
     }
     /// What nobody takes.
     UnknownDestination => "unknown_destination", UnknownDestination {
+        /// A raw socket has the protocol, and a copy of the packet.
+        Raw => "raw",
         ;
         /// Dropped here.
         Dropped(DropReason)

@@ -105,11 +105,12 @@ pub use reassembly::{
 };
 pub use route::{Route, SendOptions, SourceFragmentation};
 pub use socket::{
-    BindError, Datagram, Datagrams, RawBind, RawSocket, Socket, SocketDrop, SocketError,
+    BindError, Datagram, Datagrams, Queued, RawBind, RawSocket, Socket, SocketDrop, SocketError,
     SocketErrorKind, SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
 };
 pub use source_filter::Spans;
 pub use stack::{
     AddNeighborError, Adjacency, FibDatapath, NeighborId, NeighborWait, Resolution, RouteSpec,
-    RoutesError, RoutesTransaction, Stack, StackConfig, StackDatapath, StackError, StackParts,
+    RoutesError, RoutesTransaction, SocketWriter, Stack, StackConfig, StackDatapath, StackError,
+    StackParts,
 };

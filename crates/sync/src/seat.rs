@@ -79,12 +79,12 @@ pub struct PerSeat<T> {
 unsafe impl<T: Send> Sync for PerSeat<T> {}
 
 impl<T> PerSeat<T> {
-    /// Cells with these values, in the order of the seats.
+    /// Cells with these values, in the order of the seats. Seats behind the last value have none.
     ///
     /// # Panics
-    /// If there are not as many values as seats.
+    /// If there are more values than seats.
     pub fn new(plan: &SeatPlan, values: Vec<T>) -> Self {
-        assert_eq!(values.len(), plan.len, "a value for each seat");
+        assert!(values.len() <= plan.len, "a seat for each value");
         let cells = values.into_iter().map(UnsafeCell::new);
         Self {
             plan: plan.plan,
@@ -92,7 +92,7 @@ impl<T> PerSeat<T> {
         }
     }
 
-    /// The value of a seat; None if the seat is of another plan.
+    /// The value of a seat; None if it has none, or is of another plan.
     ///
     /// The seat is at one value at a time:
     ///
@@ -162,9 +162,17 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a value for each seat")]
-    fn there_is_a_value_for_each_seat() {
+    fn a_seat_behind_the_last_value_has_none() {
+        let (plan, mut seats) = SeatPlan::mint(2);
+        let cells = PerSeat::new(&plan, vec!["a"]);
+        assert_eq!(cells.get(&mut seats[0]), Some(&mut "a"));
+        assert!(cells.get(&mut seats[1]).is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "a seat for each value")]
+    fn there_is_a_seat_for_each_value() {
         let (plan, _) = SeatPlan::mint(2);
-        let _ = PerSeat::new(&plan, vec![1]);
+        let _ = PerSeat::new(&plan, vec![1, 2, 3]);
     }
 }

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use corelane_frame::Frame;
 use corelane_stack::{Inbound, PacketFlags};
-use corelane_wire::{IpProtocol, parse_tcp, parse_udp};
+use corelane_wire::checksum::{self, Sum};
+use corelane_wire::{IpProtocol, parse_tcp};
 
 use super::extension::is_extension;
 
@@ -64,22 +65,46 @@ fn other_v6(protocol: IpProtocol) -> PacketFlags {
 /// Whether the checksum of a UDP or TCP packet is right; it is not verified on input, but where the
 /// payload is touched next.
 pub(super) fn is_checksum_right(frame: &Frame, packet: &Inbound) -> bool {
+    if packet.protocol == IpProtocol::UDP {
+        return is_udp_checksum_right(frame.data(), packet).unwrap_or(false);
+    }
     let range = usize::from(packet.transport)..packet.end as usize;
-    let payload = frame.data().get(range).unwrap_or_default();
+    let segment = frame.data().get(range).unwrap_or_default();
     let addresses = (
         packet.source(frame.data()),
         packet.destination(frame.data()),
     );
-    let is_udp = packet.protocol == IpProtocol::UDP;
     match addresses {
-        (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) if is_udp => parse_udp(payload)
-            .is_ok_and(|datagram| datagram.verify_checksum_ipv4(source, destination).is_ok()),
-        (Some(IpAddr::V6(source)), Some(IpAddr::V6(destination))) if is_udp => parse_udp(payload)
-            .is_ok_and(|datagram| datagram.verify_checksum_ipv6(source, destination).is_ok()),
-        (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) => parse_tcp(payload)
+        (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) => parse_tcp(segment)
             .is_ok_and(|segment| segment.verify_checksum_ipv4(source, destination).is_ok()),
-        (Some(IpAddr::V6(source)), Some(IpAddr::V6(destination))) => parse_tcp(payload)
+        (Some(IpAddr::V6(source)), Some(IpAddr::V6(destination))) => parse_tcp(segment)
             .is_ok_and(|segment| segment.verify_checksum_ipv6(source, destination).is_ok()),
         _ => false,
     }
+}
+
+/// As [`is_checksum_right`], of UDP, in one go: mostly the addresses stand right in front of the
+/// transport header. None if parts are not there.
+#[inline]
+pub(super) fn is_udp_checksum_right(data: &[u8], packet: &Inbound) -> Option<bool> {
+    let is_v4 = packet.flags.has(PacketFlags::V4);
+    let transport = usize::from(packet.transport);
+    let header = data.get(transport..packet.end as usize)?;
+    let [.., high, low, checksum_high, checksum_low] = *header.first_chunk::<8>()?;
+    if checksum_high | checksum_low == 0 {
+        // In IPv4 it may be absent (RFC 768), in IPv6 not (RFC 8200 section 8.1).
+        return Some(is_v4);
+    }
+    let length = u16::from_be_bytes([high, low]);
+    let end = transport + usize::from(length);
+    let (offset, addresses) = if is_v4 { (12, 8) } else { (8, 32) };
+    let start = usize::from(packet.network) + offset;
+    let sum = if start + addresses == transport {
+        checksum::sum(data.get(start..end)?)
+    } else {
+        checksum::sum(data.get(start..start + addresses)?)
+            + checksum::sum(data.get(transport..end)?)
+    };
+    let rest = Sum::word(length) + Sum::word(IpProtocol::UDP.0.into());
+    Some((sum + rest).is_valid())
 }

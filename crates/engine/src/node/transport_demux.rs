@@ -1,15 +1,15 @@
 //! Packets for this host whose port somebody has: into the queues of sockets (BEHAVIOURS section K).
 
+use arrayvec::ArrayVec;
 use corelane_frame::{BURST, Frame, PoolCache};
 use corelane_stack::{
-    Datagram, DemuxDatapath, DropReason, Family, Flow, Inbound, Key, NicId, PacketBurst,
-    PacketFlags, Socket, SocketDrop,
+    DropReason, Family, Flow, Inbound, Key, NicId, PacketBurst, PacketFlags, Queued, Socket,
+    SocketDrop, SocketWriter,
 };
-use corelane_sync::seat::Seat;
 use corelane_wire::IpProtocol;
 
 use super::context::Context;
-use super::observer::Observer;
+use super::observer::{Observer, Sight};
 use super::transport;
 use crate::trace::{self, Outcome};
 
@@ -20,78 +20,33 @@ pub(super) fn transport_demux<O: Observer>(
     frames: &mut [Frame],
     packets: &mut PacketBurst,
 ) {
-    let mut flows = [Flow::NONE; BURST];
-    let count = packets.len();
-    describe(frames, packets, &mut flows);
-    let (demux, seat) = context.stack.sockets();
-    let mut sockets: [Option<&Socket>; BURST] = [None; BURST];
-    demux.lookup(&flows[..count.min(BURST)], &mut sockets);
-    let mut at = 0;
-    // What became of the packets, for an observer and the counters: the context is not to be had
-    // while sockets are borrowed of it.
-    let mut ends = [End::NoSocket; BURST];
-    for (packet, found) in packets.inbound().iter().zip(packets.found()) {
-        let (socket, flow, end) = (
-            sockets[at % BURST],
-            &flows[at % BURST],
-            &mut ends[at % BURST],
-        );
-        at += 1;
-        let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
-            continue;
-        };
-        if packet.protocol == IpProtocol::UDP && found.is_for_many() {
-            let valid = || transport::is_checksum_right(frame, packet);
-            *end = to_many(demux, seat, context.cache, flow, frame, packet, valid());
-            continue;
-        }
-        let Some(socket) = socket else {
-            continue;
-        };
-        if !transport::is_checksum_right(frame, packet) {
-            socket.count_checksum_error(seat);
-            *end = End::Dropped(DropReason::TransportChecksum);
-            continue;
-        }
-        let datagram = Datagram::new(std::mem::take(frame), *packet);
-        *end = match socket.deliver(seat, datagram) {
-            Ok(()) => End::Delivered,
-            Err((why, back)) => {
-                *frame = back.into_frame();
-                End::Dropped(match why {
-                    SocketDrop::Overflow => DropReason::SocketFull,
-                    SocketDrop::Closed => DropReason::SocketClosed,
-                })
-            }
-        };
+    // What packets look like before their frames are given away.
+    let mut sights = Vec::new();
+    if O::WATCHES {
+        let seen = |packet: &Inbound| frames.get(usize::from(packet.frame)).map(Sight::of);
+        sights.extend(packets.inbound().iter().filter_map(seen));
     }
+    let mut ends = [End::NoSocket; BURST];
+    deliver(
+        &mut context.stack.sockets(),
+        context.cache,
+        frames,
+        packets,
+        &mut ends,
+    );
     let mut at = 0;
     let mut delivered = 0;
-    packets.retain(|packet, _| {
+    packets.retain(|_, _| {
         let end = ends[at % BURST];
+        if let Some(sight) = sights.get(at) {
+            let outcome = Outcome::TransportDemux(end.outcome());
+            context.observer.step_of(sight, outcome);
+        }
         at += 1;
         match end {
-            End::NoSocket => {
-                context.observe(frames, packet, || {
-                    Outcome::TransportDemux(trace::TransportDemux::NoSocket)
-                });
-                return true;
-            }
-            End::Delivered => {
-                delivered += 1;
-                context.observe(frames, packet, || {
-                    Outcome::TransportDemux(trace::TransportDemux::Delivered)
-                });
-            }
-            End::Copied => {
-                delivered += 1;
-                context.observe(frames, packet, || {
-                    Outcome::TransportDemux(trace::TransportDemux::Copied)
-                });
-            }
-            End::Dropped(reason) => context.drop(frames, packet, reason, |reason| {
-                Outcome::TransportDemux(trace::TransportDemux::Dropped(reason))
-            }),
+            End::NoSocket => return true,
+            End::Delivered | End::Copied => delivered += 1,
+            End::Dropped(reason) => context.tally.dropped(reason, 1),
         }
         false
     });
@@ -107,101 +62,210 @@ enum End {
     Dropped(DropReason),
 }
 
-/// The flow of each packet.
-fn describe(frames: &[Frame], packets: &PacketBurst, flows: &mut [Flow; BURST]) {
-    let described = packets.inbound().iter().zip(packets.destinations());
-    for ((packet, destination), flow) in described.zip(flows) {
-        let Some(frame) = frames.get(usize::from(packet.frame)) else {
-            continue;
-        };
-        let data = frame.data();
-        let network = data.get(usize::from(packet.network)..).unwrap_or_default();
-        let remote = if packet.flags.has(PacketFlags::V4) {
-            let source = network.get(12..).and_then(|it| it.first_chunk::<4>());
-            source.map(|source| Key::v4(u32::from_be_bytes(*source)))
-        } else {
-            let source = network.get(8..).and_then(|it| it.first_chunk::<16>());
-            source.map(|source| Key::v6(u128::from_be_bytes(*source)))
-        };
-        let transport = data
-            .get(usize::from(packet.transport)..)
-            .unwrap_or_default();
-        let has_ports = matches!(packet.protocol, IpProtocol::UDP | IpProtocol::TCP);
-        if let (Some(remote), Some([a, b, c, d]), true) =
-            (remote, transport.first_chunk::<4>(), has_ports)
-        {
-            *flow = Flow {
-                protocol: packet.protocol,
-                local: *destination,
-                local_port: u16::from_be_bytes([*c, *d]),
-                remote,
-                remote_port: u16::from_be_bytes([*a, *b]),
-                nic: NicId(frame.nic()),
-            };
+impl End {
+    fn outcome(self) -> trace::TransportDemux {
+        match self {
+            Self::NoSocket => trace::TransportDemux::NoSocket,
+            Self::Delivered => trace::TransportDemux::Delivered,
+            Self::Copied => trace::TransportDemux::Copied,
+            Self::Dropped(reason) => trace::TransportDemux::Dropped(reason),
         }
     }
 }
 
-/// Gives every socket that a datagram for many is for a copy of its own.
-#[cold]
-fn to_many(
-    demux: &DemuxDatapath,
-    seat: &mut Seat,
+/// Puts each packet into the queue of its socket, if it has one.
+fn deliver(
+    writer: &mut SocketWriter<'_>,
     cache: &mut PoolCache,
-    flow: &Flow,
-    frame: &Frame,
-    packet: &Inbound,
-    is_valid: bool,
-) -> End {
-    let mut end = End::NoSocket;
-    demux.for_each(flow, |socket| {
-        if !is_valid {
-            socket.count_checksum_error(seat);
-            end = End::Dropped(DropReason::TransportChecksum);
-            return;
-        }
-        let reason = match give_copy(socket, seat, cache, frame, packet) {
-            Ok(()) => {
-                end = End::Copied;
-                return;
-            }
-            Err(reason) => reason,
+    frames: &mut [Frame],
+    packets: &PacketBurst,
+    ends: &mut [End; BURST],
+) {
+    let flows = flows(frames, packets);
+    let mut sockets: [Option<&Socket>; BURST] = [None; BURST];
+    writer.demux.lookup(&flows, &mut sockets);
+    let sockets = &sockets[..flows.len()];
+    // What they touch, step by step, so that the misses of a burst overlap.
+    for socket in sockets.iter().flatten() {
+        socket.prefetch(writer.seat);
+    }
+    for socket in sockets.iter().flatten() {
+        socket.prefetch_queue(writer.seat);
+    }
+    // The sockets whose bell is to be rung, by the packet that was the first for them.
+    let mut bells = 0_u64;
+    let found = packets.inbound().iter().zip(packets.found());
+    let found = found.zip(&flows).zip(sockets).zip(ends).enumerate();
+    for (at, ((((packet, found), flow), socket), end)) in found {
+        let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
+            continue;
         };
-        // One that had room is enough for it to be delivered.
-        if matches!(end, End::NoSocket) {
-            end = End::Dropped(reason);
+        if found.is_for_many() {
+            // Only UDP is for all sockets that have its port, in whatever way (BEHAVIOURS K5).
+            if packet.protocol == IpProtocol::UDP {
+                *end = to_many(writer, cache, flow, frame, packet);
+            }
+            continue;
         }
-    });
-    end
+        let Some(socket) = socket else {
+            continue;
+        };
+        if transport::is_udp_checksum_right(frame.data(), packet) != Some(true) {
+            socket.count_checksum_error(writer.seat);
+            *end = End::Dropped(DropReason::TransportChecksum);
+            continue;
+        }
+        *end = match give(writer, socket, frame, packet) {
+            Ok(queued) => {
+                bells |= u64::from(queued.bell) << (at % BURST);
+                End::Delivered
+            }
+            Err(reason) => End::Dropped(reason),
+        };
+    }
+    while bells != 0 {
+        if let Some(Some(socket)) = sockets.get(bells.trailing_zeros() as usize) {
+            socket.ring_bell(writer.seat);
+        }
+        bells &= bells - 1;
+    }
 }
 
-/// Puts a copy of a packet into a socket's queue.
-fn give_copy(
+/// The flow of each packet; of what is not UDP, none.
+#[inline]
+fn flows(frames: &[Frame], packets: &PacketBurst) -> ArrayVec<Flow, BURST> {
+    let described = packets.inbound().iter().zip(packets.destinations());
+    described
+        .map(|(packet, destination)| {
+            let frame = frames.get(usize::from(packet.frame));
+            let frame = frame.filter(|_| packet.protocol == IpProtocol::UDP);
+            frame
+                .and_then(|frame| flow(frame, packet, *destination))
+                .unwrap_or(Flow::NONE)
+        })
+        .collect()
+}
+
+#[inline]
+fn flow(frame: &Frame, packet: &Inbound, destination: Key) -> Option<Flow> {
+    let data = frame.data();
+    let network = usize::from(packet.network);
+    let source = if packet.flags.has(PacketFlags::V4) {
+        let source = data.get(network + 12..)?.first_chunk::<4>()?;
+        Key::v4(u32::from_be_bytes(*source))
+    } else {
+        let source = data.get(network + 8..)?.first_chunk::<16>()?;
+        Key::v6(u128::from_be_bytes(*source))
+    };
+    let transport = usize::from(packet.transport);
+    let [a, b, c, d] = *data.get(transport..)?.first_chunk::<4>()?;
+    let local = (destination, u16::from_be_bytes([c, d]));
+    let remote = (source, u16::from_be_bytes([a, b]));
+    Some(Flow::udp(local, remote, NicId(frame.nic())))
+}
+
+/// Puts a packet into a socket's queue.
+#[inline]
+fn give(
+    writer: &mut SocketWriter<'_>,
     socket: &Socket,
-    seat: &mut Seat,
+    frame: &mut Frame,
+    packet: &Inbound,
+) -> Result<Queued, DropReason> {
+    let queued = socket.deliver(writer.seat, frame, packet);
+    queued.map_err(|why| match why {
+        SocketDrop::Overflow => DropReason::SocketFull,
+        SocketDrop::Closed => DropReason::SocketClosed,
+    })
+}
+
+/// Puts a copy of a packet into a socket's queue, and rings for it.
+fn give_copy(
+    writer: &mut SocketWriter<'_>,
     cache: &mut PoolCache,
+    socket: &Socket,
     frame: &Frame,
     packet: &Inbound,
 ) -> Result<(), DropReason> {
-    let Some(mut copy) = cache.alloc() else {
+    let Some(mut copy) = copy(writer, cache, frame) else {
+        socket.count_overflow(writer.seat);
         return Err(DropReason::SocketFull);
     };
-    if copy.set_data(frame.data()).is_err() {
+    let given = give(writer, socket, &mut copy, packet);
+    if !copy.is_vacant() {
         cache.recycle(copy);
-        return Err(DropReason::SocketFull);
+    }
+    if given?.bell {
+        socket.ring_bell(writer.seat);
+    }
+    Ok(())
+}
+
+/// None if there is no frame for it.
+fn copy(writer: &mut SocketWriter<'_>, cache: &mut PoolCache, frame: &Frame) -> Option<Frame> {
+    let mut copy = cache.alloc()?;
+    if copy.set_data(frame.data()).is_err() {
+        // A datagram that came in fragments.
+        cache.recycle(copy);
+        copy = writer.reassembly.alloc()?;
+        copy.set_data(frame.data()).ok()?;
     }
     copy.set_nic(frame.nic());
     copy.set_rx_time(frame.rx_time());
     copy.set_rss_hash(frame.rss_hash());
-    socket
-        .deliver(seat, Datagram::new(copy, *packet))
-        .map_err(|(why, back)| {
-            cache.recycle(back.into_frame());
-            match why {
-                SocketDrop::Overflow => DropReason::SocketFull,
-                SocketDrop::Closed => DropReason::SocketClosed,
+    Some(copy)
+}
+
+/// Gives a datagram to every socket that it is for, to each its own (BEHAVIOURS K7, K8).
+#[cold]
+fn to_many(
+    writer: &mut SocketWriter<'_>,
+    cache: &mut PoolCache,
+    flow: &Flow,
+    frame: &mut Frame,
+    packet: &Inbound,
+) -> End {
+    let demux = writer.demux;
+    let mut last = None;
+    let mut copies = 0;
+    let mut dropped = None;
+    let mut is_valid = true;
+    demux.for_each(flow, |socket| {
+        if last.is_none() {
+            is_valid = transport::is_checksum_right(frame, packet);
+        }
+        if !is_valid {
+            socket.count_checksum_error(writer.seat);
+        } else if let Some(before) = last {
+            match give_copy(writer, cache, before, frame, packet) {
+                Ok(()) => copies += 1,
+                Err(reason) => dropped = Some(reason),
             }
-        })
+        }
+        last = Some(socket);
+    });
+    let Some(last) = last else {
+        return End::NoSocket;
+    };
+    if !is_valid {
+        return End::Dropped(DropReason::TransportChecksum);
+    }
+    // The last one has no need of a copy.
+    match give(writer, last, frame, packet) {
+        Ok(queued) => {
+            if queued.bell {
+                last.ring_bell(writer.seat);
+            }
+            if copies > 0 {
+                End::Copied
+            } else {
+                End::Delivered
+            }
+        }
+        // One that had room is enough for it to be delivered.
+        Err(_) if copies > 0 => End::Copied,
+        Err(reason) => End::Dropped(dropped.unwrap_or(reason)),
+    }
 }
 
 /// Gives every raw socket of a packet's protocol a copy (BEHAVIOURS K2).
@@ -214,21 +278,33 @@ pub(super) fn show_raw<O: Observer>(
     let Some(frame) = frames.get(usize::from(packet.frame)) else {
         return;
     };
-    let family = if packet.flags.has(PacketFlags::V4) {
-        Family::V4
-    } else {
-        Family::V6
-    };
-    let (cache, nic) = (&mut *context.cache, NicId(frame.nic()));
-    let (demux, seat) = context.stack.sockets();
+    let nic = NicId(frame.nic());
+    let (writer, cache) = (&mut context.stack.sockets(), &mut *context.cache);
     let mut copies = 0;
-    demux.for_each_raw(family, packet.protocol, nic, |socket| {
+    let demux = writer.demux;
+    demux.for_each_raw(family(packet), packet.protocol, nic, |socket| {
         // Its own counters tell what it lost.
-        copies += usize::from(give_copy(socket, seat, cache, frame, packet).is_ok());
+        copies += usize::from(give_copy(writer, cache, socket, frame, packet).is_ok());
     });
     if copies > 0 {
         context.observe(frames, packet, || {
             Outcome::TransportDemux(trace::TransportDemux::Copied)
         });
+    }
+}
+
+/// Whether a raw socket is shown packets like this.
+#[cold]
+pub(super) fn has_raw<O>(context: &Context<'_, O>, frame: &Frame, packet: &Inbound) -> bool {
+    let nic = NicId(frame.nic());
+    let demux = &context.stack.demux;
+    demux.has_raw() && demux.has_raw_for(family(packet), packet.protocol, nic)
+}
+
+fn family(packet: &Inbound) -> Family {
+    if packet.flags.has(PacketFlags::V4) {
+        Family::V4
+    } else {
+        Family::V6
     }
 }

@@ -11,7 +11,7 @@ use corelane_wire::{IpProtocol, parse_ethernet, parse_tcp};
 use super::context::Context;
 use super::icmp_error::Error;
 use super::observer::Observer;
-use super::{extension, transport};
+use super::{extension, transport, transport_demux};
 use crate::trace::{self, Outcome};
 
 /// The hop limit of resets.
@@ -30,6 +30,15 @@ pub(super) fn unknown_destination<O: Observer>(
         let Some(frame) = frames.get(usize::from(packet.frame)) else {
             continue;
         };
+        let has_sockets = matches!(packet.protocol, IpProtocol::UDP | IpProtocol::TCP);
+        if !has_sockets && transport_demux::has_raw(context, frame, packet) {
+            // A protocol that a raw socket has is not unknown: its copy was all there is to it.
+            context.tally.delivered(1);
+            context.observe(frames, packet, || {
+                Outcome::UnknownDestination(trace::UnknownDestination::Raw)
+            });
+            continue;
+        }
         let (reason, error) = judge(frame, packet, *found);
         match error {
             Some(Answer::Error(error)) => context.answer(view, frames, packet, error),
@@ -89,7 +98,10 @@ fn reset<O: Observer>(context: &mut Context<'_, O>, frame: &Frame, packet: &Inbo
     let (Some(Ok(segment)), (Some(from), Some(to))) = (segment, addresses) else {
         return;
     };
-    let is_one = !(from.is_unspecified() || from.is_multicast() || from.is_loopback());
+    let is_one = match from {
+        IpAddr::V4(from) if context.arrival.is_directed_broadcast(from) => false,
+        from => !(from.is_unspecified() || from.is_multicast() || from.is_loopback()),
+    };
     if !is_one || link.source.is_multicast() || link.destination.is_multicast() {
         return;
     }

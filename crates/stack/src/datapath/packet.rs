@@ -253,7 +253,7 @@ impl PacketBurst {
     }
 
     /// Counts the packet at a place as not refused.
-    pub fn forgive(&mut self, at: usize) {
+    pub fn forgive(&self, at: usize) {
         self.refused.set(self.refused.get() & !(1 << (at % BURST)));
     }
 
@@ -465,8 +465,10 @@ impl Packet<'_> {
             .hold(self.found(), self.packets.destinations[self.at])
     }
 
-    /// Takes the frame, to keep it or send it: what stays behind is a packet without content.
+    /// Takes the frame, to keep it or send it: what stays behind is a packet without content, and not
+    /// [refused](Self::refuse) any more.
     pub fn take(&mut self) -> Frame {
+        self.packets.forgive(self.at);
         std::mem::take(self.frame)
     }
 

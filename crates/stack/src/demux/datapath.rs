@@ -1,14 +1,12 @@
 //! Looking packets up, by burst.
 
-use std::sync::Arc;
-
 use corelane_frame::BURST;
 use corelane_sync::prefetch::prefetch_read;
 use corelane_sync::snapshot::Reader;
 use corelane_wire::IpProtocol;
 
-use super::Snapshot;
 use super::identity::{Flow, Way};
+use super::{Entry, Snapshot};
 use crate::address::Family;
 use crate::nic::NicId;
 use crate::socket::Socket;
@@ -51,17 +49,22 @@ impl DemuxDatapath {
 
     /// Finds the socket of each flow, None where there is none (BEHAVIOURS K5 to K7).
     ///
-    /// For each way that sockets are bound in, four passes, so that the misses of a burst overlap: hash and
-    /// ask for the bucket; match the tag and ask for the group; compare, choose and ask for the socket.
+    /// For each way that sockets are bound in, three passes, so that the misses of a burst overlap: hash
+    /// and ask for the bucket; match the tag and ask for the entry; compare, choose and ask for the
+    /// socket.
     #[inline(never)]
     pub fn lookup<'d>(&'d self, flows: &[Flow], out: &mut [Option<&'d Socket>; BURST]) {
         out.fill(None);
         let Some(snapshot) = self.snapshots.current() else {
             return;
         };
-        for way in Way::ALL {
-            if snapshot.ways[way as usize] > 0 {
-                lookup_way(snapshot, way, flows, out);
+        for way in snapshot.ways() {
+            // Compiled for each, so that what it looks at is known.
+            match way {
+                Way::Exact => lookup_way::<{ Way::Exact as u8 }>(snapshot, flows, out),
+                Way::AnyLocal => lookup_way::<{ Way::AnyLocal as u8 }>(snapshot, flows, out),
+                Way::AnyRemote => lookup_way::<{ Way::AnyRemote as u8 }>(snapshot, flows, out),
+                Way::PortOnly => lookup_way::<{ Way::PortOnly as u8 }>(snapshot, flows, out),
             }
         }
     }
@@ -73,13 +76,18 @@ impl DemuxDatapath {
         let Some(snapshot) = self.snapshots.current() else {
             return;
         };
-        for way in Way::ALL {
-            if let Some(group) = snapshot.group(flow.identity(way)) {
-                group
-                    .eligible(flow.nic)
-                    .for_each(|(_, socket)| each(socket));
+        for way in snapshot.ways() {
+            if let Some(entry) = snapshot.entry(flow.identity(way)) {
+                entry.all(flow.nic()).for_each(|socket| each(socket));
             }
         }
+    }
+
+    /// Whether there is a raw socket of a family and protocol that is on a NIC.
+    #[cold]
+    pub fn has_raw_for(&self, family: Family, protocol: IpProtocol, nic: NicId) -> bool {
+        let snapshot = self.snapshots.current();
+        snapshot.is_some_and(|it| it.raw(family, protocol, nic).next().is_some())
     }
 
     /// Calls `each` with every raw socket of a family and protocol that is on a NIC.
@@ -91,50 +99,48 @@ impl DemuxDatapath {
         nic: NicId,
         mut each: impl FnMut(&'d Socket),
     ) {
-        let raw = self.snapshots.current().map(|snapshot| &snapshot.raw);
-        for raw in raw.into_iter().flat_map(|raw| raw.iter()) {
-            if raw.family == family && raw.protocol == protocol && raw.socket.is_on(nic) {
-                each(&raw.socket);
-            }
+        if let Some(snapshot) = self.snapshots.current() {
+            let raw = snapshot.raw(family, protocol, nic);
+            raw.for_each(|socket| each(socket));
         }
     }
 }
 
-fn lookup_way<'d>(
+#[inline(always)]
+fn lookup_way<'d, const WAY: u8>(
     snapshot: &'d Snapshot,
-    way: Way,
     flows: &[Flow],
     out: &mut [Option<&'d Socket>; BURST],
 ) {
+    let way = Way::ALL[usize::from(WAY)];
     let mut homes = [Home::NOWHERE; BURST];
     for ((flow, home), out) in flows.iter().zip(&mut homes).zip(out.iter()) {
-        if out.is_none() {
+        if out.is_none() && flow.is_some() {
             *home = snapshot.table.home(flow.identity(way));
             home.prefetch();
         }
     }
-    let mut candidates = [None; BURST];
+    let mut candidates: [Option<&Entry>; BURST] = [None; BURST];
     for (home, candidate) in homes.iter().zip(&mut candidates).take(flows.len()) {
-        *candidate = home.candidate().and_then(|at| snapshot.groups.get(at));
-        if let Some(group) = candidate {
-            prefetch_read::<super::Group>(group);
+        *candidate = home.candidate().and_then(|at| snapshot.entries.get(at));
+        if let Some(entry) = *candidate {
+            prefetch_read(entry);
         }
     }
     let found = flows.iter().zip(candidates).zip(&homes).zip(out);
     for (((flow, candidate), home), out) in found {
-        if out.is_some() {
+        if candidate.is_none() && home.ends_here() {
             continue;
         }
         let identity = flow.identity(way);
-        let group = match candidate {
-            Some(group) if group.identity() == identity => Some(&**group),
-            None if home.ends_here() => None,
-            _ => snapshot.group(identity),
+        let entry = match candidate {
+            Some(entry) if entry.identity() == identity => Some(entry),
+            // Another one has the same tag, or the bucket had no room.
+            _ => snapshot.entry(identity),
         };
-        let socket: Option<&'d Arc<Socket>> = group.and_then(|group| group.choose(flow));
-        *out = socket.map(|socket| &**socket);
-        if let Some(socket) = *out {
-            prefetch_read(socket);
+        if let Some(socket) = entry.and_then(|entry| entry.choose(flow, snapshot.seed)) {
+            prefetch_read::<Socket>(socket);
+            *out = Some(socket);
         }
     }
 }

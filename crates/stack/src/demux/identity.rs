@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use corelane_wire::IpProtocol;
 
-use super::{Binding, key_or_any};
+use super::{ANY, Binding, key_or_any};
 use crate::address::{Family, Key};
 use crate::nic::NicId;
 use crate::table::TableKey;
@@ -35,38 +35,76 @@ pub struct Identity {
     local: Key,
     /// `::` for any.
     remote: Key,
-    local_port: u16,
-    /// 0 for any.
-    remote_port: u16,
-    protocol: u8,
-    family: Family,
+    /// In one word, so that comparing and hashing is that of five: local port, remote port (0 for
+    /// any), protocol and family.
+    rest: u64,
 }
 
+const LOCAL_PORT: u32 = 48;
+const REMOTE_PORT: u32 = 32;
+const PROTOCOL: u32 = 8;
+
 impl Identity {
-    pub(crate) fn of(binding: &Binding, port: u16) -> Self {
+    /// Of no socket and no packet.
+    pub(super) const NOBODYS: Self = Self {
+        local: ANY,
+        remote: ANY,
+        rest: 0,
+    };
+
+    /// Of what has these addresses and ports. The family is that of the local address, unless that is
+    /// any.
+    #[inline]
+    fn new(
+        protocol: IpProtocol,
+        family: Family,
+        (local, local_port): (Key, u16),
+        (remote, remote_port): (Key, u16),
+    ) -> Self {
+        let rest = u64::from(local_port) << LOCAL_PORT
+            | u64::from(remote_port) << REMOTE_PORT
+            | u64::from(protocol.0) << PROTOCOL
+            | u64::from(family == Family::V6);
         Self {
-            local: key_or_any(binding.local),
-            remote: key_or_any(binding.remote.map(|remote| remote.ip())),
-            local_port: port,
-            remote_port: binding.remote.map_or(0, |remote| remote.port()),
-            protocol: binding.protocol.0,
-            family: binding.family,
+            local,
+            remote,
+            rest,
         }
+    }
+
+    /// What a UDP socket is bound to.
+    pub(super) fn of(binding: &Binding, port: u16) -> Self {
+        let remote = key_or_any(binding.remote.map(|remote| remote.ip()));
+        let remote_port = binding.remote.map_or(0, |remote| remote.port());
+        Self::new(
+            IpProtocol::UDP,
+            binding.family,
+            (key_or_any(binding.local), port),
+            (remote, remote_port),
+        )
+    }
+
+    /// The local address; `::` for any.
+    pub(super) fn local(&self) -> Key {
+        self.local
     }
 
     /// The local port.
     pub fn local_port(&self) -> u16 {
-        self.local_port
+        (self.rest >> LOCAL_PORT) as u16
     }
 
     /// The family.
     pub fn family(&self) -> Family {
-        self.family
+        if self.rest & 1 == 0 {
+            Family::V4
+        } else {
+            Family::V6
+        }
     }
 
     pub(super) fn way(&self) -> Way {
-        let any = Key { high: 0, low: 0 };
-        match (self.local == any, self.remote == any) {
+        match (self.local == ANY, self.remote == ANY) {
             (false, false) => Way::Exact,
             (true, false) => Way::AnyLocal,
             (false, true) => Way::AnyRemote,
@@ -78,57 +116,76 @@ impl Identity {
 impl TableKey for Identity {
     #[inline]
     fn words(self) -> impl Hash {
-        let ports = u64::from(self.local_port) << 32 | u64::from(self.remote_port) << 16;
-        let kind = u64::from(self.protocol) << 1 | u64::from(self.family == Family::V6);
-        (self.local.bits(), self.remote.bits(), ports | kind)
+        (self.local.bits(), self.remote.bits(), self.rest)
     }
 }
 
 /// The addresses and ports of a packet, as its receiver sees them.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
-    /// The transport protocol.
-    pub protocol: IpProtocol,
-    /// The destination.
-    pub local: Key,
-    /// The destination port.
-    pub local_port: u16,
-    /// The source.
-    pub remote: Key,
-    /// The source port.
-    pub remote_port: u16,
-    /// The NIC it arrived on.
-    pub nic: NicId,
+    exact: Identity,
+    nic: NicId,
 }
 
 impl Flow {
-    /// Of no packet, to fill a place with.
+    /// Of a packet that no socket is for.
     pub const NONE: Self = Self {
-        protocol: IpProtocol(0),
-        local: Key { high: 0, low: 0 },
-        local_port: 0,
-        remote: Key { high: 0, low: 0 },
-        remote_port: 0,
+        exact: Identity::NOBODYS,
         nic: NicId(0),
     };
 
-    /// What a socket is bound to that is found in this way.
+    /// Of a UDP packet that arrived on `nic`: destination and source, with their ports.
     #[inline]
-    pub(crate) fn identity(&self, way: Way) -> Identity {
-        let any = Key { high: 0, low: 0 };
-        let (local, remote, remote_port) = match way {
-            Way::Exact => (self.local, self.remote, self.remote_port),
-            Way::AnyLocal => (any, self.remote, self.remote_port),
-            Way::AnyRemote => (self.local, any, 0),
-            Way::PortOnly => (any, any, 0),
-        };
-        Identity {
+    pub fn udp(local: (Key, u16), remote: (Key, u16), nic: NicId) -> Self {
+        Self::new(IpProtocol::UDP, local, remote, nic)
+    }
+
+    #[inline]
+    pub(crate) fn new(
+        protocol: IpProtocol,
+        local: (Key, u16),
+        remote: (Key, u16),
+        nic: NicId,
+    ) -> Self {
+        Self {
+            exact: Identity::new(protocol, local.0.family(), local, remote),
+            nic,
+        }
+    }
+
+    /// The NIC it arrived on.
+    #[inline]
+    pub(super) fn nic(&self) -> NicId {
+        self.nic
+    }
+
+    /// All that tells it from others.
+    pub(super) fn words(&self) -> [u64; 5] {
+        let Identity {
             local,
             remote,
-            local_port: self.local_port,
-            remote_port,
-            protocol: self.protocol.0,
-            family: self.local.family(),
+            rest,
+        } = self.exact;
+        [local.high, local.low, remote.high, remote.low, rest]
+    }
+
+    /// Whether a socket can be found by it.
+    #[inline]
+    pub(super) fn is_some(&self) -> bool {
+        self.exact.rest != 0
+    }
+
+    /// What a socket is bound to that is found in this way.
+    #[inline(always)]
+    pub(super) fn identity(&self, way: Way) -> Identity {
+        let mut identity = self.exact;
+        if matches!(way, Way::AnyLocal | Way::PortOnly) {
+            identity.local = ANY;
         }
+        if matches!(way, Way::AnyRemote | Way::PortOnly) {
+            identity.remote = ANY;
+            identity.rest &= !(0xffff << REMOTE_PORT);
+        }
+        identity
     }
 }

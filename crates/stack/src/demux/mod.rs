@@ -11,46 +11,54 @@
 //! | any remote | × | × | |
 //! | port only | | × | |
 //!
-//! What stands under one identity is a *group*: one socket, or several that share it, some bound to a
-//! NIC. Those bound to the NIC that the packet arrived on come before those bound to none; among
-//! several, each flow sticks to one.
+//! What stands under one identity is one socket, or a *group* of several that share it, some bound to
+//! a NIC. Those bound to the NIC that the packet arrived on come before those bound to none; among
+//! several, each flow sticks to one. Where all are bound to other NICs, the search goes on.
 //!
-//! The table is copy-on-write, as that of endpoints, and published in snapshots: binding and closing
-//! copies a page, and what a worker finds is there until the worker has passed its next burst. A
-//! socket is freed by the control plane, never by a worker.
+//! Table and entries are copy-on-write and published in snapshots: binding and closing copies a page
+//! and a few nodes, however many sockets there are, and what a worker finds is there until the worker
+//! has passed its next burst. A socket is freed by the control plane, never by a worker.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `identity` | what sockets are found by, and packets |
+//! | `entries`, `group` | what stands under an identity |
+//! | `ports` | which ports are in use, to choose another |
+//! | `datapath` | a worker's view: lookup by burst |
 #![expect(
     clippy::disallowed_types,
     reason = "serialises the control plane; no worker takes this lock"
 )]
 
 mod datapath;
+mod entries;
 mod group;
 mod identity;
+mod ports;
 #[cfg(test)]
 mod tests;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use corelane_sync::snapshot::{Handle, Publisher};
 use corelane_wire::IpProtocol;
 
 use crate::address::{Family, Key};
+use crate::nic::NicId;
 use crate::socket::{BindError, Socket};
-use crate::table::Table;
-use group::{Group, Groups};
+use crate::table::{Table, TableFull};
+use entries::{Entries, Entry};
+use ports::Ports;
 
 pub use datapath::DemuxDatapath;
 pub use identity::{Flow, Identity};
 pub(crate) use identity::{WAYS, Way};
 
-/// The ports that are chosen from where none is named (RFC 6335 section 6).
-const DYNAMIC: std::ops::RangeInclusive<u16> = 49152..=65535;
-
-/// What a socket is to be bound to, but for the port.
+/// What a UDP socket is to be bound to, but for the port.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binding {
-    pub(crate) protocol: IpProtocol,
     pub(crate) family: Family,
     pub(crate) local: Option<IpAddr>,
     pub(crate) remote: Option<SocketAddr>,
@@ -60,15 +68,19 @@ pub(crate) struct Binding {
 pub struct Demux {
     control: Mutex<Control>,
     snapshots: Handle<Snapshot>,
+    /// How many sockets there were.
+    made: AtomicU64,
 }
 
 /// The sockets as workers see them.
 pub(crate) struct Snapshot {
     table: Table<Identity>,
-    groups: Groups,
-    /// How many groups there are of each way.
+    entries: Entries,
+    /// How many entries there are of each way.
     ways: [u32; WAYS],
     raw: Arc<[Raw]>,
+    /// Of the choice among several sockets: nobody can tell beforehand where a flow goes.
+    seed: u64,
 }
 
 /// A raw socket.
@@ -82,12 +94,14 @@ struct Raw {
 /// What stands behind the lock.
 struct Control {
     table: Table<Identity>,
-    groups: Groups,
-    /// Numbers of groups that are not in use.
+    entries: Entries,
+    /// Numbers of entries that are not in use.
     free: Vec<u32>,
     ways: [u32; WAYS],
-    raw: Vec<Raw>,
+    ports: Ports,
+    raw: Arc<[Raw]>,
     publisher: Publisher<Snapshot>,
+    seed: u64,
     rng: fastrand::Rng,
 }
 
@@ -95,23 +109,27 @@ impl Demux {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let table = Table::new(rng.u64(..));
-        let groups = Groups::default();
+        let seed = rng.u64(..);
         let first = Snapshot {
             table: table.clone(),
-            groups: groups.clone(),
+            entries: Entries::default(),
             ways: [0; WAYS],
             raw: Arc::from([]),
+            seed,
         };
         let publisher = Publisher::new(first);
         Self {
             snapshots: publisher.handle(),
+            made: AtomicU64::new(0),
             control: Mutex::new(Control {
                 table,
-                groups,
+                entries: Entries::default(),
                 free: Vec::new(),
                 ways: [0; WAYS],
-                raw: Vec::new(),
+                ports: Ports::default(),
+                raw: Arc::from([]),
                 publisher,
+                seed,
                 rng,
             }),
         }
@@ -127,6 +145,11 @@ impl Demux {
         DemuxDatapath::new(self.snapshots.reader())
     }
 
+    /// The number of a socket that is to be.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.made.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Binds a socket to `port` in all these ways, or in none; to one that is free if it is 0.
     pub(crate) fn bind(
         &self,
@@ -134,25 +157,22 @@ impl Demux {
         port: u16,
         socket: &Arc<Socket>,
     ) -> Result<Vec<Identity>, BindError> {
-        for binding in bindings {
-            if !matches!(binding.protocol, IpProtocol::UDP | IpProtocol::TCP) {
-                return Err(BindError::UnknownProtocol(binding.protocol));
-            }
-        }
         let mut control = self.control();
+        let Control { ports, rng, .. } = &mut *control;
         let port = match port {
-            0 => control.free_port(bindings, socket)?,
+            0 => ports.choose(bindings, rng).ok_or(BindError::NoPortLeft)?,
             port => port,
         };
         let identities: Vec<_> = bindings.iter().map(|it| Identity::of(it, port)).collect();
-        control.check(&identities, socket)?;
+        if identities.iter().any(|it| control.clashes(*it, socket)) {
+            return Err(BindError::PortInUse(port));
+        }
         for (done, identity) in identities.iter().enumerate() {
-            if let Err(error) = control.add(*identity, socket) {
+            if control.add(*identity, socket).is_err() {
                 for identity in &identities[..done] {
                     control.remove(*identity, socket);
                 }
-                control.publish();
-                return Err(error);
+                return Err(BindError::TableFull);
             }
         }
         control.publish();
@@ -171,26 +191,27 @@ impl Demux {
     /// Has a socket shown all packets of a protocol.
     pub(crate) fn add_raw(&self, family: Family, protocol: IpProtocol, socket: &Arc<Socket>) {
         let mut control = self.control();
-        control.raw.push(Raw {
+        let added = Raw {
             family,
             protocol,
             socket: Arc::clone(socket),
-        });
+        };
+        control.raw = control.raw.iter().cloned().chain([added]).collect();
         control.publish();
     }
 
     /// No longer.
     pub(crate) fn remove_raw(&self, socket: &Arc<Socket>) {
         let mut control = self.control();
-        control.raw.retain(|raw| !Arc::ptr_eq(&raw.socket, socket));
+        let left = control.raw.iter();
+        let left = left.filter(|raw| !Arc::ptr_eq(&raw.socket, socket));
+        control.raw = left.cloned().collect();
         control.publish();
     }
 
     /// The socket that a packet was sent from, of which `flow` is the way back (BEHAVIOURS L2, L3).
     pub(crate) fn find_for_error(&self, flow: &Flow) -> Option<Arc<Socket>> {
-        let snapshot = self.snapshots.load();
-        let found = snapshot.find(flow)?;
-        Some(Arc::clone(found))
+        self.snapshots.load().find(flow).map(Arc::clone)
     }
 
     /// How many identities sockets are bound to.
@@ -212,82 +233,55 @@ impl Demux {
 }
 
 impl Control {
-    fn find(&self, identity: Identity) -> Option<u32> {
-        self.table.find(&self.groups, identity)
+    fn find(&self, identity: Identity) -> Option<(u32, &Entry)> {
+        let at = self.table.find(&self.entries, identity)?;
+        Some((at, self.entries.get(at)?))
     }
 
-    /// Whether a socket may be added to all these (BEHAVIOURS K14): those that are there share, and
-    /// it does, or they are bound to other NICs.
-    fn check(&self, identities: &[Identity], socket: &Socket) -> Result<(), BindError> {
-        let clashes = |identity: &Identity| {
-            let group = self.find(*identity).and_then(|at| self.groups.get(at));
-            group.is_some_and(|group| group.clashes(socket))
-        };
-        match identities.iter().find(|it| clashes(it)) {
-            Some(identity) => Err(BindError::PortInUse(identity.local_port())),
-            None => Ok(()),
+    /// Whether a socket may not be bound to an identity (BEHAVIOURS K14): there is one that is bound to
+    /// the same NIC, or to none as it is, and one of the two does not share.
+    fn clashes(&self, identity: Identity, socket: &Socket) -> bool {
+        let entry = self.find(identity);
+        entry.is_some_and(|(_, entry)| entry.clashes(socket))
+    }
+
+    fn add(&mut self, identity: Identity, socket: &Arc<Socket>) -> Result<(), TableFull> {
+        if let Some((at, entry)) = self.find(identity) {
+            let entry = entry.with(socket);
+            self.entries.set(at, Some(entry));
+        } else {
+            self.table.reserve(&self.entries, identity)?;
+            let entry = Entry::new(identity, socket);
+            let at = self.entries.insert(&mut self.free, entry);
+            let at = at.ok_or(TableFull)?;
+            self.table.insert(&self.entries, identity, at)?;
+            self.ways[identity.way() as usize] += 1;
         }
-    }
-
-    /// A port that nobody has in any of these ways, chosen at random (RFC 6056 section 3.3.1).
-    fn free_port(&mut self, bindings: &[Binding], socket: &Socket) -> Result<u16, BindError> {
-        let count = u32::from(*DYNAMIC.end() - *DYNAMIC.start()) + 1;
-        let first = self.rng.u32(..count);
-        let ports = (0..count).map(|n| *DYNAMIC.start() + ((first + n) % count) as u16);
-        let is_free = |port: &u16| {
-            let identities = bindings.iter().map(|it| Identity::of(it, *port));
-            let identities: Vec<_> = identities.collect();
-            // One that is shared is not what was asked for.
-            identities.iter().all(|it| self.find(*it).is_none())
-                && self.check(&identities, socket).is_ok()
-        };
-        ports.into_iter().find(is_free).ok_or(BindError::NoPortLeft)
-    }
-
-    fn add(&mut self, identity: Identity, socket: &Arc<Socket>) -> Result<(), BindError> {
-        if let Some(at) = self.find(identity) {
-            if let Some(group) = self.groups.get(at) {
-                let with = group.with(socket);
-                self.groups.set(at, Some(Arc::new(with)));
-            }
-            return Ok(());
-        }
-        let full = |_| BindError::TableFull;
-        self.table.reserve(&self.groups, identity).map_err(full)?;
-        let group = Group::new(identity, self.rng.u64(..), socket);
-        let at = self.groups.insert(&mut self.free, Arc::new(group));
-        let at = at.ok_or(BindError::TableFull)?;
-        self.table
-            .insert(&self.groups, identity, at)
-            .map_err(full)?;
-        self.ways[identity.way() as usize] += 1;
+        self.ports.take(identity);
         Ok(())
     }
 
     fn remove(&mut self, identity: Identity, socket: &Arc<Socket>) {
-        let Some(at) = self.find(identity) else {
+        let Some((at, entry)) = self.find(identity) else {
             return;
         };
-        let Some(group) = self.groups.get(at) else {
-            return;
-        };
-        match group.without(socket) {
-            Some(group) => self.groups.set(at, Some(Arc::new(group))),
-            None => {
-                self.table.remove(&self.groups, identity);
-                self.groups.set(at, None);
-                self.free.push(at);
-                self.ways[identity.way() as usize] -= 1;
-            }
+        let left = entry.without(socket);
+        if left.is_none() {
+            self.table.remove(&self.entries, identity);
+            self.free.push(at);
+            self.ways[identity.way() as usize] -= 1;
         }
+        self.entries.set(at, left);
+        self.ports.give_back(identity);
     }
 
     fn publish(&mut self) {
         let next = Snapshot {
             table: self.table.clone(),
-            groups: self.groups.clone(),
+            entries: self.entries.clone(),
             ways: self.ways,
-            raw: self.raw.as_slice().into(),
+            raw: Arc::clone(&self.raw),
+            seed: self.seed,
         };
         self.publisher.publish(next, []);
         self.publisher.collect(&mut Vec::new());
@@ -297,19 +291,41 @@ impl Control {
 impl Snapshot {
     /// The one socket that a packet of this flow is for, if there is one.
     fn find(&self, flow: &Flow) -> Option<&Arc<Socket>> {
+        self.ways()
+            .find_map(|way| self.entry(flow.identity(way))?.choose(flow, self.seed))
+    }
+
+    /// The ways that sockets are bound in, in the order of the search.
+    fn ways(&self) -> impl Iterator<Item = Way> {
         Way::ALL
             .into_iter()
             .filter(|way| self.ways[*way as usize] > 0)
-            .find_map(|way| self.group(flow.identity(way))?.choose(flow))
     }
 
-    fn group(&self, identity: Identity) -> Option<&Group> {
-        let at = self.table.find(&self.groups, identity)?;
-        self.groups.get(at).map(|group| &**group)
+    fn entry(&self, identity: Identity) -> Option<&Entry> {
+        let at = self.table.find(&self.entries, identity)?;
+        self.entries.get(at)
+    }
+
+    /// The raw sockets that a packet is to be shown.
+    fn raw(
+        &self,
+        family: Family,
+        protocol: IpProtocol,
+        nic: NicId,
+    ) -> impl Iterator<Item = &Arc<Socket>> {
+        let raw = self.raw.iter();
+        raw.filter(move |raw| {
+            raw.family == family && raw.protocol == protocol && raw.socket.is_on(nic)
+        })
+        .map(|raw| &raw.socket)
     }
 }
 
+/// What stands for any address.
+const ANY: Key = Key { high: 0, low: 0 };
+
 /// The key of an address, or of any.
 fn key_or_any(address: Option<IpAddr>) -> Key {
-    address.map_or(Key { high: 0, low: 0 }, Key::from)
+    address.map_or(ANY, Key::from)
 }

@@ -164,6 +164,11 @@ impl Reassembly {
         }
     }
 
+    /// A frame with room for a copy of whatever is put together.
+    pub fn alloc(&mut self) -> Option<Frame> {
+        self.cache.alloc()
+    }
+
     /// Datagrams in progress.
     pub fn len(&self) -> usize {
         self.entries()

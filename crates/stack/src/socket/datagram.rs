@@ -5,26 +5,47 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use corelane_frame::Frame;
 use corelane_wire::{IpProtocol, UDP_HEADER_LEN};
 
-use crate::datapath::Inbound;
+use crate::datapath::{Inbound, PacketFlags};
 use crate::nic::NicId;
 
 /// A packet that a socket got: its frame, and where in it the parts are.
 #[derive(Debug)]
 pub struct Datagram {
     frame: Frame,
-    packet: Inbound,
+    /// Where the network packet ends, and whether it is IPv4's: sockets have many places for these, so
+    /// they are kept small.
+    end: u32,
+    transport: u16,
+    network: u8,
+    protocol: IpProtocol,
 }
+
+const _: () = assert!(size_of::<Datagram>() == 40);
+
+/// In `end`: no frame is as long.
+const V4: u32 = 1 << 31;
 
 impl Datagram {
     /// Of a frame and what the input stages found out about it.
     #[inline]
-    pub fn new(frame: Frame, packet: Inbound) -> Self {
-        Self { frame, packet }
+    pub(super) fn new(frame: Frame, packet: &Inbound) -> Self {
+        let family = if packet.flags.has(PacketFlags::V4) {
+            V4
+        } else {
+            0
+        };
+        Self {
+            frame,
+            end: packet.end & !V4 | family,
+            transport: packet.transport,
+            network: packet.network,
+            protocol: packet.protocol,
+        }
     }
 
     /// The transport protocol.
     pub fn protocol(&self) -> IpProtocol {
-        self.packet.protocol
+        self.protocol
     }
 
     /// The NIC it arrived on.
@@ -39,44 +60,55 @@ impl Datagram {
 
     /// From whom; the port is 0 where the protocol has none.
     pub fn source(&self) -> SocketAddr {
-        let source = self.packet.source(self.frame.data());
-        SocketAddr::new(source.unwrap_or(NOBODY), self.port(0))
+        self.address(12, 8, 0)
     }
 
     /// To whom; the port is 0 where the protocol has none.
     pub fn destination(&self) -> SocketAddr {
-        let destination = self.packet.destination(self.frame.data());
-        SocketAddr::new(destination.unwrap_or(NOBODY), self.port(2))
+        self.address(16, 24, 2)
     }
 
-    fn port(&self, at: usize) -> u16 {
-        let port = self
-            .transport()
-            .get(at..)
-            .and_then(|it| it.first_chunk::<2>());
-        match port {
-            Some(port) if self.protocol().has_ports() => u16::from_be_bytes(*port),
+    /// The address that is here in an IPv4 or IPv6 header, and the port here in the transport's.
+    fn address(&self, v4: usize, v6: usize, port: usize) -> SocketAddr {
+        let header = self.packet();
+        let address = if self.end & V4 != 0 {
+            let bytes = header.get(v4..).and_then(|it| it.first_chunk::<4>());
+            bytes.map(|bytes| IpAddr::from(*bytes))
+        } else {
+            let bytes = header.get(v6..).and_then(|it| it.first_chunk::<16>());
+            bytes.map(|bytes| IpAddr::from(*bytes))
+        };
+        let bytes = self.transport();
+        let bytes = bytes.get(port..).and_then(|it| it.first_chunk::<2>());
+        let port = match bytes {
+            Some(port) if self.protocol.has_ports() => u16::from_be_bytes(*port),
             _ => 0,
-        }
+        };
+        // The stages have seen a whole network header.
+        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        SocketAddr::new(address, port)
     }
 
     /// What follows the network header, the transport header first; padding of the link is cut.
     pub fn transport(&self) -> &[u8] {
-        let range = usize::from(self.packet.transport)..self.packet.end as usize;
-        self.frame.data().get(range).unwrap_or_default()
+        self.from(self.transport.into())
     }
 
     /// The packet, network header first.
     pub fn packet(&self) -> &[u8] {
-        let range = usize::from(self.packet.network)..self.packet.end as usize;
-        self.frame.data().get(range).unwrap_or_default()
+        self.from(self.network.into())
+    }
+
+    fn from(&self, start: usize) -> &[u8] {
+        let end = (self.end & !V4) as usize;
+        self.frame.data().get(start..end).unwrap_or_default()
     }
 
     /// What UDP carries, by its length field; of another protocol, what follows the network header.
     pub fn payload(&self) -> &[u8] {
         let transport = self.transport();
         match transport {
-            [_, _, _, _, high, low, ..] if self.protocol() == IpProtocol::UDP => {
+            [_, _, _, _, high, low, ..] if self.protocol == IpProtocol::UDP => {
                 let len = usize::from(u16::from_be_bytes([*high, *low]));
                 transport.get(UDP_HEADER_LEN..len).unwrap_or_default()
             }
@@ -89,6 +121,3 @@ impl Datagram {
         self.frame
     }
 }
-
-/// Of a frame that is too short to have addresses: the demux hands none such over.
-const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);

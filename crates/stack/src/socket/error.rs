@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 
 use corelane_sync::ring::RingError;
-use corelane_wire::IpProtocol;
 use thiserror::Error;
 
 use crate::error::{RouteError, SendError};
@@ -48,7 +47,7 @@ pub enum SocketDrop {
 pub struct SocketStats {
     /// Packets put into its queues.
     pub received: u64,
-    /// Packets dropped because a queue was full.
+    /// Packets dropped because a queue was full, or there was no frame for a copy.
     pub overflow: u64,
     /// Packets dropped because the socket was closed, or nobody reads any more.
     pub closed: u64,
@@ -61,11 +60,8 @@ pub struct SocketStats {
 /// Why a socket was not bound.
 #[derive(Debug, Error)]
 pub enum BindError {
-    /// Only UDP and TCP have ports here.
-    #[error("protocol {0} has no ports to bind")]
-    UnknownProtocol(IpProtocol),
-    /// Another socket has the same addresses and ports, on the same NIC or on any, and one of the two
-    /// does not share them.
+    /// Another socket is bound to the same addresses and port, and to the same NIC or to none as this
+    /// one, and one of the two does not share them.
     #[error("port {0} is in use")]
     PortInUse(u16),
     /// All ports of the range for such are in use.
@@ -82,6 +78,9 @@ pub enum BindError {
         /// The remote one.
         remote: IpAddr,
     },
+    /// Nothing can come from there.
+    #[error("{0} cannot be a remote address and port")]
+    BadRemote(SocketAddr),
     /// There is no such NIC.
     #[error("there is no NIC {0}")]
     UnknownNic(NicId),
@@ -105,7 +104,8 @@ pub enum UdpSendError {
     /// It is larger than UDP can tell.
     #[error("a payload of {0} bytes is more than UDP has")]
     TooLong(usize),
-    /// The socket is bound to another remote address, or to another family.
+    /// The socket is bound to another remote address, or to another family; or nothing can be sent
+    /// there.
     #[error("the socket does not send to {0}")]
     BadRemote(SocketAddr),
 }

@@ -28,5 +28,5 @@ pub use datagram::Datagram;
 pub use error::{BindError, SocketDrop, SocketError, SocketErrorKind, SocketStats, UdpSendError};
 pub use queue::{Datagrams, SocketQueue};
 pub use raw::{RawBind, RawSocket};
-pub use shared::Socket;
+pub use shared::{Queued, Socket};
 pub use udp::{UdpBind, UdpSocket};

@@ -8,7 +8,7 @@ use corelane_wire::IpProtocol;
 
 use super::error::{BindError, SocketStats};
 use super::queue::SocketQueue;
-use super::shared::Socket;
+use super::shared::{Socket, SocketParts};
 use crate::address::Family;
 use crate::nic::NicId;
 use crate::stack::Stack;
@@ -24,7 +24,7 @@ pub struct RawBind {
     pub nic: Option<NicId>,
     /// How many wait for the reader, of each worker.
     pub queue: usize,
-    /// Rung when something comes.
+    /// Rung when something came: once for all that came with a burst.
     pub bell: Option<Doorbell>,
 }
 
@@ -57,9 +57,12 @@ impl Stack {
     /// [`BindError`].
     pub fn raw_socket(&self, bind: RawBind) -> Result<(RawSocket, Vec<SocketQueue>), BindError> {
         self.check_local(None, bind.nic)?;
-        let seats = &self.shared().seat_plan;
-        let (socket, queues) = Socket::new(seats, bind.queue, bind.nic, true, bind.bell.as_ref())?;
-        let socket = Arc::new(socket);
+        let (socket, queues) = self.make_socket(SocketParts {
+            queue: bind.queue,
+            nic: bind.nic,
+            reuse: true,
+            bell: bind.bell.as_ref(),
+        })?;
         self.demux().add_raw(bind.family, bind.protocol, &socket);
         let handle = RawSocket {
             stack: self.clone(),

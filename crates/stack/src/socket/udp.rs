@@ -10,8 +10,8 @@ use corelane_wire::{IpProtocol, UDP_HEADER_LEN};
 
 use super::error::{BindError, SocketError, SocketStats, UdpSendError};
 use super::queue::SocketQueue;
-use super::shared::Socket;
-use crate::address::Family;
+use super::shared::{Socket, SocketParts};
+use crate::address::{Family, Key, is_mapped};
 use crate::demux::{Binding, Identity};
 use crate::nic::{Nic, NicId};
 use crate::route::{Route, SendOptions};
@@ -45,14 +45,14 @@ impl UdpBind {
         }
     }
 
-    /// Of this address alone: one of a NIC's, a group or a broadcast.
+    /// Of this address alone: one of a NIC's, a group or a broadcast. The unspecified one stands for
+    /// every address of its family.
     pub fn local(mut self, address: IpAddr) -> Self {
-        self.local = Some(address).filter(|address| !address.is_unspecified());
-        self.family = Some(Family::of(address));
+        self.local = Some(address);
         self
     }
 
-    /// Of every address of one family.
+    /// Of every address of one family, if none is named.
     pub fn family(mut self, family: Family) -> Self {
         self.family = Some(family);
         self
@@ -77,13 +77,14 @@ impl UdpBind {
         self
     }
 
-    /// Datagrams that wait for the reader, of each worker: 64 unless said.
+    /// Datagrams that wait for the reader, of each worker: 64 unless said. Each has a frame of the pool,
+    /// and room for each takes 40 bytes.
     pub fn queue(mut self, datagrams: usize) -> Self {
         self.queue = datagrams;
         self
     }
 
-    /// Has this bell rung when something comes.
+    /// Has this bell rung when something came: once for all that came with a burst.
     pub fn bell(mut self, bell: Doorbell) -> Self {
         self.bell = Some(bell);
         self
@@ -98,6 +99,8 @@ pub struct UdpSocket {
     /// One, or one for each family.
     identities: Vec<Identity>,
     local: Option<IpAddr>,
+    /// Whether that is what it sends from: not if it is a group or a broadcast.
+    sends_from_local: bool,
     port: u16,
     remote: Option<SocketAddr>,
     nic: Option<NicId>,
@@ -119,26 +122,29 @@ impl Stack {
             queue,
             bell,
         } = bind;
+        if let Some(remote) = remote.filter(|remote| !can_be_remote(*remote)) {
+            return Err(BindError::BadRemote(remote));
+        }
         let family = match (local, remote.map(|remote| remote.ip())) {
             (Some(local), Some(remote)) if Family::of(local) != Family::of(remote) => {
                 return Err(BindError::FamilyMismatch { local, remote });
             }
-            (_, Some(remote)) => Some(Family::of(remote)),
-            _ => family,
+            (Some(address), _) | (_, Some(address)) => Some(Family::of(address)),
+            (None, None) => family,
         };
-        self.check_local(local, nic)?;
-        let seats = &self.shared().seat_plan;
-        let reuse = reuse && remote.is_none();
-        let (socket, queues) = Socket::new(seats, queue, nic, reuse, bell.as_ref())?;
-        let socket = Arc::new(socket);
-        let families = match family {
-            Some(family) => vec![family],
-            None => vec![Family::V4, Family::V6],
-        };
-        let bindings: Vec<_> = families
+        let local = local.filter(|local| !local.is_unspecified());
+        let kind = self.check_local(local, nic)?;
+        let (socket, queues) = self.make_socket(SocketParts {
+            queue,
+            nic,
+            // With a remote address there is nothing to share (BEHAVIOURS K14).
+            reuse: reuse && remote.is_none(),
+            bell: bell.as_ref(),
+        })?;
+        let bindings: Vec<_> = [Family::V4, Family::V6]
             .into_iter()
+            .filter(|it| family.is_none_or(|family| family == *it))
             .map(|family| Binding {
-                protocol: IpProtocol::UDP,
                 family,
                 local,
                 remote,
@@ -151,6 +157,7 @@ impl Stack {
             socket,
             identities,
             local,
+            sends_from_local: kind == LocalKind::OneHost,
             port,
             remote,
             nic,
@@ -158,33 +165,67 @@ impl Stack {
         Ok((handle, queues))
     }
 
-    /// Whether a socket may be bound to an address (BEHAVIOURS K17): one of a NIC's, or of the NIC that
-    /// is named, a group or a broadcast.
+    /// A socket that nobody finds yet.
+    pub(super) fn make_socket(
+        &self,
+        parts: SocketParts<'_>,
+    ) -> Result<(Arc<Socket>, Vec<SocketQueue>), BindError> {
+        let number = self.demux().next_number();
+        let (socket, queues) = Socket::new(&self.shared().seat_plan, number, parts)?;
+        Ok((Arc::new(socket), queues))
+    }
+
+    /// What the address is that a socket is to be bound to (BEHAVIOURS K17): it has to be one of a
+    /// NIC's, or of the NIC that is named, a group or a broadcast.
     pub(super) fn check_local(
         &self,
         local: Option<IpAddr>,
         nic: Option<NicId>,
-    ) -> Result<(), BindError> {
+    ) -> Result<LocalKind, BindError> {
         let nics = match nic {
             Some(id) => vec![self.shared().nic(id).ok_or(BindError::UnknownNic(id))?],
             None => self.shared().nics(),
         };
         let Some(local) = local else {
-            return Ok(());
+            return Ok(LocalKind::Any);
         };
-        let is_broadcast = matches!(local, IpAddr::V4(local) if local.is_broadcast());
-        let is_ours = local.is_multicast()
-            || is_broadcast
-            || nics
-                .into_iter()
-                .map(Nic::from_shared)
-                .any(|nic| nic.is_local(local));
-        if is_ours {
-            Ok(())
+        let key = Key::from(local);
+        let is_broadcast = || {
+            let mut nics = nics.iter();
+            nics.any(|nic| nic.snapshots.load().is_directed_broadcast(key))
+        };
+        let is_own = || {
+            let mut nics = nics.iter().cloned().map(Nic::from_shared);
+            nics.any(|nic| nic.is_local(local))
+        };
+        if is_mapped(local) {
+            Err(BindError::BadLocalAddress(local))
+        } else if key.is_multicast() || key.is_limited_broadcast() {
+            Ok(LocalKind::ForMany)
+        } else if is_own() {
+            Ok(LocalKind::OneHost)
+        } else if is_broadcast() {
+            Ok(LocalKind::ForMany)
         } else {
             Err(BindError::BadLocalAddress(local))
         }
     }
+}
+
+/// What a socket is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LocalKind {
+    /// Whatever is there.
+    Any,
+    /// An address of this host.
+    OneHost,
+    /// A group or a broadcast: nothing is sent from it.
+    ForMany,
+}
+
+/// Whether a packet can come from there, and go there.
+fn can_be_remote(remote: SocketAddr) -> bool {
+    remote.port() != 0 && !remote.ip().is_unspecified() && !is_mapped(remote.ip())
 }
 
 impl UdpSocket {
@@ -217,7 +258,8 @@ impl UdpSocket {
     }
 
     /// Sends a datagram by the routes of the stack, from the address it is bound to or from the best
-    /// one. For what is rare: through the queue of the NIC, see [`Route::write_packet`].
+    /// one. For what is rare: through the queue of the NIC, see [`Route::write_packet`]. What is sent to
+    /// a group takes one hop unless said.
     ///
     /// # Errors
     /// [`UdpSendError`].
@@ -256,14 +298,10 @@ impl UdpSocket {
         let family = Family::of(remote.ip());
         let is_bound_elsewhere = self.remote.is_some_and(|bound| bound != remote)
             || !self.identities.iter().any(|it| it.family() == family);
-        if is_bound_elsewhere {
+        if is_bound_elsewhere || !can_be_remote(remote) {
             return Err(UdpSendError::BadRemote(remote));
         }
-        // From a group or a broadcast nothing is sent.
-        let local = self.local.filter(|local| {
-            let is_broadcast = matches!(local, IpAddr::V4(local) if local.is_broadcast());
-            !local.is_multicast() && !is_broadcast
-        });
+        let local = self.local.filter(|_| self.sends_from_local);
         Ok(self.stack.find_route(self.nic, local, remote.ip())?)
     }
 
@@ -272,8 +310,12 @@ impl UdpSocket {
         route: &Route,
         payload: &[u8],
         port: u16,
-        options: SendOptions,
+        mut options: SendOptions,
     ) -> Result<(), UdpSendError> {
+        if route.remote().is_multicast() {
+            // To groups of other networks only if asked to (RFC 1112 section 6.1).
+            options.hop_limit = options.hop_limit.or(Some(1));
+        }
         let len = UDP_HEADER_LEN + payload.len();
         let ports = Ports {
             source: self.port,

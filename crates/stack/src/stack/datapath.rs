@@ -46,6 +46,16 @@ pub enum Adjacency {
     Retry(NeighborId),
 }
 
+/// What a worker puts packets into the queues of sockets with.
+pub struct SocketWriter<'w> {
+    /// The sockets.
+    pub demux: &'w DemuxDatapath,
+    /// The worker's seat.
+    pub seat: &'w mut Seat,
+    /// Where frames are that any datagram fits into.
+    pub reassembly: &'w mut Reassembly,
+}
+
 /// One worker's part of a stack.
 pub struct StackDatapath {
     /// Routes and neighbors.
@@ -109,10 +119,14 @@ impl StackDatapath {
         self.clock.now()
     }
 
-    /// The worker's seat, and the sockets that it delivers to.
+    /// What packets are put into the queues of sockets with.
     #[inline]
-    pub fn sockets(&mut self) -> (&DemuxDatapath, &mut Seat) {
-        (&self.demux, &mut self.seat)
+    pub fn sockets(&mut self) -> SocketWriter<'_> {
+        SocketWriter {
+            demux: &self.demux,
+            seat: &mut self.seat,
+            reassembly: &mut self.reassembly,
+        }
     }
 
     /// The worker's seat.

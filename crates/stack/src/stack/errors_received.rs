@@ -1,7 +1,7 @@
 //! ICMP errors about packets that were sent from here (BEHAVIOURS section L).
 //!
-//! Anybody can send one. It counts only if it quotes a packet that this host may have sent: from an
-//! address of its own, and of a socket that is there.
+//! Anybody can send one. It counts only if it quotes a packet that this host may have sent: from the
+//! address that the error came to, which is one of its own, and of a socket that is there.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,12 +9,15 @@ use corelane_wire::icmp_error::{
     Icmpv4Problem, Icmpv4Unreachable, Icmpv6Problem, Icmpv6Unreachable, QuotedPacket,
     parse_icmp_error_ipv4, parse_icmp_error_ipv6,
 };
-use corelane_wire::{IpProtocol, Ipv4Packet, Ipv6Packet, parse_icmpv4, parse_icmpv6};
+use corelane_wire::{
+    IPV6_HEADER_LEN, IpProtocol, Ipv4Packet, Ipv6Packet, parse_icmpv4, parse_icmpv6,
+};
 
 use super::StackShared;
 use crate::control::Verdict;
 use crate::demux::Flow;
 use crate::nic::Nic;
+use crate::path_mtu::PathMtuCache;
 use crate::protocol_counters::ProtocolCounter;
 use crate::socket::{SocketError, SocketErrorKind};
 
@@ -64,7 +67,8 @@ impl StackShared {
             _ => return noted(nic),
         };
         let len = usize::from(quoted.length);
-        self.error_about(nic, problem, &quoted_of(&quoted, len))
+        let to = packet.destination().into();
+        self.error_about(nic, to, problem, &quoted_of(&quoted, len))
     }
 
     pub(crate) fn icmpv6_error(
@@ -93,22 +97,20 @@ impl StackShared {
             },
             _ => return noted(nic),
         };
-        let len = corelane_wire::IPV6_HEADER_LEN + usize::from(quoted.length);
-        self.error_about(nic, problem, &quoted_of(&quoted, len))
+        let len = IPV6_HEADER_LEN + usize::from(quoted.length);
+        let to = packet.destination().into();
+        self.error_about(nic, to, problem, &quoted_of(&quoted, len))
     }
 
-    fn error_about(&self, nic: &Nic, problem: Problem, quoted: &Quoted) -> Verdict {
-        // Whoever made it up may not know what address was sent from.
-        if !self.is_own(quoted.source) {
+    fn error_about(&self, nic: &Nic, to: IpAddr, problem: Problem, quoted: &Quoted) -> Verdict {
+        // Who sent the packet is told of it, and nobody else (BEHAVIOURS L4).
+        if quoted.source != to || !self.is_own(to) {
             return ignored(nic);
         }
-        let flow = quoted.ports.map(|(local, remote)| Flow {
-            protocol: quoted.protocol,
-            local: quoted.source.into(),
-            local_port: local,
-            remote: quoted.destination.into(),
-            remote_port: remote,
-            nic: nic.id(),
+        let flow = quoted.ports.map(|(local, remote)| {
+            let local = (quoted.source.into(), local);
+            let remote = (quoted.destination.into(), remote);
+            Flow::new(quoted.protocol, local, remote, nic.id())
         });
         let socket = flow
             .filter(|_| quoted.is_first)
@@ -124,11 +126,12 @@ impl StackShared {
             }
             Problem::TooBig { mtu } => {
                 // Of UDP there has to be a socket; of the rest, nobody here keeps count.
-                if quoted.protocol == IpProtocol::UDP && socket.is_none() {
-                    return ignored(nic);
-                }
+                let is_unsent = quoted.protocol == IpProtocol::UDP && socket.is_none();
                 // A router that drops a packet for its size takes none of that size.
-                if mtu >= quoted.len {
+                let is_no_less = mtu >= quoted.len;
+                // No IPv6 link has less (RFC 8201 section 4).
+                let is_too_little = to.is_ipv6() && mtu < PathMtuCache::MIN_IPV6;
+                if is_unsent || is_no_less || is_too_little {
                     return ignored(nic);
                 }
                 let now = self.clock.now();

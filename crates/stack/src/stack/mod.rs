@@ -47,7 +47,7 @@ use crate::path_mtu::{PathMtu, PathMtuCache};
 use corelane_sync::ring::RingError;
 
 pub use config::{StackConfig, StackError, StackParts};
-pub use datapath::{Adjacency, FibDatapath, NeighborId, StackDatapath};
+pub use datapath::{Adjacency, FibDatapath, NeighborId, SocketWriter, StackDatapath};
 pub(crate) use fib::{Fib, FibSnapshot, Pending};
 pub use neighbors::{AddNeighborError, Resolution};
 pub(crate) use routes::longest_packet;

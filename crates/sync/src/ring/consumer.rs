@@ -3,7 +3,7 @@
 use super::shared::Shared;
 use crate::primitive::Arc;
 use arrayvec::ArrayVec;
-use std::{cell::Cell, fmt, marker::PhantomData, mem::MaybeUninit};
+use std::{cell::Cell, fmt, marker::PhantomData};
 
 /// The popping end of a [`ring`](super::ring()): for one thread at a time.
 ///
@@ -48,13 +48,9 @@ impl<T> Consumer<T> {
         if self.ready_for(1) == 0 {
             return None;
         }
-        let mut item = MaybeUninit::<T>::uninit();
         // SAFETY: one item is ready, so the slot of the head is ours and initialised; releasing it
         // gives it up.
-        let item = unsafe {
-            self.shared.read(self.head, item.as_mut_ptr(), 1);
-            item.assume_init()
-        };
+        let item = unsafe { self.shared.read_one(self.head) };
         self.release(1);
         Some(item)
     }
@@ -100,7 +96,7 @@ impl<T> Consumer<T> {
     /// this first and then pop until nothing is left.
     #[inline]
     pub fn is_closed(&self) -> bool {
-        self.shared.tail.is_gone()
+        self.shared.producer.is_gone()
     }
 
     /// Items ready as last seen if that is at least `wanted`, otherwise as they are now.
@@ -124,7 +120,7 @@ impl<T> Consumer<T> {
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
-        self.shared.head.leave();
+        self.shared.consumer.leave();
     }
 }
 

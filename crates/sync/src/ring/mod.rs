@@ -33,7 +33,7 @@ mod shared;
 mod tests;
 
 pub use consumer::Consumer;
-pub use producer::Producer;
+pub use producer::{Gauge, Producer};
 
 use crate::primitive::Arc;
 use shared::Shared;

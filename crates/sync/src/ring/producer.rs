@@ -3,7 +3,7 @@
 use super::{Full, shared::Shared};
 use crate::primitive::Arc;
 use arrayvec::ArrayVec;
-use std::{cell::Cell, fmt, marker::PhantomData, mem::ManuallyDrop, ptr};
+use std::{cell::Cell, fmt, marker::PhantomData, ptr};
 
 /// The pushing end of a [`ring`](super::ring()): for one thread at a time.
 ///
@@ -76,12 +76,38 @@ impl<T> Producer<T> {
         if self.free_for(1) == 0 {
             return Err(Full(item));
         }
-        let item = ManuallyDrop::new(item);
-        // SAFETY: one slot is free, so that of the tail is ours and empty; the item is moved, its
-        // copy here forgotten.
-        unsafe { self.shared.write(self.tail, ptr::from_ref(&*item), 1) };
+        // SAFETY: one slot is free, so that of the tail is ours and empty.
+        unsafe { self.shared.write_one(self.tail, item) };
         self.publish(1);
         Ok(())
+    }
+
+    /// As [`push`](Self::push), of an item that is made only if there is a free slot; says whether
+    /// there was.
+    #[inline]
+    pub fn push_with(&mut self, make: impl FnOnce() -> T) -> bool {
+        if self.free_for(1) == 0 {
+            return false;
+        }
+        let item = make();
+        // SAFETY: as in `push`.
+        unsafe { self.shared.write_one(self.tail, item) };
+        self.publish(1);
+        true
+    }
+
+    /// Asks for the lines that the next [`push`](Self::push) writes: where rings are many and each is
+    /// pushed to now and then.
+    #[inline]
+    pub fn prefetch_push(&self) {
+        self.shared.prefetch_push(self.tail);
+    }
+
+    /// Reads how much is pushed from now on, from any thread.
+    pub fn gauge(&self) -> Gauge<T> {
+        Gauge {
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// Moves as many items as fit from the front of `from` and returns how many; the rest stay, in
@@ -111,7 +137,7 @@ impl<T> Producer<T> {
     /// Whether the consumer is gone: nobody will pop what is pushed from now on.
     #[inline]
     pub fn is_closed(&self) -> bool {
-        self.shared.head.is_gone()
+        self.shared.consumer.is_gone()
     }
 
     /// Hands the `n` slots written at the tail to the consumer.
@@ -122,9 +148,37 @@ impl<T> Producer<T> {
     }
 }
 
+/// Reads how many items a [`Producer`] has pushed.
+pub struct Gauge<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Gauge<T> {
+    /// How many items there were since the ring was made, those popped since included; wrapping.
+    pub fn pushed(&self) -> usize {
+        self.shared.tail.load()
+    }
+}
+
+impl<T> Clone for Gauge<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Gauge<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gauge")
+            .field("pushed", &self.pushed())
+            .finish()
+    }
+}
+
 impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
-        self.shared.tail.leave();
+        self.shared.producer.leave();
     }
 }
 

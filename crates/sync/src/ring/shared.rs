@@ -1,6 +1,6 @@
 //! What the two ends of a ring share.
 
-use crate::prefetch::prefetch_read;
+use crate::prefetch::{prefetch_read, prefetch_write, prefetch_write_end};
 use crate::primitive::{
     UnsafeCell,
     atomic::{
@@ -10,55 +10,65 @@ use crate::primitive::{
     copy_into_cells, copy_out_of_cells,
 };
 use crossbeam::utils::CachePadded;
-use std::{collections::TryReserveError, mem::MaybeUninit};
+use std::{
+    collections::TryReserveError,
+    mem::{ManuallyDrop, MaybeUninit},
+};
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// One end's index, and whether that end is gone. Written by that end only.
-pub(super) struct End {
-    index: AtomicUsize,
-    gone: AtomicBool,
-}
+/// One end's index, on a line of its own. Written by that end only.
+pub(super) struct Index(CachePadded<AtomicUsize>);
 
-impl End {
-    fn new() -> CachePadded<Self> {
-        CachePadded::new(Self {
-            index: AtomicUsize::new(0),
-            gone: AtomicBool::new(false),
-        })
+impl Index {
+    fn new() -> Self {
+        Self(CachePadded::new(AtomicUsize::new(0)))
     }
 
     /// The end's index, and with it everything the end did to the slots before.
     #[inline]
     pub(super) fn load(&self) -> usize {
-        self.index.load(Acquire)
+        self.0.load(Acquire)
     }
 
     /// Moves the index, giving the slots passed over to the other end. Only this end's owner calls
     /// it.
     #[inline]
     pub(super) fn store(&self, index: usize) {
-        self.index.store(index, Release);
+        self.0.store(index, Release);
+    }
+}
+
+/// Whether an end is gone. Written once: beside what is only read, so that asking costs nothing while
+/// the end is there.
+pub(super) struct Gone(AtomicBool);
+
+impl Gone {
+    fn new() -> Self {
+        Self(AtomicBool::new(false))
     }
 
     /// Whether the end is gone; if so, the last index it stored is visible too.
+    #[inline]
     pub(super) fn is_gone(&self) -> bool {
-        self.gone.load(Acquire)
+        self.0.load(Acquire)
     }
 
     /// Marks the end as gone.
     pub(super) fn leave(&self) {
-        self.gone.store(true, Release);
+        self.0.store(true, Release);
     }
 }
 
 /// Indices and slots.
 pub(super) struct Shared<T> {
-    /// The consumer's end.
-    pub(super) head: CachePadded<End>,
-    /// The producer's end.
-    pub(super) tail: CachePadded<End>,
+    /// The consumer's index.
+    pub(super) head: Index,
+    /// The producer's index.
+    pub(super) tail: Index,
+    pub(super) consumer: Gone,
+    pub(super) producer: Gone,
     /// A power of two of them. Those of the indices from head to tail are initialised.
     slots: Box<[UnsafeCell<MaybeUninit<T>>]>,
 }
@@ -78,8 +88,10 @@ impl<T> Shared<T> {
         slots.try_reserve_exact(capacity)?;
         slots.resize_with(capacity, || UnsafeCell::new(MaybeUninit::uninit()));
         Ok(Self {
-            head: End::new(),
-            tail: End::new(),
+            head: Index::new(),
+            tail: Index::new(),
+            consumer: Gone::new(),
+            producer: Gone::new(),
             slots: slots.into_boxed_slice(),
         })
     }
@@ -100,6 +112,24 @@ impl<T> Shared<T> {
         [&self.slots[start..start + first], &self.slots[..n - first]]
     }
 
+    /// The slot of an index.
+    #[inline]
+    fn slot(&self, index: usize) -> &UnsafeCell<MaybeUninit<T>> {
+        &self.slots[index & (self.slots.len() - 1)]
+    }
+
+    /// Asks for the lines that a push at `tail` writes.
+    #[inline]
+    pub(super) fn prefetch_push(&self, tail: usize) {
+        prefetch_write(&self.tail);
+        let slot = self.slot(tail);
+        prefetch_write(slot);
+        if size_of::<T>() > 1 && LINE % size_of::<T>() != 0 {
+            // It may begin on one line and end on the next.
+            prefetch_write_end(slot);
+        }
+    }
+
     /// Asks for the lines of the `n` slots from `index` on, to be read. `n` is at most the capacity.
     #[inline]
     pub(super) fn prefetch(&self, index: usize, n: usize) {
@@ -112,6 +142,36 @@ impl<T> Shared<T> {
         };
         for run in self.runs(index, n) {
             run.iter().step_by(per_line).for_each(prefetch_read);
+        }
+    }
+
+    /// Moves an item into the slot of an index: without the loops that several need.
+    ///
+    /// # Safety
+    ///
+    /// The slot is the caller's to write, as the producer, and empty.
+    #[inline]
+    pub(super) unsafe fn write_one(&self, index: usize, item: T) {
+        let item = ManuallyDrop::new(item);
+        let slot = std::slice::from_ref(self.slot(index));
+        // SAFETY: the caller owns the slot; the item is moved, its copy here forgotten.
+        unsafe { copy_into_cells(slot, std::ptr::from_ref(&*item)) };
+    }
+
+    /// Moves the item out of the slot of an index.
+    ///
+    /// # Safety
+    ///
+    /// The slot is the caller's to read, as the consumer, and initialised; the caller treats it as
+    /// empty afterwards.
+    #[inline]
+    pub(super) unsafe fn read_one(&self, index: usize) -> T {
+        let mut item = MaybeUninit::<T>::uninit();
+        let slot = std::slice::from_ref(self.slot(index));
+        // SAFETY: the caller owns the slot, which holds an item.
+        unsafe {
+            copy_out_of_cells(slot, item.as_mut_ptr());
+            item.assume_init()
         }
     }
 
@@ -153,17 +213,13 @@ impl<T> Shared<T> {
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
         // Both ends are gone, and the `Arc` they shared has ordered all they did before this.
-        let tail = self.tail.index.load(Relaxed);
-        let mut head = self.head.index.load(Relaxed);
+        let tail = self.tail.0.load(Relaxed);
+        let mut head = self.head.0.load(Relaxed);
         while head != tail {
-            let mut item = MaybeUninit::<T>::uninit();
             // SAFETY: slots from head to tail are initialised, nobody else is left to touch them,
             // and the index moves on before the item is dropped, so that each is read once. Should
             // an item's drop panic, the rest leak.
-            let item = unsafe {
-                self.read(head, item.as_mut_ptr(), 1);
-                item.assume_init()
-            };
+            let item = unsafe { self.read_one(head) };
             head = head.wrapping_add(1);
             drop(item);
         }

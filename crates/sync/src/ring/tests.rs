@@ -142,6 +142,20 @@ fn free_and_len_look_again_when_it_matters() {
 }
 
 #[test]
+fn an_item_is_made_only_where_there_is_room_and_the_gauge_counts_it() {
+    let (mut producer, mut consumer) = ring::<u8>(2).unwrap();
+    let gauge = producer.gauge();
+    producer.prefetch_push();
+    assert!(producer.push_with(|| 1) && producer.push_with(|| 2));
+    assert!(!producer.push_with(|| unreachable!("there is no room")));
+    assert_eq!((gauge.pushed(), consumer.pop()), (2, Some(1)));
+    assert!(producer.push_with(|| 3));
+    drop(producer);
+    assert_eq!((consumer.pop(), consumer.pop()), (Some(2), Some(3)));
+    assert_eq!(gauge.clone().pushed(), 3);
+}
+
+#[test]
 fn ends_tell_when_the_other_is_gone() {
     let (mut producer, mut consumer) = ring(4).unwrap();
     assert!(!producer.is_closed() && !consumer.is_closed());
