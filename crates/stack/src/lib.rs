@@ -84,7 +84,8 @@ pub use icmp_counter::IcmpCounter;
 pub use icmp_limit::IcmpLimiter;
 pub use interface_id::LinkLocal;
 pub use neighbor::{
-    NeighborChange, NeighborConfig, NeighborError, NeighborEvent, NeighborInfo, NeighborState,
+    LinkWord, NeighborChange, NeighborConfig, NeighborError, NeighborEvent, NeighborInfo,
+    NeighborState,
 };
 pub use nic::{GroupInfo, Nic, NicId};
 pub use packet_endpoint::{

@@ -23,7 +23,7 @@ impl<'w> Sources<'w> {
     pub(super) fn new(view: NicView<'w>, origin: Origin) -> Self {
         Self {
             view,
-            own: view.own_sources(),
+            own: view.own_spans(),
             own_allowed: origin == Origin::Looped || view.is_loopback(),
         }
     }
@@ -64,12 +64,7 @@ impl<'w> Sources<'w> {
     }
 
     #[inline(never)]
-    fn is_refused_v6(
-        self,
-        source: Key,
-        destination: Key,
-        is_ndp: impl FnOnce() -> bool,
-    ) -> bool {
+    fn is_refused_v6(self, source: Key, destination: Key, is_ndp: impl FnOnce() -> bool) -> bool {
         const LOOPBACK: Key = Key { high: 0, low: 1 };
         // Mapped addresses are not for the wire (RFC 4291 section 2.5.5.2), and in the tables they
         // would be IPv4 addresses; a group is nobody's source (section 2.7).

@@ -12,6 +12,8 @@ pub(crate) struct Taps {
     all: Vec<PacketEndpoint>,
     /// Whether one of them is shown what is sent.
     outbound: bool,
+    /// Whether one of them is shown IPv4 or IPv6: if not, those frames need not be looked at.
+    ip: bool,
 }
 
 impl Taps {
@@ -23,6 +25,7 @@ impl Taps {
     pub(crate) fn register(&mut self, protocol: PacketProtocol, endpoint: &PacketEndpoint) {
         self.outbound |= endpoint.wants_outbound();
         self.list(protocol).push(endpoint.clone());
+        self.note_ip();
     }
 
     /// Takes the first of its registrations for this protocol back; false if there is none.
@@ -40,7 +43,13 @@ impl Taps {
         let mut left = self.by_protocol.iter().flat_map(|(_, list)| list);
         self.outbound = left.any(PacketEndpoint::wants_outbound)
             || self.all.iter().any(PacketEndpoint::wants_outbound);
+        self.note_ip();
         at.is_some()
+    }
+
+    fn note_ip(&mut self) {
+        let is_ip = |it: EtherType| it == EtherType::IPV4 || it == EtherType::IPV6;
+        self.ip = self.has_all() || self.protocols().any(is_ip);
     }
 
     fn list(&mut self, protocol: PacketProtocol) -> &mut Vec<PacketEndpoint> {
@@ -63,6 +72,11 @@ impl Taps {
     /// Whether somebody is registered for all.
     pub(crate) fn has_all(&self) -> bool {
         !self.all.is_empty()
+    }
+
+    /// Whether somebody is shown IPv4 or IPv6.
+    pub(crate) fn shows_ip(&self) -> bool {
+        self.ip
     }
 
     /// Whether somebody is shown what is sent.
