@@ -6,9 +6,9 @@
 //! registries. A destination is a random address of a route drawn at random, so it may well be in a
 //! more specific one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,6 +18,8 @@ use corelane::stack::{Family, Key, NicId, Prefix};
 use corelane::sync::snapshot::Publisher;
 use corelane_benches::harness::{Bench, Bound, Budget, Sample, in_rounds, median};
 use corelane_benches::random::Random;
+use corelane_tools::generator::RoutePlan;
+use corelane_tools::unit::Family as TrafficFamily;
 use foldhash::fast::RandomState;
 
 /// As in the binaries: the rivals get the same good allocator.
@@ -201,80 +203,16 @@ struct Routes {
     prefixes: Vec<Prefix>,
 }
 
-/// Lengths and how many of a thousand routes have them.
-type Lengths = &'static [(u8, u32)];
-
-const V4: Lengths = &[
-    (24, 610),
-    (23, 100),
-    (22, 115),
-    (21, 50),
-    (20, 45),
-    (19, 30),
-    (18, 15),
-    (17, 10),
-    (16, 15),
-    (14, 3),
-    (12, 1),
-    (28, 2),
-    (30, 2),
-    (32, 2),
-];
-
-const V6: Lengths = &[
-    (48, 480),
-    (44, 105),
-    (40, 95),
-    (32, 125),
-    (36, 50),
-    (46, 35),
-    (47, 30),
-    (29, 40),
-    (33, 20),
-    (64, 10),
-    (56, 8),
-    (128, 2),
-];
-
-/// The blocks out of which registries give networks.
-const BLOCKS: [u128; 6] = [0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00];
-
 impl Routes {
     fn new(len: usize, families: &[Family]) -> Self {
-        let mut random = Random::new(1);
-        // What providers have: networks of 16 and 32 bits, which their routes are in.
-        let v4: Vec<u32> = (0..45_000)
-            .map(|_| (0x0100_0000 + random.below(0xdf00_0000)) & 0xffff_0000)
-            .collect();
-        let v6: Vec<u128> = (0..60_000)
-            .map(|_| {
-                let block = BLOCKS[random.below(BLOCKS.len() as u32) as usize];
-                block << 112 | u128::from(random.below(1 << 20)) << 96
-            })
-            .collect();
-        let mut seen = HashSet::new();
-        let mut prefixes = Vec::with_capacity(len);
-        while prefixes.len() < len {
-            let family = families[prefixes.len() % families.len()];
-            let bits = random.bits();
-            let (address, len): (IpAddr, u8) = match family {
-                Family::V4 => {
-                    let base = v4[random.below(v4.len() as u32) as usize];
-                    let address = base | bits as u32 & 0xffff;
-                    (Ipv4Addr::from_bits(address).into(), draw(V4, &mut random))
-                }
-                Family::V6 => {
-                    let base = v6[random.below(v6.len() as u32) as usize];
-                    let address = base | u128::from(bits) << 32;
-                    (Ipv6Addr::from_bits(address).into(), draw(V6, &mut random))
-                }
-            };
-            let prefix = Prefix::new(address, len).expect("a prefix").network();
-            if seen.insert(prefix) {
-                prefixes.push(prefix);
-            }
+        let family = match families {
+            [Family::V4] => TrafficFamily::V4,
+            _ => TrafficFamily::Mixed,
+        };
+        let plan = RoutePlan::draw(family, len as u32, 1, 1);
+        Self {
+            prefixes: plan.iter().map(|(prefix, _)| prefix).collect(),
         }
-        Self { prefixes }
     }
 
     fn insert_into(&self, editor: &mut LpmEditor) {
@@ -303,18 +241,6 @@ impl Routes {
     }
 }
 
-fn draw(lengths: Lengths, random: &mut Random) -> u8 {
-    let all = lengths.iter().map(|(_, share)| share).sum();
-    let mut at = random.below(all);
-    for (len, share) in lengths {
-        if at < *share {
-            return *len;
-        }
-        at -= share;
-    }
-    unreachable!("less than all")
-}
-
 /// The length of a prefix in the 128 bits of a key.
 fn key_len(prefix: Prefix) -> u32 {
     u32::from(prefix.len()) + if prefix.address().is_ipv4() { 96 } else { 0 }
@@ -325,12 +251,12 @@ fn mask(prefix: Prefix) -> u128 {
 }
 
 fn ours(routes: Routes) -> impl FnMut(Budget) -> Sample {
-    let mut found = vec![None; LOOKUPS];
+    let mut found = vec![Hop::NOWHERE; LOOKUPS];
     looked_up(routes, move |editor, version, keys| {
         for (keys, found) in keys.chunks(BURST).zip(found.chunks_mut(BURST)) {
             version.lookup_burst(editor.store(), keys, found);
         }
-        found.iter().filter(|hop| hop.is_some()).count()
+        found.iter().filter(|hop| !hop.is_nowhere()).count()
     })
 }
 

@@ -1,17 +1,23 @@
 //! An engine taken apart: its distributor and its worker, to be fed and polled by hand.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 use corelane::engine::{Distributor, Engine, Idle, Monitor, NicConfig, Polled, WhenFull, Worker};
 use corelane::frame::{PoolCache, PoolConfig};
-use corelane::stack::{Handler, Nic, NicTotals, Packet, SocketQueue, Stack, UdpBind, UdpSocket};
+use corelane::stack::{
+    Forwarding, Handler, Nic, NicTotals, Packet, PacketEndpointConfig, PacketProtocol, PacketQueue,
+    Prefix, RouteSpec, SocketQueue, Stack, UdpBind, UdpSocket,
+};
+use corelane_tools::generator::{RoutePlan, stream};
+use corelane_tools::unit::Family;
 
 use crate::bare::Return;
 use crate::harness::{Budget, Sample, Stop, beside, in_rounds, in_windows};
 use crate::random::Random;
-use crate::traffic::{Allowance, Draw, Feed, FeedLink, Frames, PORT, Population};
+use crate::traffic::{Allowance, DrainLink, Draw, Feed, FeedLink, Frames, PORT, Population};
 
 /// What an engine under test is to be like.
 #[derive(Clone, Copy, Debug)]
@@ -90,9 +96,47 @@ fn socket(stack: &Stack, address: IpAddr) -> (UdpSocket, SocketQueue) {
     (socket, queues.pop().expect("a queue for the worker"))
 }
 
+/// What an engine that forwards is to be like: 64-byte frames from one NIC to another.
+#[derive(Clone, Debug)]
+pub struct ForwardConfig {
+    /// Its routes, and its neighbors, whose link addresses it knows.
+    pub plan: Arc<RoutePlan>,
+    /// Frames of the ring between distributor and worker.
+    pub ring: usize,
+    /// Frames laid out before; 0: each is drawn when it is sent.
+    pub laid_out: usize,
+    /// Whether the frames come with an RSS hash.
+    pub hashed: bool,
+}
+
+impl ForwardConfig {
+    /// So many routes of both families to `neighbors` neighbors, for a worker alone, as
+    /// [`BedConfig::alone`].
+    pub fn alone(routes: u32, neighbors: u32) -> Self {
+        Self {
+            plan: Arc::new(RoutePlan::draw(Family::Mixed, routes, neighbors, 1)),
+            ring: 1024,
+            laid_out: 0,
+            hashed: true,
+        }
+    }
+
+    /// Frames to random destinations of random routes.
+    pub fn frames(&self) -> Frames {
+        let plan = Arc::clone(&self.plan);
+        let mut random = stream(0x7_1e57, "destinations");
+        let mut picks = Random::new(0x7_1e57);
+        let draw = move || plan.destination(picks.below(plan.len()), &mut random);
+        match self.laid_out {
+            0 => Frames::To(Box::new(draw)),
+            count => Frames::lay_out_to(draw, count),
+        }
+    }
+}
+
 /// The engine under test.
 pub struct Bed {
-    /// Its NIC.
+    /// Its NIC, the first one if it forwards.
     pub nic: Nic,
     /// Its one worker.
     pub worker: Worker,
@@ -135,33 +179,98 @@ impl Bed {
             // Whoever reads them has a cache too.
             pool.slots = PoolConfig::slots_for(config.ring + 256, 3);
         }
+        Self::with(feed, config.ring, pool, None, |nic, _| {
+            nic.transaction(|tx| {
+                for address in population.addresses() {
+                    tx.add_address(address).expect("an address");
+                }
+                tx.set_promiscuous(config.promiscuous);
+            })
+            .expect("a NIC");
+            match config.receiver {
+                Receiver::Handler => Vec::new(),
+                Receiver::Sockets => population
+                    .addresses()
+                    .map(|address| socket(nic.stack(), address))
+                    .collect(),
+            }
+        })
+    }
+
+    /// Makes one that forwards.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn forwarding(config: &ForwardConfig) -> Self {
+        let allowance = Allowance::default();
+        let feed = Feed {
+            frames: config.frames(),
+            allowance: allowance.clone(),
+            hashed: config.hashed,
+        };
+        let out = NicConfig::new("out").seed(2);
+        Self::with(
+            feed,
+            config.ring,
+            pool_for(config.ring),
+            Some(out),
+            |nic, out| {
+                let out = out.expect("the second NIC");
+                for address in ["198.18.255.1", "2001:db8:ffff::1"] {
+                    let address: IpAddr = address.parse().expect("an address");
+                    nic.add_address(address).expect("an address");
+                }
+                for (address, prefix_len) in RoutePlan::own_addresses() {
+                    let prefix = Prefix::new(address, prefix_len).expect("a prefix");
+                    out.add_address(prefix).expect("an address");
+                }
+                let stack = out.stack();
+                for (address, mac) in config.plan.neighbors() {
+                    stack.add_neighbor(out.id(), address, mac).expect("room");
+                }
+                stack.change_routes(|routes| {
+                    for (to, router) in config.plan.iter() {
+                        let route = RouteSpec {
+                            to,
+                            via: Some(router),
+                            nic: out.id(),
+                            metric: 0,
+                        };
+                        routes.add(route).expect("a route");
+                    }
+                });
+                Vec::new()
+            },
+        )
+    }
+
+    /// An engine on this feed; if there is a second NIC, the first one forwards to it. `set_up` returns
+    /// the sockets.
+    fn with(
+        feed: Feed,
+        ring: usize,
+        pool: PoolConfig,
+        out: Option<NicConfig>,
+        set_up: impl FnOnce(&Nic, Option<&Nic>) -> Vec<(UdpSocket, SocketQueue)>,
+    ) -> Self {
+        let allowance = feed.allowance.clone();
         let mut builder = Engine::builder();
         builder
             .pool(pool)
-            .ring_capacity(config.ring)
+            .ring_capacity(ring)
             .idle(Idle::BusyPoll)
             .when_full(WhenFull::Wait)
             .handler(|_| Adds::default());
-        let id = builder.nic(
-            NicConfig::new("bench").seed(1),
-            Box::new(FeedLink::from(feed)),
-        );
+        let mut config = NicConfig::new("bench").seed(1);
+        if out.is_some() {
+            config = config.forwarding(Forwarding::ON);
+        }
+        let id = builder.nic(config, Box::new(FeedLink::from(feed)));
+        let out = out.map(|config| builder.nic(config, Box::new(DrainLink::default())));
         let engine = builder.build().expect("an engine");
         let nic = engine.nic(id).expect("its NIC").clone();
-        nic.transaction(|tx| {
-            for address in population.addresses() {
-                tx.add_address(address).expect("an address");
-            }
-            tx.set_promiscuous(config.promiscuous);
-        })
-        .expect("a NIC");
-        let sockets = match config.receiver {
-            Receiver::Handler => Vec::new(),
-            Receiver::Sockets => population
-                .addresses()
-                .map(|address| socket(nic.stack(), address))
-                .collect(),
-        };
+        let out = out.map(|id| engine.nic(id).expect("its second NIC"));
+        let sockets = set_up(&nic, out.as_ref());
         let cache = engine.pool().cache();
         let mut parts = engine.into_workers();
         Self {
@@ -172,8 +281,20 @@ impl Bed {
             distributor: parts.distributors.pop().expect("one distributor"),
             monitor: parts.monitor,
             allowance,
-            ring: config.ring,
+            ring,
         }
+    }
+
+    /// Registers a packet endpoint with the (first) NIC; returns its queues.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn show(&self, protocol: PacketProtocol, config: PacketEndpointConfig) -> Vec<PacketQueue> {
+        let stack = self.nic.stack();
+        let (endpoint, queues) = stack.packet_endpoint(config).expect("a packet endpoint");
+        let registered = self.nic.register_packet_endpoint(protocol, &endpoint);
+        registered.expect("a NIC");
+        queues
     }
 
     /// What the NIC counted.
@@ -184,6 +305,11 @@ impl Bed {
         let report = self.monitor.report();
         let totals = report.nics[0].totals.clone();
         assert_eq!(totals.balance(), 0, "{totals:?}");
+        let sent = report
+            .nics
+            .get(1)
+            .map_or(0, |out| out.totals.sent + out.totals.send_dropped);
+        assert_eq!(totals.forwarded, sent);
         totals
     }
 

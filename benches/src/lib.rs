@@ -21,12 +21,14 @@
 //! | [`bare`] | the floors: what a ring alone costs |
 //! | [`rings`] | our ring and its rivals behind one interface
 //! | [`naive`] | the rival: channel, `Vec`, `HashMap`, `RwLock`, a reference per packet |
+//! | [`naive_router`] | the rival that forwards |
 #![forbid(unsafe_code)]
 
 pub mod bare;
 pub mod bed;
 pub mod harness;
 pub mod naive;
+pub mod naive_router;
 pub mod random;
 pub mod rings;
 pub mod traffic;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use corelane::engine::link::{Link, LinkError, Queues, RxQueue, RxStatus};
+use corelane::engine::link::{Link, LinkError, Queues, RxQueue, RxStatus, TxQueue};
 use corelane::frame::{Burst, Frame, Pool, PoolCache};
 use corelane::wire::MacAddr;
 use corelane::wire::build::{FrameSpec, Ports, build_udp_ipv4, build_udp_ipv6};
@@ -141,6 +141,8 @@ pub enum Frames {
         /// The next one.
         at: usize,
     },
+    /// To destinations that somebody else draws.
+    To(Box<dyn FnMut() -> IpAddr + Send>),
 }
 
 /// How destinations are drawn.
@@ -168,8 +170,13 @@ impl Draw {
 impl Frames {
     /// Draws `count` frames and lays them out.
     pub fn lay_out(mut draw: Draw, count: usize) -> Self {
+        Self::lay_out_to(|| draw.destination(), count)
+    }
+
+    /// Lays out `count` frames.
+    pub fn lay_out_to(mut destination: impl FnMut() -> IpAddr, count: usize) -> Self {
         Self::LaidOut {
-            lines: (0..count).map(|_| frame_to(draw.destination())).collect(),
+            lines: (0..count).map(|_| frame_to(destination())).collect(),
             at: 0,
         }
     }
@@ -179,6 +186,7 @@ impl Frames {
     pub fn next<R>(&mut self, take: impl FnOnce(&[u8; FRAME]) -> R) -> R {
         match self {
             Self::Drawn(draw) => take(&frame_to(draw.destination()).0),
+            Self::To(destination) => take(&frame_to(destination()).0),
             Self::LaidOut { lines, at } => {
                 let result = take(&lines[*at].0);
                 *at += 1;
@@ -272,6 +280,41 @@ impl RxQueue for Feed {
             frames.iter_mut().for_each(|frame| frame.set_rss_hash(1));
         }
         Ok(RxStatus::Ready)
+    }
+}
+
+/// A link that takes what it is sent, and from which nothing comes.
+#[derive(Default)]
+pub struct DrainLink(bool);
+
+impl Link for DrainLink {
+    fn name(&self) -> &str {
+        "drain"
+    }
+
+    fn mtu(&self) -> usize {
+        1500
+    }
+
+    fn open(&mut self, _pool: &Pool) -> Result<Queues, LinkError> {
+        if std::mem::replace(&mut self.0, true) {
+            return Err(LinkError::already_open(self.name()));
+        }
+        Ok(Queues {
+            rx: Vec::new(),
+            tx: vec![Box::new(Drain)],
+        })
+    }
+}
+
+/// Its transmit queue.
+struct Drain;
+
+impl TxQueue for Drain {
+    fn tx_burst(&mut self, cache: &mut PoolCache, frames: &mut Burst) -> Result<usize, LinkError> {
+        let sent = frames.len();
+        cache.recycle_burst(frames);
+        Ok(sent)
     }
 }
 

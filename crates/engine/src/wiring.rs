@@ -71,13 +71,14 @@ impl Wiring {
     }
 
     /// Whether a distributor has to poll these queues: unless each of several workers has a receive
-    /// queue and a transmit queue of its own (or there is no transmit queue at all).
+    /// queue and a transmit queue of its own (or there is no transmit queue at all), or nothing is to
+    /// be received and each worker has a transmit queue.
     pub(crate) fn needs_distributor(&self, queues: &Queues) -> bool {
         let workers = self.bells.len();
-        let of_their_own = queues.rx.len() == workers
-            && workers > 1
-            && (queues.tx.is_empty() || queues.tx.len() == workers);
-        !of_their_own
+        let sends = queues.tx.len() == workers;
+        let of_their_own =
+            queues.rx.len() == workers && workers > 1 && (queues.tx.is_empty() || sends);
+        !(of_their_own || (queues.rx.is_empty() && sends))
     }
 
     /// Connects a NIC's queues to the workers. If there is no memory for the rings, the queues come
@@ -100,11 +101,15 @@ impl Wiring {
 
     fn directly(&self, nic: &Nic, queues: Queues) -> Connection {
         let mut tx = queues.tx.into_iter();
+        let mut rx = queues.rx.into_iter();
         let mut ends = Vec::new();
-        let workers = self.bells.iter().zip(queues.rx).enumerate();
+        let workers = self.bells.iter().enumerate();
         let ports = workers
-            .map(|(worker, (bell, mut queue))| {
-                let rings = queue.ring_on_arrival(bell.clone());
+            .map(|(worker, bell)| {
+                let source = rx.next().map_or(Source::Ended, |mut queue| {
+                    let rings = queue.ring_on_arrival(bell.clone());
+                    Source::Queue { queue, rings }
+                });
                 let queued = (worker == 0).then(|| {
                     let outbound = nic.outbound();
                     outbound.ring_on_arrival(bell.clone());
@@ -113,7 +118,7 @@ impl Wiring {
                 let ended = Arc::<AtomicBool>::default();
                 ends.push(Arc::clone(&ended));
                 Box::new(Port::new(
-                    Source::Queue { queue, rings },
+                    source,
                     nic.datapath(),
                     tx.next().map_or(Outlet::None, Outlet::Queue),
                     queued,

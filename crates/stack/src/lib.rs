@@ -88,8 +88,8 @@ pub use icmp_counter::IcmpCounter;
 pub use icmp_limit::IcmpLimiter;
 pub use interface_id::LinkLocal;
 pub use neighbor::{
-    NeighborAnswer, NeighborChange, NeighborConfig, NeighborCounts, NeighborError, NeighborInfo,
-    NeighborState,
+    LinkWord, NeighborAnswer, NeighborChange, NeighborConfig, NeighborCounts, NeighborError,
+    NeighborInfo, NeighborState,
 };
 pub use nic::{GroupInfo, Nic, NicId};
 pub use packet_endpoint::{

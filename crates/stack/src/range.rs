@@ -38,6 +38,12 @@ impl RangeSet {
         }
     }
 
+    /// Whether there is none.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_length.is_empty()
+    }
+
     /// Whether a range has this address: inside, and neither its subnet address (all zeros) nor
     /// its last one (all ones). A full-length range therefore has none. (BEHAVIOURS D2, D4)
     #[inline]

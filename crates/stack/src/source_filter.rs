@@ -71,6 +71,14 @@ impl Spans {
         self.v6.contains(key.high)
     }
 
+    /// Whether an address of either family may be. No branch.
+    #[inline]
+    pub fn may_contain(&self, key: Key) -> bool {
+        // A key with such an upper half is IPv4's, or of no host's address.
+        let is_v4 = key.high == 0;
+        (is_v4 & self.may_contain_v4(key.low as u32)) | self.may_contain_v6(key)
+    }
+
     fn add(&mut self, key: Key) {
         if key.is_v4() {
             self.v4.add(u64::from(key.low as u32));

@@ -41,9 +41,24 @@ impl<'f> Sorted<'f> {
         }
     }
 
+    /// Whether there are frames that are neither IPv4 nor IPv6.
+    #[inline]
+    pub(super) fn has_others(&self) -> bool {
+        self.others.len() > 0
+    }
+
     /// The places of the frames that are neither IPv4 nor IPv6.
     pub(super) fn into_others(self) -> Places {
         self.others
+    }
+
+    /// The places, a bit each, of the frames for many stations: whose address has this bit (IEEE 802).
+    pub(super) fn for_many(&self) -> u64 {
+        let frames = self.data.iter().enumerate();
+        frames.fold(0, |places, (place, data)| {
+            let first = data.first().map_or(0, |first| first & 1);
+            places | u64::from(first) << (place % BURST)
+        })
     }
 
     /// The places of the frames of a protocol, of IPv4 and IPv6 if the NIC speaks it.

@@ -1,15 +1,17 @@
 //! Sends packets for other hosts on: TTL, MTU, the next hop's link address (RFC 1812 section 5, RFC
 //! 8200, RFC 4861).
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use arrayvec::ArrayVec;
-use corelane_frame::{BURST, Frame};
+use corelane_frame::{BURST, Burst, Frame};
 use corelane_stack::{
-    Adjacency, DropReason, Found, Hop, Inbound, Key, NeighborId, NicCounter, NicId, NicView,
-    PacketBurst, PacketFlags,
+    Adjacency, DropReason, Found, Hop, Inbound, Key, LinkWord, NeighborId, NicCounter, NicId,
+    NicView, PacketBurst, PacketFlags,
 };
 use corelane_sync::counters::CounterWriter;
 use corelane_wire::fragment::plan_ipv4_fragments;
-use corelane_wire::ipv4::ipv4_header_mut;
+use corelane_wire::ipv4::{Ipv4Header, ipv4_header_mut};
 use corelane_wire::ipv4_options::{self, Ipv4OptionPolicy};
 use corelane_wire::ipv6::ipv6_header_mut;
 use corelane_wire::{MacAddr, parse_ipv4};
@@ -54,7 +56,7 @@ struct Egress<'e> {
 )]
 pub(super) fn ip_forward<O: Observer>(
     context: &mut Context<'_, O>,
-    frames: &mut [Frame],
+    burst: &mut Burst,
     nic: NicId,
     group: &mut PacketBurst,
     hops: &mut [Hop; BURST],
@@ -69,25 +71,27 @@ pub(super) fn ip_forward<O: Observer>(
             mtu: context.arrival.mtu(),
             port: None,
         };
-        send_on(context, frames, egress, group, hops);
+        send_on(context, burst, egress, group, hops);
         return;
     }
     let Some((number, port)) = out.others.of(nic) else {
-        return drop_all(context, frames, group);
+        return drop_all(context, burst, group);
     };
     let (view, counters) = port.nic.load();
     if !view.is_enabled() {
-        return drop_all(context, frames, group);
+        return drop_all(context, burst, group);
     }
-    view.lookup(group);
-    // Neither nobody's, nor taken because the NIC takes what is: known to it.
-    let is_known = |found: &Found| found.is_endpoint() | found.is_for_many();
-    if group.found().iter().any(is_known) {
-        take_local(context, frames, &view, group, hops, locals, local);
-        drop_broadcasts(context, frames, group, hops);
-    }
-    if group.is_empty() {
-        return;
+    if view.may_have_any(group.destinations()) {
+        view.lookup(group);
+        // Neither nobody's, nor taken because the NIC takes what is: known to it.
+        let is_known = |found: &Found| found.is_endpoint() | found.is_for_many();
+        if group.found().iter().any(is_known) {
+            take_local(context, burst, &view, group, hops, locals, local);
+            drop_broadcasts(context, burst, group, hops);
+        }
+        if group.is_empty() {
+            return;
+        }
     }
     if !out.touched.contains(&number) && !out.touched.is_full() {
         out.touched.push(number);
@@ -98,7 +102,7 @@ pub(super) fn ip_forward<O: Observer>(
         mtu: view.mtu(),
         port: Some((&mut port.output, view, counters)),
     };
-    send_on(context, frames, egress, group, hops);
+    send_on(context, burst, egress, group, hops);
 }
 
 /// Delivers those that are for an address of the NIC they would leave by.
@@ -169,48 +173,123 @@ fn drop_all<O: Observer>(context: &mut Context<'_, O>, frames: &[Frame], group: 
 
 fn send_on<O: Observer>(
     context: &mut Context<'_, O>,
-    frames: &mut [Frame],
+    burst: &mut Burst,
     mut egress: Egress<'_>,
     group: &PacketBurst,
     hops: &[Hop; BURST],
 ) {
-    let mut adjacencies = [Adjacency::Unresolved; BURST];
+    let mut links = [LinkWord::UNKNOWN; BURST];
     let keys = group.destinations();
-    context
-        .stack
-        .fib
-        .adjacencies(egress.nic, keys, hops, &mut adjacencies);
+    context.stack.fib.links(egress.nic, keys, hops, &mut links);
+    // The places of the frames that are ready to leave.
+    let mut ready = 0_u64;
     let packets = group.inbound().iter().zip(keys).zip(hops);
-    for (((packet, destination), hop), adjacency) in packets.zip(adjacencies) {
-        let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
+    for (((packet, destination), hop), link) in packets.zip(links) {
+        let Some(frame) = burst.get_mut(usize::from(packet.frame)) else {
             continue;
         };
-        let prepared = prepare(frame, packet, egress.mtu);
-        let mac = match (prepared, adjacency) {
-            (Ok(()), Adjacency::Usable(mac)) => mac,
-            (Ok(()), Adjacency::Stale(mac, neighbor)) => {
-                tell_used(context, neighbor);
-                mac
-            }
-            (prepared, adjacency) => {
-                let next_hop = context.stack.fib.next_hop(*hop, *destination);
-                odd(
+        match (prepare(frame, packet, egress.mtu), link.usable()) {
+            (Ok(ethernet), Some(mac)) => address(ethernet, mac, egress.mac),
+            (prepared, _) => {
+                let prepared = prepared.map(|_| ());
+                // Packets leave in the order they came.
+                hand_over(context, burst, std::mem::take(&mut ready), &mut egress);
+                if !send_odd(
                     context,
-                    frames,
+                    burst,
                     packet,
                     prepared,
-                    adjacency,
-                    next_hop,
+                    *hop,
+                    *destination,
                     &mut egress,
-                );
-                continue;
+                ) {
+                    continue;
+                }
             }
-        };
-        let mut frame = std::mem::take(frame);
-        finish(&mut frame, packet, egress.mac, mac);
-        context.tally.forwarded(1);
-        forward(context, &mut egress, frame);
+        }
+        ready |= 1 << (packet.frame % 64);
     }
+    hand_over(context, burst, ready, &mut egress);
+}
+
+/// Puts the frames at these places in line on the way out.
+fn hand_over<O: Observer>(
+    context: &mut Context<'_, O>,
+    burst: &mut Burst,
+    ready: u64,
+    egress: &mut Egress<'_>,
+) {
+    context.tally.forwarded(ready.count_ones() as usize);
+    if O::WATCHES {
+        for (place, frame) in burst.iter().enumerate() {
+            if ready >> (place % 64) & 1 == 1 {
+                let outcome = Outcome::IpForward(trace::IpForward::Forwarded);
+                context.observer.step(frame, outcome);
+            }
+        }
+    }
+    let Context {
+        arrival,
+        output,
+        cache,
+        stack,
+        tally,
+        observer,
+        ..
+    } = context;
+    match &mut egress.port {
+        Some((output, view, counters)) => {
+            output.stage_places(burst, ready, view, stack.seat(), cache, counters, *observer);
+        }
+        None => {
+            let counters = tally.counters();
+            output.stage_places(
+                burst,
+                ready,
+                arrival,
+                stack.seat(),
+                cache,
+                counters,
+                *observer,
+            );
+        }
+    }
+}
+
+/// What is not simply sent on. True if it is after all: the neighbor is known, and the control plane is
+/// told that it was used.
+// Not inlined: the loop over the others stays small.
+#[inline(never)]
+fn send_odd<O: Observer>(
+    context: &mut Context<'_, O>,
+    frames: &mut [Frame],
+    packet: &Inbound,
+    prepared: Result<(), Obstacle>,
+    hop: Hop,
+    destination: Key,
+    egress: &mut Egress<'_>,
+) -> bool {
+    let adjacency = context.stack.fib.adjacency(hop, destination);
+    let mac = match (prepared, adjacency) {
+        (Ok(()), Adjacency::Usable(mac)) => mac,
+        (Ok(()), Adjacency::Stale(mac, neighbor)) => {
+            tell_used(context, neighbor);
+            mac
+        }
+        (prepared, adjacency) => {
+            let next_hop = context.stack.fib.next_hop(hop, destination);
+            odd(
+                context, frames, packet, prepared, adjacency, next_hop, egress,
+            );
+            return false;
+        }
+    };
+    let frame = frames.get_mut(usize::from(packet.frame));
+    let ethernet = frame.and_then(|frame| frame.data_mut().first_chunk_mut());
+    if let Some(ethernet) = ethernet {
+        address(ethernet, mac, egress.mac);
+    }
+    true
 }
 
 /// Tells the control plane that a neighbor was sent to that nobody has heard of for a while, or that
@@ -255,51 +334,75 @@ enum Obstacle {
     Fragment,
 }
 
-/// Checks that a packet may be sent on, and counts this hop.
+/// Checks that a packet may be sent on, counts this hop, and cuts the padding of the link it came from.
+/// Returns the Ethernet header.
 #[inline]
-fn prepare(frame: &mut Frame, packet: &Inbound, mtu: usize) -> Result<(), Obstacle> {
-    let len = packet.end as usize - usize::from(packet.network);
+fn prepare<'f>(
+    frame: &'f mut Frame,
+    packet: &Inbound,
+    mtu: usize,
+) -> Result<&'f mut [u8; NETWORK], Obstacle> {
+    let len = packet.end as usize - NETWORK;
+    frame.truncate(packet.end as usize);
+    let data = frame.data_mut().split_first_chunk_mut::<NETWORK>();
+    let (ethernet, data) = data.ok_or(Obstacle::NotForwarded)?;
     if packet.flags.has(PacketFlags::V4) {
-        let extended = packet.flags.has(PacketFlags::EXTENDED);
-        let data = frame.data_mut().get_mut(NETWORK..).unwrap_or_default();
-        let Some(header) = ipv4_header_mut(data) else {
-            return Err(Obstacle::NotForwarded);
-        };
-        if stays_v4(header.source().to_bits()) | stays_v4(header.destination().to_bits()) {
-            return Err(Obstacle::NotForwarded);
-        }
-        if extended {
-            return prepare_with_options(data, mtu, len);
-        }
-        if header.ttl <= 1 {
-            return Err(Obstacle::HopLimit);
-        }
-        if len > mtu {
-            return Err(if header.dont_fragment() {
-                Obstacle::TooBig
-            } else {
-                Obstacle::Fragment
-            });
-        }
-        let _ = header.decrement_ttl();
+        prepare_v4(data, packet.flags.has(PacketFlags::EXTENDED), mtu, len)?;
     } else {
-        let data = frame.data_mut().get_mut(NETWORK..).unwrap_or_default();
-        let Some(header) = ipv6_header_mut(data) else {
-            return Err(Obstacle::NotForwarded);
-        };
-        let (source, destination) = (header.source(), header.destination());
-        if stays_v6(Key::v6(source.to_bits())) | stays_v6(Key::v6(destination.to_bits())) {
-            return Err(Obstacle::NotForwarded);
-        }
-        if header.hop_limit <= 1 {
-            return Err(Obstacle::HopLimit);
-        }
-        if len > mtu {
-            return Err(Obstacle::TooBig);
-        }
-        let _ = header.decrement_hop_limit();
+        prepare_v6(data, mtu, len)?;
     }
-    Ok(())
+    Ok(ethernet)
+}
+
+#[inline]
+fn prepare_v4(data: &mut [u8], extended: bool, mtu: usize, len: usize) -> Result<(), Obstacle> {
+    let header = ipv4_header_mut(data).ok_or(Obstacle::NotForwarded)?;
+    if stays_v4(header.source()) | stays_v4(header.destination()) {
+        return Err(Obstacle::NotForwarded);
+    }
+    if extended {
+        return prepare_with_options(data, mtu, len);
+    }
+    if len > mtu {
+        return Err(too_big(header));
+    }
+    if header.decrement_ttl() {
+        Ok(())
+    } else {
+        Err(Obstacle::HopLimit)
+    }
+}
+
+#[inline]
+fn prepare_v6(data: &mut [u8], mtu: usize, len: usize) -> Result<(), Obstacle> {
+    let header = ipv6_header_mut(data).ok_or(Obstacle::NotForwarded)?;
+    if stays_v6(header.source()) || stays_v6(header.destination()) {
+        return Err(Obstacle::NotForwarded);
+    }
+    if len > mtu {
+        return Err(if header.hop_limit <= 1 {
+            Obstacle::HopLimit
+        } else {
+            Obstacle::TooBig
+        });
+    }
+    if header.decrement_hop_limit() {
+        Ok(())
+    } else {
+        Err(Obstacle::HopLimit)
+    }
+}
+
+/// What there is about a packet that is larger than the link takes.
+#[cold]
+fn too_big(header: &Ipv4Header) -> Obstacle {
+    if header.ttl <= 1 {
+        Obstacle::HopLimit
+    } else if header.dont_fragment() {
+        Obstacle::TooBig
+    } else {
+        Obstacle::Fragment
+    }
 }
 
 #[cold]
@@ -314,40 +417,47 @@ fn prepare_with_options(data: &mut [u8], mtu: usize, len: usize) -> Result<(), O
     let Some(header) = ipv4_header_mut(data) else {
         return Err(Obstacle::NotForwarded);
     };
-    if header.ttl <= 1 {
-        return Err(Obstacle::HopLimit);
-    }
     if len > mtu {
-        return Err(if header.dont_fragment() {
-            Obstacle::TooBig
-        } else {
-            Obstacle::Fragment
-        });
+        return Err(too_big(header));
     }
-    let _ = header.decrement_ttl();
-    Ok(())
+    if header.decrement_ttl() {
+        Ok(())
+    } else {
+        Err(Obstacle::HopLimit)
+    }
 }
 
 /// Whether an IPv4 address, in host order, is of no other link's concern: this host's network, a
 /// loopback, a link-local one (RFC 3927 section 7) or one that nobody has (RFC 6890).
 #[inline]
-fn stays_v4(address: u32) -> bool {
-    let first = address >> 24;
-    (first == 0) | (first == 127) | (address >> 16 == 0xa9fe) | (first >= 224)
+fn stays_v4(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    (first == 0) | (first == 127) | (first >= 224) | ((first == 169) & (second == 254))
 }
 
 /// Whether an IPv6 address is: unspecified, loopback, link-local (RFC 4291 section 2.5.6) or a group.
 #[inline]
-fn stays_v6(key: Key) -> bool {
+fn stays_v6(address: Ipv6Addr) -> bool {
+    let high = Key::v6(address.to_bits()).high;
+    // Hardly any other address begins with as many zeros or ones.
+    ((high == 0) | (high >= LINK_LOCAL << 54)) && stays_v6_exactly(address)
+}
+
+/// The first ten bits of a link-local address.
+const LINK_LOCAL: u64 = 0x3fa;
+
+#[cold]
+fn stays_v6_exactly(address: Ipv6Addr) -> bool {
+    let key = Key::v6(address.to_bits());
     let nobody = (key.high == 0) & (key.low <= 1);
-    nobody | (key.high >> 54 == 0x3fa) | key.is_multicast()
+    nobody | (key.high >> 54 == LINK_LOCAL) | key.is_multicast()
 }
 
 /// Whether one of the addresses of a packet keeps it on its link.
 pub(super) fn stays_on_link(frame: &Frame, packet: &Inbound) -> bool {
     let stays = |address| match address {
-        std::net::IpAddr::V4(address) => stays_v4(std::net::Ipv4Addr::to_bits(address)),
-        std::net::IpAddr::V6(address) => stays_v6(Key::v6(address.to_bits())),
+        IpAddr::V4(address) => stays_v4(address),
+        IpAddr::V6(address) => stays_v6(address),
     };
     let addresses = [
         packet.source(frame.data()),
@@ -356,14 +466,11 @@ pub(super) fn stays_on_link(frame: &Frame, packet: &Inbound) -> bool {
     addresses.into_iter().any(|it| it.is_none_or(stays))
 }
 
-/// Addresses the frame to the next hop; padding of the link it came from is cut.
+/// Addresses a frame to the next hop.
 #[inline]
-fn finish(frame: &mut Frame, packet: &Inbound, source: MacAddr, destination: MacAddr) {
-    frame.truncate(packet.end as usize);
-    if let Some(header) = frame.data_mut().first_chunk_mut::<12>() {
-        header[..6].copy_from_slice(&destination.octets());
-        header[6..].copy_from_slice(&source.octets());
-    }
+fn address(ethernet: &mut [u8; NETWORK], destination: MacAddr, source: MacAddr) {
+    ethernet[..6].copy_from_slice(&destination.octets());
+    ethernet[6..12].copy_from_slice(&source.octets());
 }
 
 /// All that is not simply sent on.
@@ -486,6 +593,7 @@ fn cut<O: Observer>(
     };
     frame.truncate(packet.end as usize);
     if let Some(header) = ipv4_header_mut(frame.data_mut().get_mut(NETWORK..).unwrap_or_default()) {
+        // It has hops left.
         let _ = header.decrement_ttl();
     }
     let mut pieces = ArrayVec::<Frame, BURST>::new();
@@ -505,9 +613,8 @@ fn cut<O: Observer>(
     for mut piece in pieces {
         match mac {
             Some(mac) => {
-                if let Some(header) = piece.data_mut().first_chunk_mut::<12>() {
-                    header[..6].copy_from_slice(&mac.octets());
-                    header[6..].copy_from_slice(&egress.mac.octets());
+                if let Some(ethernet) = piece.data_mut().first_chunk_mut() {
+                    address(ethernet, mac, egress.mac);
                 }
                 forward(context, egress, piece);
             }

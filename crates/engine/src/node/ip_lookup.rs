@@ -1,7 +1,9 @@
 //! Packets for other hosts, on a NIC that forwards: where they go by the routes of the stack.
 
-use corelane_frame::{BURST, Frame};
-use corelane_stack::{DropReason, Found, Hop, Inbound, PacketBurst, PacketFlags};
+use corelane_frame::{BURST, Burst, Frame};
+use corelane_stack::{
+    DropReason, Forwarding, Found, Hop, Inbound, Key, NicView, PacketBurst, PacketFlags,
+};
 use corelane_wire::ETHERNET_HEADER_LEN;
 
 use super::context::Context;
@@ -13,48 +15,92 @@ use crate::trace::{self, Outcome};
 
 /// Packets for other hosts, between bursts: kept so that they need not be made anew.
 pub(crate) struct Transit {
-    pub(super) packets: PacketBurst,
+    pub(super) packets: Box<PacketBurst>,
     /// The hop of each.
-    hops: [Option<Hop>; BURST],
-    /// Those of them that leave by one NIC, and their hops.
-    pub(super) group: PacketBurst,
-    pub(super) group_hops: [Hop; BURST],
+    hops: [Hop; BURST],
+    /// Those of them that leave by one NIC, and their hops, where they leave by several.
+    group: PacketBurst,
+    group_hops: [Hop; BURST],
 }
 
 impl Default for Transit {
     fn default() -> Self {
         Self {
-            packets: PacketBurst::default(),
-            hops: [None; BURST],
+            packets: Box::default(),
+            hops: [Hop::NOWHERE; BURST],
             group: PacketBurst::default(),
             group_hops: [Hop::NOWHERE; BURST],
         }
     }
 }
 
-/// Takes out of `packets` those that are to be forwarded: not the NIC's, of a family that it forwards,
-/// to one host, and in a frame for one station (RFC 1812 section 5.3.4).
-#[inline(never)]
-pub(super) fn pick<O>(
-    context: &Context<'_, O>,
-    frames: &[Frame],
-    packets: &mut PacketBurst,
-    transit: &mut PacketBurst,
-) {
-    let forwarding = context.arrival.forwarding();
-    transit.clear();
-    let destinations = *packets.all_destinations();
-    packets.split_off(transit, |at, packet, found| {
+/// What of the packets of a burst may be sent on.
+#[derive(Clone, Copy)]
+pub(super) struct Eligible {
+    pub(super) forwarding: Forwarding,
+    /// The places of frames for many stations: these are not sent on (RFC 1812 section 5.3.4).
+    pub(super) for_many: u64,
+}
+
+impl Eligible {
+    /// Whether a packet is of a family that is sent on, and in a frame for one station.
+    #[inline]
+    fn has(self, packet: &Inbound) -> bool {
         let is_v4 = packet.flags.has(PacketFlags::V4);
-        let is_on = if is_v4 { forwarding.v4 } else { forwarding.v6 };
-        (found == Found::NOTHING)
-            & is_on
-            & !destinations[at % BURST].is_multicast()
-            // The bit of an address of many stations (IEEE 802).
-            && frames
-                .get(usize::from(packet.frame))
-                .and_then(|frame| frame.data().first())
-                .is_some_and(|first| first & 1 == 0)
+        let is_on = if is_v4 {
+            self.forwarding.v4
+        } else {
+            self.forwarding.v6
+        };
+        is_on & (self.for_many >> (packet.frame % 64) & 1 == 0)
+    }
+}
+
+/// Takes out of `packets`, before they are looked up, those whose destinations are so far from all
+/// addresses of the NIC that they need not be looked up: on a router that is nearly all. Those that may
+/// be for many hosts stay. Only for a NIC that [takes only its own](NicView::takes_only_own).
+#[inline(never)]
+pub(super) fn pick_distant(
+    view: &NicView<'_>,
+    eligible: Eligible,
+    packets: &mut Box<PacketBurst>,
+    transit: &mut Box<PacketBurst>,
+) {
+    let spans = view.own_spans();
+    let is_distant = |key: Key, is_v4: bool| {
+        if is_v4 {
+            // From 224.0.0.0 on are groups, what is reserved, and the broadcast.
+            let address = key.low as u32;
+            (address >> 29 < 7) & !spans.may_contain_v4(address)
+        } else {
+            (key.high >> 56 < 0xff) & !spans.may_contain_v6(key)
+        }
+    };
+    let mut picked = 0_u64;
+    let inbound = packets.inbound().iter();
+    for (at, (packet, key)) in inbound.zip(packets.destinations()).enumerate() {
+        let is_v4 = packet.flags.has(PacketFlags::V4);
+        let it_is = is_distant(*key, is_v4) & eligible.has(packet);
+        picked |= u64::from(it_is) << (at % 64);
+    }
+    if picked.count_ones() as usize == packets.len() {
+        std::mem::swap(packets, transit);
+    } else {
+        packets.split_off(transit, |at, _, _| picked >> (at % 64) & 1 == 1);
+    }
+    transit.find_nothing();
+}
+
+/// Takes out of `packets` those that are to be forwarded: not the NIC's, of a family that it forwards,
+/// to one host, and in a frame for one station.
+#[inline(never)]
+pub(super) fn pick(eligible: Eligible, packets: &mut PacketBurst, transit: &mut PacketBurst) {
+    let mut for_groups = 0_u64;
+    for (at, key) in packets.destinations().iter().enumerate() {
+        for_groups |= u64::from(key.is_multicast()) << (at % 64);
+    }
+    packets.split_off(transit, |at, packet, found| {
+        (found == Found::NOTHING) & eligible.has(packet) & (for_groups >> (at % 64) & 1 == 0)
     });
 }
 
@@ -62,7 +108,7 @@ pub(super) fn pick<O>(
 #[inline(never)]
 pub(super) fn ip_lookup<O: Observer>(
     context: &mut Context<'_, O>,
-    frames: &mut [Frame],
+    burst: &mut Burst,
     transit: &mut Transit,
     locals: &mut PacketBurst,
     local: &mut Local<'_>,
@@ -75,26 +121,34 @@ pub(super) fn ip_lookup<O: Observer>(
         group_hops,
     } = transit;
     context.stack.fib.lookup(packets.destinations(), hops);
-    drop_routeless(context, frames, packets, hops);
-    while let Some(nic) = hops[0].filter(|_| !packets.is_empty()).map(|hop| hop.nic) {
+    let found = hops.get(..packets.len()).unwrap_or_default();
+    if O::WATCHES || found.iter().fold(false, |any, hop| any | hop.is_nowhere()) {
+        drop_routeless(context, burst, packets, hops);
+    }
+    while !packets.is_empty() {
+        let nic = hops[0].nic;
+        let others = hops.get(..packets.len()).unwrap_or_default().iter();
+        if others.fold(true, |all, hop| all & (hop.nic == nic)) {
+            // As nearly always: no need to sort them.
+            ip_forward::ip_forward(context, burst, nic, packets, hops, locals, local, &mut out);
+            return;
+        }
         group.clear();
         let (mut taken, mut kept) = (0, 0);
         packets.split_off(group, |at, _, _| {
-            let Some(hop) = hops[at % BURST] else {
-                return false;
-            };
+            let hop = hops[at % BURST];
             let is_of_group = hop.nic == nic;
             if is_of_group {
                 group_hops[taken % BURST] = hop;
                 taken += 1;
             } else {
-                hops[kept % BURST] = Some(hop);
+                hops[kept % BURST] = hop;
                 kept += 1;
             }
             is_of_group
         });
         ip_forward::ip_forward(
-            context, frames, nic, group, group_hops, locals, local, &mut out,
+            context, burst, nic, group, group_hops, locals, local, &mut out,
         );
     }
 }
@@ -104,13 +158,13 @@ fn drop_routeless<O: Observer>(
     context: &mut Context<'_, O>,
     frames: &[Frame],
     packets: &mut PacketBurst,
-    hops: &mut [Option<Hop>; BURST],
+    hops: &mut [Hop; BURST],
 ) {
     let (mut at, mut kept) = (0, 0);
     packets.retain(|packet, _| {
         let hop = hops[at % BURST];
         at += 1;
-        if hop.is_none() {
+        if hop.is_nowhere() {
             no_route(context, frames, packet);
             return false;
         }

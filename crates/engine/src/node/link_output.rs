@@ -78,6 +78,34 @@ impl LinkOutput {
         self.staged.push(frame);
     }
 
+    /// Puts the frames of a burst in line that stand at these places, a bit each.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a worker keeps between bursts is many things"
+    )]
+    pub(crate) fn stage_places<O: Observer>(
+        &mut self,
+        frames: &mut Burst,
+        places: u64,
+        view: &NicView<'_>,
+        seat: &mut Seat,
+        cache: &mut PoolCache,
+        counters: &mut CounterWriter<NicCounter>,
+        observer: &mut O,
+    ) {
+        if self.staged.is_empty() && places.count_ones() as usize == frames.len() {
+            // All of them: no need to take one by one out, and to look for what stayed.
+            std::mem::swap(&mut self.staged, frames);
+            return;
+        }
+        let mut left = places;
+        while let Some(frame) = frames.get_mut(left.trailing_zeros() as usize) {
+            left &= left - 1;
+            let frame = std::mem::take(frame);
+            self.stage(frame, view, seat, cache, counters, observer);
+        }
+    }
+
     /// One burst in makes several out: fragments, or replies beside what a handler sends.
     #[cold]
     fn make_room<O: Observer>(

@@ -23,7 +23,7 @@ impl<'w> Sources<'w> {
     pub(super) fn new(view: NicView<'w>, origin: Origin) -> Self {
         Self {
             view,
-            own: view.own_sources(),
+            own: view.own_spans(),
             own_allowed: origin == Origin::Looped || view.is_loopback(),
         }
     }

@@ -56,6 +56,7 @@ use crate::port::{Others, Port};
 use crate::trace::{self, Outcome};
 use context::Context;
 use ethernet_input::Sorted;
+use ip_lookup::Eligible;
 pub(crate) use link_output::{LinkOutput, Outlet, drop_unsent, transmit};
 pub(crate) use local_deliver::{HandlerPanic, catch_panic};
 use martian::Sources;
@@ -105,20 +106,35 @@ pub(crate) fn deliver_network_packets<O: Observer>(
         stack,
         touched,
     } = stages;
-    let other_protocols = {
+    let forwarding = view.forwarding();
+    let forwards = forwarding != Forwarding::OFF;
+    let (other_protocols, for_many) = {
         let mut sorted = Sorted::new();
         ethernet_input::ethernet_input(view, burst, &mut sorted, &mut tally, observer);
         // What comes back from itself was never on the link (BEHAVIOURS H9).
-        if view.shows_received() && origin == Origin::Link {
+        let is_seen = view.shows_received() && origin == Origin::Link;
+        if is_seen && (view.shows_received_ip() || sorted.has_others()) {
             let mut writer = TapWriter::new(stack.seat(), cache);
             packet_endpoints::show_received(&view, burst, &sorted, &mut writer);
         }
         ip_input(view, origin, burst, &sorted, packets, &mut tally, observer);
-        sorted.into_others()
+        let for_many = if forwards { sorted.for_many() } else { 0 };
+        (sorted.into_others(), for_many)
     };
-    view.lookup(packets);
+    let eligible = Eligible {
+        forwarding,
+        for_many,
+    };
+    transit.packets.clear();
+    if forwards && view.takes_only_own() {
+        ip_lookup::pick_distant(&view, eligible, packets, &mut transit.packets);
+    }
+    if !packets.is_empty() {
+        view.lookup(packets);
+    }
     if O::WATCHES {
         observe_lookup(view, burst, packets, observer);
+        observe_lookup(view, burst, &transit.packets, observer);
     }
     let mut context = Context {
         arrival: view,
@@ -133,8 +149,10 @@ pub(crate) fn deliver_network_packets<O: Observer>(
         arp_input::arp_input(&mut context, burst, &other_protocols);
     }
     let mut local = local_deliver::Local { handler, panics };
-    if view.forwarding() != Forwarding::OFF {
-        ip_lookup::pick(&context, burst, packets, &mut transit.packets);
+    if forwards {
+        if !packets.is_empty() {
+            ip_lookup::pick(eligible, packets, &mut transit.packets);
+        }
         if !transit.packets.is_empty() {
             let out = ip_forward::Out {
                 others: &mut others,
@@ -143,7 +161,9 @@ pub(crate) fn deliver_network_packets<O: Observer>(
             ip_lookup::ip_lookup(&mut context, burst, transit, locals, &mut local, out);
         }
     }
-    local_deliver::deliver(&mut context, &view, burst, packets, &mut local);
+    if !packets.is_empty() {
+        local_deliver::deliver(&mut context, &view, burst, packets, &mut local);
+    }
     context.punt.flush();
     context.tally.finish()
 }

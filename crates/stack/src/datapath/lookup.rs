@@ -178,6 +178,15 @@ impl NicView<'_> {
         self.snapshot.taps.is_some()
     }
 
+    /// Whether somebody is shown IPv4 or IPv6 frames that arrive.
+    #[inline]
+    pub fn shows_received_ip(&self) -> bool {
+        self.snapshot
+            .taps
+            .as_ref()
+            .is_some_and(|taps| taps.shows_ip())
+    }
+
     /// Whether somebody is shown what is sent.
     #[inline]
     pub fn shows_sent(&self) -> bool {
@@ -221,15 +230,38 @@ impl NicView<'_> {
         }
     }
 
-    /// Which sources nobody on the link may send from, as far as one look tells: the answer no is
-    /// certain, yes is to be asked of [`is_own_source`](Self::is_own_source).
+    /// Where the NIC's addresses, and the broadcasts of its subnets, lie: what is not there is not one
+    /// of them. Nobody on the link may send from those: see [`is_own_source`](Self::is_own_source).
     #[inline]
-    pub fn own_sources(&self) -> Spans {
+    pub fn own_spans(&self) -> Spans {
         self.snapshot.own.spans()
+    }
+
+    /// Whether the NIC takes packets for its own addresses only, and for groups and broadcasts: it is
+    /// not promiscuous, has no range, and nobody holds an address that is not its own.
+    #[inline]
+    pub fn takes_only_own(&self) -> bool {
+        let NicSnapshot {
+            promiscuous,
+            ranges,
+            ..
+        } = self.snapshot;
+        !promiscuous && ranges.is_empty() && self.nic.endpoints.held_count() == 0
+    }
+
+    /// Whether one of these destinations may be an address of the NIC, or a broadcast of its subnets.
+    #[inline]
+    pub fn may_have_any(&self, destinations: &[Key]) -> bool {
+        let spans = self.own_spans();
+        let any = destinations
+            .iter()
+            .fold(false, |any, key| any | spans.may_contain(*key));
+        any || self.nic.endpoints.held_count() > 0
     }
 
     /// Whether `source` is an address of the NIC that is in use, or a broadcast of its subnets.
     pub fn is_own_source(&self, source: Key) -> bool {
+        // The cheaper question first.
         if !self.snapshot.own.may_contain(source) {
             return false;
         }

@@ -215,6 +215,11 @@ impl PacketBurst {
         self.len = kept;
     }
 
+    /// The packets that are not looked up yet, as nothing of the NIC's.
+    pub fn find_nothing(&mut self) {
+        self.found = [Found::NOTHING; BURST];
+    }
+
     #[inline]
     fn move_to(&mut self, from: usize, to: usize) {
         if from != to {
@@ -257,9 +262,10 @@ impl PacketBurst {
         self.refused.set(self.refused.get() & !(1 << (at % BURST)));
     }
 
-    /// The destinations, those beyond the last packet of no meaning.
-    pub fn all_destinations(&self) -> &[Key; BURST] {
-        &self.destinations
+    /// The destination of the packet at a place.
+    #[inline]
+    pub fn destination(&self, at: usize) -> Key {
+        self.destinations[at % BURST]
     }
 }
 

@@ -331,7 +331,7 @@ fn ephemeral_ports_are_hard_to_guess() {
     let chosen = |seed| {
         let demux = Demux::new(seed);
         let socket = Socket::bare(0, None, false);
-        let mut next = || demux.bind(&[ANY_V4], 0, &socket).unwrap()[0].local_port();
+        let next = || demux.bind(&[ANY_V4], 0, &socket).unwrap()[0].local_port();
         [next(), next(), next()]
     };
     let [a, b, c] = chosen(1);

@@ -56,12 +56,12 @@ impl Lpm {
             .map(RouteLine::hop)
     }
 
-    /// Looks up each of `keys` and puts the result into `out` at the same place; the shorter of
-    /// the two tells how many.
+    /// Looks up each of `keys` and puts the result, [`Hop::NOWHERE`] if there is none, into `out` at
+    /// the same place; the shorter of the two tells how many.
     ///
     /// Level by level, so that the misses of a burst overlap: each pass asks for the lines that
     /// the next one reads. Without branches on what is found, which nobody could predict.
-    pub fn lookup_burst(&self, store: &LpmStore, keys: &[Key], out: &mut [Option<Hop>]) {
+    pub fn lookup_burst(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) {
         for (keys, out) in keys.chunks(BURST).zip(out.chunks_mut(BURST)) {
             let len = keys.len().min(out.len());
             self.lookup_chunk(store, &keys[..len], &mut out[..len]);
@@ -69,49 +69,51 @@ impl Lpm {
     }
 
     #[inline(never)]
-    fn lookup_chunk(&self, store: &LpmStore, keys: &[Key], out: &mut [Option<Hop>]) {
+    fn lookup_chunk(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) {
         let mut paths = [Path::ZERO; BURST];
-        // How far each came, and the deepest node on its way with an own route over it.
+        // How far each came, the slot to go on by, and the deepest node on its way with an own route
+        // over it.
         let mut entries = [Entry::EMPTY; BURST];
+        let mut slots = [&NOWHERE; BURST];
         let mut covers = [Entry::EMPTY; BURST];
         let mut descending = List::default();
         for (at, key) in keys.iter().enumerate().take(BURST) {
             let path = Path::of(*key);
-            let mut entry = self.root(*key);
-            // The line in the root is in the cache.
-            if entry.is_node() {
-                let next = Entry::load(store.slot(entry, path));
-                covers[at] = next.covered_in(entry, Entry::EMPTY);
-                entry = next;
-            }
+            let root = self.root(*key);
             paths[at] = path;
-            entries[at] = entry;
-            descending.push_if(at, entry.is_node());
-        }
-        let mut slots = [&NOWHERE; BURST];
-        while !descending.is_empty() {
-            for at in descending.iter() {
-                slots[at] = store.slot(entries[at], paths[at]);
-                prefetch_read(slots[at]);
+            entries[at] = root;
+            if root.is_node() {
+                // The root is in the cache.
+                slots[at] = store.slot(root, path);
             }
+            descending.push_if(at, root.is_node());
+        }
+        while !descending.is_empty() {
             descending.retain(|at| {
                 let next = Entry::load(slots[at]);
                 covers[at] = next.covered_in(entries[at], covers[at]);
                 entries[at] = next;
+                if next.is_node() {
+                    slots[at] = store.slot(next, paths[at]);
+                    prefetch_read(slots[at]);
+                }
                 next.is_node()
             });
         }
-        let mut routes = [None; BURST];
+        let mut routes = [RouteLine::NOBODYS; BURST];
         for (entry, route) in entries.iter().zip(&mut routes).take(keys.len()) {
-            *route = store.routes.get(entry.route_number());
-            route.inspect(|route| prefetch_read(*route));
+            if let Some(line) = store.routes.get(entry.route_number()) {
+                *route = line;
+                prefetch_read(line);
+            }
         }
         let mut others = List::default();
         for (at, (route, out)) in routes.iter().zip(out.iter_mut()).enumerate() {
-            let route = route.filter(|route| route.covers(paths[at]));
-            *out = route.map(RouteLine::hop);
+            let hop = route.hop();
+            let covers_it = route.covers(paths[at]);
+            *out = if covers_it { hop } else { Hop::NOWHERE };
             // Without a cover there is no route at all.
-            others.push_if(at, route.is_none() & !covers[at].is_empty());
+            others.push_if(at, !covers_it & !covers[at].is_empty());
         }
         if !others.is_empty() {
             self.lookup_covers(store, &others, (&paths, &covers), (keys, out));
@@ -126,7 +128,7 @@ impl Lpm {
         store: &LpmStore,
         others: &List,
         (paths, covers): (&[Path; BURST], &[Entry; BURST]),
-        (keys, out): (&[Key], &mut [Option<Hop>]),
+        (keys, out): (&[Key], &mut [Hop]),
     ) {
         let slot = |at: usize| paths[at].slot(covers[at].level());
         for at in others.iter() {
@@ -146,8 +148,8 @@ impl Lpm {
                 continue;
             };
             *out = match routes[at] {
-                Some(route) if route.covers(paths[at]) => Some(route.hop()),
-                _ => self.lookup(store, *key),
+                Some(route) if route.covers(paths[at]) => route.hop(),
+                _ => self.lookup(store, *key).unwrap_or(Hop::NOWHERE),
             };
         }
     }

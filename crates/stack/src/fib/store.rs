@@ -29,12 +29,23 @@ pub struct Hop {
 }
 
 impl Hop {
-    /// Of no route, to fill a place with.
+    /// Of no route: what is as long as this is no prefix.
     pub const NOWHERE: Self = Self {
         neighbor: super::NO_NEIGHBOR,
-        nic: NicId(u16::MAX),
-        prefix_len: 0,
+        nic: NicId(0),
+        prefix_len: u8::MAX,
     };
+
+    /// Whether there is no route.
+    #[inline]
+    pub const fn is_nowhere(self) -> bool {
+        self.prefix_len == Self::NOWHERE.prefix_len
+    }
+
+    /// The hop of a route; None if there is no route.
+    pub fn found(self) -> Option<Self> {
+        (!self.is_nowhere()).then_some(self)
+    }
 }
 
 /// A node of `N` slots: see the [module](super).
@@ -220,6 +231,16 @@ impl LpmStore {
 }
 
 impl RouteLine {
+    /// Nobody's.
+    pub(super) const NOBODYS: &Self = {
+        static NOBODYS: RouteLine = RouteLine {
+            network: [const { AtomicU64::new(0) }; 2],
+            hop: AtomicU64::new(0),
+            born: AtomicU64::new(0),
+        };
+        &NOBODYS
+    };
+
     pub(super) fn write(&self, span: Span, nic: NicId, neighbor: u32, born: u64) {
         let Path { high, low } = span.path;
         self.network[0].store(high, Ordering::Relaxed);

@@ -44,6 +44,22 @@ pub(crate) struct NeighborLine {
     life: AtomicU32,
 }
 
+/// Link address and state of a neighbor, as one word that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkWord(u64);
+
+impl LinkWord {
+    /// Of nobody: not known.
+    pub const UNKNOWN: Self = Self(INCOMPLETE);
+
+    /// The link address, if packets go there and nobody need be told.
+    #[inline]
+    pub fn usable(self) -> Option<MacAddr> {
+        let [_, _, a, b, c, d, e, g] = self.0.to_be_bytes();
+        (self.0 >> MAC_BITS == USABLE).then_some(MacAddr([a, b, c, d, e, g]))
+    }
+}
+
 /// The first is what a slot begins with.
 const INCOMPLETE: u64 = 0;
 const FULL: u64 = 1;
@@ -67,6 +83,12 @@ impl NeighborLine {
             UNREACHABLE => NeighborView::Unreachable,
             _ => NeighborView::Incomplete,
         }
+    }
+
+    /// The same, not looked into yet.
+    #[inline]
+    pub(crate) fn word(&self) -> LinkWord {
+        LinkWord(self.link.load(Ordering::Relaxed))
     }
 
     /// Marks a neighbor that is stale or unreachable as used; true for the one that is to tell the
@@ -140,10 +162,10 @@ impl NeighborLines {
             .expect("an index in use is in the slab")
     }
 
-    /// Begins to bring a line into the cache.
+    /// The line at an index, if there ever was one.
     #[inline]
-    pub(crate) fn prefetch(&self, index: u32) {
-        self.slab.prefetch(index);
+    pub(crate) fn get(&self, index: u32) -> Option<&NeighborLine> {
+        self.slab.get(index)
     }
 
     /// Makes room for the line at `index`.

@@ -65,4 +65,5 @@ pub use config::NeighborConfig;
 pub use entry::NeighborState;
 pub(crate) use fixed::static_link_address;
 pub(crate) use heard::Advertisement;
+pub use lines::LinkWord;
 pub(crate) use lines::{NeighborLine, NeighborLines, NeighborView};

@@ -12,6 +12,8 @@ pub(crate) struct Taps {
     all: Vec<PacketEndpoint>,
     /// Whether one of them is shown what is sent.
     outbound: bool,
+    /// Whether one of them is shown IPv4 or IPv6: if not, those frames need not be looked at.
+    ip: bool,
 }
 
 impl Taps {
@@ -23,6 +25,7 @@ impl Taps {
     pub(crate) fn register(&mut self, protocol: PacketProtocol, endpoint: &PacketEndpoint) {
         self.outbound |= endpoint.wants_outbound();
         self.list(protocol).push(endpoint.clone());
+        self.note_ip();
     }
 
     /// Takes the first of its registrations for this protocol back; false if there is none.
@@ -39,7 +42,13 @@ impl Taps {
         self.by_protocol.retain(|(_, list)| !list.is_empty());
         let outbound = self.endpoints().any(PacketEndpoint::wants_outbound);
         self.outbound = outbound;
+        self.note_ip();
         at.is_some()
+    }
+
+    fn note_ip(&mut self) {
+        let is_ip = |it: EtherType| it == EtherType::IPV4 || it == EtherType::IPV6;
+        self.ip = self.has_all() || self.protocols().any(is_ip);
     }
 
     fn list(&mut self, protocol: PacketProtocol) -> &mut Vec<PacketEndpoint> {
@@ -67,6 +76,11 @@ impl Taps {
     /// Whether somebody is registered for all.
     pub(crate) fn has_all(&self) -> bool {
         !self.all.is_empty()
+    }
+
+    /// Whether somebody is shown IPv4 or IPv6.
+    pub(crate) fn shows_ip(&self) -> bool {
+        self.ip
     }
 
     /// Whether somebody is shown what is sent.

@@ -1,6 +1,7 @@
 //! What a worker has of a stack.
 
 use corelane_frame::BURST;
+use corelane_sync::prefetch::prefetch_read;
 use corelane_sync::seat::Seat;
 use corelane_sync::snapshot::Reader;
 use corelane_wire::MacAddr;
@@ -10,7 +11,7 @@ use crate::clock::{Clock, Time};
 use crate::demux::DemuxDatapath;
 use crate::fib::{Hop, NO_NEIGHBOR};
 use crate::icmp_limit::IcmpLimiter;
-use crate::neighbor::{NeighborLine, NeighborView};
+use crate::neighbor::{LinkWord, NeighborLine, NeighborView};
 use crate::nic::NicId;
 use crate::reassembly::Reassembly;
 use crate::table::Home;
@@ -190,64 +191,62 @@ impl FibDatapath {
         self.snapshot()?.interface(nic)
     }
 
-    /// Looks routes up for a burst of destinations.
+    /// Looks routes up for a burst of destinations; [`Hop::NOWHERE`] stands where there is none.
     #[inline(never)]
-    pub fn lookup(&self, destinations: &[Key], hops: &mut [Option<Hop>]) {
+    pub fn lookup(&self, destinations: &[Key], hops: &mut [Hop]) {
         match self.snapshot() {
             Some(fib) => fib.lpm.lookup_burst(&fib.store, destinations, hops),
-            None => hops.fill(None),
+            None => hops.fill(Hop::NOWHERE),
         }
     }
 
     /// Looks up the next hops of packets that leave by one NIC: their destinations, and the hops that
-    /// routes gave them.
+    /// routes gave them. [`adjacency`](Self::adjacency) tells of those that are not simply usable.
     ///
-    /// Three passes, so that the misses of a burst overlap: hash and ask for the bucket; match the tag
-    /// and ask for the neighbor; read it.
+    /// In passes, so that the misses of a burst overlap. A gateway's neighbor is known to the route:
+    /// ask for it, read it.
     #[inline(never)]
-    pub fn adjacencies(
+    pub fn links(
         &self,
         nic: NicId,
         destinations: &[Key],
-        hops: &[Hop],
-        out: &mut [Adjacency; BURST],
+        hops: &[Hop; BURST],
+        out: &mut [LinkWord; BURST],
     ) {
         let Some(interface) = self.interface(nic) else {
             return;
         };
-        let lines = &*interface.lines;
-        let mut homes = [Home::NOWHERE; BURST];
-        for ((destination, hop), home) in destinations.iter().zip(hops).zip(&mut homes) {
-            if hop.neighbor == NO_NEIGHBOR {
-                *home = interface.table.home(*destination);
-                home.prefetch();
-            } else {
-                lines.prefetch(hop.neighbor);
+        let mut lines = [None; BURST];
+        let mut on_link = false;
+        for ((_, hop), line) in destinations.iter().zip(hops).zip(&mut lines) {
+            *line = interface.lines.get(hop.neighbor);
+            line.inspect(|line| prefetch_read(*line));
+            on_link |= hop.neighbor == NO_NEIGHBOR;
+        }
+        if on_link {
+            interface.find_on_link(destinations, hops, &mut lines);
+        }
+        for ((_, line), out) in destinations.iter().zip(&lines).zip(out) {
+            if let Some(line) = line {
+                *out = line.word();
             }
         }
-        let mut candidates = [NO_NEIGHBOR; BURST];
-        for ((hop, home), candidate) in hops.iter().zip(&homes).zip(&mut candidates) {
-            *candidate = hop.neighbor;
-            if hop.neighbor == NO_NEIGHBOR
-                && let Some(line) = home.candidate()
-            {
-                lines.prefetch(line);
-                *candidate = line;
-            }
-        }
-        let packets = destinations.iter().zip(hops).zip(candidates);
-        for (((destination, hop), candidate), out) in packets.zip(out) {
-            let line = if hop.neighbor != NO_NEIGHBOR {
-                Some(hop.neighbor)
-            } else if candidate != NO_NEIGHBOR && lines.at(candidate).key() == *destination {
-                Some(candidate)
-            } else {
-                interface.table.find(lines, *destination)
-            };
-            *out = line.map_or(Adjacency::Unresolved, |line| {
-                adjacency(nic, line, lines.at(line))
-            });
-        }
+    }
+
+    /// What there is to know of one next hop: of the packets of [`links`](Self::links) whose link
+    /// address is not simply usable.
+    #[inline(never)]
+    pub fn adjacency(&self, hop: Hop, destination: Key) -> Adjacency {
+        let Some(interface) = self.interface(hop.nic) else {
+            return Adjacency::Unresolved;
+        };
+        let line = match hop.neighbor {
+            NO_NEIGHBOR => interface.table.find(&*interface.lines, destination),
+            neighbor => Some(neighbor),
+        };
+        line.map_or(Adjacency::Unresolved, |line| {
+            adjacency(hop.nic, line, interface.lines.at(line))
+        })
     }
 
     /// The address of a packet's next hop.
@@ -276,7 +275,40 @@ impl FibDatapath {
     }
 }
 
-#[inline]
+impl InterfaceView {
+    /// Finds the neighbors that are destinations themselves.
+    ///
+    /// Three passes: hash and ask for the bucket; match the tag and ask for the neighbor; compare its
+    /// address.
+    #[inline(never)]
+    fn find_on_link<'i>(
+        &'i self,
+        destinations: &[Key],
+        hops: &[Hop; BURST],
+        lines: &mut [Option<&'i NeighborLine>; BURST],
+    ) {
+        let mut homes = [Home::NOWHERE; BURST];
+        for ((destination, hop), home) in destinations.iter().zip(hops).zip(&mut homes) {
+            if hop.neighbor == NO_NEIGHBOR {
+                *home = self.table.home(*destination);
+                home.prefetch();
+            }
+        }
+        for ((hop, home), line) in hops.iter().zip(&homes).zip(lines.iter_mut()) {
+            if hop.neighbor == NO_NEIGHBOR {
+                *line = home.candidate().map(|candidate| self.lines.at(candidate));
+                line.inspect(|line| prefetch_read(*line));
+            }
+        }
+        for ((destination, hop), line) in destinations.iter().zip(hops).zip(lines) {
+            if hop.neighbor == NO_NEIGHBOR && line.is_none_or(|line| line.key() != *destination) {
+                let found = self.table.find(&*self.lines, *destination);
+                *line = found.map(|found| self.lines.at(found));
+            }
+        }
+    }
+}
+
 fn adjacency(nic: NicId, number: u32, line: &NeighborLine) -> Adjacency {
     let id = || NeighborId {
         nic,
