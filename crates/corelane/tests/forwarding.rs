@@ -9,6 +9,8 @@ use common::net::*;
 use common::packets::*;
 use common::*;
 use corelane::engine::{Lifecycle, NicConfig};
+use corelane::frame::Burst;
+use corelane::io::memory::{MemoryConfig, memory_link};
 use corelane::stack::{
     DropReason, Event, Forwarding, Handler, IcmpCounter, IcmpLimiter, NdpConfig, NeighborChange,
     NicId, NicTotals, Packet, RouteSpec, StackConfig,
@@ -932,6 +934,33 @@ fn j3_j9_a_nic_that_is_disabled_or_gone_is_no_way_out() {
     assert_eq!(left, [2, 0, 0]);
     assert_eq!(ran.only_drop(0, DropReason::NoRoute), 2);
     assert!(net.stack().routes().iter().all(|it| it.nic != NicId(1)));
+    net.assert_no_leak();
+}
+
+/// Between a worker and the link, where nobody has taken the distributor yet.
+#[test]
+fn j9_what_was_on_its_way_out_when_its_nic_went_is_counted() {
+    let mut net = Net::router(1);
+    let lifecycle = net.parts.lifecycle.clone();
+    let (link, mut peer) = memory_link(MemoryConfig::default()).unwrap();
+    let nic = lifecycle
+        .create_nic(NicConfig::new("later"), Box::new(link))
+        .unwrap();
+    nic.add_address(prefix("10.0.1.1/24")).unwrap();
+    let id = nic.id();
+    net.nics.push(nic.clone());
+    net.route("10.0.1.0/24", None, 1);
+    net.stack()
+        .add_neighbor(id, ip("10.0.1.9"), host_mac(1))
+        .unwrap();
+    let frames = vec![net.udp(0, "10.0.1.9"); 5];
+    let ran = net.run(0, &frames);
+    assert_eq!(ran.totals[0].forwarded, 5);
+    lifecycle.remove_nic(id).unwrap();
+    net.poll();
+    let totals = nic.counters();
+    assert_eq!((totals.sent, totals.send_dropped), (0, 5));
+    assert_eq!(peer.recv(&mut Burst::new()), 0);
     net.assert_no_leak();
 }
 
