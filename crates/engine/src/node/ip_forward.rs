@@ -463,14 +463,13 @@ fn cut<O: Observer>(
             return odd(context, frames, packet, Ok(()), adjacency, next_hop, egress);
         }
     };
-    if let Adjacency::Stale(_, neighbor) = adjacency {
-        if context
+    if let Adjacency::Stale(_, neighbor) = adjacency
+        && context
             .punt
             .push_neighbor(NeighborPunt::Used(neighbor))
             .is_err()
-        {
-            context.stack.fib.unmark(neighbor);
-        }
+    {
+        context.stack.fib.unmark(neighbor);
     }
     let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
         return;
