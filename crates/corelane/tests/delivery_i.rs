@@ -12,7 +12,7 @@ use common::packets::*;
 use common::*;
 use corelane::engine::NicConfig;
 use corelane::stack::{
-    DropReason, Event, Forwarding, Handler, IcmpCounter, NdpConfig, NicTotals, Packet,
+    DropReason, Event, Forwarding, Handler, IcmpCounter, NdpConfig, Nic, NicTotals, Packet,
     PacketEndpointConfig, PacketProtocol, SendOptions,
 };
 use corelane::wire::arp::ArpPacket;
@@ -643,7 +643,7 @@ fn i6_what_comes_back_of_what_was_sent_to_many_is_taken() {
     net.furnish();
     net.nics[0].join_group(ip("239.1.2.3")).unwrap();
     for group in ["239.1.2.3", "255.255.255.255", "10.0.0.255", "ff02::1"] {
-        let before: Vec<_> = net.nics.iter().map(|it| it.counters()).collect();
+        let before: Vec<_> = net.nics.iter().map(Nic::counters).collect();
         let route = net.nics[0].route(None, ip(group)).unwrap();
         route
             .write_packet(IpProtocol(200), b"to you all", None)
@@ -766,7 +766,7 @@ fn i11_padding_is_cut_and_options_are_looked_at() {
         ([1, 1, 1, 68], 23),
         ([148, 3, 0, 0], 21),
     ] {
-        let frame = net.from_host(0, with_options(good(), &options));
+        let frame = net.host_sends(0, with_options(good(), &options));
         let ran = net.run(0, std::slice::from_ref(&frame));
         assert_eq!(ran.only_drop(0, DropReason::Ip4Options), 1);
         let told = problem(ran.only(0));
@@ -808,7 +808,7 @@ fn i12_fragments_in_any_order_come_out_whole() {
                 _ => parts.rotate_left(1),
             }
             let got = put_together(&mut net, &parts);
-            assert_eq!(got, [payload.clone()], "{destination} {order}");
+            assert_eq!(got, std::slice::from_ref(&payload), "{destination} {order}");
         }
     }
     net.assert_no_leak();
@@ -945,7 +945,7 @@ fn i12_malformed_fragments_are_counted_and_end_their_datagram() {
 #[test]
 fn i12_i14_a_malformed_ipv6_fragment_is_answered() {
     let mut net = host();
-    let whole = net.from_host(0, udp("2001:db8:0::9", "2001:db8:0::1", (1, 7), &[1; 2000]));
+    let whole = net.host_sends(0, udp("2001:db8:0::9", "2001:db8:0::1", (1, 7), &[1; 2000]));
     let first = fragments(&whole, 1280, 7).swap_remove(0);
     let mut odd = cut(first, 14 + 40 + 8 + 9);
     odd[18..20].copy_from_slice(&17u16.to_be_bytes());
@@ -963,7 +963,7 @@ fn i12_a_datagram_whose_time_is_over_is_told_of_and_forgotten() {
         ("2001:db8:0::9", "2001:db8:0::1", 1280, 60, (3, 1)),
     ] {
         let mut net = host();
-        let whole = net.from_host(0, udp(source, destination, (1, 7), &[1; 2000]));
+        let whole = net.host_sends(0, udp(source, destination, (1, 7), &[1; 2000]));
         let parts = fragments(&whole, mtu, 7);
         net.run(0, &parts[..1]);
         assert_eq!(net.stack().reassembly_pool().out(), 1);
@@ -1024,7 +1024,7 @@ fn i12_a_flood_of_first_fragments_is_bounded() {
         .map(|id| {
             let frame = fragment_v4("10.0.0.9", "10.0.0.1", 0, true, &[0; 64]);
             patched(frame, |header| {
-                header[4..6].copy_from_slice(&id.to_be_bytes())
+                header[4..6].copy_from_slice(&id.to_be_bytes());
             })
         })
         .collect();

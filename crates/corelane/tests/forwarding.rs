@@ -9,6 +9,8 @@ use common::net::*;
 use common::packets::*;
 use common::*;
 use corelane::engine::{Lifecycle, NicConfig};
+use corelane::frame::Burst;
+use corelane::io::memory::{MemoryConfig, memory_link};
 use corelane::stack::{
     DropReason, Event, Forwarding, Handler, IcmpCounter, IcmpLimiter, NdpConfig, NeighborChange,
     NicId, NicTotals, Packet, RouteSpec, StackConfig,
@@ -181,7 +183,7 @@ fn j3_no_error_is_told_about_some() {
         udp("::", "2001:db8:77::7", (1, 2), b"payload"),
     ];
     for frame in untold {
-        let frame = net.from_host(0, frame);
+        let frame = net.host_sends(0, frame);
         let ran = net.run(0, &[frame]);
         assert_eq!(ran.totals[0].dropped(), 1);
         ran.nothing_sent();
@@ -193,7 +195,7 @@ fn j3_no_error_is_told_about_some() {
         ping("2001:db8:0::9", "2001:db8:77::7", b"data"),
     ];
     for frame in told {
-        let frame = net.from_host(0, frame);
+        let frame = net.host_sends(0, frame);
         let ran = net.run(0, &[frame]);
         assert_eq!(ran.only_drop(0, DropReason::NoRoute), 1);
         problem(ran.only(0));
@@ -248,7 +250,7 @@ fn j5_bug12_the_packet_is_for_the_address_it_names() {
     for destination in [v4, v6] {
         let frames = [net.udp(0, destination), {
             let source = read(&net.udp(0, destination)).source.to_string();
-            net.from_host(0, ping(&source, destination, b"echo"))
+            net.host_sends(0, ping(&source, destination, b"echo"))
         }];
         let ran = net.run(0, &frames);
         assert_eq!(net.got()[0].destination, ip(destination));
@@ -261,11 +263,11 @@ fn j5_bug12_the_packet_is_for_the_address_it_names() {
         );
     }
     // An error about it comes from there too.
-    let refused = net.from_host(0, udp("10.0.0.9", v4, (1, REFUSED), b"payload"));
+    let refused = net.host_sends(0, udp("10.0.0.9", v4, (1, REFUSED), b"payload"));
     let told = net.run(0, &[refused]);
     assert_eq!(problem(told.only(0)).from, ip(v4));
     // Fragments too: for an address of another NIC.
-    let whole = net.from_host(0, udp("10.0.0.9", v4, (1, 7), &[4; 900]));
+    let whole = net.host_sends(0, udp("10.0.0.9", v4, (1, 7), &[4; 900]));
     let ran = net.run(0, &fragments(&whole, 300, 3));
     assert_eq!(ran.totals[0].delivered, 1);
     assert_eq!(net.got()[0].payload[8..], [4; 900]);
@@ -366,7 +368,7 @@ fn j6_bug16_every_ttl_is_counted_down_with_a_right_checksum() {
             // Odd identifications make for every kind of checksum.
             let frame = ttl(net.udp(0, "10.0.1.9"), hops);
             patched(frame, |header| {
-                header[4..6].copy_from_slice(&[hops, hops ^ 0x5a])
+                header[4..6].copy_from_slice(&[hops, hops ^ 0x5a]);
             })
         })
         .collect();
@@ -428,10 +430,10 @@ fn j6_bug16_what_is_too_big_is_told_with_the_mtu() {
         ("10.0.0.9", "10.0.2.9", (3, 4)),
         ("2001:db8:0::9", "2001:db8:2::9", (2, 0)),
     ] {
-        let fits = net.from_host(0, large(source, destination, 1300));
+        let fits = net.host_sends(0, large(source, destination, 1300));
         let ran = net.run(0, &[fits]);
         assert_forwarded(&ran, 0, 2, 1);
-        let frame = net.from_host(0, large(source, destination, 1301));
+        let frame = net.host_sends(0, large(source, destination, 1301));
         let ran = net.run(0, std::slice::from_ref(&frame));
         assert_eq!(ran.only_drop(0, DropReason::PacketTooBig), 1);
         let told = problem(ran.only(0));
@@ -446,9 +448,9 @@ fn j6_bug16_what_is_too_big_is_told_with_the_mtu() {
 fn j6_bug16_what_may_be_cut_is_cut() {
     let mut net = narrow();
     let payload: Vec<u8> = (0..1400u32).map(|n| n as u8).collect();
-    let whole = net.from_host(0, udp("10.0.0.9", "10.0.2.9", (1, 7), &payload));
+    let whole = net.host_sends(0, udp("10.0.0.9", "10.0.2.9", (1, 7), &payload));
     let whole = patched(may_be_cut(whole), |header| {
-        header[4..6].copy_from_slice(&[7, 7])
+        header[4..6].copy_from_slice(&[7, 7]);
     });
     // With options of which one is copied into every fragment.
     let optional = with_options(whole.clone(), &[148, 4, 0, 0, 7, 7, 4, 0, 0, 0, 0, 0]);
@@ -476,7 +478,7 @@ fn j6_bug16_what_may_be_cut_is_cut() {
     // A fragment of a fragment.
     let part = may_be_cut(fragment_v4("10.0.0.9", "10.0.2.9", 0, true, &payload));
     let part = patched(part, |header| header[6] = 0x20);
-    let part = net.from_host(0, part);
+    let part = net.host_sends(0, part);
     let ran = net.run(0, &[part]);
     assert_eq!(ran.totals[2].sent, 2);
     net.assert_no_leak();
@@ -485,7 +487,7 @@ fn j6_bug16_what_may_be_cut_is_cut() {
 #[test]
 fn j6_fragments_of_a_packet_wait_for_its_next_hop_together() {
     let mut net = narrow();
-    let whole = net.from_host(0, udp("10.0.0.9", "10.0.2.77", (1, 7), &[5; 1400]));
+    let whole = net.host_sends(0, udp("10.0.0.9", "10.0.2.77", (1, 7), &[5; 1400]));
     let ran = net.run(0, &[may_be_cut(whole)]);
     assert_eq!(
         (ran.totals[0].forwarded, ran.out[2].len()),
@@ -505,7 +507,7 @@ fn j6_options_of_what_is_sent_on() {
     let mut net = Net::router(2);
     let frame = |net: &Net, options: &[u8]| {
         let frame = with_options(net.udp(0, "10.0.1.9"), options);
-        net.from_host(0, frame)
+        net.host_sends(0, frame)
     };
     for accepted in [[148, 4, 0, 0], [1, 1, 1, 0], [0x5d, 4, 1, 2]] {
         let frame = frame(&net, &accepted);
@@ -755,7 +757,7 @@ fn j10_a_packet_may_go_back_out_of_the_nic_it_came_by() {
     for (destination, mac) in [("203.0.113.5", gateway_mac(0)), ("10.0.0.9", host_mac(0))] {
         let frame = net.udp(0, destination);
         let frame = patched(frame, |header| {
-            header[12..16].copy_from_slice(&[10, 0, 0, 33])
+            header[12..16].copy_from_slice(&[10, 0, 0, 33]);
         });
         let ran = net.run(0, std::slice::from_ref(&frame));
         assert_forwarded(&ran, 0, 0, 1);
@@ -781,7 +783,7 @@ fn j10_bug16_what_is_of_one_link_stays_there() {
         ("::", "2001:db8:1::9"),
         ("2001:db8:0::9", "::"),
     ] {
-        let frame = net.from_host(0, udp(source, destination, (1, 7), b"payload"));
+        let frame = net.host_sends(0, udp(source, destination, (1, 7), b"payload"));
         let ran = net.run(0, &[frame]);
         assert_eq!(
             ran.only_drop(0, DropReason::NotForwarded),
@@ -797,7 +799,7 @@ fn j10_bug16_what_is_of_one_link_stays_there() {
         ("2001:db8:0::9", "ff02::77"),
         ("2001:db8:0::9", "ff0e::77"),
     ] {
-        let frame = net.from_host(0, udp(source, destination, (1, 7), b"payload"));
+        let frame = net.host_sends(0, udp(source, destination, (1, 7), b"payload"));
         let ran = net.run(0, &[frame]);
         assert_eq!(
             ran.only_drop(0, DropReason::InvalidAddress),
@@ -815,7 +817,7 @@ fn j10_bug16_what_is_of_one_link_stays_there() {
         ("10.0.0.1", "10.0.1.9"),
         ("2001:db8:0::1", "2001:db8:1::9"),
     ] {
-        let frame = net.from_host(0, udp(source, destination, (1, 7), b"payload"));
+        let frame = net.host_sends(0, udp(source, destination, (1, 7), b"payload"));
         let ran = net.run(0, &[frame]);
         assert_eq!(
             ran.only_drop(0, DropReason::Martian),
@@ -935,6 +937,33 @@ fn j3_j9_a_nic_that_is_disabled_or_gone_is_no_way_out() {
     net.assert_no_leak();
 }
 
+/// Between a worker and the link, where nobody has taken the distributor yet.
+#[test]
+fn j9_what_was_on_its_way_out_when_its_nic_went_is_counted() {
+    let mut net = Net::router(1);
+    let lifecycle = net.parts.lifecycle.clone();
+    let (link, mut peer) = memory_link(MemoryConfig::default()).unwrap();
+    let nic = lifecycle
+        .create_nic(NicConfig::new("later"), Box::new(link))
+        .unwrap();
+    nic.add_address(prefix("10.0.1.1/24")).unwrap();
+    let id = nic.id();
+    net.nics.push(nic.clone());
+    net.route("10.0.1.0/24", None, 1);
+    net.stack()
+        .add_neighbor(id, ip("10.0.1.9"), host_mac(1))
+        .unwrap();
+    let frames = vec![net.udp(0, "10.0.1.9"); 5];
+    let ran = net.run(0, &frames);
+    assert_eq!(ran.totals[0].forwarded, 5);
+    lifecycle.remove_nic(id).unwrap();
+    net.poll();
+    let totals = nic.counters();
+    assert_eq!((totals.sent, totals.send_dropped), (0, 5));
+    assert_eq!(peer.recv(&mut Burst::new()), 0);
+    net.assert_no_leak();
+}
+
 /// Disables a NIC over its first packet.
 struct Disable(Lifecycle, NicId);
 
@@ -1005,7 +1034,7 @@ fn j6_j13_a_mixed_burst_is_sorted_right() {
         } else {
             "10.0.0.9"
         };
-        let frame = net.from_host(0, udp(source, destination, (1, 7), &payload));
+        let frame = net.host_sends(0, udp(source, destination, (1, 7), &payload));
         let out = match n % 9 {
             0 => Some((1, host_mac(1))),
             1 => Some((2, host_mac(2))),
@@ -1023,12 +1052,12 @@ fn j6_j13_a_mixed_burst_is_sorted_right() {
         frames.push(frame);
     }
     let ran = net.run(0, &frames);
-    for n in 1..4 {
+    for (n, expected) in expected.iter_mut().enumerate().skip(1) {
         // In the order they came, within each family.
         let mut out: Vec<_> = ran.out[n].iter().map(|it| read(it)).collect();
         out.sort_by_key(|it| it.source.is_ipv6());
-        expected[n].sort_by_key(|it| it.source.is_ipv6());
-        assert!(out == expected[n], "NIC {n}");
+        expected.sort_by_key(|it| it.source.is_ipv6());
+        assert!(out == *expected, "NIC {n}");
         assert_eq!(ran.totals[n].sent, out.len() as u64);
     }
     let totals = &ran.totals[0];
@@ -1050,7 +1079,7 @@ fn j6_bug18_workers_behind_distributors_send_on() {
     let frames: Vec<_> = (0..500u16)
         .map(|n| {
             let frame = udp("10.0.0.9", "10.0.1.9", (n, 7), b"payload");
-            net.from_host(0, frame)
+            net.host_sends(0, frame)
         })
         .collect();
     let ran = net.run(0, &frames);
@@ -1062,7 +1091,7 @@ fn j6_bug18_workers_behind_distributors_send_on() {
 #[test]
 fn j17_j18_bug18_sent_bytes_are_those_of_whole_frames() {
     let mut net = narrow();
-    let mut all = vec![0; 3];
+    let mut all = [0; 3];
     let mut check = |net: &mut Net, what: &str, frames: [usize; 3]| {
         net.poll();
         for (n, frames) in frames.into_iter().enumerate() {
@@ -1092,10 +1121,10 @@ fn j17_j18_bug18_sent_bytes_are_those_of_whole_frames() {
     let frame = net.udp(0, "10.0.1.9");
     net.inject(0, &frame);
     check(&mut net, "sent on", [0, 1, 0]);
-    let large = net.from_host(0, udp("10.0.0.9", "10.0.2.9", (1, 7), &[1; 1400]));
+    let large = net.host_sends(0, udp("10.0.0.9", "10.0.2.9", (1, 7), &[1; 1400]));
     net.inject(0, &may_be_cut(large));
     check(&mut net, "sent on in fragments", [0, 0, 2]);
-    let echo = net.from_host(0, ping("10.0.0.9", "10.0.0.1", &[1; 50]));
+    let echo = net.host_sends(0, ping("10.0.0.9", "10.0.0.1", &[1; 50]));
     net.inject(0, &echo);
     check(&mut net, "an echo", [1, 0, 0]);
     let error = net.udp(0, "203.0.113.1");
@@ -1126,7 +1155,7 @@ proptest::proptest! {
             0 => net.udp(0, "10.0.1.9"),
             1 => net.udp(0, "2001:db8:1::9"),
             2 => with_options(net.udp(0, "10.0.1.9"), &[7, 7, 4, 0, 0, 0, 0, 0]),
-            _ => may_be_cut(net.from_host(0, udp("10.0.0.9", "10.0.2.9", (1, 7), &[1; 1400]))),
+            _ => may_be_cut(net.host_sends(0, udp("10.0.0.9", "10.0.2.9", (1, 7), &[1; 1400]))),
         };
         let mut frame = frame;
         if let Some(byte) = frame.get_mut(at) {

@@ -344,12 +344,11 @@ impl Round {
         } = parts;
         let (to_reader, from_others) = mpsc::channel();
         let (mut senders, receivers) = in_peer.split();
-        let mut ends = Vec::new();
-        ends.push(End {
+        let ends = vec![End {
             nic: NicId(1),
             peer: first_peer,
             silent: false,
-        });
+        }];
         let world = &world;
         let mut sent: Vec<(u8, u64)> = Vec::with_capacity(FRAMES);
         let mut seen = Seen::default();

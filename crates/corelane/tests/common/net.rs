@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use corelane::engine::{Builder, Engine, NicConfig, Parts, Polled};
+use corelane::engine::{Builder, Engine, NicConfig, Parts, Polled, Worker};
 use corelane::frame::{Burst, Pool, PoolCache, PoolConfig};
 use corelane::io::memory::{MemoryConfig, MemoryPeer, memory_link};
 use corelane::stack::{
@@ -251,11 +251,11 @@ impl Net {
         } else {
             format!("10.0.{n}.9")
         };
-        self.from_host(n, super::udp(&source, destination, (1000, 7), b"payload"))
+        self.host_sends(n, super::udp(&source, destination, (1000, 7), b"payload"))
     }
 
     /// The frame as the host on the link of NIC `n` sends it to that NIC.
-    pub fn from_host(&self, n: usize, frame: Vec<u8>) -> Vec<u8> {
+    pub fn host_sends(&self, n: usize, frame: Vec<u8>) -> Vec<u8> {
         between(frame, host_mac(n), nic_mac(n))
     }
 
@@ -351,7 +351,7 @@ impl Net {
         for n in 0..self.peers.len() {
             self.take(n);
         }
-        self.parts.workers.iter_mut().for_each(|it| it.quiesce());
+        self.parts.workers.iter_mut().for_each(Worker::quiesce);
         assert_eq!(self.pool.out(), 0, "frames that nobody returned");
         assert_eq!(self.stack().reassembly_pool().out(), 0, "datagrams");
     }

@@ -144,7 +144,7 @@ pub fn fragment_v4(
     payload: &[u8],
 ) -> Vec<u8> {
     patched(packet(source, destination, 17, payload), |header| {
-        let field = offset / 8 | if more { 0x2000 } else { 0 };
+        let field = (offset / 8) | if more { 0x2000 } else { 0 };
         header[6..8].copy_from_slice(&field.to_be_bytes());
         header[4..6].copy_from_slice(&[1, 2]);
     })

@@ -152,7 +152,7 @@ impl StackShared {
             if fib.routes.is_nic_usable(nic) {
                 let packet = packet.take();
                 fib.on_neighbors(nic, now, |cache, turn| {
-                    cache.resolve(next_hop, packet, turn)
+                    cache.resolve(next_hop, packet, turn);
                 });
             }
         });

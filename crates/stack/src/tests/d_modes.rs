@@ -420,14 +420,19 @@ fn d9_spoofing_keeps_routes_of_removed_addresses_usable() {
     for (address, _) in ADDRESSES {
         let bed = bed();
         bed.add(ip(address));
-        let mut route = bed.nic.route(Some(ip(address)), ip(address)).unwrap();
+        let remote = if address.contains(':') {
+            "2001:db8:9::9"
+        } else {
+            "203.0.113.9"
+        };
+        let mut route = bed.nic.route(Some(ip(address)), ip(remote)).unwrap();
         route.set_remote_link_address(OTHER);
         bed.remove(address);
         assert!(route.check().is_err());
         bed.nic.set_spoofing(true).unwrap();
         route.write_packet(IpProtocol::UDP, &[], None).unwrap();
         assert_eq!(bed.sent().len(), 1);
-        let another = bed.nic.route(Some(ip(address)), ip(address)).unwrap();
+        let another = bed.nic.route(Some(ip(address)), ip(remote)).unwrap();
         assert!(another.endpoint().is_same(route.endpoint()));
         assert_eq!(another.endpoint().kind(), PermanentExpired);
         assert_eq!(
