@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use corelane_stack::{DropReason, Inbound, PacketFlags};
 use corelane_wire::build::{FrameSpec, build_echo_ipv6, build_ipv6};
+use corelane_wire::extension::{ExtensionEnd, ExtensionWalk};
 use corelane_wire::hop_by_hop::router_alert_header;
 use corelane_wire::igmp::{
     ALL_SYSTEMS, IgmpKind, IgmpQuerySpec, IgmpQueryVersion, build_igmp, build_igmp_query,
@@ -13,11 +14,10 @@ use corelane_wire::ipv6::Ipv6Fields;
 use corelane_wire::mld::{MldKind, MldQuerySpec, MldQueryVersion, build_mld_query, build_mld_v1};
 use corelane_wire::ndp::{ALL_NODES, SolicitationSpec, build_neighbor_solicitation};
 use corelane_wire::{
-    ETHERNET_HEADER_LEN, Echo, EchoKind, IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol, MacAddr,
-    checksum,
+    ETHERNET_HEADER_LEN, Echo, EchoKind, IPV6_HEADER_LEN, IpProtocol, MacAddr, checksum, parse_ipv6,
 };
 
-use super::control_input::{Examined, control_input};
+use super::control_input::{Examined, examine_igmp, examine_v6};
 
 const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
@@ -28,17 +28,25 @@ const TTL: usize = ETHERNET_HEADER_LEN + 8;
 /// What a frame's packet is to the control plane.
 fn examine(frame: &[u8]) -> Examined {
     let v4 = frame[12..14] == [8, 0];
-    let header = ETHERNET_HEADER_LEN + if v4 { IPV4_HEADER_LEN } else { IPV6_HEADER_LEN };
-    let protocol = frame[ETHERNET_HEADER_LEN + if v4 { 9 } else { 6 }];
+    if v4 {
+        return examine_igmp(&frame[ETHERNET_HEADER_LEN..]);
+    }
+    let packet = parse_ipv6(&frame[ETHERNET_HEADER_LEN..]).unwrap();
+    let Ok(ExtensionEnd::UpperLayer(upper)) = ExtensionWalk::new(&packet).end() else {
+        panic!("headers that break no rule");
+    };
+    if upper.protocol != IpProtocol::ICMPV6 {
+        return Examined::PassOn;
+    }
     let inbound = Inbound {
         frame: 0,
-        protocol: IpProtocol(protocol),
-        flags: PacketFlags::CONTROL.with(PacketFlags::V4, v4),
+        protocol: upper.protocol,
+        flags: PacketFlags::ICMP,
         network: ETHERNET_HEADER_LEN as u8,
-        transport: header as u16,
+        transport: (ETHERNET_HEADER_LEN + upper.offset) as u16,
         end: frame.len() as u32,
     };
-    control_input(frame, &inbound)
+    examine_v6(frame, &inbound, false)
 }
 
 fn solicitation() -> Vec<u8> {
@@ -107,6 +115,21 @@ fn g12_g13_neighbor_discovery_that_is_to_be_discarded() {
     );
 }
 
+#[test]
+fn neighbor_discovery_with_a_fragment_header_is_discarded_though_it_is_whole() {
+    let headers = ETHERNET_HEADER_LEN + IPV6_HEADER_LEN;
+    for frame in [solicitation(), icmpv6(134, 16, 255)] {
+        assert_ne!(examine(&frame), Examined::Dropped(DropReason::NdpInvalid));
+        let mut atomic = frame;
+        atomic[ETHERNET_HEADER_LEN + 6] = IpProtocol::IPV6_FRAGMENT.0;
+        atomic[ETHERNET_HEADER_LEN + 5] += 8;
+        let fragment = [IpProtocol::ICMPV6.0, 0, 0, 0, 0, 0, 0, 7];
+        atomic.splice(headers..headers, fragment);
+        // RFC 6980 section 5.
+        assert_eq!(examine(&atomic), Examined::Dropped(DropReason::NdpInvalid));
+    }
+}
+
 /// An ICMPv6 message of this type and length, with a valid checksum.
 fn icmpv6(kind: u8, len: usize, hop_limit: u8) -> Vec<u8> {
     let mut message = vec![0; len];
@@ -171,11 +194,6 @@ fn options_before_something_else_are_the_handlers() {
     let mut frame = vec![0; 128];
     let fields = Ipv6Fields::new(ROUTER, HOST, IpProtocol::HOP_BY_HOP, 64);
     let len = build_ipv6(&mut frame, MAC, MAC, &fields, &payload).unwrap();
-    assert_eq!(examine(&frame[..len]), Examined::PassOn);
-    // Options that end nowhere.
-    let len = build_ipv6(&mut frame, MAC, MAC, &fields, &[58, 200, 0]).unwrap();
-    assert_eq!(examine(&frame[..len]), Examined::PassOn);
-    let len = build_ipv6(&mut frame, MAC, MAC, &fields, &[]).unwrap();
     assert_eq!(examine(&frame[..len]), Examined::PassOn);
 }
 
