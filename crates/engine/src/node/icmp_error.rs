@@ -45,6 +45,11 @@ pub(super) enum Error {
         /// Where, in bytes from the start of the header.
         pointer: u32,
     },
+    /// An IPv4 option of a packet for another host is malformed.
+    OptionProblem {
+        /// Where, in bytes from the start of the header.
+        pointer: u32,
+    },
     /// Not all of its fragments came.
     ReassemblyTimeout,
 }
@@ -63,10 +68,12 @@ impl Error {
             Self::ProtocolUnreachable { .. } => {
                 Icmpv4Problem::Unreachable(Icmpv4Unreachable::Protocol)
             }
-            Self::ParameterProblem { pointer, .. } => Icmpv4Problem::ParameterProblem {
-                code: 0,
-                pointer: u8::try_from(pointer).unwrap_or(u8::MAX),
-            },
+            Self::ParameterProblem { pointer, .. } | Self::OptionProblem { pointer } => {
+                Icmpv4Problem::ParameterProblem {
+                    code: 0,
+                    pointer: u8::try_from(pointer).unwrap_or(u8::MAX),
+                }
+            }
             Self::ReassemblyTimeout => Icmpv4Problem::TimeExceeded(TimeExceeded::Reassembly),
         }
     }
@@ -86,6 +93,7 @@ impl Error {
             Self::ParameterProblem { code, pointer } => {
                 Icmpv6Problem::ParameterProblem { code, pointer }
             }
+            Self::OptionProblem { pointer } => Icmpv6Problem::ParameterProblem { code: 0, pointer },
             Self::ReassemblyTimeout => Icmpv6Problem::TimeExceeded(TimeExceeded::Reassembly),
         }
     }
@@ -95,19 +103,28 @@ impl Error {
     const fn is_of_router(self) -> bool {
         matches!(
             self,
-            Self::NoRoute | Self::AddressUnreachable | Self::HopLimit | Self::TooBig { .. }
+            Self::NoRoute
+                | Self::AddressUnreachable
+                | Self::HopLimit
+                | Self::TooBig { .. }
+                | Self::OptionProblem { .. }
         )
     }
 
     fn counter(self, is_v4: bool) -> IcmpCounter {
         match (self, is_v4) {
             (Self::HopLimit | Self::ReassemblyTimeout, true) => IcmpCounter::V4TimeExceededSent,
-            (Self::ParameterProblem { .. }, true) => IcmpCounter::V4ParameterProblemSent,
+            (Self::ParameterProblem { .. } | Self::OptionProblem { .. }, true) => {
+                IcmpCounter::V4ParameterProblemSent
+            }
             (_, true) => IcmpCounter::V4DestinationUnreachableSent,
             (Self::HopLimit | Self::ReassemblyTimeout, false) => IcmpCounter::V6TimeExceededSent,
-            (Self::ParameterProblem { .. } | Self::ProtocolUnreachable { .. }, false) => {
-                IcmpCounter::V6ParameterProblemSent
-            }
+            (
+                Self::ParameterProblem { .. }
+                | Self::OptionProblem { .. }
+                | Self::ProtocolUnreachable { .. },
+                false,
+            ) => IcmpCounter::V6ParameterProblemSent,
             (Self::TooBig { .. }, false) => IcmpCounter::V6PacketTooBigSent,
             (_, false) => IcmpCounter::V6DestinationUnreachableSent,
         }

@@ -196,7 +196,7 @@ fn forward<O: Observer>(context: &mut Context<'_, O>, egress: &mut Egress<'_>, f
         Some((output, counters)) => {
             output.stage(frame, context.cache, counters, context.observer);
         }
-        None => context.reply(frame),
+        None => context.stage(frame),
     }
 }
 
@@ -205,8 +205,10 @@ fn forward<O: Observer>(context: &mut Context<'_, O>, egress: &mut Egress<'_>, f
 enum Obstacle {
     /// One of its addresses, or its source route, keeps it here.
     NotForwarded,
-    /// Its IPv4 options are broken, or tell a route.
+    /// Its IPv4 options tell a route.
     Options,
+    /// Its IPv4 options are broken at this byte of the header.
+    Malformed { pointer: u8 },
     /// It has been through as many routers as it may.
     HopLimit,
     /// It is larger than the link takes, and may not be cut.
@@ -264,9 +266,12 @@ fn prepare(frame: &mut Frame, packet: &Inbound, mtu: usize) -> Result<(), Obstac
 
 #[cold]
 fn prepare_with_options(data: &mut [u8], mtu: usize, len: usize) -> Result<(), Obstacle> {
-    let options = parse_ipv4(data).map(|packet| ipv4_options::policy(packet.options));
-    if options != Ok(Ipv4OptionPolicy::Accept) {
-        return Err(Obstacle::Options);
+    match parse_ipv4(data).map(|packet| ipv4_options::policy(packet.options)) {
+        Ok(Ipv4OptionPolicy::Accept) => {}
+        Ok(Ipv4OptionPolicy::Malformed { pointer }) => {
+            return Err(Obstacle::Malformed { pointer });
+        }
+        Ok(Ipv4OptionPolicy::Drop(_)) | Err(_) => return Err(Obstacle::Options),
     }
     let Some(header) = ipv4_header_mut(data) else {
         return Err(Obstacle::NotForwarded);
@@ -339,6 +344,13 @@ fn odd<O: Observer>(
     let (reason, error) = match (prepared, adjacency) {
         (Err(Obstacle::NotForwarded), _) => (DropReason::NotForwarded, None),
         (Err(Obstacle::Options), _) => (DropReason::Ip4Options, None),
+        (Err(Obstacle::Malformed { pointer }), _) => {
+            let pointer = pointer.into();
+            (
+                DropReason::Ip4Options,
+                Some(Error::OptionProblem { pointer }),
+            )
+        }
         (Err(Obstacle::HopLimit), _) => (DropReason::HopLimit, Some(Error::HopLimit)),
         (Err(Obstacle::TooBig), _) => {
             let mtu = egress.mtu as u32;
@@ -471,7 +483,7 @@ fn cut<O: Observer>(
 }
 
 /// The fragments of a packet, each in a frame of its own; None if there are not enough frames.
-fn cut_into<O>(
+pub(super) fn cut_into<O>(
     context: &mut Context<'_, O>,
     whole: &Frame,
     mtu: usize,

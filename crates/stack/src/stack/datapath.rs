@@ -1,5 +1,7 @@
 //! What a worker has of a stack.
 
+use std::hash::BuildHasher;
+
 use corelane_frame::{BURST, PoolCache};
 use corelane_sync::seat::Seat;
 use corelane_sync::snapshot::Reader;
@@ -145,6 +147,12 @@ impl StackDatapath {
     pub fn forget_nic(&mut self, nic: NicId) {
         self.reassembly.clear_nic(nic.0);
         self.note_deadline();
+    }
+
+    /// What the fragments of a packet that is sent from here are known by: as good as random to whoever
+    /// does not know the seed (RFC 7739), and the same on every worker.
+    pub fn identification(&self, packet: &[u8]) -> u32 {
+        (self.stack.shared().identifications.hash_one(packet) >> 32) as u32
     }
 
     /// The stack.

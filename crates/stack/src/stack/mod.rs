@@ -32,6 +32,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use corelane_frame::Pool;
 use corelane_sync::seat::{Seat, SeatPlan};
 use corelane_sync::snapshot::Handle;
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
 
 use crate::clock::{Clock, Time};
 use crate::demux::Demux;
@@ -68,6 +70,8 @@ pub(crate) struct StackShared {
     fibs: Handle<FibSnapshot>,
     demux: Demux,
     path_mtus: Mutex<PathMtuCache>,
+    /// Makes the numbers of datagrams that are sent in fragments.
+    identifications: SeedableRandomState,
     seat_plan: SeatPlan,
     /// The workers' seats that no worker has taken.
     seats: Mutex<Vec<Option<Seat>>>,
@@ -78,6 +82,8 @@ pub(crate) struct StackShared {
     /// Registered with all NICs, those to come included.
     taps: Mutex<Vec<(PacketProtocol, PacketEndpoint)>>,
 }
+
+static SHARED_SEED: SharedSeed = SharedSeed::from_u64(0x6672_6167_6d65_6e74);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that is called under these locks leaves half a change behind.
@@ -108,6 +114,7 @@ impl Stack {
             fib: Mutex::new(fib),
             demux: Demux::new(&seat_plan, seed),
             path_mtus: Mutex::new(PathMtuCache::new(config.path_mtus)),
+            identifications: SeedableRandomState::with_seed(seed ^ 2, &SHARED_SEED),
             limiter: Mutex::new(IcmpLimiter::new(
                 config.icmp_rate,
                 config.icmp_burst,
