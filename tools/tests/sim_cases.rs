@@ -216,12 +216,15 @@ fn run(case: &Path, bless: bool) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
+/// What each NIC sent.
+type Sent<'n> = Vec<(&'n str, Vec<TimedFrame>)>;
+
 /// A run: its report, but for warnings, which name places in files; and what each NIC sent.
 fn simulate<'n>(
     args: &[String],
     nics: &[&'n str],
     scratch: &Scratch,
-) -> Result<(Value, Vec<(&'n str, Vec<TimedFrame>)>), String> {
+) -> Result<(Value, Sent<'n>), String> {
     let (out, json) = (scratch.path("out"), scratch.path("report.json"));
     let mut args = args.to_vec();
     let files = [

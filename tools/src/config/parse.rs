@@ -57,10 +57,6 @@ impl Warnings<'_> {
     pub(super) fn of(&mut self, field: &Field<'_>, what: &str) {
         self.add(field.place(), field.path(), what);
     }
-
-    pub(super) fn table(&mut self, fields: &Fields<'_>, what: &str) {
-        self.add(fields.place(), fields.path(), what);
-    }
 }
 
 pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
