@@ -274,7 +274,7 @@ fn a_trace_shows_the_way_of_each_frame() {
             "ethernet_input: ip4",
             "ip4_input: valid",
             "lookup: permanent",
-            "local_deliver: handler",
+            "local_deliver: transport",
             "handler: delivered",
             "link_output: queued",
             "0s wan sends eth 02:00:00:00:00:01 > 02:00:00:00:00:09 / ip4 192.0.2.1 > 192.0.2.9 df / \
@@ -287,6 +287,83 @@ fn a_trace_shows_the_way_of_each_frame() {
     let output = corelane(&run.args("out", &["--trace", "--json", "-"]));
     assert!(stderr(&output).contains("    lookup: permanent\n"));
     serde_json::from_str::<Value>(stdout(&output)).unwrap();
+}
+
+const ROUTER: &str = "
+forwarding = true
+dad_transmits = 0
+[[nic]]
+name = 'wan'
+igmp = 'off'
+mld = 'off'
+addresses = ['192.0.2.1/24']
+[[nic]]
+name = 'lan'
+forwarding = false
+igmp = 'off'
+mld = 'off'
+addresses = ['198.51.100.1/24']
+[[route]]
+to = '198.51.100.0/24'
+nic = 'lan'
+[[route]]
+to = '0.0.0.0/0'
+via = '192.0.2.254'
+nic = 'wan'
+[[neighbor]]
+nic = 'wan'
+address = '192.0.2.254'
+mac = '02:00:00:00:00:fe'
+[[event]]
+at = '1s'
+do = 'set_forwarding'
+on = false
+";
+
+#[test]
+fn packets_that_wait_at_the_end_are_accounted_for() {
+    let frames = parse_frames(
+        "0s eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.9 > 198.51.100.9 / udp 1 > 7\n\
+         1s eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.9 > 192.0.2.1 mf / fill 64\n",
+    );
+    let run = Run::new("waits", ROUTER, &frames.unwrap());
+    let report = run.report("out", &["--until", "1.5s"]);
+    assert_eq!(report["end"], "until");
+    assert_eq!(report["accounting"]["holds"], true);
+    let neighbor = &report["nics"]["lan"]["neighbors"][0];
+    assert_eq!(neighbor["address"], "198.51.100.9");
+    assert_eq!(neighbor["state"], "incomplete");
+    assert_eq!(neighbor["mac"], Value::Null);
+    assert_eq!(report["nics"]["wan"]["forwarding"], false, "switched off");
+    let routes = &report["stack"]["routes"];
+    assert_eq!(routes.as_array().map(Vec::len), Some(2));
+    assert_eq!(routes[0]["via"], "192.0.2.254");
+
+    let report = run.report("out", &[]);
+    let icmp = &report["stack"]["icmp"];
+    assert_eq!(icmp["v4_time_exceeded_sent"], 1, "of the fragment: {icmp}");
+    let stack = &report["stack"]["counters"];
+    assert_eq!((&stack["received"], &stack["sent"]), (&2.into(), &5.into()));
+}
+
+#[test]
+fn a_trace_shows_what_comes_of_waiting() {
+    let frames = parse_frames(
+        "0s eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.9 > 198.51.100.9 / udp 1 > 7\n\
+         1s eth 02:00:00:00:00:09 > 02:00:00:00:00:01 / ip4 192.0.2.9 > 192.0.2.1 mf / fill 64\n",
+    );
+    let run = Run::new("waiting", ROUTER, &frames.unwrap());
+    let output = corelane(&run.args("out", &["--trace"]));
+    let text = stdout(&output);
+    for part in [
+        "    ip_forward: waits\n    control: resolving\n0s lan sends ",
+        "3s wan sends eth 02:00:00:00:00:01 > 02:00:00:00:00:09 / ip4 192.0.2.1 > 192.0.2.9 tos=192 / \
+         unreachable host / ",
+        "31s the time of a datagram is over, fragments of which are missing\n    icmp_error: sent\n    \
+         link_output: queued\n31s wan sends ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]
@@ -510,6 +587,19 @@ fn check_config_explains() {
         "NIC lan",
         "192.0.2.1/24: in use at once",
         "udp_echo on any:7",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    run.scratch.file("router.toml", ROUTER);
+    let output = corelane(&["check-config", &run.path("router.toml")]);
+    let text = stdout(&output);
+    for words in [
+        "nothing is wrong with it",
+        "on: packets for others are sent on by the routes",
+        "off, for what it receives",
+        "0.0.0.0/0 through 192.0.2.254 on wan",
+        "192.0.2.254 on wan has the link address 02:00:00:00:00:fe",
+        "every NIC turns forwarding off",
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }

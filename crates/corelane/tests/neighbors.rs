@@ -292,7 +292,7 @@ fn o1_the_wait_is_bounded_for_each_neighbor() {
     let host = "10.0.1.77";
     let numbered = |net: &Net, n: u16| {
         let frame = udp("10.0.0.9", host, (n, 7), b"");
-        net.from_host(0, frame)
+        net.host_sends(0, frame)
     };
     // One burst: the control plane drops the oldest. Then workers see that it is full.
     let frames: Vec<_> = (0..40).map(|n| numbered(&net, n)).collect();

@@ -230,9 +230,9 @@ fn h4_h5_frames_are_shown_before_anything_is_checked_and_whatever_becomes_of_the
         set(net.udp(0, "10.0.0.1"), 14, 0x41),
         cut(net.udp(0, "10.0.0.1"), 20),
         between(net.udp(0, "10.0.0.1"), host_mac(0), other),
-        net.from_host(0, udp("127.0.0.1", "10.0.0.1", (1, 2), b"martian")),
-        net.from_host(0, ping("10.0.0.9", "10.0.0.1", b"echo")),
-        net.from_host(0, packet("10.0.0.9", "10.0.0.1", 99, b"what")),
+        net.host_sends(0, udp("127.0.0.1", "10.0.0.1", (1, 2), b"martian")),
+        net.host_sends(0, ping("10.0.0.9", "10.0.0.1", b"echo")),
+        net.host_sends(0, packet("10.0.0.9", "10.0.0.1", 99, b"what")),
         arp_request((host_mac(0), "10.0.0.9"), "10.0.0.1"),
     ];
     net.run(0, &frames);
@@ -640,7 +640,7 @@ fn h12_a_copy_has_what_raw_and_cooked_packet_sockets_read() {
     assert_eq!(shown[0].frame.data(), [1; 9]);
     assert!(shown[0].network_packet().is_empty());
     assert_eq!((shown[0].protocol(), shown[0].source()), (None, None));
-    net.run(0, &[net.from_host(0, ping("10.0.0.9", "10.0.0.1", b""))]);
+    net.run(0, &[net.host_sends(0, ping("10.0.0.9", "10.0.0.1", b""))]);
     let kinds: Vec<_> = tap.take().iter().map(|it| it.kind).collect();
     assert_eq!(kinds, [PacketKind::Host, PacketKind::Outgoing]);
 }

@@ -163,6 +163,7 @@ impl Control {
     /// What waits for a neighbor, and who was sent to.
     fn take_unresolved(&mut self) {
         let stack = &self.shared.wiring.stack;
+        let tracer = &mut self.tracer;
         for from in &mut self.workers {
             for _ in 0..PUNT_RING {
                 match from.unresolved.pop() {
@@ -172,7 +173,17 @@ impl Control {
                         frame,
                         nic,
                         next_hop,
-                    }) => stack.resolve_for(frame, nic, next_hop),
+                    }) => {
+                        if let Some(tracer) = tracer {
+                            let mut traced = Traced {
+                                tracer: &mut **tracer,
+                                actor: Actor::Control,
+                                nic: NicId(frame.nic()),
+                            };
+                            traced.step(&frame, Outcome::Control(trace::Control::Resolving));
+                        }
+                        stack.resolve_for(frame, nic, next_hop);
+                    }
                 }
             }
         }

@@ -290,13 +290,18 @@ stages! {
         Queued => "queued",
         /// The link took it.
         Sent => "sent",
-        /// Neither the link nor the distributor had room; or the link cannot send.
+        /// Longer than the link takes: cut into fragments, which are sent.
+        Fragmented => "fragmented",
+        /// Neither the link nor the distributor had room; the link cannot send; or the frame is longer
+        /// than it takes and may not be cut.
         NoRoom => "no_room",
     }
     /// What the control plane did.
     Control => "control", Control {
         /// The NIC was removed meanwhile.
         NicGone => "nic_gone",
+        /// A packet for another host: the link address of its next hop is looked for.
+        Resolving => "resolving",
         ;
         /// What it made of it.
         Verdict(Verdict)

@@ -192,7 +192,25 @@ impl Context {
         if !self.stages.stack.has_overdue() {
             return 0;
         }
-        let ended = node::expire(&mut self.stages, ports, &mut self.cache);
+        let Self {
+            id,
+            cache,
+            stages,
+            tracer,
+            ..
+        } = self;
+        let ended = match tracer {
+            None => node::expire(stages, ports, cache, &mut Quiet),
+            Some(tracer) => {
+                let mut traced = Traced {
+                    tracer: &mut **tracer,
+                    actor: Actor::Worker(*id),
+                    // Until there is a frame.
+                    nic: NicId(0),
+                };
+                node::expire(stages, ports, cache, &mut traced)
+            }
+        };
         self.send_touched(ports);
         ended
     }

@@ -60,6 +60,9 @@ pub enum BadAddress {
     /// Not a group.
     #[error("it is not a multicast address")]
     NotMulticast,
+    /// `127.0.0.0/8` or `::1`.
+    #[error("it is a loopback address")]
+    Loopback,
 }
 
 /// Why an address was not removed.

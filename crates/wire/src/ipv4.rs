@@ -108,6 +108,25 @@ impl Ipv4Header {
         self.checksum.set(updated);
     }
 
+    /// Lets the packet be cut into fragments and updates the checksum.
+    #[inline]
+    pub fn allow_fragments(&mut self) {
+        let before = self.flags_offset.get();
+        let after = before & !DONT_FRAGMENT;
+        let updated = checksum::update_u16(self.checksum.get(), before, after);
+        self.flags_offset.set(after);
+        self.checksum.set(updated);
+    }
+
+    /// Sets what the fragments of a datagram are known by and updates the checksum.
+    #[inline]
+    pub fn set_identification(&mut self, identification: u16) {
+        let (before, checksum) = (self.identification.get(), self.checksum.get());
+        let updated = checksum::update_u16(checksum, before, identification);
+        self.identification.set(identification);
+        self.checksum.set(updated);
+    }
+
     /// Takes one hop off for a packet that is forwarded, and updates the checksum (RFC 1624
     /// equation 3). Returns whether the packet may go on: with one hop left or none it may not
     /// (RFC 1812 section 5.3.1), and is left as it came, as an error message quotes it.

@@ -130,7 +130,8 @@ pub struct SimArgs {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// The virtual time of the end [default: when nothing is left to happen, 1h at most]
+    /// The virtual time of the end [default: when nothing is left to happen but that neighbors grow
+    /// old, 1h at most]
     #[arg(long, value_name = "TIME", value_parser = until)]
     pub until: Option<Duration>,
 

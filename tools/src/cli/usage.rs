@@ -52,7 +52,12 @@ seed give the same bytes out, however many workers there are and wherever it run
 
 At each instant come the events of the configuration, then timers, then frames, in the order of
 --in. The run ends when nothing is left to happen, at --until, or at Ctrl-C, the report still
-written.
+written. That neighbors grow old, for 20 minutes and more, it waits for only with --until; probes,
+questions for neighbors that packets wait for, reports of groups and datagrams of which fragments
+are missing it waits for.
+
+How many ICMP errors are sent is limited, each worker having its share (icmp_rate, icmp_burst): only
+what is beyond it may differ with the number of workers.
 
 Link types: Ethernet, raw IP, BSD loopback, Linux cooked.";
 

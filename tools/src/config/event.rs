@@ -55,9 +55,6 @@ enum Do {
 /// A year: beyond it is a mistake.
 const LATEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-const NOT_BUILT: &str =
-    "forwarding is not built yet: this will be an entry NotSupported of the report's errors";
-
 pub(super) fn events(
     top: &Fields<'_>,
     nics: &[NicSetting],
@@ -99,7 +96,7 @@ fn event(
     }
     let nic = match fields.get("nic") {
         Some(field) => Some(known_nic(&field, nics)?),
-        None if matches!(what, Do::SetForwarding | Do::ReleaseRoute) => None,
+        None if matches!(what, Do::SetForwarding | Do::HoldRoute | Do::ReleaseRoute) => None,
         None => return Err(missing(&fields, "nic", label, &example(nics))),
     };
     let need = |key, example: &str| {
@@ -131,12 +128,8 @@ fn event(
         Do::LeaveGroup => Action::LeaveGroup(nic::address(&need("group", "239.1.2.3")?)?),
         Do::SetPromiscuous => Action::SetPromiscuous(on()?),
         Do::SetSpoofing => Action::SetSpoofing(on()?),
-        Do::SetForwarding => {
-            warnings.table(&fields, NOT_BUILT);
-            Action::SetForwarding(on()?)
-        }
+        Do::SetForwarding => Action::SetForwarding(on()?),
         Do::AddRoute | Do::RemoveRoute => {
-            warnings.table(&fields, NOT_BUILT);
             need("to", "0.0.0.0/0")?;
             let route = route_of(&fields, nics)?;
             if what == Do::AddRoute {

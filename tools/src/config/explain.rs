@@ -33,12 +33,10 @@ pub fn explain(config: &Config) -> String {
         .nics
         .iter()
         .for_each(|nic| explain_nic(&mut text, config, nic));
-    list(&mut text, "Routes", &config.routes, |route| {
-        format!("{} (not built yet: no effect)", route_words(route))
-    });
+    list(&mut text, "Routes", &config.routes, route_words);
     list(&mut text, "Neighbors", &config.neighbors, |neighbor| {
         format!(
-            "{} on {} has the link address {} (not built yet: no effect)",
+            "{} on {} has the link address {}, and is not asked",
             neighbor.address, neighbor.nic, neighbor.mac
         )
     });
@@ -111,10 +109,17 @@ fn engine(text: &mut Text, config: &Config) {
     text.pair(
         "forwarding",
         if config.forwarding {
-            "on (not built yet: no effect)"
+            "on: packets for others are sent on by the routes"
         } else {
             "off: packets for others are dropped"
         },
+    );
+    text.pair(
+        "ICMP errors",
+        format_args!(
+            "{} a second, {} in a burst",
+            config.icmp_rate, config.icmp_burst
+        ),
     );
     text.pair("duplicate detection", detection(config));
     text.pair(
@@ -184,6 +189,16 @@ fn explain_nic(text: &mut Text, config: &Config, nic: &NicSetting) {
             "off: routes begin at its own addresses"
         },
     );
+    if nic.forwarding != config.forwarding {
+        text.pair(
+            "forwarding",
+            if nic.forwarding {
+                "on, for what it receives"
+            } else {
+                "off, for what it receives"
+            },
+        );
+    }
     text.pair(
         "tells of IPv4 groups",
         match nic.igmp {
@@ -306,11 +321,13 @@ fn event_words(config: &Config, event: &EventSetting) -> String {
         Action::LeaveGroup(group) => format!("{nic} leaves {group}"),
         Action::SetPromiscuous(flag) => format!("{nic} turns promiscuous mode {}", on(flag)),
         Action::SetSpoofing(flag) => format!("{nic} turns spoofing {}", on(flag)),
-        Action::SetForwarding(flag) => format!("forwarding is turned {} (not built yet)", on(flag)),
-        Action::AddRoute(route) => format!("adds the route {} (not built yet)", route_words(route)),
-        Action::RemoveRoute(route) => {
-            format!("removes the route {} (not built yet)", route_words(route))
+        Action::SetForwarding(flag) => {
+            let on_all = event.nic.is_none();
+            let nic = if on_all { "every NIC" } else { nic };
+            format!("{nic} turns forwarding {}", on(flag))
         }
+        Action::AddRoute(route) => format!("adds the route {}", route_words(route)),
+        Action::RemoveRoute(route) => format!("removes the route {}", route_words(route)),
         Action::SetLink(true) => format!("{nic} is enabled"),
         Action::SetLink(false) => format!("{nic} is disabled"),
         Action::HoldRoute {
@@ -319,7 +336,11 @@ fn event_words(config: &Config, event: &EventSetting) -> String {
             remote,
         } => {
             let local = local.map_or("an address of its choice".to_owned(), |a| a.to_string());
-            format!("{nic} takes and keeps a route from {local} to {remote}, as '{name}'")
+            let by = match &event.nic {
+                Some(nic) => format!("{nic} takes and keeps a route"),
+                None => "a route is found among the routes and kept".to_owned(),
+            };
+            format!("{by} from {local} to {remote}, as '{name}'")
         }
         Action::ReleaseRoute { name } => format!("the route '{name}' is let go"),
     }
@@ -351,6 +372,7 @@ impl Config {
                 "mtu": nic.mtu,
                 "promiscuous": nic.promiscuous,
                 "spoofing": nic.spoofing,
+                "forwarding": nic.forwarding,
                 "enabled": nic.enabled,
                 "igmp": nic.igmp.label(),
                 "mld": nic.mld.label(),
@@ -380,6 +402,8 @@ impl Config {
             "file": self.file,
             "workers": self.workers,
             "forwarding": self.forwarding,
+            "icmp_rate": self.icmp_rate,
+            "icmp_burst": self.icmp_burst,
             "seed": self.seed,
             "dad_transmits": self.dad_transmits,
             "dad_retransmit_timer": seconds(self.dad_retransmit_timer),

@@ -124,11 +124,6 @@ impl<'a> Fields<'a> {
         self.source.error(&self.span, &self.path, what)
     }
 
-    /// Where the table begins.
-    pub(super) fn place(&self) -> Place {
-        self.source.place(self.span.start)
-    }
-
     /// The path to the table, as `nic[0]`.
     pub(super) fn path(&self) -> &str {
         &self.path

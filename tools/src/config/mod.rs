@@ -4,7 +4,9 @@
 //! ```toml
 //! workers = 2                    # default: one per core that the process may use
 //! seed = 1                       # default 1
-//! forwarding = false             # default; forwarding is not built yet
+//! forwarding = false             # default; true sends on what is for others, by the routes
+//! icmp_rate = 1000               # default: ICMP errors sent in a second; 0: none
+//! icmp_burst = 50                # default: how many of them in a burst
 //! dad_transmits = 1              # default; 0 turns duplicate address detection off
 //! dad_retransmit_timer = "1s"    # default; under 1 ms becomes 1 s
 //! auto_link_local = false        # default; true gives each NIC an fe80:: address
@@ -18,6 +20,7 @@
 //! mtu = 1500                     # default
 //! promiscuous = false            # default
 //! spoofing = false               # default
+//! forwarding = true              # for what this NIC receives; default: as above
 //! enabled = true                 # default
 //! igmp = "v3"                    # default; or v2, off
 //! mld = "v2"                     # default; or v1, off
@@ -25,12 +28,12 @@
 //! ranges = ["198.51.100.0/24"]
 //! groups = ["239.1.2.3"]
 //!
-//! [[route]]                      # not built yet
+//! [[route]]
 //! to = "0.0.0.0/0"
-//! via = "192.0.2.254"            # optional
+//! via = "192.0.2.254"            # optional: without it the network is on the NIC's link
 //! nic = "wan"
 //!
-//! [[neighbor]]                   # not built yet
+//! [[neighbor]]                   # never asked for
 //! nic = "wan"
 //! address = "192.0.2.254"
 //! mac = "02:00:00:00:00:fe"
@@ -55,10 +58,10 @@
 //! | `add_range`, `remove_range` | `range` |
 //! | `join_group`, `leave_group` | `group` |
 //! | `set_promiscuous`, `set_spoofing` | `on` |
-//! | `set_forwarding` | `on`; `nic` optional |
+//! | `set_forwarding` | `on`; `nic` optional: all of them without |
 //! | `set_link` | `on`, or `state` (`up` or `down`) |
 //! | `add_route`, `remove_route` | `to`; `via` optional |
-//! | `hold_route` | `name`, and `local`, `remote` or both: without a local address the NIC chooses, without a remote one it is the local one |
+//! | `hold_route` | `name`, and `local`, `remote` or both: without a local address the NIC chooses, without a remote one it is the local one; `nic` optional: without it the routes say which |
 //! | `release_route` | `name`; `nic` optional |
 //!
 //! A table `case` with `description` and `arguments` may stand in the file of a test case; it

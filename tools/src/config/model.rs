@@ -13,8 +13,12 @@ pub struct Config {
     pub file: String,
     /// How many workers; None for one per core that the process may use.
     pub workers: Option<usize>,
-    /// Whether packets for others are sent on.
+    /// Whether packets for others are sent on, unless a NIC says otherwise.
     pub forwarding: bool,
+    /// ICMP errors sent in a second.
+    pub icmp_rate: u32,
+    /// How many of them in a burst.
+    pub icmp_burst: u32,
     /// What random draws start from.
     pub seed: u64,
     /// Neighbor solicitations sent for an IPv6 address before it is used; 0 turns duplicate
@@ -62,6 +66,8 @@ pub struct NicSetting {
     pub promiscuous: bool,
     /// Whether routes may begin at every address.
     pub spoofing: bool,
+    /// Whether what it receives for others is sent on.
+    pub forwarding: bool,
     /// Whether it is enabled when it is made.
     pub enabled: bool,
     /// Its addresses.
@@ -270,7 +276,7 @@ pub enum Action {
     SetPromiscuous(bool),
     /// Routes may begin at every address, or no longer.
     SetSpoofing(bool),
-    /// Packets for others are sent on, or no longer.
+    /// Packets for others are sent on, or no longer; without a NIC, on all of them.
     SetForwarding(bool),
     /// A route is added.
     AddRoute(RouteSetting),

@@ -20,6 +20,7 @@ const KEYS: &[&str] = &[
     "mtu",
     "promiscuous",
     "spoofing",
+    "forwarding",
     "enabled",
     "addresses",
     "ranges",
@@ -41,6 +42,7 @@ const NAME_LIMIT: usize = 64;
 
 pub(super) fn nics(
     top: &Fields<'_>,
+    forwarding: bool,
     warnings: &mut Warnings<'_>,
 ) -> Result<Vec<NicSetting>, ConfigError> {
     let items = top.items("nic", "an array of tables, [[nic]],")?;
@@ -62,7 +64,7 @@ pub(super) fn nics(
     let mut nics = Vec::with_capacity(items.len());
     for (number, item) in items.iter().enumerate() {
         let fields = item.table("a table, [[nic]],", KEYS)?;
-        let nic = nic(&fields, number, warnings)?;
+        let nic = nic(&fields, number, forwarding, warnings)?;
         if let Some(before) = names.insert(nic.name.clone(), item.path().to_owned()) {
             let field = fields.need("name", "\"wan\"")?;
             return Err(field.error(format!("{before} has the name '{}' already", nic.name)));
@@ -75,6 +77,7 @@ pub(super) fn nics(
 fn nic(
     fields: &Fields<'_>,
     number: usize,
+    forwarding: bool,
     warnings: &mut Warnings<'_>,
 ) -> Result<NicSetting, ConfigError> {
     let name = name(&fields.need("name", "\"wan\"")?)?;
@@ -123,6 +126,7 @@ fn nic(
         mtu,
         promiscuous: fields.flag("promiscuous")?,
         spoofing: fields.flag("spoofing")?,
+        forwarding: fields.flag_or("forwarding", forwarding)?,
         enabled: fields.flag_or("enabled", true)?,
         addresses,
         ranges,

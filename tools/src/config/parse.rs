@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use corelane::stack::IcmpLimiter;
 use toml::de::DeTable;
 
 use super::error::{ConfigError, Place, Source};
@@ -14,6 +15,8 @@ use crate::unit::nearest;
 const KEYS: &[&str] = &[
     "workers",
     "forwarding",
+    "icmp_rate",
+    "icmp_burst",
     "seed",
     "dad_transmits",
     "dad_retransmit_timer",
@@ -38,9 +41,6 @@ const LEAST_TIMER: Duration = Duration::from_millis(1);
 const TIMER: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What stands in a file and is not built yet.
-const NOT_BUILT: &str = "read and checked, but forwarding is not built yet: it has no effect";
-
 /// Collects what is odd but not wrong.
 pub(super) struct Warnings<'a> {
     file: &'a str,
@@ -56,10 +56,6 @@ impl Warnings<'_> {
 
     pub(super) fn of(&mut self, field: &Field<'_>, what: &str) {
         self.add(field.place(), field.path(), what);
-    }
-
-    pub(super) fn table(&mut self, fields: &Fields<'_>, what: &str) {
-        self.add(fields.place(), fields.path(), what);
     }
 }
 
@@ -84,9 +80,15 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
         .get("seed")
         .map_or(Ok(1), |field| field.integer("a seed", 0..=i64::MAX as u64))?;
     let forwarding = top.flag("forwarding")?;
-    if let Some(field) = top.get("forwarding").filter(|_| forwarding) {
-        warnings.of(&field, NOT_BUILT);
-    }
+    let icmp = |key, what, default: u32| {
+        top.get(key).map_or(Ok(default), |field| {
+            field
+                .integer(what, 0..=u32::MAX.into())
+                .map(|number| number as u32)
+        })
+    };
+    let icmp_rate = icmp("icmp_rate", "a number of errors", IcmpLimiter::RATE)?;
+    let icmp_burst = icmp("icmp_burst", "a number of errors", IcmpLimiter::BURST)?;
     let dad_transmits = top.get("dad_transmits").map_or(Ok(1), |field| {
         field.integer("a number of solicitations", 0..=u8::MAX.into())
     })? as u8;
@@ -101,13 +103,13 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
     }
     let multicast_loop = top.flag("multicast_loop")?;
 
-    let nics = nic::nics(&top, &mut warnings)?;
+    let nics = nic::nics(&top, forwarding, &mut warnings)?;
     let routes = top
         .items("route", "an array of tables, [[route]],")?
         .iter()
-        .map(|item| route(item, &nics, &mut warnings))
+        .map(|item| route(item, &nics))
         .collect::<Result<_, _>>()?;
-    let neighbors = neighbors(&top, &nics, &mut warnings)?;
+    let neighbors = neighbors(&top, &nics)?;
     let services = service::services(&top, &nics)?;
     let events = event::events(&top, &nics, &mut warnings)?;
     let case = top.get("case").map(|field| case(&field)).transpose()?;
@@ -117,6 +119,8 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
         file: source.file.to_owned(),
         workers,
         forwarding,
+        icmp_rate,
+        icmp_burst,
         seed,
         dad_transmits,
         dad_retransmit_timer,
@@ -213,25 +217,16 @@ pub(super) fn route_of(
     })
 }
 
-fn route(
-    item: &Field<'_>,
-    nics: &[NicSetting],
-    warnings: &mut Warnings<'_>,
-) -> Result<RouteSetting, ConfigError> {
+fn route(item: &Field<'_>, nics: &[NicSetting]) -> Result<RouteSetting, ConfigError> {
     let fields = item.table("a table, [[route]],", &["to", "via", "nic"])?;
-    warnings.table(&fields, NOT_BUILT);
     route_of(&fields, nics)
 }
 
-fn neighbors(
-    top: &Fields<'_>,
-    nics: &[NicSetting],
-    warnings: &mut Warnings<'_>,
-) -> Result<Vec<NeighborSetting>, ConfigError> {
+fn neighbors(top: &Fields<'_>, nics: &[NicSetting]) -> Result<Vec<NeighborSetting>, ConfigError> {
     let mut seen = HashMap::new();
     let mut neighbors = Vec::new();
     for item in top.items("neighbor", "an array of tables, [[neighbor]],")? {
-        let neighbor = neighbor(&item, nics, warnings)?;
+        let neighbor = neighbor(&item, nics)?;
         let key = (neighbor.nic.clone(), neighbor.address);
         if let Some(before) = seen.insert(key, item.path().to_owned()) {
             let field = item.table("", NEIGHBOR_KEYS)?.need("address", "")?;
@@ -245,16 +240,8 @@ fn neighbors(
     Ok(neighbors)
 }
 
-fn neighbor(
-    item: &Field<'_>,
-    nics: &[NicSetting],
-    warnings: &mut Warnings<'_>,
-) -> Result<NeighborSetting, ConfigError> {
+fn neighbor(item: &Field<'_>, nics: &[NicSetting]) -> Result<NeighborSetting, ConfigError> {
     let fields = item.table("a table, [[neighbor]],", NEIGHBOR_KEYS)?;
-    warnings.table(
-        &fields,
-        "read and checked, but neighbor resolution is not built yet: it has no effect",
-    );
     let nic = known_nic(&fields.need("nic", &example(nics))?, nics)?;
     let field = fields.need("address", "\"192.0.2.254\"")?;
     let address = nic::address(&field)?;

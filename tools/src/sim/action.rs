@@ -1,13 +1,15 @@
-//! What the timeline does to NICs.
+//! What the timeline does to NICs, and to what they share.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 
 use corelane::engine::Lifecycle;
-use corelane::stack::{AddressConfig, Nic, Route};
+use corelane::stack::{
+    AddNeighborError, AddressConfig, Forwarding, Nic, NicId, Route, RouteSpec, RoutesError, Stack,
+};
 
-use crate::config::{Action, AddressSetting, NicSetting};
+use crate::config::{Action, AddressSetting, NeighborSetting, NicSetting, RouteSetting};
 
 /// Why something was not done: the name of the typed error's variant, and the error in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +38,21 @@ impl ActionError {
         )
     }
 
-    /// Of what is not built yet.
-    fn not_supported() -> Self {
-        Self::new("NotSupported", "forwarding is not built yet")
+    /// Of the route table: the name of what was wrong, not of where it was found.
+    fn of_routes(error: RoutesError) -> Self {
+        match error {
+            RoutesError::Table(error) => Self::of(error),
+            RoutesError::Gateway(error) => Self::of(error),
+            error @ RoutesError::UnknownNic(_) => Self::of(error),
+        }
+    }
+
+    /// Likewise.
+    fn of_neighbor(error: AddNeighborError) -> Self {
+        match error {
+            AddNeighborError::Neighbor(error) => Self::of(error),
+            error @ AddNeighborError::UnknownNic(_) => Self::of(error),
+        }
     }
 
     /// Of what only a NIC can do.
@@ -50,14 +64,26 @@ impl ActionError {
 /// The routes that are kept, by name.
 pub(super) type Routes = BTreeMap<String, Route>;
 
-/// Does it, on `nic` where it is a NIC's.
+/// What can be acted on.
+pub(super) struct Scene<'a> {
+    pub(super) stack: &'a Stack,
+    pub(super) lifecycle: &'a Lifecycle,
+    /// All of them, by number.
+    pub(super) nics: Vec<&'a Nic>,
+    /// The one that is named.
+    pub(super) nic: Option<&'a Nic>,
+}
+
+/// Does it, on the NIC that is named where it is a NIC's.
 pub(super) fn act(
     action: &Action,
-    nic: Option<&Nic>,
-    lifecycle: &Lifecycle,
+    scene: &Scene<'_>,
     routes: &mut Routes,
 ) -> Result<(), ActionError> {
-    let nic = || nic.ok_or_else(ActionError::no_nic);
+    let Scene {
+        stack, lifecycle, ..
+    } = scene;
+    let nic = || scene.nic.ok_or_else(ActionError::no_nic);
     match action {
         Action::AddAddress(address) => {
             let config = config_of(address);
@@ -72,9 +98,21 @@ pub(super) fn act(
         Action::SetSpoofing(on) => nic()?.set_spoofing(*on).map_err(ActionError::of),
         Action::SetLink(true) => lifecycle.enable_nic(nic()?.id()).map_err(ActionError::of),
         Action::SetLink(false) => lifecycle.disable_nic(nic()?.id()).map_err(ActionError::of),
-        Action::SetForwarding(_) | Action::AddRoute(_) | Action::RemoveRoute(_) => {
-            Err(ActionError::not_supported())
+        Action::SetForwarding(on) => {
+            let forwarding = forwarding(*on);
+            let mut set = scene.nic.into_iter().chain(match scene.nic {
+                Some(_) => [].iter().copied(),
+                None => scene.nics.iter().copied(),
+            });
+            set.try_for_each(|nic| nic.set_forwarding(forwarding))
+                .map_err(ActionError::of)
         }
+        Action::AddRoute(route) => stack
+            .add_route(route_spec(route, nic()?.id()))
+            .map_err(ActionError::of_routes),
+        Action::RemoveRoute(route) => stack
+            .remove_route(route.to, route.via, nic()?.id())
+            .map_err(ActionError::of_routes),
         Action::HoldRoute {
             name,
             local,
@@ -85,7 +123,11 @@ pub(super) fn act(
                 format!("a route is kept as '{name}' already"),
             )),
             Entry::Vacant(entry) => {
-                entry.insert(nic()?.route(*local, *remote).map_err(ActionError::of)?);
+                let route = match scene.nic {
+                    Some(nic) => nic.route(*local, *remote),
+                    None => stack.find_route(None, *local, *remote),
+                };
+                entry.insert(route.map_err(ActionError::of)?);
                 Ok(())
             }
         },
@@ -106,6 +148,41 @@ fn config_of(address: &AddressSetting) -> AddressConfig {
     AddressConfig::from(address.prefix).primary(address.primary)
 }
 
+fn forwarding(on: bool) -> Forwarding {
+    if on { Forwarding::ON } else { Forwarding::OFF }
+}
+
+fn route_spec(route: &RouteSetting, nic: NicId) -> RouteSpec {
+    RouteSpec {
+        to: route.to,
+        via: route.via,
+        nic,
+        metric: 0,
+    }
+}
+
+/// Adds a row to the route table.
+pub(super) fn set_up_route(
+    stack: &Stack,
+    nic: NicId,
+    route: &RouteSetting,
+) -> Result<(), ActionError> {
+    stack
+        .add_route(route_spec(route, nic))
+        .map_err(ActionError::of_routes)
+}
+
+/// Adds a static neighbor.
+pub(super) fn set_up_neighbor(
+    stack: &Stack,
+    nic: NicId,
+    neighbor: &NeighborSetting,
+) -> Result<(), ActionError> {
+    stack
+        .add_neighbor(nic, neighbor.address, neighbor.mac)
+        .map_err(ActionError::of_neighbor)
+}
+
 /// Makes a NIC what the configuration says it is, as far as that goes and in one transaction; what
 /// fails is returned.
 pub(super) fn set_up(nic: &Nic, setting: &NicSetting) -> Vec<(&'static str, ActionError)> {
@@ -113,6 +190,7 @@ pub(super) fn set_up(nic: &Nic, setting: &NicSetting) -> Vec<(&'static str, Acti
     let done = nic.transaction(|tx| {
         tx.set_promiscuous(setting.promiscuous);
         tx.set_spoofing(setting.spoofing);
+        tx.set_forwarding(forwarding(setting.forwarding));
         setting.ranges.iter().for_each(|range| tx.add_range(*range));
         for address in &setting.addresses {
             if let Err(error) = tx.add_address(config_of(address)) {
@@ -134,7 +212,8 @@ pub(super) fn set_up(nic: &Nic, setting: &NicSetting) -> Vec<(&'static str, Acti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use corelane::stack::{AddAddressError, NicGone, NicId, RemoveAddressError};
+    use corelane::stack::fib::RouteTableError;
+    use corelane::stack::{AddAddressError, NeighborError, NicGone, RemoveAddressError};
 
     #[test]
     fn errors_have_the_name_of_their_variant() {
@@ -145,6 +224,13 @@ mod tests {
         let gone = RemoveAddressError::NicGone(NicGone(NicId(1)));
         assert_eq!(ActionError::of(gone).name, "NicGone");
         assert_eq!(ActionError::of(NicGone(NicId(1))).name, "NicGone");
+        let unknown = || RoutesError::UnknownNic(NicId(1));
+        assert_eq!(ActionError::of_routes(unknown()).name, "UnknownNic");
+        let own = RouteTableError::OwnGateway(address);
+        let error = ActionError::of_routes(own.into());
+        assert_eq!(error.name, "OwnGateway");
+        let group = NeighborError::Address(address);
+        assert_eq!(ActionError::of_neighbor(group.into()).name, "Address");
         assert_eq!(
             ActionError::of(AddAddressError::TableFull).name,
             "TableFull"

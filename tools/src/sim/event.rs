@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use corelane::stack::{AbortReason, Event, NicId};
+use corelane::stack::{AbortReason, Event, NeighborChange, NicId};
 use serde_json::{Map, Value, json};
 
 use crate::config::seconds;
@@ -64,6 +64,26 @@ impl TimedEvent {
                 "address_conflict",
                 Some(nic),
                 json!({ "address": address.to_string(), "offender": offender.to_string() }),
+            ),
+            Event::NeighborChanged {
+                nic,
+                address,
+                mac,
+                change,
+            } => (
+                "neighbor_changed",
+                Some(nic),
+                json!({
+                    "address": address.to_string(),
+                    "change": match change {
+                        NeighborChange::Reachable => "reachable",
+                        NeighborChange::LinkAddress => "link_address",
+                        NeighborChange::Unreachable => "unreachable",
+                        NeighborChange::NoLongerRouter => "no_longer_router",
+                        NeighborChange::Removed => "removed",
+                    },
+                    "mac": mac.map(|mac| mac.to_string()),
+                }),
             ),
             Event::NicEnabled { nic } => ("nic_enabled", Some(nic), json!({})),
             Event::NicDisabled { nic } => ("nic_disabled", Some(nic), json!({})),

@@ -12,25 +12,29 @@
 //! | `seed` | what random draws started from |
 //! | `ended_at_ns` | the virtual time of the end, in nanoseconds |
 //! | `end` | `complete`: nothing was left to happen; `until`, `limit` (1 h) or `interrupted`: something was |
-//! | `nics.NAME.counters` | `received` `received_bytes` `delivered` `forwarded` `consumed` `looped` `sent` `sent_bytes` `send_dropped`; frames, and bytes with the Ethernet header |
+//! | `nics.NAME.counters` | `received` `received_bytes` `delivered` `forwarded` `consumed` `looped` `sent` `sent_bytes` `send_dropped` `resets_sent`; frames, and bytes with the Ethernet header |
 //! | `nics.NAME.drops` | frames dropped, by reason; every reason is there |
-//! | `nics.NAME.protocols` | what the NIC's own protocols counted: neighbor discovery, IGMP, MLD |
+//! | `nics.NAME.icmp` | ICMP messages received and sent, by type; those that are not 0 |
+//! | `nics.NAME.protocols` | what the NIC's own protocols counted: ARP, neighbor discovery, IGMP, MLD, ICMP errors received |
 //! | `nics.NAME.addresses[]` | every endpoint: `address`, `prefix_len`, `kind` (`permanent`, `permanent_tentative`, `permanent_expired`, `temporary`), `primary` (`can`, `first`, `never`) |
 //! | `nics.NAME.primary[]` | the addresses that can be a source, best first, IPv4 before IPv6 |
 //! | `nics.NAME.groups[]` | `group`, `joins` by the configuration, `own` by the NIC for itself |
-//! | `nics.NAME.neighbors[]` | empty: not built yet |
+//! | `nics.NAME.neighbors[]` | by address: `address`, `mac` (null if none is known), `state` (`idle`, `incomplete`, `reachable`, `stale`, `delay`, `probe`, `unreachable`, `static`), `since_ns` when it began, `router` whether it says that it is one, `gateway` whether a route leads through it |
 //! | `nics.NAME.link` | frames that `arrived` from the captures, were `received`, came while the link was `closed` (its NIC had never been enabled), were `too_large` for any buffer; were `sent` |
-//! | `nics.NAME` | `enabled`, `mac`, `promiscuous`, `ranges[]`, `spoofing` |
-//! | `stack.counters`, `stack.drops` | the sums over all NICs |
+//! | `nics.NAME` | `enabled`, `forwarding`, `mac`, `promiscuous`, `ranges[]`, `spoofing` |
+//! | `stack.counters`, `stack.drops`, `stack.icmp` | the sums over all NICs |
+//! | `stack.routes[]` | the route table: `to`, `via` (null if the network is on the link), `nic` |
+//! | `stack.path_mtus[]` | what routers reported: `remote`, `mtu`, `since_ns` |
 //! | `services[]` | as in the configuration: `bind`, `kind`, `nic` (null for any), `received`, `bytes` (carried by UDP; for `raw_sink`, behind the network header), `answered`, `checksum_errors` |
-//! | `events[]` | `at_ns`, `event`, `nic`, and what belongs to it: `address`, `offender`, `reason`, `error` |
+//! | `events[]` | `at_ns`, `event`, `nic`, and what belongs to it: `address`, `change`, `error`, `mac`, `offender`, `reason` |
 //! | `errors[]` | what the timeline could not do: `at_ns`, `do`, `nic`, `error` (the name of the typed error), `message` |
 //! | `routes[]` | the names of the routes that were still kept |
 //! | `warnings[]` | texts |
 //! | `accounting` | `holds`; `identities[]` of `nic`, `claim`, `left`, `right`, `holds` |
 //!
 //! Of events, `event` is `address_assigned`, `duplicate_address`, `dad_aborted`, `address_conflict`,
-//! `endpoint_closed`, `nic_enabled`, `nic_disabled`, `nic_removed`, `link_failed` or
+//! `endpoint_closed`, `neighbor_changed` (`change`: `reachable`, `link_address`, `unreachable`,
+//! `no_longer_router`, `removed`), `nic_enabled`, `nic_disabled`, `nic_removed`, `link_failed` or
 //! `handler_panicked`.
 //!
 //! The identities, each of which has to hold (exit status 3 otherwise):
@@ -45,7 +49,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use corelane::stack::{
-    AddressInfo, AddressKind, DropReason, Family, Nic, NicTotals, ProtocolCounter,
+    AddressInfo, AddressKind, DropReason, Family, Forwarding, NeighborInfo, Nic, NicTotals,
+    ProtocolCounter, RouteSpec, Stack,
 };
 use serde_json::{Map, Value, json};
 
@@ -53,7 +58,7 @@ use super::action::ActionError;
 use super::event::TimedEvent;
 use super::link::LinkCounts;
 use super::service::Service;
-use crate::config::{primary_label, seconds};
+use crate::config::{Config, primary_label, seconds};
 
 /// Addresses, groups, events and errors that the text lists; the JSON has all.
 const LISTED: usize = 100;
@@ -121,6 +126,13 @@ pub(super) struct NicState {
     fields: Value,
 }
 
+/// What the NICs shared at the end.
+#[derive(Default)]
+pub(super) struct StackState {
+    routes: Vec<Value>,
+    path_mtus: Vec<Value>,
+}
+
 /// What a run came to.
 pub struct SimReport {
     /// What random draws started from.
@@ -139,6 +151,8 @@ pub struct SimReport {
     pub(super) errors: Vec<TimedError>,
     /// The routes that were still kept.
     pub(super) routes: Vec<String>,
+    /// What the NICs shared.
+    pub(super) stack: StackState,
     /// What may make the result mean less.
     pub warnings: Vec<String>,
     /// Whether the books balance.
@@ -168,11 +182,13 @@ impl NicState {
             })
             .collect();
         let ranges: Vec<_> = nic.ranges().iter().map(ToString::to_string).collect();
+        let neighbors = nic.stack().neighbors(nic.id());
         let fields = json!({
             "addresses": endpoints.iter().map(address_json).collect::<Vec<_>>(),
             "counters": counters_json(&totals),
             "drops": drops_json(&totals),
             "enabled": nic.is_enabled(),
+            "forwarding": nic.forwarding() != Forwarding::OFF,
             "groups": groups.collect::<Vec<_>>(),
             "link": {
                 "arrived": link.arrived,
@@ -182,7 +198,8 @@ impl NicState {
                 "too_large": link.too_large,
             },
             "mac": nic.mac().to_string(),
-            "neighbors": [],
+            "icmp": icmp_json(&totals),
+            "neighbors": neighbors.iter().map(neighbor_json).collect::<Vec<_>>(),
             "primary": primary,
             "promiscuous": nic.is_promiscuous(),
             "protocols": protocols,
@@ -193,6 +210,32 @@ impl NicState {
             name: nic.name().to_owned(),
             totals,
             fields,
+        }
+    }
+}
+
+impl StackState {
+    /// What the NICs of `config` share now.
+    pub(super) fn of(stack: &Stack, config: &Config) -> Self {
+        let route = |route: &RouteSpec| {
+            let nic = config.nics.get(usize::from(route.nic.0));
+            json!({
+                "to": route.to.to_string(),
+                "via": route.via.map(|via| via.to_string()),
+                "nic": nic.map(|nic| nic.name.as_str()),
+            })
+        };
+        let path_mtus = stack.path_mtus();
+        let path_mtus = path_mtus.iter().map(|it| {
+            json!({
+                "remote": it.remote.to_string(),
+                "mtu": it.mtu,
+                "since_ns": it.since.as_nanos(),
+            })
+        });
+        Self {
+            routes: stack.routes().iter().map(route).collect(),
+            path_mtus: path_mtus.collect(),
         }
     }
 }
@@ -224,6 +267,27 @@ fn address_json(info: &AddressInfo) -> Value {
     })
 }
 
+fn neighbor_json(info: &NeighborInfo) -> Value {
+    json!({
+        "address": info.address.to_string(),
+        "mac": info.mac.map(|mac| mac.to_string()),
+        "state": info.state.label(),
+        "since_ns": info.since.as_nanos(),
+        "router": info.is_router,
+        "gateway": info.pinned,
+    })
+}
+
+/// Those that are not 0: most are.
+fn icmp_json(totals: &NicTotals) -> Value {
+    let counted = totals.icmp().filter(|(_, count)| *count > 0);
+    Value::Object(
+        counted
+            .map(|(counter, count)| (counter.label().to_owned(), json!(count)))
+            .collect(),
+    )
+}
+
 fn counters_json(totals: &NicTotals) -> Value {
     json!({
         "received": totals.received,
@@ -235,6 +299,7 @@ fn counters_json(totals: &NicTotals) -> Value {
         "sent": totals.sent,
         "sent_bytes": totals.sent_bytes,
         "send_dropped": totals.send_dropped,
+        "resets_sent": totals.resets_sent,
     })
 }
 
@@ -292,7 +357,13 @@ impl SimReport {
             "end": self.end.label(),
             "ended_at_ns": self.ended_at_ns,
             "nics": nics,
-            "stack": { "counters": counters_json(&totals), "drops": drops_json(&totals) },
+            "stack": {
+                "counters": counters_json(&totals),
+                "drops": drops_json(&totals),
+                "icmp": icmp_json(&totals),
+                "routes": self.stack.routes,
+                "path_mtus": self.stack.path_mtus,
+            },
             "services": self.services,
             "events": self.events.iter().map(TimedEvent::json).collect::<Vec<_>>(),
             "errors": errors.collect::<Vec<_>>(),
@@ -389,6 +460,10 @@ impl SimReport {
                 reason.description()
             )?;
         }
+        for (counter, count) in totals.icmp().filter(|(_, count)| *count > 0) {
+            let (label, description) = (counter.label(), counter.description());
+            writeln!(text, "    {count:>8} {label}: {description}")?;
+        }
         let of = |key: &str| fields[key].as_array().cloned().unwrap_or_default();
         let word = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
         let addresses = of("addresses");
@@ -401,7 +476,17 @@ impl SimReport {
         for group in groups.iter().take(LISTED) {
             writeln!(text, "  group {}", word(group, "group"))?;
         }
-        for (what, count) in [("addresses", addresses.len()), ("groups", groups.len())] {
+        let neighbors = of("neighbors");
+        for neighbor in neighbors.iter().take(LISTED) {
+            let (address, state) = (word(neighbor, "address"), word(neighbor, "state"));
+            let mac = neighbor["mac"].as_str().unwrap_or("-");
+            writeln!(text, "  neighbor {address} {mac} {state}")?;
+        }
+        for (what, count) in [
+            ("addresses", addresses.len()),
+            ("groups", groups.len()),
+            ("neighbors", neighbors.len()),
+        ] {
             if count > LISTED {
                 writeln!(text, "  and {} {what} more", count - LISTED)?;
             }
@@ -442,6 +527,7 @@ impl SimReport {
             events: Vec::new(),
             errors: Vec::new(),
             routes: Vec::new(),
+            stack: StackState::default(),
             warnings: Vec::new(),
             identities: vec![Identity {
                 nic: Some("wan".to_owned()),

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corelane::engine::{
-    Control, Distributor, Engine, Idle, Lifecycle, Monitor, Parts, Polled, WhenFull, Worker,
+    BuildError, Control, Distributor, Engine, Idle, Lifecycle, Monitor, Parts, Polled, WhenFull,
+    Worker,
 };
-use corelane::stack::{Clock, Events, ManualClock, Nic, NicId, Time};
+use corelane::stack::{Clock, Events, ManualClock, NeighborState, Nic, NicId, Stack, Time};
 
-use super::action::{Routes, act, set_up};
+use super::action::{Routes, Scene, act, set_up, set_up_neighbor, set_up_route};
 use super::event::TimedEvent;
 use super::frame_text;
 use super::inputs::Arrival;
 use super::link::{LinkCounts, SimLink, SimPort};
-use super::report::{End, Identity, NicState, SimReport, TimedError, service_json};
+use super::report::{End, Identity, NicState, SimReport, StackState, TimedError, service_json};
 use super::service::Services;
-use super::setup::{Files, nic_config, pool, replaced_links};
+use super::setup::{Files, nic_config, pool, replaced_links, stack_config};
 use super::trace::{FrameTracer, Trace};
 use crate::cli::{SimArgs, Usage};
 use crate::config::{Config, EventSetting, seconds};
@@ -46,6 +47,7 @@ pub struct Simulation {
     lifecycle: Lifecycle,
     monitor: Monitor,
     events: Events,
+    stack: Stack,
     nics: Vec<(Nic, SimPort)>,
     services: Arc<Services>,
     routes: Routes,
@@ -82,6 +84,7 @@ impl Simulation {
             .ring_capacity(RING)
             .when_full(WhenFull::Wait)
             .event_capacity(EVENTS)
+            .stack(stack_config(&config))
             .pool(pool(&config, &inputs, workers));
         let services = Services::new(&config);
         let for_handlers = Arc::clone(&services);
@@ -108,6 +111,8 @@ impl Simulation {
         }
         let engine = builder.build()?;
         let nics: Vec<_> = engine.nics().iter().cloned().zip(ports).collect();
+        let (first, _) = nics.first().ok_or(BuildError::NoNic)?;
+        let stack = first.stack().clone();
         let Parts {
             workers,
             distributors,
@@ -128,6 +133,7 @@ impl Simulation {
             lifecycle,
             monitor,
             events,
+            stack,
             nics,
             services,
             routes: Routes::new(),
@@ -160,7 +166,7 @@ impl Simulation {
             if interrupt.is_raised() {
                 break End::Interrupted;
             }
-            let Some(next) = self.next() else {
+            let Some(next) = self.next(until.is_some()) else {
                 break End::Complete;
             };
             if next > last {
@@ -196,18 +202,41 @@ impl Simulation {
         self.clock.now().as_nanos()
     }
 
-    /// When something happens next.
-    fn next(&mut self) -> Option<u64> {
+    /// When something happens next. None if nothing does any more, but that neighbors age: that goes
+    /// on for 20 minutes and more, sends nothing, and is waited for only to an end that is set.
+    fn next(&mut self, ages: bool) -> Option<u64> {
         let event = self.timeline.peek().map(|event| nanoseconds(event.at));
         let arrival = self.arrivals.peek().map(|arrival| arrival.at_ns);
-        let timer = self.control.next_deadline().map(Time::as_nanos);
+        // Datagrams of which fragments are missing.
+        let workers = self.workers.iter().filter_map(Worker::next_deadline).min();
+        let workers = workers.map(Time::as_nanos);
+        let is_more = event.or(arrival).or(workers).is_some();
+        if !(ages || is_more || self.has_protocol_timers()) {
+            return None;
+        }
+        let control = self.control.next_deadline().map(Time::as_nanos);
         // What is overdue is due now.
         let now = self.now();
-        [event, arrival, timer]
+        [event, arrival, workers, control]
             .into_iter()
             .flatten()
             .min()
             .map(|next| next.max(now))
+    }
+
+    /// Whether a NIC has something to send in time, or to decide: probes for its addresses, reports
+    /// of groups, questions for neighbors.
+    fn has_protocol_timers(&self) -> bool {
+        let is_asked_for = |state| {
+            matches!(
+                state,
+                NeighborState::Incomplete | NeighborState::Delay | NeighborState::Probe
+            )
+        };
+        self.nics.iter().any(|(nic, _)| {
+            let mut neighbors = self.stack.neighbors(nic.id()).into_iter();
+            nic.poll().is_some() || neighbors.any(|neighbor| is_asked_for(neighbor.state))
+        })
     }
 
     /// What happens at one time: the timeline, then timers, then frames, one after the other.
@@ -216,6 +245,13 @@ impl Simulation {
     /// makes no difference.
     fn instant(&mut self, now: u64, interrupt: &Interrupt) -> Result<(), Failure> {
         self.clock.set(Time::from_nanos(now));
+        let deadlines = self.workers.iter().filter_map(Worker::next_deadline);
+        if deadlines.min().is_some_and(|due| due.as_nanos() <= now) {
+            self.trace.line(|| {
+                let time = seconds(Duration::from_nanos(now));
+                format!("{time} the time of a datagram is over, fragments of which are missing")
+            });
+        }
         while let Some(event) = self.timeline.next_if(|event| nanoseconds(event.at) <= now) {
             self.act(&event);
         }
@@ -230,14 +266,35 @@ impl Simulation {
     }
 
     fn set_up(&mut self) {
+        let errors = &mut self.errors;
+        let mut failed = |action, nic: &str, error| {
+            errors.push(TimedError {
+                at_ns: 0,
+                action,
+                nic: Some(nic.to_owned()),
+                error,
+            });
+        };
         for ((nic, _), setting) in self.nics.iter().zip(&self.config.nics) {
             for (action, error) in set_up(nic, setting) {
-                self.errors.push(TimedError {
-                    at_ns: 0,
-                    action,
-                    nic: Some(setting.name.clone()),
-                    error,
-                });
+                failed(action, &setting.name, error);
+            }
+        }
+        let id = |name: &str| {
+            let nic = self.nics.iter().find(|(nic, _)| nic.name() == name);
+            nic.map(|(nic, _)| nic.id())
+        };
+        // After all addresses: a gateway is none of this host's.
+        for route in &self.config.routes {
+            let added = id(&route.nic).map(|nic| set_up_route(&self.stack, nic, route));
+            if let Some(Err(error)) = added {
+                failed("add_route", &route.nic, error);
+            }
+        }
+        for neighbor in &self.config.neighbors {
+            let added = id(&neighbor.nic).map(|nic| set_up_neighbor(&self.stack, nic, neighbor));
+            if let Some(Err(error)) = added {
+                failed("add_neighbor", &neighbor.nic, error);
             }
         }
     }
@@ -245,8 +302,13 @@ impl Simulation {
     fn act(&mut self, event: &EventSetting) {
         let at_ns = self.now();
         let named = |name: &str| self.nics.iter().find(|(nic, _)| nic.name() == name);
-        let nic = event.nic.as_deref().and_then(named).map(|(nic, _)| nic);
-        let result = act(&event.action, nic, &self.lifecycle, &mut self.routes);
+        let scene = Scene {
+            stack: &self.stack,
+            lifecycle: &self.lifecycle,
+            nics: self.nics.iter().map(|(nic, _)| nic).collect(),
+            nic: event.nic.as_deref().and_then(named).map(|(nic, _)| nic),
+        };
+        let result = act(&event.action, &scene, &mut self.routes);
         self.trace.line(|| {
             let time = seconds(Duration::from_nanos(at_ns));
             let (nic, action) = (event.nic.as_deref().unwrap_or("-"), event.action.label());
@@ -342,6 +404,11 @@ impl Simulation {
         let state = |(nic, port): &(Nic, SimPort)| NicState::of(nic, &port.counts());
         let nics: Vec<_> = self.nics.iter().map(state).collect();
         let routes = self.routes.keys().cloned().collect();
+        let stack = StackState::of(&self.stack, &self.config);
+        // What waits for a neighbor goes back to its pool.
+        for (nic, _) in &self.nics {
+            self.stack.flush_neighbors(nic.id());
+        }
         if self.events.lost() > 0 {
             let lost = self.events.lost();
             self.warnings
@@ -390,6 +457,7 @@ impl Simulation {
             events: self.happened,
             errors: self.errors,
             routes,
+            stack,
             warnings: self.warnings,
             identities,
         })

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use corelane::stack::{Handler, NicId, Packet};
 use corelane::wire::build::{FrameSpec, Ports, build_udp_ipv4, build_udp_ipv6};
-use corelane::wire::{IpProtocol, MacAddr, parse_ethernet};
+use corelane::wire::ipv4::ipv4_header_mut;
+use corelane::wire::{ETHERNET_HEADER_LEN, IpProtocol, MacAddr, parse_ethernet};
 
 use crate::config::{Config, ServiceKind, ServiceSetting};
 
@@ -16,8 +17,8 @@ const HOP_LIMIT: u8 = 64;
 /// The services of all workers.
 pub(super) struct Services {
     services: Vec<Service>,
-    /// The link address of each NIC.
-    macs: Vec<MacAddr>,
+    /// The link address and the MTU of each NIC.
+    nics: Vec<(MacAddr, usize)>,
     seed: u64,
 }
 
@@ -82,7 +83,7 @@ impl Services {
         };
         Arc::new(Self {
             services: config.services.iter().map(service).collect(),
-            macs: config.nics.iter().map(|nic| nic.mac).collect(),
+            nics: config.nics.iter().map(|nic| (nic.mac, nic.mtu)).collect(),
             seed: config.seed,
         })
     }
@@ -167,8 +168,9 @@ fn mix(word: u64) -> u64 {
     word ^ word >> 31
 }
 
-/// Gives a worker's packets to the services. A packet for none of them is delivered all the same:
-/// ICMP errors are not built yet.
+/// Gives a worker's packets to the services. A packet for none of them is refused, so that its sender is
+/// told; so is one whose checksum is wrong, which nobody is told of. A raw sink sees packets beside
+/// (BEHAVIOURS K2): it takes none.
 pub(super) struct ServiceHandler {
     services: Arc<Services>,
     /// What is sent back, while its frame is made anew.
@@ -186,16 +188,17 @@ impl Handler for ServiceHandler {
         for service in self.services.services.iter().filter(raw) {
             service.count(packet.payload().len());
         }
-        if packet.protocol() == IpProtocol::UDP {
-            self.datagram(packet);
+        if packet.protocol() != IpProtocol::UDP || !self.datagram(packet) {
+            packet.refuse();
         }
     }
 }
 
 impl ServiceHandler {
-    fn datagram(&mut self, packet: &mut Packet<'_>) {
+    /// Gives a datagram to those it is for; returns whether there are any.
+    fn datagram(&mut self, packet: &mut Packet<'_>) -> bool {
         let Some(udp) = packet.udp() else {
-            return;
+            return false;
         };
         let datagram = Datagram {
             source: packet.source(),
@@ -224,6 +227,7 @@ impl ServiceHandler {
                 service.checksum_errors.fetch_add(1, Ordering::Relaxed);
             }
         }
+        let is_taken = valid && !takers.is_empty();
         let echo = takers
             .into_iter()
             .find(|service| service.setting.kind == ServiceKind::UdpEcho);
@@ -231,10 +235,11 @@ impl ServiceHandler {
         if let Some(service) = echo.filter(|_| valid && !for_many && is_host(&datagram)) {
             self.payload.clear();
             self.payload.extend_from_slice(udp.payload);
-            if answer(packet, &datagram, &self.payload, &self.services.macs) {
+            if answer(packet, &datagram, &self.payload, &self.services.nics) {
                 service.answered.fetch_add(1, Ordering::Relaxed);
             }
         }
+        is_taken
     }
 }
 
@@ -248,17 +253,26 @@ fn is_host(datagram: &Datagram) -> bool {
 }
 
 /// Sends the packet back: addresses, ports and link addresses change places.
-fn answer(packet: &mut Packet<'_>, datagram: &Datagram, payload: &[u8], macs: &[MacAddr]) -> bool {
-    let own = macs.get(usize::from(packet.nic().0)).copied();
+fn answer(
+    packet: &mut Packet<'_>,
+    datagram: &Datagram,
+    payload: &[u8],
+    nics: &[(MacAddr, usize)],
+) -> bool {
+    let Some(&(own, mtu)) = nics.get(usize::from(packet.nic().0)) else {
+        return false;
+    };
     let Ok(ethernet) = parse_ethernet(packet.frame().data()) else {
         return false;
     };
     let (source, destination) = (ethernet.header.source, ethernet.header.destination);
     // A packet for one may come in a frame for many.
-    let from = Some(destination).filter(|mac| mac.is_unicast()).or(own);
-    let Some(source_mac) = from.filter(|_| !source.is_multicast()) else {
+    let source_mac = Some(destination)
+        .filter(|mac| mac.is_unicast())
+        .unwrap_or(own);
+    if source.is_multicast() {
         return false;
-    };
+    }
     let ports = Ports {
         source: datagram.ports.destination,
         destination: datagram.ports.source,
@@ -268,7 +282,13 @@ fn answer(packet: &mut Packet<'_>, datagram: &Datagram, payload: &[u8], macs: &[
     let written = match (datagram.destination, datagram.source) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             let spec = spec(source_mac, source, from, to);
-            build_udp_ipv4(frame.spare_mut(), &spec, ports, payload)
+            let written = build_udp_ipv4(frame.spare_mut(), &spec, ports, payload);
+            // What came in fragments goes back in fragments.
+            written.inspect(|len| {
+                if *len > ETHERNET_HEADER_LEN + mtu {
+                    allow_fragments(frame.spare_mut());
+                }
+            })
         }
         (IpAddr::V6(from), IpAddr::V6(to)) => {
             let spec = spec(source_mac, source, from, to);
@@ -280,6 +300,16 @@ fn answer(packet: &mut Packet<'_>, datagram: &Datagram, payload: &[u8], macs: &[
         return false;
     };
     frame.set_len(len).is_ok() && packet.send(frame).is_ok()
+}
+
+/// Lets an IPv4 packet be cut.
+fn allow_fragments(frame: &mut [u8]) {
+    if let Some(header) = frame
+        .get_mut(ETHERNET_HEADER_LEN..)
+        .and_then(ipv4_header_mut)
+    {
+        header.allow_fragments();
+    }
 }
 
 fn spec<A>(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use corelane::engine::NicConfig;
 use corelane::frame::{MAX_SLOT_SIZE, PoolConfig};
-use corelane::stack::{IgmpVersion, LinkLocal, MldVersion, NdpConfig};
+use corelane::stack::{IgmpVersion, LinkLocal, MldVersion, NdpConfig, StackConfig};
 use corelane::wire::ETHERNET_HEADER_LEN;
 
 use super::inputs::Inputs;
@@ -84,6 +84,17 @@ pub(super) fn pool(config: &Config, inputs: &Inputs, workers: usize) -> PoolConf
         slots: PoolConfig::slots_for(IN_FLIGHT, caches),
         slot_size: slot_size.clamp(default.slot_size, MAX_SLOT_SIZE),
         ..default
+    }
+}
+
+/// What the NICs share.
+pub(super) fn stack_config(config: &Config) -> StackConfig {
+    StackConfig {
+        // Another stream than the NICs'.
+        seed: Some(!config.seed),
+        icmp_rate: Some(config.icmp_rate),
+        icmp_burst: config.icmp_burst,
+        ..StackConfig::default()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! | module | tells |
 //! |---|---|
+//! | [`a_frames_way`] | two packets through every stage, as the simulator prints it |
 //! | [`architecture`] | the way of a frame, the crates, the decisions and what became of them |
 //! | [`memory_model`] | the lock-free parts: who writes, who reads, which edge orders what |
 //! | [`behaviours`] | what a NIC does, number by number, and where it differs from netstack's |
@@ -11,6 +12,7 @@
 //! | [`measuring`] | how `bench` measures and how benches compare |
 //! | [`limits`] | what is not supported yet |
 
+pub mod a_frames_way;
 pub mod accounting;
 pub mod architecture;
 pub mod behaviours;

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
+    ("a_frames_way", include_str!("a_frames_way.rs")),
     ("accounting", include_str!("accounting.rs")),
     ("architecture", include_str!("architecture.rs")),
     ("behaviours", include_str!("behaviours.rs")),

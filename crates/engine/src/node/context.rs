@@ -3,9 +3,10 @@
 use corelane_frame::{Frame, PoolCache};
 use corelane_stack::{DropReason, Inbound, NicView, StackDatapath};
 
+use super::ip_lookup::NETWORK;
 use super::observer::Observer;
 use super::tally::Tally;
-use super::{LinkOutput, icmp_error};
+use super::{LinkOutput, icmp_error, source_fragments};
 use crate::punt::Punt;
 use crate::trace::Outcome;
 
@@ -23,8 +24,19 @@ pub(super) struct Context<'p, O> {
 }
 
 impl<O: Observer> Context<'_, O> {
-    /// Sends a frame on the NIC that the burst arrived on.
+    /// Sends a frame on the NIC that the burst arrived on, in fragments if the link does not take it
+    /// whole.
+    #[inline]
     pub(super) fn reply(&mut self, frame: Frame) {
+        if frame.len() > NETWORK + self.arrival.mtu() {
+            return source_fragments::send_in_fragments(self, frame);
+        }
+        self.stage(frame);
+    }
+
+    /// Sends a frame that the link takes.
+    #[inline]
+    pub(super) fn stage(&mut self, frame: Frame) {
         let counters = self.tally.counters();
         let seat = self.stack.seat();
         self.output.stage(

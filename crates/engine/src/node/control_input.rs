@@ -6,12 +6,13 @@
 
 use corelane_frame::Frame;
 use corelane_stack::{DropReason, Inbound};
+use corelane_wire::extension::{Extension, ExtensionWalk};
 use corelane_wire::igmp::IGMP_TTL;
 use corelane_wire::mld::{is_mld, verify_mld_header};
 use corelane_wire::ndp::is_ndp;
 use corelane_wire::{
-    IgmpMessage, IpProtocol, NdpMessage, parse_hop_by_hop, parse_igmp, parse_ipv4, parse_ipv6,
-    parse_mld, parse_ndp,
+    IgmpMessage, IpProtocol, Ipv6Packet, NdpMessage, parse_hop_by_hop, parse_igmp, parse_ipv4,
+    parse_ipv6, parse_mld, parse_ndp,
 };
 
 use super::context::Context;
@@ -94,7 +95,7 @@ pub(super) fn examine_igmp(packet: &[u8]) -> Examined {
 }
 
 /// Looks at an ICMPv6 message to this host; `data` is its frame's. `reassembled` tells that it came in
-/// fragments: neighbor discovery may not (RFC 6980 section 5).
+/// fragments: neighbor discovery may not, nor in a packet of one fragment (RFC 6980 section 5).
 pub(super) fn examine_v6(data: &[u8], inbound: &Inbound, reassembled: bool) -> Examined {
     let range = usize::from(inbound.network)..inbound.end as usize;
     let Ok(packet) = parse_ipv6(data.get(range).unwrap_or_default()) else {
@@ -110,10 +111,13 @@ pub(super) fn examine_v6(data: &[u8], inbound: &Inbound, reassembled: bool) -> E
     let hop_limit = packet.header.hop_limit;
     if is_ndp(kind) {
         match parse_ndp(source, destination, hop_limit, message) {
+            Ok(_) if reassembled || has_fragment_header(&packet) => {
+                Examined::Dropped(DropReason::NdpInvalid)
+            }
             // What routers say is the handler's.
             Ok(NdpMessage::Other(_)) => Examined::PassOn,
-            Ok(_) if !reassembled => Examined::Punt,
-            _ => Examined::Dropped(DropReason::NdpInvalid),
+            Ok(_) => Examined::Punt,
+            Err(_) => Examined::Dropped(DropReason::NdpInvalid),
         }
     } else if is_mld(kind) {
         let options = (packet.next_header() == IpProtocol::HOP_BY_HOP)
@@ -129,4 +133,11 @@ pub(super) fn examine_v6(data: &[u8], inbound: &Inbound, reassembled: bool) -> E
     } else {
         Examined::PassOn
     }
+}
+
+/// Whether a packet that is whole says that it is a fragment (RFC 6946).
+fn has_fragment_header(packet: &Ipv6Packet<'_>) -> bool {
+    ExtensionWalk::new(packet)
+        .map_while(Result::ok)
+        .any(|header| matches!(header.extension, Extension::Fragment(_)))
 }

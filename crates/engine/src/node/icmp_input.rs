@@ -16,7 +16,7 @@ use corelane_wire::{EchoKind, Icmpv4Error, Icmpv6Error};
 
 use super::context::Context;
 use super::control_input::{self, Examined};
-use super::fragment::reply_in_fragments;
+use super::fragment::may_be_cut;
 use super::ip_lookup::NETWORK;
 use super::observer::Observer;
 use crate::trace::{self, Outcome};
@@ -67,7 +67,7 @@ pub(super) fn icmp_input<O: Observer>(
             false
         }
         trace::IcmpInput::Replied => {
-            let reply = std::mem::take(frame);
+            let mut reply = std::mem::take(frame);
             context.tally.consumed();
             let is_v4 = packet.flags.has(PacketFlags::V4);
             context.tally.icmp(if is_v4 {
@@ -75,11 +75,11 @@ pub(super) fn icmp_input<O: Observer>(
             } else {
                 IcmpCounter::V6EchoReplySent
             });
-            if reply.len() > NETWORK + context.arrival.mtu() {
-                reply_in_fragments(context, reply, is_v4);
-            } else {
-                context.reply(reply);
+            if is_v4 && reply.len() > NETWORK + context.arrival.mtu() {
+                // Its request came in fragments (RFC 1122 section 3.2.2.6).
+                may_be_cut(&mut reply);
             }
+            context.reply(reply);
             false
         }
     }

@@ -313,7 +313,7 @@ fn forward<O: Observer>(context: &mut Context<'_, O>, egress: &mut Egress<'_>, f
             let seat = context.stack.seat();
             output.stage(frame, view, seat, context.cache, counters, context.observer);
         }
-        None => context.reply(frame),
+        None => context.stage(frame),
     }
 }
 
@@ -629,7 +629,7 @@ fn cut<O: Observer>(
 }
 
 /// The fragments of a packet, each in a frame of its own; None if there are not enough frames.
-fn cut_into<O>(
+pub(super) fn cut_into<O>(
     context: &mut Context<'_, O>,
     whole: &Frame,
     mtu: usize,

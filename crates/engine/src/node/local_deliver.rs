@@ -12,7 +12,7 @@ use super::extension::{Behind, extension};
 use super::observer::{Observer, Sight};
 use super::reassemble::reassemble;
 use super::transport_demux;
-use super::{control_input, icmp_input, unknown_destination};
+use super::{control_input, icmp_input, source_fragments, unknown_destination};
 use crate::trace::{self, Outcome};
 
 /// What a handler's panic said.
@@ -184,6 +184,7 @@ fn call_handler<O: Observer>(
     }
     let mut panicked = 0_u64;
     let mut from = 0;
+    let sent = context.output.outbox().len();
     while from < packets.len() {
         let outbox = context.output.outbox();
         let mut delivery = Delivery::new(*view, frames, packets, from, outbox);
@@ -219,6 +220,7 @@ fn call_handler<O: Observer>(
         };
         context.observer.step_of(sight, Outcome::Handler(outcome));
     }
+    source_fragments::cut_outbox(context, sent);
 }
 
 /// Runs the embedder's code; if it panics, says what the panic said.

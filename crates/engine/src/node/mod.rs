@@ -41,6 +41,7 @@ mod martian;
 mod observer;
 mod packet_endpoints;
 mod reassemble;
+mod source_fragments;
 mod stages;
 mod tally;
 #[cfg(test)]

@@ -11,6 +11,10 @@ pub(crate) trait Observer {
     /// Whether anybody watches: guards what would be done for it alone.
     const WATCHES: bool;
 
+    /// The frames from here on are of this NIC.
+    #[inline]
+    fn turn_to(&mut self, _nic: NicId) {}
+
     /// What a stage made of a frame.
     fn step(&mut self, frame: &Frame, outcome: Outcome);
 
@@ -78,6 +82,10 @@ impl Traced<'_> {
 
 impl Observer for Traced<'_> {
     const WATCHES: bool = true;
+
+    fn turn_to(&mut self, nic: NicId) {
+        self.nic = nic;
+    }
 
     fn step(&mut self, frame: &Frame, outcome: Outcome) {
         self.tell(frame.rx_time(), frame.data(), outcome);

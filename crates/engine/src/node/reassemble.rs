@@ -118,7 +118,12 @@ fn describe(frame: &Frame, packet: &mut Inbound) -> Option<()> {
 
 /// Ends the datagrams whose time is over, and tells their senders. Returns how many there were.
 #[cold]
-pub(crate) fn expire(stages: &mut Stages, ports: &mut [Box<Port>], cache: &mut PoolCache) -> usize {
+pub(crate) fn expire<O: Observer>(
+    stages: &mut Stages,
+    ports: &mut [Box<Port>],
+    cache: &mut PoolCache,
+    observer: &mut O,
+) -> usize {
     let mut ended = 0;
     let now = stages.stack.now();
     let (reassembly, limiter, seat) = stages.stack.reassembly_parts();
@@ -140,9 +145,10 @@ pub(crate) fn expire(stages: &mut Stages, ports: &mut [Box<Port>], cache: &mut P
         }
         let timed_out = icmp_error::reassembly_timeout(view, first, limiter, now, cache, counters);
         if let Some(frame) = timed_out {
-            let mut quiet = super::Quiet;
+            observer.turn_to(view.id());
+            observer.step(&frame, Outcome::IcmpError(trace::IcmpError::Sent));
             port.output
-                .stage(frame, &view, seat, cache, counters, &mut quiet);
+                .stage(frame, &view, seat, cache, counters, observer);
             if !touched.contains(&at) && !touched.is_full() {
                 touched.push(at);
             }

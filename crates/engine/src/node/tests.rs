@@ -115,6 +115,21 @@ fn g12_g13_neighbor_discovery_that_is_to_be_discarded() {
     );
 }
 
+#[test]
+fn neighbor_discovery_with_a_fragment_header_is_discarded_though_it_is_whole() {
+    let headers = ETHERNET_HEADER_LEN + IPV6_HEADER_LEN;
+    for frame in [solicitation(), icmpv6(134, 16, 255)] {
+        assert_ne!(examine(&frame), Examined::Dropped(DropReason::NdpInvalid));
+        let mut atomic = frame;
+        atomic[ETHERNET_HEADER_LEN + 6] = IpProtocol::IPV6_FRAGMENT.0;
+        atomic[ETHERNET_HEADER_LEN + 5] += 8;
+        let fragment = [IpProtocol::ICMPV6.0, 0, 0, 0, 0, 0, 0, 7];
+        atomic.splice(headers..headers, fragment);
+        // RFC 6980 section 5.
+        assert_eq!(examine(&atomic), Examined::Dropped(DropReason::NdpInvalid));
+    }
+}
+
 /// An ICMPv6 message of this type and length, with a valid checksum.
 fn icmpv6(kind: u8, len: usize, hop_limit: u8) -> Vec<u8> {
     let mut message = vec![0; len];

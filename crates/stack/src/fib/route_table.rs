@@ -388,7 +388,11 @@ fn check_destination(destination: Prefix) -> Result<(), RouteTableError> {
 
 fn check_gateway(destination: Prefix, gateway: IpAddr) -> Result<(), RouteTableError> {
     // Before the family: a mapped address is neither's.
-    check_local(gateway).map_err(|reason| RouteTableError::BadGateway { gateway, reason })?;
+    let bad = |reason| RouteTableError::BadGateway { gateway, reason };
+    check_local(gateway).map_err(bad)?;
+    if gateway.is_loopback() {
+        return Err(bad(BadAddress::Loopback));
+    }
     let family = Family::of(destination.address());
     if Family::of(gateway) != family {
         return Err(RouteTableError::GatewayFamily { gateway, family });

@@ -1,5 +1,7 @@
 //! What a worker has of a stack.
 
+use std::hash::BuildHasher;
+
 use corelane_frame::BURST;
 use corelane_sync::prefetch::prefetch_read;
 use corelane_sync::seat::Seat;
@@ -69,7 +71,6 @@ pub struct StackDatapath {
     pub limiter: IcmpLimiter,
     seat: Seat,
     clock: Clock,
-    rng: fastrand::Rng,
     /// When the first datagram's time is over; None if there is none in progress.
     deadline: Option<Time>,
     stack: Stack,
@@ -94,7 +95,6 @@ impl StackDatapath {
             ),
             seat,
             clock: shared.clock.clone(),
-            rng: fastrand::Rng::with_seed(seed.wrapping_sub(worker as u64)),
             deadline: None,
             stack: stack.clone(),
         };
@@ -141,12 +141,6 @@ impl StackDatapath {
         (&mut self.reassembly, &mut self.limiter, &mut self.seat)
     }
 
-    /// What the fragments of a packet that this worker sends have in common: nobody is to guess the
-    /// next one (RFC 7739).
-    pub fn fragment_identification(&mut self) -> u32 {
-        self.rng.u32(..)
-    }
-
     /// To be called after reassembly took something in, or ended something.
     pub fn note_deadline(&mut self) {
         self.deadline = self.reassembly.next_deadline();
@@ -167,6 +161,12 @@ impl StackDatapath {
     pub fn forget_nic(&mut self, nic: NicId) {
         self.reassembly.clear_nic(nic.0);
         self.note_deadline();
+    }
+
+    /// What the fragments of a packet that is sent from here are known by: as good as random to whoever
+    /// does not know the seed (RFC 7739), and the same on every worker.
+    pub fn identification(&self, packet: &[u8]) -> u32 {
+        (self.stack.shared().identifications.hash_one(packet) >> 32) as u32
     }
 
     /// The stack.

@@ -34,6 +34,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use corelane_frame::Pool;
 use corelane_sync::seat::{Seat, SeatPlan};
 use corelane_sync::snapshot::Handle;
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
 
 use crate::clock::{Clock, Time};
 use crate::demux::Demux;
@@ -74,6 +76,8 @@ pub(crate) struct StackShared {
     demux: Demux,
     path_mtus: Mutex<PathMtuCache>,
     pub(crate) seat_plan: SeatPlan,
+    /// Makes the numbers of datagrams that are sent in fragments.
+    identifications: SeedableRandomState,
     /// The workers' seats that no worker has taken.
     seats: Mutex<Vec<Option<Seat>>>,
     /// The seat of threads that are no workers.
@@ -85,6 +89,8 @@ pub(crate) struct StackShared {
     /// Who waits for a neighbor.
     waiters: Mutex<wait::Waiters>,
 }
+
+static SHARED_SEED: SharedSeed = SharedSeed::from_u64(0x6672_6167_6d65_6e74);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that is called under these locks leaves half a change behind.
@@ -115,6 +121,7 @@ impl Stack {
             fib: Mutex::new(fib),
             demux: Demux::new(seed),
             path_mtus: Mutex::new(PathMtuCache::new(config.path_mtus)),
+            identifications: SeedableRandomState::with_seed(seed ^ 2, &SHARED_SEED),
             limiter: Mutex::new(IcmpLimiter::new(
                 config.icmp_rate,
                 config.icmp_burst,

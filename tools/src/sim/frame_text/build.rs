@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::FrameTextError;
 use super::layer::{
     DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, IcmpBody, Ip4, Layer, Membership, NA, NS, ROUTING,
-    octets, padding,
+    fill, octets, padding,
 };
 
 type Result<T> = std::result::Result<T, FrameTextError>;
@@ -14,6 +14,7 @@ type Result<T> = std::result::Result<T, FrameTextError>;
 type Network = Option<(IpAddr, IpAddr)>;
 
 const ICMP6: u8 = 58;
+const TCP: u8 = 6;
 
 pub(super) fn build(layers: &[Layer]) -> Result<Vec<u8>> {
     build_in(layers, None)
@@ -118,6 +119,21 @@ fn build_in(layers: &[Layer], network: Network) -> Result<Vec<u8>> {
             put_checksum(&mut datagram, 6, checksum.unwrap_or(computed));
             datagram
         }
+        Layer::Tcp(tcp) => {
+            let words = u8::try_from((20 + tcp.options.len()) / 4).unwrap_or(u8::MAX);
+            if words > 15 {
+                return Err(FrameTextError::new("a TCP header is too long"));
+            }
+            let mut segment = [tcp.source, tcp.destination].map(u16::to_be_bytes).concat();
+            segment.extend([tcp.seq, tcp.ack].map(u32::to_be_bytes).concat());
+            segment.extend([words << 4 | tcp.reserved & 15, tcp.flags]);
+            segment.extend([tcp.window, 0, tcp.urgent].map(u16::to_be_bytes).concat());
+            segment.extend(&tcp.options);
+            segment.extend(build_in(rest, network)?);
+            let computed = transport_checksum(&segment, network, TCP);
+            put_checksum(&mut segment, 16, tcp.checksum.unwrap_or(computed));
+            segment
+        }
         Layer::Icmp {
             kind,
             code,
@@ -182,6 +198,11 @@ fn build_in(layers: &[Layer], network: Network) -> Result<Vec<u8>> {
             packet
         }
         Layer::Bytes(bytes) => [&bytes[..], &build_in(rest, network)?].concat(),
+        Layer::Fill { len, from, step } => {
+            let mut bytes = fill(*len, *from, *step);
+            bytes.extend(build_in(rest, network)?);
+            bytes
+        }
     })
 }
 
@@ -253,6 +274,7 @@ pub(super) fn protocol_of(rest: &[Layer], v6: bool) -> u8 {
         Some(Layer::Igmp { .. }) => 2,
         Some(Layer::Mld { .. }) => ICMP6,
         Some(Layer::Udp { .. }) => 17,
+        Some(Layer::Tcp(_)) => TCP,
         // RFC 3692: for experiments.
         _ => 253,
     }

@@ -7,7 +7,7 @@ use corelane::wire::MacAddr;
 use super::build::{ethertype_of, is_neighbor, protocol_of};
 use super::layer::{
     DESTINATION_OPTIONS, ERRORS, FRAGMENT, HOP_BY_HOP, IcmpBody, Ip4, Layer, Membership, ROUTING,
-    padding,
+    Tcp, padding,
 };
 
 /// The layers, as far as they are known; what is not is [`Layer::Bytes`]. What the rules would
@@ -52,12 +52,25 @@ fn arp(bytes: &[u8]) -> Option<(Vec<Layer>, usize)> {
     Some((vec![arp], packet.len()))
 }
 
+/// Bytes, those at the end that count as such if there are many.
 fn tail(bytes: &[u8]) -> Vec<Layer> {
-    if bytes.is_empty() {
-        Vec::new()
+    const MANY: usize = 32;
+    let step = |pair: &[u8]| pair[1].wrapping_sub(pair[0]);
+    let last = bytes.windows(2).next_back().map_or(0, step);
+    let steps = bytes.windows(2).rev().take_while(|pair| step(pair) == last);
+    let run = steps.count() + 1;
+    let (front, fill) = if run >= MANY {
+        bytes.split_at(bytes.len() - run)
     } else {
-        vec![Layer::Bytes(bytes.to_vec())]
-    }
+        (bytes, &[][..])
+    };
+    let front = (!front.is_empty()).then(|| Layer::Bytes(front.to_vec()));
+    let fill = fill.first().map(|from| Layer::Fill {
+        len: run,
+        from: *from,
+        step: last,
+    });
+    front.into_iter().chain(fill).collect()
 }
 
 fn be16(bytes: &[u8], at: usize) -> u16 {
@@ -132,6 +145,7 @@ fn ip4(bytes: &[u8], is_quoted: bool) -> Option<(Vec<Layer>, usize)> {
         _ if fragmented => None,
         1 => icmp(payload, &network, false, is_quoted),
         2 => igmp(payload),
+        6 => tcp(payload, &network),
         17 => udp(payload, &network),
         _ => None,
     };
@@ -182,6 +196,7 @@ fn ip6(bytes: &[u8], is_quoted: bool) -> Option<(Vec<Layer>, usize)> {
     }
     let inner = match protocol {
         _ if is_part => None,
+        6 => tcp(payload, &network),
         17 => udp(payload, &network),
         58 => icmp(payload, &network, true, is_quoted),
         _ => None,
@@ -311,6 +326,37 @@ fn udp(bytes: &[u8], network: &Layer) -> Option<Vec<Layer>> {
         |layer, value| {
             if let Layer::Udp { checksum, .. } = layer {
                 *checksum = Some(value);
+            }
+        },
+    ))
+}
+
+fn tcp(bytes: &[u8], network: &Layer) -> Option<Vec<Layer>> {
+    let be32 = |at: usize| u32::from(be16(bytes, at)) << 16 | u32::from(be16(bytes, at + 2));
+    let offset = *bytes.get(12)?;
+    let header_len = usize::from(offset >> 4) * 4;
+    let options = bytes.get(20..header_len)?;
+    let tcp = Layer::Tcp(Tcp {
+        source: be16(bytes, 0),
+        destination: be16(bytes, 2),
+        seq: be32(4),
+        ack: be32(8),
+        flags: *bytes.get(13)?,
+        reserved: offset & 15,
+        window: be16(bytes, 14),
+        urgent: be16(bytes, 18),
+        options: options.to_vec(),
+        checksum: None,
+    });
+    let layers = [vec![tcp], tail(bytes.get(header_len..)?)].concat();
+    Some(checked(
+        layers,
+        within(network),
+        bytes,
+        16,
+        |layer, value| {
+            if let Layer::Tcp(tcp) = layer {
+                tcp.checksum = Some(value);
             }
         },
     ))

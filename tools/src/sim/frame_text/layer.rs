@@ -54,6 +54,7 @@ pub(super) enum Layer {
         length: Option<u16>,
         checksum: Option<u16>,
     },
+    Tcp(Tcp),
     /// ICMP of either version with the bytes behind its first four.
     Icmp {
         kind: u8,
@@ -76,6 +77,36 @@ pub(super) enum Layer {
         target: (MacAddr, Ipv4Addr),
     },
     Bytes(Vec<u8>),
+    /// Bytes that count: the first is `from`, each further one greater by `step`, modulo 256.
+    Fill {
+        len: usize,
+        from: u8,
+        step: u8,
+    },
+}
+
+/// A segment. `flags` as its fourteenth byte has them, `reserved` as the four bits in front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tcp {
+    pub(super) source: u16,
+    pub(super) destination: u16,
+    pub(super) seq: u32,
+    pub(super) ack: u32,
+    pub(super) flags: u8,
+    pub(super) reserved: u8,
+    pub(super) window: u16,
+    pub(super) urgent: u16,
+    pub(super) options: Vec<u8>,
+    pub(super) checksum: Option<u16>,
+}
+
+/// The flags of TCP, from the least bit.
+pub(super) const TCP_FLAGS: [char; 8] = ['F', 'S', 'R', 'P', 'A', 'U', 'E', 'C'];
+
+/// The bytes of [`Layer::Fill`].
+pub(super) fn fill(len: usize, from: u8, step: u8) -> Vec<u8> {
+    let next = |byte: &u8| Some(byte.wrapping_add(step));
+    std::iter::successors(Some(from), next).take(len).collect()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

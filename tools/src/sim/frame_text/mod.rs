@@ -20,6 +20,7 @@
 //! | `routing TYPE` | `left=0` (segments) `data=00000000` `length=` `next=` |
 //! | `fragment` | `id=0` `mf` `offset=0` (in units of 8 bytes) `next=` |
 //! | `udp SOURCE > DESTINATION` | `length=` `checksum=` |
+//! | `tcp SOURCE > DESTINATION` | `flags=` of `F` `S` `R` `P` `A` `U` `E` `C`; `seq=0` `ack=0` `window=0` `urgent=0` `reserved=0` `options=HEX` (whole words) `checksum=` |
 //! | `echo request` or `reply` | `id=0` `seq=0` `code=0` `checksum=` |
 //! | `icmp TYPE` | `code=0` `checksum=`; ICMPv6 in `ip6` |
 //! | `unreachable CODE` | in `ip4` `net` `host` `protocol` `port` `too-big` (with `mtu=0`) `prohibited`, in `ip6` `no-route` `prohibited` `address` `port`, or a number; `checksum=` |
@@ -35,6 +36,7 @@
 //! | `mld2 query`, `mld2 report` | as `igmp3` |
 //! | `arp request` or `reply`, `MAC IP > MAC IP` | |
 //! | `"text"`, or hexadecimal digits | bytes as they are |
+//! | `fill LENGTH` | so many bytes: the first is `from=0`, each further one greater by `step=1` |
 //!
 //! Behind an ICMP error stand the layers of the packet that it quotes. Where the quote is cut off, its
 //! lengths and checksums are written, as they are the whole packet's:

@@ -9,7 +9,7 @@ use corelane::wire::MacAddr;
 use super::FrameTextError;
 use super::layer::{
     ERRORS, IcmpBody, IcmpError, Ip4, Layer, Membership, NA, NONCE, NS, RECORDS, ROUTER_ALERT,
-    ROUTING_DATA, SOURCE_LINK, TARGET_LINK,
+    ROUTING_DATA, SOURCE_LINK, TARGET_LINK, TCP_FLAGS, Tcp,
 };
 
 type Result<T> = std::result::Result<T, FrameTextError>;
@@ -200,6 +200,12 @@ fn parse_layer(words: &[String], v6: bool) -> Result<Layer> {
             next: words.number("next")?,
         },
         "udp" => udp(words)?,
+        "tcp" => tcp(words)?,
+        "fill" => Layer::Fill {
+            len: words.next("a length")?,
+            from: words.number_or("from", 0)?,
+            step: words.number_or("step", 1)?,
+        },
         "echo" => echo(words, v6)?,
         "icmp" => Layer::Icmp {
             kind: words.next("a type")?,
@@ -296,6 +302,33 @@ fn udp(words: &mut Words<'_>) -> Result<Layer> {
         length: words.number("length")?,
         checksum: words.number("checksum")?,
     })
+}
+
+fn tcp(words: &mut Words<'_>) -> Result<Layer> {
+    let source = words.next("a port")?;
+    words.arrow()?;
+    let flags = words.take("flags").unwrap_or_default();
+    let flags = flags.chars().try_fold(0, |flags, flag| {
+        let bit = TCP_FLAGS.iter().position(|known| *known == flag);
+        let bit = bit.ok_or_else(|| {
+            let known: Vec<_> = TCP_FLAGS.iter().map(char::to_string).collect();
+            FrameTextError::new(format!("flag '{flag}' is not one of {}", known.join(" ")))
+        })?;
+        Ok(flags | 1 << bit)
+    })?;
+    let options = words.take("options").map(bytes).transpose()?;
+    Ok(Layer::Tcp(Tcp {
+        source,
+        destination: words.next("a port")?,
+        seq: words.number_or("seq", 0)?,
+        ack: words.number_or("ack", 0)?,
+        flags,
+        reserved: words.number_or("reserved", 0)?,
+        window: words.number_or("window", 0)?,
+        urgent: words.number_or("urgent", 0)?,
+        options: options.unwrap_or_default(),
+        checksum: words.number("checksum")?,
+    }))
 }
 
 fn echo(words: &mut Words<'_>, v6: bool) -> Result<Layer> {

@@ -7,7 +7,7 @@ use corelane::wire::MacAddr;
 
 use super::layer::{
     IcmpBody, Ip4, Layer, Membership, NONCE, NS, RECORDS, ROUTER_ALERT, ROUTING_DATA, SOURCE_LINK,
-    TARGET_LINK,
+    TARGET_LINK, TCP_FLAGS, Tcp,
 };
 
 impl fmt::Display for Layer {
@@ -99,6 +99,7 @@ impl fmt::Display for Layer {
                 given(f, "length", length)?;
                 fmt_checksum(f, *checksum)
             }
+            Self::Tcp(tcp) => fmt_tcp(f, tcp),
             Self::Icmp {
                 kind,
                 code,
@@ -132,6 +133,11 @@ impl fmt::Display for Layer {
                 let what = if *operation == 1 { "request" } else { "reply" };
                 write!(f, "arp {what} {} {}", sender.0, sender.1)?;
                 write!(f, " > {} {}", target.0, target.1)
+            }
+            Self::Fill { len, from, step } => {
+                write!(f, "fill {len}")?;
+                unless(f, "from", *from, 0)?;
+                unless(f, "step", *step, 1)
             }
             Self::Bytes(bytes) => {
                 let text = std::str::from_utf8(bytes).ok();
@@ -190,6 +196,28 @@ fn fmt_ip4(f: &mut fmt::Formatter<'_>, ip: &Ip4) -> fmt::Result {
     given(f, "proto", &ip.proto)?;
     given(f, "total", &ip.total)?;
     fmt_checksum(f, ip.checksum)
+}
+
+fn fmt_tcp(f: &mut fmt::Formatter<'_>, tcp: &Tcp) -> fmt::Result {
+    write!(f, "tcp {} > {}", tcp.source, tcp.destination)?;
+    if tcp.flags != 0 {
+        let flags = TCP_FLAGS.iter().enumerate();
+        let set = flags.filter(|(bit, _)| tcp.flags >> bit & 1 == 1);
+        write!(
+            f,
+            " flags={}",
+            set.map(|(_, flag)| flag).collect::<String>()
+        )?;
+    }
+    unless(f, "seq", tcp.seq, 0)?;
+    unless(f, "ack", tcp.ack, 0)?;
+    unless(f, "window", tcp.window, 0)?;
+    unless(f, "urgent", tcp.urgent, 0)?;
+    unless(f, "reserved", tcp.reserved, 0)?;
+    if !tcp.options.is_empty() {
+        write!(f, " options={}", hex(&tcp.options))?;
+    }
+    fmt_checksum(f, tcp.checksum)
 }
 
 fn fmt_icmp(f: &mut fmt::Formatter<'_>, kind: u8, code: u8, body: &IcmpBody) -> fmt::Result {

@@ -134,6 +134,7 @@ fn what_cannot_be_a_route_is_refused() {
         "0.0.0.0",
         "224.0.0.1",
         "255.255.255.255",
+        "127.0.0.1",
         "::ffff:192.0.2.1",
     ] {
         assert!(
@@ -141,7 +142,7 @@ fn what_cannot_be_a_route_is_refused() {
             "{gateway}"
         );
     }
-    for gateway in ["::", "ff02::1"] {
+    for gateway in ["::", "::1", "ff02::1"] {
         assert!(
             matches!(refused("::/0", gateway), E::BadGateway { .. }),
             "{gateway}"
