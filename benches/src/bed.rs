@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use arrayvec::ArrayVec;
 use corelane::engine::{Distributor, Engine, Idle, Monitor, NicConfig, Polled, WhenFull, Worker};
 use corelane::frame::{PoolCache, PoolConfig};
-use corelane::stack::{Handler, Nic, NicTotals, Packet, SocketQueue, Stack, UdpBind, UdpSocket};
+use corelane::stack::{
+    DatagramBurst, Handler, Nic, NicTotals, Packet, SocketQueue, Stack, UdpBind, UdpSocket,
+};
 
 use crate::bare::Return;
 use crate::harness::{Budget, Sample, Stop, beside, in_rounds, in_windows};
@@ -219,7 +220,7 @@ impl Bed {
     /// Reads the queues of all sockets, as an embedder would in between, on the same thread; returns how
     /// many datagrams there were.
     pub fn read(&mut self) -> u64 {
-        let mut datagrams = ArrayVec::new();
+        let mut datagrams = DatagramBurst::new();
         let mut read = 0;
         for (_, queue) in &mut self.sockets {
             while queue.recv_burst(&mut datagrams) > 0 {

@@ -104,8 +104,8 @@ pub use reassembly::{
 };
 pub use route::{Route, SendOptions, SourceFragmentation};
 pub use socket::{
-    BindError, Datagram, Queued, RawBind, RawSocket, Socket, SocketDrop, SocketError,
-    SocketErrorKind, SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
+    BindError, Datagram, DatagramBurst, Queued, RawBind, RawSocket, Socket, SocketDrop,
+    SocketError, SocketErrorKind, SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
 };
 pub use stack::{
     AddNeighborError, Adjacency, FibDatapath, NeighborId, Resolution, RouteSpec, RoutesError,
