@@ -4,12 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrayvec::ArrayVec;
 use corelane::engine::{Distributor, Engine, Idle, Monitor, NicConfig, Polled, WhenFull, Worker};
 use corelane::frame::{PoolCache, PoolConfig};
 use corelane::stack::{
-    Forwarding, Handler, Nic, NicTotals, Packet, PacketEndpointConfig, PacketProtocol, PacketQueue,
-    Prefix, RouteSpec, SocketQueue, Stack, UdpBind, UdpSocket,
+    DatagramBurst, Forwarding, Handler, Nic, NicTotals, Packet, PacketEndpointConfig,
+    PacketProtocol, PacketQueue, Prefix, RouteSpec, SocketQueue, Stack, UdpBind, UdpSocket,
 };
 use corelane_tools::generator::{RoutePlan, stream};
 use corelane_tools::unit::Family;
@@ -345,7 +344,7 @@ impl Bed {
     /// Reads the queues of all sockets, as an embedder would in between, on the same thread; returns how
     /// many datagrams there were.
     pub fn read(&mut self) -> u64 {
-        let mut datagrams = ArrayVec::new();
+        let mut datagrams = DatagramBurst::new();
         let mut read = 0;
         for (_, queue) in &mut self.sockets {
             while queue.recv_burst(&mut datagrams) > 0 {

@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     peer.send(0, &mut Burst::from_iter([frame]));
 
     // The server: whatever comes is sent back.
-    let mut datagrams = Datagrams::new();
+    let mut datagrams = DatagramBurst::new();
     while queues
         .iter_mut()
         .all(|it| it.recv_burst(&mut datagrams) == 0)

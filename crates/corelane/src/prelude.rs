@@ -18,7 +18,7 @@ pub use corelane_io::{
 };
 #[doc(no_inline)]
 pub use corelane_stack::{
-    AddressConfig, AddressKind, Clock, Datagram, Datagrams, Delivery, DropReason, EndpointRef,
+    AddressConfig, AddressKind, Clock, Datagram, DatagramBurst, Delivery, DropReason, EndpointRef,
     Event, Events, Family, Forwarding, Handler, IgmpVersion, LinkLocal, MldVersion, NdpConfig,
     NeighborConfig, Nic, NicGone, NicId, NicTotals, Packet, PacketEndpointConfig, PacketProtocol,
     Prefix, PrimaryEndpointBehavior, ProtocolCounter, Protocols, RawBind, Route, RouteSpec,

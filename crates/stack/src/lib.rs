@@ -105,8 +105,8 @@ pub use reassembly::{
 };
 pub use route::{Route, SendOptions, SourceFragmentation};
 pub use socket::{
-    BindError, Datagram, Datagrams, Queued, RawBind, RawSocket, Socket, SocketDrop, SocketError,
-    SocketErrorKind, SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
+    BindError, Datagram, DatagramBurst, Queued, RawBind, RawSocket, Socket, SocketDrop,
+    SocketError, SocketErrorKind, SocketQueue, SocketStats, UdpBind, UdpSendError, UdpSocket,
 };
 pub use source_filter::Spans;
 pub use stack::{

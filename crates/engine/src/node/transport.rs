@@ -85,25 +85,23 @@ pub(super) fn is_checksum_right(frame: &Frame, packet: &Inbound) -> bool {
 
 /// As [`is_checksum_right`], of UDP, in one go: mostly the addresses stand right in front of the
 /// transport header. None if parts are not there.
-#[inline]
+#[inline(always)]
 pub(super) fn is_udp_checksum_right(data: &[u8], packet: &Inbound) -> Option<bool> {
     let is_v4 = packet.flags.has(PacketFlags::V4);
-    let transport = usize::from(packet.transport);
-    let header = data.get(transport..packet.end as usize)?;
-    let [.., high, low, checksum_high, checksum_low] = *header.first_chunk::<8>()?;
+    let datagram = data.get(usize::from(packet.transport)..)?;
+    let [.., high, low, checksum_high, checksum_low] = *datagram.first_chunk::<8>()?;
     if checksum_high | checksum_low == 0 {
         // In IPv4 it may be absent (RFC 768), in IPv6 not (RFC 8200 section 8.1).
         return Some(is_v4);
     }
     let length = u16::from_be_bytes([high, low]);
-    let end = transport + usize::from(length);
     let (offset, addresses) = if is_v4 { (12, 8) } else { (8, 32) };
-    let start = usize::from(packet.network) + offset;
-    let sum = if start + addresses == transport {
-        checksum::sum(data.get(start..end)?)
+    let start = data.get(usize::from(packet.network) + offset..)?;
+    let between = usize::from(packet.transport).wrapping_sub(packet.network.into());
+    let sum = if between == offset + addresses {
+        checksum::sum(start.get(..addresses + usize::from(length))?)
     } else {
-        checksum::sum(data.get(start..start + addresses)?)
-            + checksum::sum(data.get(transport..end)?)
+        checksum::sum(start.get(..addresses)?) + checksum::sum(datagram.get(..usize::from(length))?)
     };
     let rest = Sum::word(length) + Sum::word(IpProtocol::UDP.0.into());
     Some((sum + rest).is_valid())

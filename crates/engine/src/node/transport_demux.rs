@@ -6,7 +6,7 @@ use corelane_stack::{
     DropReason, Family, Flow, Inbound, Key, NicId, PacketBurst, PacketFlags, Queued, Socket,
     SocketDrop, SocketWriter,
 };
-use corelane_wire::IpProtocol;
+use corelane_wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol};
 
 use super::context::Context;
 use super::observer::{Observer, Sight};
@@ -20,37 +20,42 @@ pub(super) fn transport_demux<O: Observer>(
     frames: &mut [Frame],
     packets: &mut PacketBurst,
 ) {
-    // What packets look like before their frames are given away.
     let mut sights = Vec::new();
     if O::WATCHES {
+        // What packets look like before their frames are given away.
         let seen = |packet: &Inbound| frames.get(usize::from(packet.frame)).map(Sight::of);
         sights.extend(packets.inbound().iter().filter_map(seen));
     }
-    let mut ends = [End::NoSocket; BURST];
-    deliver(
-        &mut context.stack.sockets(),
-        context.cache,
-        frames,
-        packets,
-        &mut ends,
-    );
-    let mut at = 0;
+    let Context {
+        stack,
+        cache,
+        tally,
+        observer,
+        ..
+    } = context;
+    let mut kept = 0_u64;
     let mut delivered = 0;
-    packets.retain(|_, _| {
-        let end = ends[at % BURST];
-        if let Some(sight) = sights.get(at) {
-            let outcome = Outcome::TransportDemux(end.outcome());
-            context.observer.step_of(sight, outcome);
-        }
-        at += 1;
+    let count = packets.len();
+    deliver(&mut stack.sockets(), cache, frames, packets, |at, end| {
         match end {
-            End::NoSocket => return true,
+            End::NoSocket => kept |= 1 << (at % BURST),
             End::Delivered | End::Copied => delivered += 1,
-            End::Dropped(reason) => context.tally.dropped(reason, 1),
+            End::Dropped(reason) => tally.dropped(reason, 1),
         }
-        false
+        if let Some(sight) = sights.get(at) {
+            observer.step_of(sight, Outcome::TransportDemux(end.outcome()));
+        }
     });
-    context.tally.delivered(delivered);
+    tally.delivered(delivered);
+    if kept == 0 {
+        packets.clear();
+    } else if kept.count_ones() as usize != count {
+        let mut at = 0;
+        packets.retain(|_, _| {
+            at += 1;
+            kept >> (at - 1) & 1 == 1
+        });
+    }
 }
 
 /// What became of a packet.
@@ -73,13 +78,14 @@ impl End {
     }
 }
 
-/// Puts each packet into the queue of its socket, if it has one.
+/// Puts each packet into the queue of its socket, if it has one; tells `ended` what became of each.
+#[inline(always)]
 fn deliver(
     writer: &mut SocketWriter<'_>,
     cache: &mut PoolCache,
     frames: &mut [Frame],
     packets: &PacketBurst,
-    ends: &mut [End; BURST],
+    mut ended: impl FnMut(usize, End),
 ) {
     let flows = flows(frames, packets);
     let mut sockets: [Option<&Socket>; BURST] = [None; BURST];
@@ -95,33 +101,21 @@ fn deliver(
     // The sockets whose bell is to be rung, by the packet that was the first for them.
     let mut bells = 0_u64;
     let found = packets.inbound().iter().zip(packets.found());
-    let found = found.zip(&flows).zip(sockets).zip(ends).enumerate();
-    for (at, ((((packet, found), flow), socket), end)) in found {
+    for (at, ((packet, found), socket)) in found.zip(sockets).enumerate() {
         let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
             continue;
         };
-        if found.is_for_many() {
-            // Only UDP is for all sockets that have its port, in whatever way (BEHAVIOURS K5).
-            if packet.protocol == IpProtocol::UDP {
-                *end = to_many(writer, cache, flow, frame, packet);
-            }
-            continue;
-        }
-        let Some(socket) = socket else {
-            continue;
-        };
-        if transport::is_udp_checksum_right(frame.data(), packet) != Some(true) {
-            socket.count_checksum_error(writer.seat);
-            *end = End::Dropped(DropReason::TransportChecksum);
-            continue;
-        }
-        *end = match give(writer, socket, frame, packet) {
-            Ok(queued) => {
+        let end = if found.is_for_many() && packet.protocol == IpProtocol::UDP {
+            // For all sockets that have its port, in whatever way (BEHAVIOURS K5).
+            to_many(writer, cache, &flows[at % BURST], frame, packet)
+        } else if let Some(socket) = socket {
+            give_checked(writer, socket, frame, packet, |queued| {
                 bells |= u64::from(queued.bell) << (at % BURST);
-                End::Delivered
-            }
-            Err(reason) => End::Dropped(reason),
+            })
+        } else {
+            End::NoSocket
         };
+        ended(at, end);
     }
     while bells != 0 {
         if let Some(Some(socket)) = sockets.get(bells.trailing_zeros() as usize) {
@@ -132,7 +126,7 @@ fn deliver(
 }
 
 /// The flow of each packet; of what is not UDP, none.
-#[inline]
+#[inline(always)]
 fn flows(frames: &[Frame], packets: &PacketBurst) -> ArrayVec<Flow, BURST> {
     let described = packets.inbound().iter().zip(packets.destinations());
     described
@@ -146,26 +140,58 @@ fn flows(frames: &[Frame], packets: &PacketBurst) -> ArrayVec<Flow, BURST> {
         .collect()
 }
 
-#[inline]
+#[inline(always)]
 fn flow(frame: &Frame, packet: &Inbound, destination: Key) -> Option<Flow> {
-    let data = frame.data();
-    let network = usize::from(packet.network);
-    let source = if packet.flags.has(PacketFlags::V4) {
-        let source = data.get(network + 12..)?.first_chunk::<4>()?;
-        Key::v4(u32::from_be_bytes(*source))
+    let header = frame.data().get(usize::from(packet.network)..)?;
+    let transport = usize::from(packet.transport).wrapping_sub(packet.network.into());
+    // Mostly the ports stand right behind the header: then one look at the length is enough.
+    let (source, ports) = if packet.flags.has(PacketFlags::V4) {
+        let start = header.first_chunk::<{ IPV4_HEADER_LEN + 4 }>()?;
+        let [.., a, b, c, d, _, _, _, _, e, f, g, h] = *start;
+        let ports = match transport {
+            IPV4_HEADER_LEN => [e, f, g, h],
+            _ => *header.get(transport..)?.first_chunk()?,
+        };
+        (Key::v4(u32::from_be_bytes([a, b, c, d])), ports)
     } else {
-        let source = data.get(network + 8..)?.first_chunk::<16>()?;
-        Key::v6(u128::from_be_bytes(*source))
+        let start = header.first_chunk::<{ IPV6_HEADER_LEN + 4 }>()?;
+        let (source, [.., e, f, g, h]) = (start[8..].first_chunk::<16>()?, *start);
+        let ports = match transport {
+            IPV6_HEADER_LEN => [e, f, g, h],
+            _ => *header.get(transport..)?.first_chunk()?,
+        };
+        (Key::v6(u128::from_be_bytes(*source)), ports)
     };
-    let transport = usize::from(packet.transport);
-    let [a, b, c, d] = *data.get(transport..)?.first_chunk::<4>()?;
+    let [a, b, c, d] = ports;
     let local = (destination, u16::from_be_bytes([c, d]));
     let remote = (source, u16::from_be_bytes([a, b]));
     Some(Flow::udp(local, remote, NicId(frame.nic())))
 }
 
+/// Puts a packet into a socket's queue if its checksum is right.
+#[inline(always)]
+fn give_checked(
+    writer: &mut SocketWriter<'_>,
+    socket: &Socket,
+    frame: &mut Frame,
+    packet: &Inbound,
+    queued: impl FnOnce(Queued),
+) -> End {
+    if transport::is_udp_checksum_right(frame.data(), packet) != Some(true) {
+        socket.count_checksum_error(writer.seat);
+        return End::Dropped(DropReason::TransportChecksum);
+    }
+    match give(writer, socket, frame, packet) {
+        Ok(it) => {
+            queued(it);
+            End::Delivered
+        }
+        Err(reason) => End::Dropped(reason),
+    }
+}
+
 /// Puts a packet into a socket's queue.
-#[inline]
+#[inline(always)]
 fn give(
     writer: &mut SocketWriter<'_>,
     socket: &Socket,
@@ -218,6 +244,7 @@ fn copy(writer: &mut SocketWriter<'_>, cache: &mut PoolCache, frame: &Frame) -> 
 
 /// Gives a datagram to every socket that it is for, to each its own (BEHAVIOURS K7, K8).
 #[cold]
+#[inline(never)]
 fn to_many(
     writer: &mut SocketWriter<'_>,
     cache: &mut PoolCache,

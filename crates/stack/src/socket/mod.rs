@@ -26,7 +26,7 @@ mod udp;
 
 pub use datagram::Datagram;
 pub use error::{BindError, SocketDrop, SocketError, SocketErrorKind, SocketStats, UdpSendError};
-pub use queue::{Datagrams, SocketQueue};
+pub use queue::{DatagramBurst, SocketQueue};
 pub use raw::{RawBind, RawSocket};
 pub use shared::{Queued, Socket};
 pub use udp::{UdpBind, UdpSocket};

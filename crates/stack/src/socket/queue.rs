@@ -6,8 +6,8 @@ use corelane_sync::ring::Consumer;
 
 use super::datagram::Datagram;
 
-/// Datagrams read at once.
-pub type Datagrams = ArrayVec<Datagram, BURST>;
+/// What a reader takes at a time.
+pub type DatagramBurst = ArrayVec<Datagram, BURST>;
 
 /// What one worker put into a socket, in the order of arrival. To be read by one thread at a time;
 /// dropping it has what comes later dropped as `closed`.
@@ -22,7 +22,7 @@ impl SocketQueue {
 
     /// Appends what there is, up to the capacity of `out`; returns how many that were. What is dropped
     /// goes back to its pool.
-    pub fn recv_burst(&mut self, out: &mut Datagrams) -> usize {
+    pub fn recv_burst(&mut self, out: &mut DatagramBurst) -> usize {
         self.ring.pop_burst(out)
     }
 

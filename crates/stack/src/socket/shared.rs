@@ -161,7 +161,7 @@ impl Socket {
     ///
     /// # Errors
     /// Why it was not; the frame is where it was.
-    #[inline]
+    #[inline(always)]
     pub fn deliver(
         &self,
         seat: &mut Seat,
