@@ -1053,6 +1053,10 @@ fn neighbors_that_change_under_traffic_never_lend_each_other_their_link_address(
             send(&mut into0[0], &frame);
             sent += 1;
         }
+        // What is still on the link is not the engine's yet: `drain` does not wait for it.
+        while nics[0].counters().received < sent as u64 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
         let drained = running.drain(Duration::from_secs(30));
         stop.store(true, Ordering::Release);
         let result = receiver.join().unwrap();
