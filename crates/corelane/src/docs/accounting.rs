@@ -110,7 +110,7 @@
 //! |---|---|
 //! | `received` | frames that a worker took up |
 //! | `received_bytes` | their bytes, Ethernet headers included |
-//! | `delivered` | packets given to a handler, those it did not ask for included |
+//! | `delivered` | packets put into the queue of a socket (of several or one: once), or given to a handler, those it did not ask for included |
 //! | `forwarded` | packets for other hosts, in line on the NIC they leave by; one that was cut into fragments counts once |
 //! | `consumed` | packets the stack dealt with itself: echo requests answered, messages taken by the control plane, fragments kept for their datagram, packets that wait for their next hop |
 //! | `sent` | frames that the link took |
