@@ -10,13 +10,13 @@ use corelane::stack::{
     DatagramBurst, Forwarding, Handler, Nic, NicTotals, Packet, PacketEndpointConfig,
     PacketProtocol, PacketQueue, Prefix, RouteSpec, SocketQueue, Stack, UdpBind, UdpSocket,
 };
-use corelane_tools::generator::{RoutePlan, stream};
+use corelane_tools::generator::{DrainLink, RoutePlan, stream};
 use corelane_tools::unit::Family;
 
 use crate::bare::Return;
 use crate::harness::{Budget, Sample, Stop, beside, in_rounds, in_windows};
 use crate::random::Random;
-use crate::traffic::{Allowance, DrainLink, Draw, Feed, FeedLink, Frames, PORT, Population};
+use crate::traffic::{Allowance, Draw, Feed, FeedLink, Frames, PORT, Population};
 
 /// What an engine under test is to be like.
 #[derive(Clone, Copy, Debug)]
@@ -265,7 +265,7 @@ impl Bed {
             config = config.forwarding(Forwarding::ON);
         }
         let id = builder.nic(config, Box::new(FeedLink::from(feed)));
-        let out = out.map(|config| builder.nic(config, Box::new(DrainLink::default())));
+        let out = out.map(|config| builder.nic(config, Box::new(DrainLink::new(1))));
         let engine = builder.build().expect("an engine");
         let nic = engine.nic(id).expect("its NIC").clone();
         let out = out.map(|id| engine.nic(id).expect("its second NIC"));

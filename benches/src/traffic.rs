@@ -283,41 +283,6 @@ impl RxQueue for Feed {
     }
 }
 
-/// A link that takes what it is sent, and from which nothing comes.
-#[derive(Default)]
-pub struct DrainLink(bool);
-
-impl Link for DrainLink {
-    fn name(&self) -> &str {
-        "drain"
-    }
-
-    fn mtu(&self) -> usize {
-        1500
-    }
-
-    fn open(&mut self, _pool: &Pool) -> Result<Queues, LinkError> {
-        if std::mem::replace(&mut self.0, true) {
-            return Err(LinkError::already_open(self.name()));
-        }
-        Ok(Queues {
-            rx: Vec::new(),
-            tx: vec![Box::new(Drain)],
-        })
-    }
-}
-
-/// Its transmit queue.
-struct Drain;
-
-impl TxQueue for Drain {
-    fn tx_burst(&mut self, cache: &mut PoolCache, frames: &mut Burst) -> Result<usize, LinkError> {
-        let sent = frames.len();
-        cache.recycle_burst(frames);
-        Ok(sent)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,6 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             hit_ratio: 1.0,
             frame_size,
             flows: 4096,
+            port: None,
+            routes: None,
             seed: 1,
         });
         // A plan that nobody can keep up with shows what planning costs.

@@ -40,5 +40,6 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod sim;
+pub mod sockets;
 pub mod unit;
 pub mod verb;

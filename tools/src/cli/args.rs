@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::Usage;
-use crate::generator::MAX_ENDPOINTS;
+use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES};
 use crate::unit::{
     Arrival, CoreList, Destinations, Family, FrameSize, Rate, Speed, ValueError, count, duration,
     ratio,
@@ -82,6 +82,32 @@ pub struct BenchArgs {
     /// The share of frames for an endpoint; the others go to random addresses that are none's
     #[arg(long, value_name = "SHARE", default_value = "1", value_parser = ratio)]
     pub hit_ratio: f64,
+
+    /// Forward the frames: they go to random addresses of routes, to a second NIC that takes them all,
+    /// with neighbors whose link addresses are known. There are no endpoints
+    #[arg(
+        long,
+        conflicts_with_all = ["endpoints", "hit_ratio", "churn", "promiscuous", "latency", "sockets"]
+    )]
+    pub forward: bool,
+
+    /// Routes to forward by, up to 1 million, of lengths as the Internet's
+    #[arg(long, value_name = "N", default_value = "1000", requires = "forward", value_parser = routes)]
+    pub routes: u32,
+
+    /// Neighbors that the routes lead to, of each family
+    #[arg(long, value_name = "N", default_value = "64", requires = "forward", value_parser = neighbors)]
+    pub neighbors: u32,
+
+    /// Deliver to N UDP sockets instead of a handler, one for each endpoint (so it sets their number),
+    /// which another thread reads
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["endpoints", "promiscuous", "latency"],
+        value_parser = sockets
+    )]
+    pub sockets: Option<u32>,
 
     /// What all random draws start from: the same seed, the same frames at the same planned times
     #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
@@ -267,6 +293,21 @@ fn workers(text: &str) -> Result<usize, ValueError> {
 
 fn endpoints(text: &str) -> Result<u32, ValueError> {
     count(text, "a number of endpoints", 1..=MAX_ENDPOINTS.into()).map(|n| n as u32)
+}
+
+fn routes(text: &str) -> Result<u32, ValueError> {
+    count(text, "a number of routes", 1..=MAX_ROUTES.into()).map(|n| n as u32)
+}
+
+fn neighbors(text: &str) -> Result<u32, ValueError> {
+    count(text, "a number of neighbors", 1..=MAX_NEIGHBORS.into()).map(|n| n as u32)
+}
+
+/// Each has a queue for each worker.
+const MAX_SOCKETS: u64 = 100_000;
+
+fn sockets(text: &str) -> Result<u32, ValueError> {
+    count(text, "a number of sockets", 1..=MAX_SOCKETS).map(|n| n as u32)
 }
 
 fn flows(text: &str) -> Result<u32, ValueError> {

@@ -32,6 +32,13 @@ Example:
 Runs a generator, RSS, rings, workers, address lookup and delivery in this process: no root, no
 NIC. Latency counts from each frame's planned send time; at --rate max, from its emission.
 
+  corelane bench --forward --routes 1m --neighbors 64
+  corelane bench --sockets 1000 --rate 50%
+
+With --forward the frames go on by a second NIC. With --sockets a thread reads the sockets, which
+shares the machine with the workers: at --rate max on few cores it may fall behind, and what finds
+no room is dropped as socket_queue_full.
+
 Not there yet: --capture N, --profile FILE.toml.";
 
 pub(super) const REPLAY_NOTES: &str = "\

@@ -6,7 +6,8 @@ use corelane::frame::Frame;
 use rand::RngExt;
 
 use super::{
-    AddressPlan, DestinationPicker, Line, SizeDeck, Source, Tail, draw_flows, lay_out, stream,
+    AddressPlan, DestinationPicker, Line, RoutePlan, SizeDeck, Source, Tail, draw_flows, lay_out,
+    stream,
 };
 use crate::unit::{Destinations, Family, FrameSize};
 
@@ -25,8 +26,19 @@ pub struct Traffic {
     pub frame_size: FrameSize,
     /// From how many pairs of source and ports they come.
     pub flows: u32,
+    /// The destination port of all frames; a flow's own if none is said.
+    pub port: Option<u16>,
+    /// Networks that the frames go to instead of endpoints, each drawn as an endpoint would be.
+    pub routes: Option<Arc<RoutePlan>>,
     /// What all draws start from.
     pub seed: u64,
+}
+
+impl Traffic {
+    /// How many endpoints or networks there are.
+    fn population(&self) -> u32 {
+        self.routes.as_ref().map_or(self.endpoints, |it| it.len())
+    }
 }
 
 /// A round of frames, laid out in memory in the order of their sending; sending goes round.
@@ -64,7 +76,7 @@ impl Sequence {
     /// Draws a round of this traffic.
     pub fn draw(traffic: &Traffic) -> Self {
         let n = traffic
-            .endpoints
+            .population()
             .clamp(SHORTEST, LONGEST)
             .next_power_of_two();
         Self::draw_frames(traffic, n as usize)
@@ -80,22 +92,32 @@ impl Sequence {
         let mut flow_picks = stream(traffic.seed, "flow of a frame");
         let mut sizes = stream(traffic.seed, "sizes");
         let tail = Tail::draw(&mut stream(traffic.seed, "payload"));
-        let flows = draw_flows(
+        let mut flows = draw_flows(
             traffic.flows.max(1) as usize,
             &mut stream(traffic.seed, "flows"),
         );
+        if let Some(port) = traffic.port {
+            flows
+                .iter_mut()
+                .for_each(|flow| flow.destination_port = port);
+        }
         let plan = AddressPlan::new(traffic.family, traffic.endpoints);
-        let picker = DestinationPicker::new(traffic.destinations, plan.len(), &mut picks);
+        let mut hosts = stream(traffic.seed, "hosts");
+        let picker = DestinationPicker::new(traffic.destinations, traffic.population(), &mut picks);
         let mut deck = SizeDeck::new(traffic.frame_size);
 
         let mut scratch = Vec::new();
         let mut lines = Vec::with_capacity(n);
         let mut lens = Vec::with_capacity(n);
         for _ in 0..n {
-            let destination = if misses.random::<f64>() < traffic.hit_ratio {
-                plan.endpoint(picker.draw(&mut picks))
-            } else {
+            let destination = if misses.random::<f64>() >= traffic.hit_ratio {
                 plan.miss(&mut misses)
+            } else {
+                let index = picker.draw(&mut picks);
+                match &traffic.routes {
+                    Some(routes) => routes.destination(index, &mut hosts),
+                    None => plan.endpoint(index),
+                }
             };
             let Some(flow) = flows.get(flow_picks.random_range(0..flows.len())) else {
                 continue;

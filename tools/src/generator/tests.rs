@@ -18,6 +18,8 @@ fn traffic() -> Traffic {
         hit_ratio: 1.0,
         frame_size: FrameSize::Fixed(64),
         flows: 256,
+        port: None,
+        routes: None,
         seed: 7,
     }
 }

@@ -36,6 +36,7 @@ pub struct Report {
     pub offered_pps: f64,
     pub achieved_pps: f64,
     pub delivered_pps: f64,
+    pub forwarded_pps: f64,
     pub ns_per_packet: Option<f64>,
     pub sent: u64,
     pub received: u64,

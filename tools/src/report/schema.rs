@@ -17,11 +17,12 @@
 //! | `window_s` | seconds that were measured |
 //! | `offered_pps` | intended frames per second: what the plan offered (at `max`, what was emitted) |
 //! | `achieved_pps` | sent frames per second |
-//! | `delivered_pps` | frames given to handlers, per second |
+//! | `delivered_pps` | frames given to handlers or read from sockets, per second |
+//! | `forwarded_pps` | frames sent on by the second NIC of `--forward`, per second |
 //! | `ns_per_packet` | nanoseconds that workers were busy, for each packet received; null if none |
 //! | `sent` | frames sent: emitted, or lost at their time for want of a buffer |
 //! | `received`, `received_bytes` | frames the NIC took up, and their bytes without check sequence |
-//! | `delivered` | packets given to handlers |
+//! | `delivered` | packets given to handlers, or to sockets |
 //! | `forwarded` | packets sent on to another link |
 //! | `consumed` | packets the stack dealt with itself |
 //! | `drops` | packets dropped by the NIC, by reason; every reason is there |
@@ -58,5 +59,5 @@
 //! - intended = sent + unsent
 //! - sent = received + generator drops
 //! - received = delivered + forwarded + consumed + Σ drops
-//! - received = Σ over workers, delivered = Σ over handlers
+//! - received = Σ over workers, delivered = Σ over handlers and what was read from sockets
 //! - nothing is in flight at the end, and every frame is back in its pool

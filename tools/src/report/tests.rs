@@ -185,6 +185,7 @@ fn report() -> Report {
         offered_pps: 56.5,
         achieved_pps: 55.0,
         delivered_pps: 35.0,
+        forwarded_pps: 2.5,
         ns_per_packet: Some(25.04),
         sent: 110,
         received: 100,

@@ -125,6 +125,9 @@ fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
         scaled(report.delivered_pps, "pps"),
         scaled(bits, "bit/s"),
     )?;
+    if report.forwarded > 0 {
+        writeln!(out, "forwarded    {}", scaled(report.forwarded_pps, "pps"))?;
+    }
     match report.ns_per_packet {
         Some(ns) => writeln!(out, "per packet   {ns:.1} ns of a busy worker"),
         None => writeln!(out, "per packet   -"),

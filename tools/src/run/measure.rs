@@ -196,6 +196,7 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         offered_pps: rate(intended, seconds),
         achieved_pps: rate(sent, seconds),
         delivered_pps: rate(nic.delivered, seconds),
+        forwarded_pps: rate(nic.forwarded, seconds),
         ns_per_packet: per(busy_ns, nic.received),
         sent,
         received: nic.received,

@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 
 use corelane::engine::{Engine, EngineReport, Idle, NicConfig, Running, WhenFull, allowed_cores};
 use corelane::frame::{LINE, PoolConfig};
-use corelane::stack::{Event, Nic, NicId};
+use corelane::stack::{Event, Forwarding, Nic, NicId};
 use serde_json::{Value, json};
 
 use super::{Failure, Measured};
 use crate::cli::EngineArgs;
 use crate::clock::Clock;
-use crate::generator::{GeneratorHandle, GeneratorLink, Limits, Source, Totals};
+use crate::generator::{DrainLink, GeneratorHandle, GeneratorLink, Limits, Source, Totals};
 use crate::handler::{Handled, Handlers};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::sockets::{QUEUE, SocketReader, Sockets};
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Setting {
     pub promiscuous: bool,
     /// Whether handlers measure latency.
     pub latency: bool,
+    /// Whether there is a second NIC that the first one forwards to.
+    pub forward: bool,
     /// The seed of the endpoint table's hash.
     pub seed: u64,
 }
@@ -60,8 +63,25 @@ impl Setting {
             when_full,
             promiscuous: args.promiscuous,
             latency: args.latency,
+            forward: false,
             seed,
         }
+    }
+
+    /// As it is, with a second NIC to forward to.
+    pub fn forwarding(mut self) -> Self {
+        self.forward = true;
+        self
+    }
+
+    /// As it is, with room for what waits in so many sockets, and for who reads them.
+    pub fn with_sockets(mut self, args: &EngineArgs, sockets: u32) -> Self {
+        // More than this, nobody lets wait who reads at all.
+        let waiting = (sockets as usize * self.workers * QUEUE).min(1 << 15);
+        if args.pool_slots.is_none() {
+            self.pool_slots += PoolConfig::slots_for(waiting, 1);
+        }
+        self
     }
 
     /// What was decided, by the names of the options.
@@ -105,6 +125,7 @@ pub struct Session {
     nic: Nic,
     generator: GeneratorHandle,
     handlers: Handlers,
+    sockets: Option<SocketReader>,
     warnings: Vec<String>,
 }
 
@@ -127,7 +148,8 @@ const OVERDUE: Duration = Duration::from_secs(30);
 
 impl Session {
     /// Builds and starts an engine on a generator's link; the generator holds. `clock` is the one
-    /// of the link.
+    /// of the link. `set_up` gets the NIC, and the one to forward to if there is one; what sockets it
+    /// returns are read from here on.
     ///
     /// # Errors
     /// The engine cannot be built or started.
@@ -136,7 +158,7 @@ impl Session {
         (link, generator): (GeneratorLink<S>, GeneratorHandle),
         longest: usize,
         clock: Clock,
-        set_up: impl FnOnce(&Nic) -> Result<(), Failure>,
+        set_up: impl FnOnce(&Nic, Option<&Nic>) -> Result<Option<Sockets>, Failure>,
     ) -> Result<Self, Failure> {
         let handlers = Handlers::new(clock, setting.latency);
         let mut builder = Engine::builder();
@@ -149,10 +171,15 @@ impl Session {
         if let Some(cores) = &setting.cores {
             builder.worker_cores(cores.clone());
         }
-        let id: NicId = builder.nic(
-            NicConfig::new("generator").seed(setting.seed),
-            Box::new(link),
-        );
+        let mut config = NicConfig::new("generator").seed(setting.seed);
+        if setting.forward {
+            config = config.forwarding(Forwarding::ON);
+        }
+        let id: NicId = builder.nic(config, Box::new(link));
+        let out = setting.forward.then(|| {
+            let config = NicConfig::new("out").seed(setting.seed.wrapping_add(1));
+            builder.nic(config, Box::new(DrainLink::new(setting.workers)))
+        });
         let maker = handlers.maker();
         builder.handler(move |worker| maker.handler(worker.0));
         let engine = builder.build()?;
@@ -162,17 +189,23 @@ impl Session {
                 "the engine has no NIC for the generator".to_owned(),
             ));
         };
-        set_up(&nic)?;
+        let out = out.and_then(|id| engine.nic(id));
+        let sockets = set_up(&nic, out.as_ref())?;
         if setting.promiscuous {
             nic.set_promiscuous(true)
                 .map_err(|error| Failure::Run(error.to_string()))?;
         }
+        let reader = sockets.map(|sockets| sockets.read(engine.pool().cache()));
+        let sockets = reader
+            .transpose()
+            .map_err(|error| Failure::Run(format!("no thread that reads the sockets: {error}")))?;
         let running = engine.start()?;
         Ok(Self {
             running,
             nic,
             generator,
             handlers,
+            sockets,
             warnings,
         })
     }
@@ -187,25 +220,37 @@ impl Session {
     /// # Errors
     /// The generator's link failed, or the window does not end.
     pub fn window(
-        &self,
+        &mut self,
         limits: Limits,
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<Measured, Failure> {
-        self.running.drain(DRAIN);
-        let before = self.running.report();
+        let before = self.settle();
         self.handlers.start_window();
+        if let Some(sockets) = &mut self.sockets {
+            sockets.start_window();
+        }
         let emitted = self.generator.emitted();
         let start = Instant::now();
         self.generator.run(limits);
         let totals = self.wait(limits, start, emitted, progress, interrupt)?;
-        self.running.drain(DRAIN);
-        let after = self.running.report();
+        let after = self.settle();
         Ok(Measured {
             totals,
             before,
             after,
         })
+    }
+
+    /// Waits until nothing is in flight, and everything in sockets is read, and says what was counted.
+    fn settle(&self) -> EngineReport {
+        self.running.drain(DRAIN);
+        let report = self.running.report();
+        if let (Some(sockets), Some(nic)) = (&self.sockets, report.nics.first()) {
+            // What is missing after that, the accounting shows.
+            sockets.settle(nic.totals.delivered, DRAIN);
+        }
+        report
     }
 
     fn wait(
@@ -271,15 +316,23 @@ impl Session {
             nic,
             generator,
             handlers,
+            sockets,
             warnings,
-            ..
         } = self;
         generator.finish();
+        let read = sockets.map(SocketReader::finish);
         let last = running.stop();
         drop(nic);
+        let mut handled = handlers.collect();
+        handled.extend(read.map(|(packets, bytes)| Handled {
+            worker: 0,
+            packets,
+            bytes,
+            latency: None,
+        }));
         Outcome {
             last,
-            handled: handlers.collect(),
+            handled,
             warnings,
         }
     }

@@ -1,10 +1,11 @@
 //! `bench`: synthetic traffic.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corelane::engine::WhenFull;
-use corelane::stack::{AddAddressError, Nic};
+use corelane::stack::{AddAddressError, Nic, Prefix, RouteSpec};
 use serde_json::{Value, json};
 
 use super::finish;
@@ -13,13 +14,14 @@ use crate::cli::BenchArgs;
 use crate::clock::Clock;
 use crate::exit::Exit;
 use crate::generator::{
-    AddressPlan, GeneratorLink, Limits, Pace, Schedule, Sequence, Source, Traffic, mean_size,
-    size_on_wire,
+    AddressPlan, GeneratorLink, Limits, Pace, RoutePlan, Schedule, Sequence, Source, Traffic,
+    mean_size, size_on_wire,
 };
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{Setup, time};
 use crate::run::{Conditions, Failure, Output, Session, Setting, assemble};
+use crate::sockets::{self, Sockets};
 use crate::unit::{Arrival, Family, FrameSize, Rate};
 
 /// The unmeasured run before the calibration for a rate in percent, and the calibration.
@@ -32,13 +34,16 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
 
     progress.stage("frames", None);
     let before = Instant::now();
+    let target = Target::new(args);
     let sequence = Sequence::draw(&Traffic {
         family: args.family,
-        endpoints: args.endpoints,
+        endpoints: target.plan.len(),
         destinations: args.destinations,
         hit_ratio: args.hit_ratio,
         frame_size: args.frame_size,
         flows: args.flows,
+        port: args.sockets.map(|_| sockets::PORT),
+        routes: target.routes.clone(),
         seed: args.seed,
     });
     let frames_s = before.elapsed().as_secs_f64();
@@ -46,7 +51,13 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
     let mean = mean_size(args.frame_size, args.family);
     let mut calibrated_pps = None;
     if matches!(args.rate, Rate::Percent(_)) {
-        calibrated_pps = Some(calibrate(args, sequence.clone(), &progress, interrupt)?);
+        calibrated_pps = Some(calibrate(
+            args,
+            &target,
+            sequence.clone(),
+            &progress,
+            interrupt,
+        )?);
     }
     let planned_pps = args.rate.pps(mean, calibrated_pps.unwrap_or(0.0));
     let arrival = args.arrival.unwrap_or(Arrival::Cbr);
@@ -57,24 +68,23 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
             WhenFull::Drop,
         ),
     };
-    let setting = Setting::new(&args.engine, when_full, args.seed);
+    let setting = setting(args, when_full);
 
-    let plan = AddressPlan::new(args.family, args.endpoints);
-    progress.stage("endpoints", None);
+    progress.stage(target.stage(), None);
     let mut endpoints_s = 0.0;
     let clock = Clock::start();
     let longest = sequence.longest();
     let link = GeneratorLink::new(sequence, pace, clock);
-    let session = Session::start(&setting, link, longest, clock, |nic| {
+    let mut session = Session::start(&setting, link, longest, clock, |nic, out| {
         let before = Instant::now();
-        add_endpoints(nic, plan)?;
+        let sockets = target.set_up(nic, out)?;
         endpoints_s = before.elapsed().as_secs_f64();
-        Ok(())
+        Ok(sockets)
     })?;
     let mut churn = match args.churn {
         None => None,
         Some(per_s) => Some(
-            Churn::start(session.nic().clone(), plan, per_s)
+            Churn::start(session.nic().clone(), target.plan, per_s)
                 .map_err(|error| Failure::Run(format!("no thread for --churn: {error}")))?,
         ),
     };
@@ -88,7 +98,7 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
     let measured = session.window(limits(args.duration), &progress, interrupt)?;
     let churn = churn.and_then(Churn::finish);
     let setup = Setup {
-        endpoints: plan.len().into(),
+        endpoints: target.endpoints().into(),
         endpoints_s,
         frames_s,
     };
@@ -98,7 +108,7 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
         verb: "bench",
         seed: args.seed,
         flags: flags(args, &setting),
-        lines: lines(args, &setting, &setup),
+        lines: lines(args, &target, &setting, &setup),
         interrupted: interrupt.is_raised(),
         planned_pps,
         calibrated_pps,
@@ -116,18 +126,18 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
 /// What the engine takes at `max`, in frames per second.
 fn calibrate(
     args: &BenchArgs,
+    target: &Target,
     sequence: Sequence,
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<f64, Failure> {
     progress.stage("calibration", Some(CALIBRATION));
-    let setting = Setting::new(&args.engine, WhenFull::Wait, args.seed);
-    let plan = AddressPlan::new(args.family, args.endpoints);
+    let setting = setting(args, WhenFull::Wait);
     let clock = Clock::start();
     let longest = sequence.longest();
     let link = GeneratorLink::new(sequence, Pace::Max, clock);
-    let session = Session::start(&setting, link, longest, clock, |nic| {
-        add_endpoints(nic, plan)
+    let mut session = Session::start(&setting, link, longest, clock, |nic, out| {
+        target.set_up(nic, out)
     })?;
     session.window(limits(CALIBRATION_WARMUP), progress, interrupt)?;
     let measured = session.window(limits(CALIBRATION), progress, interrupt)?;
@@ -142,6 +152,92 @@ fn limits(duration: Duration) -> Limits {
     }
 }
 
+fn setting(args: &BenchArgs, when_full: WhenFull) -> Setting {
+    let setting = Setting::new(&args.engine, when_full, args.seed);
+    match args.sockets {
+        _ if args.forward => setting.forwarding(),
+        Some(sockets) => setting.with_sockets(&args.engine, sockets),
+        None => setting,
+    }
+}
+
+/// What the frames go to.
+struct Target {
+    plan: AddressPlan,
+    routes: Option<Arc<RoutePlan>>,
+    sockets: bool,
+}
+
+impl Target {
+    fn new(args: &BenchArgs) -> Self {
+        let draw = || RoutePlan::draw(args.family, args.routes, args.neighbors, args.seed);
+        Self {
+            plan: AddressPlan::new(args.family, args.sockets.unwrap_or(args.endpoints)),
+            routes: args.forward.then(|| Arc::new(draw())),
+            sockets: args.sockets.is_some(),
+        }
+    }
+
+    fn stage(&self) -> &'static str {
+        if self.routes.is_some() {
+            "routes"
+        } else {
+            "endpoints"
+        }
+    }
+
+    /// How many addresses are added that frames go to.
+    fn endpoints(&self) -> u32 {
+        if self.routes.is_some() {
+            0
+        } else {
+            self.plan.len()
+        }
+    }
+
+    fn set_up(&self, nic: &Nic, out: Option<&Nic>) -> Result<Option<Sockets>, Failure> {
+        if let (Some(routes), Some(out)) = (&self.routes, out) {
+            add_routes(out, routes)?;
+            return Ok(None);
+        }
+        add_endpoints(nic, self.plan)?;
+        if !self.sockets {
+            return Ok(None);
+        }
+        Sockets::bind(nic, self.plan)
+            .map(Some)
+            .map_err(|error| Failure::Run(format!("cannot bind the sockets: {error}")))
+    }
+}
+
+/// Routes by `out`, and their neighbors with known link addresses.
+fn add_routes(out: &Nic, plan: &RoutePlan) -> Result<(), Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::Run(format!("cannot route: {error}"));
+    for (address, prefix_len) in RoutePlan::own_addresses() {
+        let prefix = Prefix::new(address, prefix_len).map_err(|error| failed(&error))?;
+        out.add_address(prefix).map_err(|error| failed(&error))?;
+    }
+    let stack = out.stack();
+    for (address, mac) in plan.neighbors() {
+        stack
+            .add_neighbor(out.id(), address, mac)
+            .map_err(|error| failed(&error))?;
+    }
+    stack
+        .change_routes(|routes| {
+            plan.iter().try_for_each(|(to, router)| {
+                let route = RouteSpec {
+                    to,
+                    via: Some(router),
+                    nic: out.id(),
+                    metric: 0,
+                };
+                routes.add(route).map(|_| ())
+            })
+        })
+        .map_err(|error| failed(&error))
+}
+
 fn add_endpoints(nic: &Nic, plan: AddressPlan) -> Result<(), Failure> {
     nic.transaction(|tx| plan.iter().try_for_each(|address| tx.add_address(address)))
         .map_err(AddAddressError::from)
@@ -152,7 +248,14 @@ fn add_endpoints(nic: &Nic, plan: AddressPlan) -> Result<(), Failure> {
 fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
     let mut flags = setting.flags();
     flags.extend([
-        ("endpoints", json!(args.endpoints)),
+        (
+            "endpoints",
+            json!((!args.forward).then(|| args.sockets.unwrap_or(args.endpoints))),
+        ),
+        ("forward", json!(args.forward)),
+        ("routes", json!(args.forward.then_some(args.routes))),
+        ("neighbors", json!(args.forward.then_some(args.neighbors))),
+        ("sockets", json!(args.sockets)),
         ("destinations", json!(args.destinations.to_string())),
         ("family", json!(args.family.to_string())),
         ("frame_size", json!(args.frame_size.to_string())),
@@ -174,7 +277,7 @@ fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
     flags
 }
 
-fn lines(args: &BenchArgs, setting: &Setting, setup: &Setup) -> Vec<String> {
+fn lines(args: &BenchArgs, target: &Target, setting: &Setting, setup: &Setup) -> Vec<String> {
     let size = match args.frame_size {
         FrameSize::Imix => "imix frames".to_owned(),
         FrameSize::Fixed(size) if args.family != Family::V4 && size_on_wire(size, true) != size => {
@@ -191,11 +294,15 @@ fn lines(args: &BenchArgs, setting: &Setting, setup: &Setup) -> Vec<String> {
         Rate::Max => "rate max".to_owned(),
         rate => format!("rate {rate} {}", args.arrival.unwrap_or(Arrival::Cbr)),
     };
+    let population = match (&target.routes, args.sockets) {
+        (Some(routes), _) => format!("{} routes to {} neighbors", routes.len(), args.neighbors),
+        (None, Some(sockets)) => format!("{sockets} endpoints with a UDP socket each"),
+        (None, None) => format!("{} endpoints", args.endpoints),
+    };
     vec![
         format!(
-            "{}, {} endpoints (added in {}), destinations {}, family {}{}",
+            "{}, {population} (added in {}), destinations {}, family {}{}",
             setting.describe(),
-            args.endpoints,
             time((setup.endpoints_s * 1e9) as u64),
             args.destinations,
             args.family,

@@ -62,13 +62,13 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     let (mut endpoints, mut endpoints_s) = (0, 0.0);
     let clock = Clock::start();
     let link = GeneratorLink::new(CaptureFrames::new(Arc::clone(&set)), pace, clock);
-    let session = Session::start(&setting, link, set.longest(), clock, |nic| {
+    let mut session = Session::start(&setting, link, set.longest(), clock, |nic, _| {
         let before = Instant::now();
         if args.own {
             endpoints = own(nic, &set);
         }
         endpoints_s = before.elapsed().as_secs_f64();
-        Ok(())
+        Ok(None)
     })?;
     // Every thread has then done everything once. The pace is not kept: a capture can take days.
     let warmup = Limits {
