@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 fn delivery(bench: &mut Bench) {
     let population = |size: Size| Population {
         mix: Mix::Mixed,
-        len: size.pick(1_000, 100),
+        len: size.pick(1_000, 500),
     };
     let sockets = move |size, read| {
         let mut bed = Bed::new(BedConfig {

@@ -43,7 +43,7 @@ fn bench() -> Bench {
 
 /// A NIC with an address of each family, and two neighbors.
 fn bench_with(configure: impl FnOnce(&mut Builder)) -> Bench {
-    let bench = Bench::new(configure);
+    let bench = Bench::refusing(configure);
     let (nic, stack) = (&bench.nic, bench.nic.stack());
     for (address, to) in [
         ("192.0.2.1/24", "192.0.2.0/24"),

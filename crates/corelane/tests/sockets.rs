@@ -40,7 +40,7 @@ fn bench() -> Bench {
 }
 
 fn bench_with(configure: impl FnOnce(&mut Builder)) -> Bench {
-    let bench = Bench::new(configure);
+    let bench = Bench::refusing(configure);
     add_addresses(&bench.nic);
     bench
 }

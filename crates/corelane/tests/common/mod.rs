@@ -32,22 +32,34 @@ pub struct Bench {
     pub pool: corelane::frame::Pool,
 }
 
+fn roomy() -> MemoryConfig {
+    MemoryConfig {
+        ring: 4096,
+        ..MemoryConfig::default()
+    }
+}
+
 impl Bench {
     /// One NIC; `configure` sets the rest.
     pub fn new(configure: impl FnOnce(&mut Builder)) -> Self {
-        Self::with_link(
-            MemoryConfig {
-                ring: 4096,
-                ..MemoryConfig::default()
-            },
-            configure,
-        )
+        Self::with_link(roomy(), configure)
     }
 
     pub fn with_link(link: MemoryConfig, configure: impl FnOnce(&mut Builder)) -> Self {
+        Self::build(link, |builder| {
+            builder.handler(|_| Sink);
+            configure(builder);
+        })
+    }
+
+    /// One without a handler: what no socket takes is refused.
+    pub fn refusing(configure: impl FnOnce(&mut Builder)) -> Self {
+        Self::build(roomy(), configure)
+    }
+
+    fn build(link: MemoryConfig, configure: impl FnOnce(&mut Builder)) -> Self {
         let (link, peer) = memory_link(link).expect("a link");
         let mut builder = Engine::builder();
-        builder.handler(|_| Sink);
         builder.pool(PoolConfig {
             slots: 16_384,
             ..PoolConfig::default()
