@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use corelane::engine::link::{Link, LinkError, Queues, RxQueue, RxStatus, TxQueue};
+use corelane::engine::link::{Link, LinkError, Queues, RxQueue, RxStatus};
 use corelane::frame::{Burst, Frame, Pool, PoolCache};
 use corelane::wire::MacAddr;
 use corelane::wire::build::{FrameSpec, Ports, build_udp_ipv4, build_udp_ipv6};

@@ -1,7 +1,7 @@
 //! Where what an engine forwards goes.
 
+use corelane::engine::link::{Link, LinkError, Queues, TxQueue};
 use corelane::frame::{Burst, Pool, PoolCache};
-use corelane::io::{Link, LinkError, Queues, TxQueue};
 
 /// A link that takes what it is sent, and from which nothing comes.
 #[derive(Debug)]
