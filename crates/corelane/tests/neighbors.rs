@@ -418,9 +418,12 @@ fn a_stale_neighbor_that_is_gone_becomes_unreachable() {
         make_reachable(&mut net, &case, host_mac(5));
         net.advance(LONG);
         let frame = net.udp(0, case.host);
-        net.run(0, &[frame.clone()]);
+        net.run(0, std::slice::from_ref(&frame));
         for _ in 0..8 {
-            assert_eq!(net.run(0, &[frame.clone()]).totals[0].forwarded, 1);
+            assert_eq!(
+                net.run(0, std::slice::from_ref(&frame)).totals[0].forwarded,
+                1
+            );
             net.advance(SECOND);
         }
         assert_eq!(net.state(1, case.host), Some(Unreachable));

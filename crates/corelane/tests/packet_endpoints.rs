@@ -173,7 +173,11 @@ fn h3_those_of_the_protocol_come_first_and_then_those_of_all() {
     let second = Tap::inbound(nic.stack()).on(&nic, One(EtherType::IPV4));
     let third = Tap::inbound(nic.stack()).on(&nic, One(EtherType::IPV4));
     bench.poll();
-    bench.parts.workers.iter_mut().for_each(|it| it.quiesce());
+    bench
+        .parts
+        .workers
+        .iter_mut()
+        .for_each(corelane::prelude::Worker::quiesce);
     let mut held: Vec<Frame> = std::iter::from_fn(|| bench.cache.alloc()).collect();
     let mut frame = held.pop().unwrap();
     frame

@@ -862,7 +862,7 @@ fn k14b_an_address_of_one_nic_is_found_by_what_arrives_on_another() {
     stack.add_route(direct).unwrap();
     let mut there = open(&stack, UdpBind::new(7).local(ip("198.51.100.1")));
     let frame = udp(PEER_V4, "198.51.100.1", (1000, 7), b"x");
-    assert_eq!(bench.run(&[frame.clone()]).0.delivered, 1);
+    assert_eq!(bench.run(std::slice::from_ref(&frame)).0.delivered, 1);
     let read = there.read();
     assert_eq!((read.len(), read[0].nic()), (1, bench.nic.id()));
     // Only a binding to a NIC restricts.

@@ -373,7 +373,9 @@ fn round(seed: u64) {
         }
         settle(&running, &mut peer, seed);
         round.stop.store(true, Ordering::Relaxed);
-        let results = churners.into_iter().map(|it| it.join());
+        let results = churners
+            .into_iter()
+            .map(std::thread::ScopedJoinHandle::join);
         results
             .map(|it| it.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()

@@ -108,7 +108,12 @@ impl Usage {
             ErrorKind::InvalidValue if text(ContextKind::InvalidValue) == Some("") => {
                 Self(format!("{}: a value is missing", argument()))
             }
-            ErrorKind::ArgumentConflict => Self(format!("{}: given more than once", argument())),
+            ErrorKind::ArgumentConflict => match text(ContextKind::PriorArg).map(name) {
+                Some(prior) if prior != argument() => {
+                    Self(format!("{}: not together with {prior}", argument()))
+                }
+                _ => Self(format!("{}: given more than once", argument())),
+            },
             ErrorKind::UnknownArgument => match argument() {
                 planned @ ("--capture" | "--profile") => Self(format!(
                     "{planned}: not there yet; corelane bench --help lists what is"

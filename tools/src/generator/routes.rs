@@ -233,6 +233,6 @@ impl Providers {
             let address = provider | u128::from(random.random::<u64>()) << 32;
             Prefix::new(Ipv6Addr::from_bits(address).into(), draw_length(V6, random))
         };
-        prefix.ok().map(|prefix| prefix.network())
+        prefix.ok().map(corelane::prelude::Prefix::network)
     }
 }

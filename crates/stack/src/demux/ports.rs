@@ -59,6 +59,10 @@ impl Ports {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "keys are small, and taken as count_up takes them"
+)]
 fn count_down<K: Eq + std::hash::Hash>(counts: &mut Counts<K>, key: K) {
     if let Some(count) = counts.get_mut(&key) {
         *count -= 1;

@@ -55,6 +55,7 @@ impl Stack {
     ///
     /// # Errors
     /// [`BindError`].
+    #[expect(clippy::needless_pass_by_value, reason = "as udp_socket takes its own")]
     pub fn raw_socket(&self, bind: RawBind) -> Result<(RawSocket, Vec<SocketQueue>), BindError> {
         self.check_local(None, bind.nic)?;
         let (socket, queues) = self.make_socket(SocketParts {

@@ -99,6 +99,7 @@ pub struct Queued {
 
 impl Socket {
     /// A socket with a queue for each seat but the last, which is no worker's.
+    #[expect(clippy::needless_pass_by_value, reason = "made for this call")]
     pub(super) fn new(
         seats: &SeatPlan,
         number: u64,

@@ -77,6 +77,7 @@ pub struct StackDatapath {
 }
 
 impl StackDatapath {
+    #[expect(clippy::needless_pass_by_value, reason = "a worker keeps it")]
     pub(super) fn new(stack: Stack, seat: Seat, worker: usize) -> Result<Self, StackError> {
         let shared = stack.shared();
         let config = &shared.config;

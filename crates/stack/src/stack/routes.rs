@@ -255,7 +255,7 @@ impl StackShared {
             let _ = fib.routes.set_nic_usable(id, enabled);
             fib.mark_changed();
             if !enabled {
-                fib.on_neighbors(id, now, |cache, turn| cache.clear(turn));
+                fib.on_neighbors(id, now, crate::neighbor::NeighborCache::clear);
             }
         });
     }

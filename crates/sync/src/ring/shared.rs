@@ -124,7 +124,7 @@ impl<T> Shared<T> {
         prefetch_write(&self.tail);
         let slot = self.slot(tail);
         prefetch_write(slot);
-        if size_of::<T>() > 1 && LINE % size_of::<T>() != 0 {
+        if size_of::<T>() > 1 && !LINE.is_multiple_of(size_of::<T>()) {
             // It may begin on one line and end on the next.
             prefetch_write_end(slot);
         }
