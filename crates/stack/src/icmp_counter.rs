@@ -3,75 +3,51 @@
 
 use corelane_wire::icmpv4;
 
-/// Declares the counters: variant, name and description in one place.
-macro_rules! icmp_counters {
-    ($($variant:ident => $label:literal, $description:literal;)*) => {
-        /// A counter of ICMP messages on one NIC.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum IcmpCounter {
-            $(#[doc = $description] $variant,)*
-        }
+use crate::labelled::labelled;
 
-        impl IcmpCounter {
-            /// Every counter, in their order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// How many there are.
-            pub const COUNT: usize = Self::ALL.len();
-
-            /// The name in reports and metrics, in snake case.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)* }
-            }
-
-            /// One sentence for people.
-            pub const fn description(self) -> &'static str {
-                match self { $(Self::$variant => $description,)* }
-            }
-        }
-    };
-}
-
-icmp_counters! {
-    V4EchoRequestReceived => "v4_echo_request_received", "ICMPv4 echo requests.";
-    V4EchoReplyReceived => "v4_echo_reply_received", "ICMPv4 echo replies.";
-    V4DestinationUnreachableReceived => "v4_destination_unreachable_received", "ICMPv4 destination unreachable.";
-    V4SourceQuenchReceived => "v4_source_quench_received", "ICMPv4 source quench, which is obsolete.";
-    V4RedirectReceived => "v4_redirect_received", "ICMPv4 redirects.";
-    V4TimeExceededReceived => "v4_time_exceeded_received", "ICMPv4 time exceeded.";
-    V4ParameterProblemReceived => "v4_parameter_problem_received", "ICMPv4 parameter problem.";
-    V4TimestampReceived => "v4_timestamp_received", "ICMPv4 timestamp requests.";
-    V4TimestampReplyReceived => "v4_timestamp_reply_received", "ICMPv4 timestamp replies.";
-    V4InfoRequestReceived => "v4_info_request_received", "ICMPv4 information requests, which are obsolete.";
-    V4InfoReplyReceived => "v4_info_reply_received", "ICMPv4 information replies, which are obsolete.";
-    V4InvalidReceived => "v4_invalid_received", "ICMPv4 messages that are short, broken, or of no known type.";
-    V6DestinationUnreachableReceived => "v6_destination_unreachable_received", "ICMPv6 destination unreachable.";
-    V6PacketTooBigReceived => "v6_packet_too_big_received", "ICMPv6 packet too big.";
-    V6TimeExceededReceived => "v6_time_exceeded_received", "ICMPv6 time exceeded.";
-    V6ParameterProblemReceived => "v6_parameter_problem_received", "ICMPv6 parameter problem.";
-    V6EchoRequestReceived => "v6_echo_request_received", "ICMPv6 echo requests.";
-    V6EchoReplyReceived => "v6_echo_reply_received", "ICMPv6 echo replies.";
-    V6MldReceived => "v6_mld_received", "Multicast listener discovery of any kind.";
-    V6RouterSolicitReceived => "v6_router_solicit_received", "Router solicitations.";
-    V6RouterAdvertReceived => "v6_router_advert_received", "Router advertisements.";
-    V6NeighborSolicitReceived => "v6_neighbor_solicit_received", "Neighbor solicitations.";
-    V6NeighborAdvertReceived => "v6_neighbor_advert_received", "Neighbor advertisements.";
-    V6RedirectReceived => "v6_redirect_received", "ICMPv6 redirects.";
-    V6InvalidReceived => "v6_invalid_received", "ICMPv6 messages that are short, broken, or of no known type.";
-    V4EchoReplySent => "v4_echo_reply_sent", "ICMPv4 echo replies.";
-    V4DestinationUnreachableSent => "v4_destination_unreachable_sent", "ICMPv4 destination unreachable.";
-    V4TimeExceededSent => "v4_time_exceeded_sent", "ICMPv4 time exceeded.";
-    V4ParameterProblemSent => "v4_parameter_problem_sent", "ICMPv4 parameter problem.";
-    V4RateLimited => "v4_rate_limited", "ICMPv4 errors that were not sent because of the limit on their rate.";
-    V4Unsent => "v4_unsent", "ICMPv4 errors for which there was no frame or no source address.";
-    V6EchoReplySent => "v6_echo_reply_sent", "ICMPv6 echo replies.";
-    V6DestinationUnreachableSent => "v6_destination_unreachable_sent", "ICMPv6 destination unreachable.";
-    V6PacketTooBigSent => "v6_packet_too_big_sent", "ICMPv6 packet too big.";
-    V6TimeExceededSent => "v6_time_exceeded_sent", "ICMPv6 time exceeded.";
-    V6ParameterProblemSent => "v6_parameter_problem_sent", "ICMPv6 parameter problem.";
-    V6RateLimited => "v6_rate_limited", "ICMPv6 errors that were not sent because of the limit on their rate.";
-    V6Unsent => "v6_unsent", "ICMPv6 errors for which there was no frame or no source address.";
+labelled! {
+    /// A counter of ICMP messages on one NIC.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum IcmpCounter {
+        V4EchoRequestReceived => "v4_echo_request_received", "ICMPv4 echo requests.";
+        V4EchoReplyReceived => "v4_echo_reply_received", "ICMPv4 echo replies.";
+        V4DestinationUnreachableReceived => "v4_destination_unreachable_received", "ICMPv4 destination unreachable.";
+        V4SourceQuenchReceived => "v4_source_quench_received", "ICMPv4 source quench, which is obsolete.";
+        V4RedirectReceived => "v4_redirect_received", "ICMPv4 redirects.";
+        V4TimeExceededReceived => "v4_time_exceeded_received", "ICMPv4 time exceeded.";
+        V4ParameterProblemReceived => "v4_parameter_problem_received", "ICMPv4 parameter problem.";
+        V4TimestampReceived => "v4_timestamp_received", "ICMPv4 timestamp requests.";
+        V4TimestampReplyReceived => "v4_timestamp_reply_received", "ICMPv4 timestamp replies.";
+        V4InfoRequestReceived => "v4_info_request_received", "ICMPv4 information requests, which are obsolete.";
+        V4InfoReplyReceived => "v4_info_reply_received", "ICMPv4 information replies, which are obsolete.";
+        V4InvalidReceived => "v4_invalid_received", "ICMPv4 messages that are short, broken, or of no known type.";
+        V6DestinationUnreachableReceived => "v6_destination_unreachable_received", "ICMPv6 destination unreachable.";
+        V6PacketTooBigReceived => "v6_packet_too_big_received", "ICMPv6 packet too big.";
+        V6TimeExceededReceived => "v6_time_exceeded_received", "ICMPv6 time exceeded.";
+        V6ParameterProblemReceived => "v6_parameter_problem_received", "ICMPv6 parameter problem.";
+        V6EchoRequestReceived => "v6_echo_request_received", "ICMPv6 echo requests.";
+        V6EchoReplyReceived => "v6_echo_reply_received", "ICMPv6 echo replies.";
+        V6MldReceived => "v6_mld_received", "Multicast listener discovery of any kind.";
+        V6RouterSolicitReceived => "v6_router_solicit_received", "Router solicitations.";
+        V6RouterAdvertReceived => "v6_router_advert_received", "Router advertisements.";
+        V6NeighborSolicitReceived => "v6_neighbor_solicit_received", "Neighbor solicitations.";
+        V6NeighborAdvertReceived => "v6_neighbor_advert_received", "Neighbor advertisements.";
+        V6RedirectReceived => "v6_redirect_received", "ICMPv6 redirects.";
+        V6InvalidReceived => "v6_invalid_received", "ICMPv6 messages that are short, broken, or of no known type.";
+        V4EchoReplySent => "v4_echo_reply_sent", "ICMPv4 echo replies.";
+        V4DestinationUnreachableSent => "v4_destination_unreachable_sent", "ICMPv4 destination unreachable.";
+        V4TimeExceededSent => "v4_time_exceeded_sent", "ICMPv4 time exceeded.";
+        V4ParameterProblemSent => "v4_parameter_problem_sent", "ICMPv4 parameter problem.";
+        V4RateLimited => "v4_rate_limited", "ICMPv4 errors that were not sent because of the limit on their rate.";
+        V4Unsent => "v4_unsent", "ICMPv4 errors for which there was no frame or no source address.";
+        V6EchoReplySent => "v6_echo_reply_sent", "ICMPv6 echo replies.";
+        V6DestinationUnreachableSent => "v6_destination_unreachable_sent", "ICMPv6 destination unreachable.";
+        V6PacketTooBigSent => "v6_packet_too_big_sent", "ICMPv6 packet too big.";
+        V6TimeExceededSent => "v6_time_exceeded_sent", "ICMPv6 time exceeded.";
+        V6ParameterProblemSent => "v6_parameter_problem_sent", "ICMPv6 parameter problem.";
+        V6RateLimited => "v6_rate_limited", "ICMPv6 errors that were not sent because of the limit on their rate.";
+        V6Unsent => "v6_unsent", "ICMPv6 errors for which there was no frame or no source address.";
+    }
 }
 
 impl IcmpCounter {

@@ -45,6 +45,7 @@ mod group;
 mod icmp_counter;
 mod icmp_limit;
 mod interface_id;
+mod labelled;
 mod neighbor;
 mod nic;
 mod packet_endpoint;

@@ -2,58 +2,37 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Declares the counters: variant, name and description in one place.
-macro_rules! protocol_counters {
-    ($($variant:ident => $label:literal, $description:literal;)*) => {
-        /// A counter of a NIC's own protocols.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum ProtocolCounter {
-            $(#[doc = $description] $variant,)*
-        }
+use crate::labelled::labelled;
 
-        impl ProtocolCounter {
-            /// Every counter.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The name in reports and metrics, in snake case.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)* }
-            }
-
-            /// One sentence for people.
-            pub const fn description(self) -> &'static str {
-                match self { $(Self::$variant => $description,)* }
-            }
-        }
-    };
-}
-
-protocol_counters! {
-    NeighborSolicitationsReceived => "neighbor_solicitations_received", "Valid neighbor solicitations.";
-    NeighborAdvertisementsReceived => "neighbor_advertisements_received", "Valid neighbor advertisements.";
-    NeighborSolicitationsSent => "neighbor_solicitations_sent", "Probes of duplicate address detection, and questions for link addresses.";
-    NeighborAdvertisementsSent => "neighbor_advertisements_sent", "Answers to neighbor solicitations.";
-    ArpRequestsReceived => "arp_requests_received", "Valid ARP requests.";
-    ArpRepliesReceived => "arp_replies_received", "Valid ARP replies.";
-    ArpRequestsSent => "arp_requests_sent", "ARP requests.";
-    ArpRepliesSent => "arp_replies_sent", "ARP replies.";
-    NeighborPacketsSent => "neighbor_packets_sent", "Packets that waited for a link address, sent.";
-    NeighborPacketsFailed => "neighbor_packets_failed", "Packets that waited for a link address of somebody who does not answer.";
-    NeighborPacketsDropped => "neighbor_packets_dropped", "Packets that waited for a link address and gave way to others.";
-    UnreachablesSent => "unreachables_sent", "ICMP errors about packets whose next hop does not answer.";
-    ErrorsReceived => "errors_received", "ICMP errors about packets that were sent from here.";
-    ErrorsIgnored => "errors_ignored", "ICMP errors that are malformed, or about nothing that was sent from here.";
-    PathMtuReports => "path_mtu_reports", "ICMP errors that lowered the MTU of a path.";
-    IgmpReceived => "igmp_received", "IGMP messages.";
-    IgmpSent => "igmp_sent", "IGMP reports and leaves.";
-    MldReceived => "mld_received", "MLD messages.";
-    MldSent => "mld_sent", "MLD reports and dones.";
-    AddressesAssigned => "addresses_assigned", "Addresses that duplicate address detection found unique.";
-    DuplicateAddresses => "duplicate_addresses", "Tentative addresses given up because somebody else has them.";
-    LoopedBackProbes => "looped_back_probes", "Probes of our own that came back.";
-    AddressConflicts => "address_conflicts", "Advertisements of others for an address in use here.";
-    Unsent => "unsent", "Attempts to send a message of the NIC's own, or a packet of a route, that found no frame or no room in the queue.";
+labelled! {
+    /// A counter of a NIC's own protocols.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum ProtocolCounter {
+        NeighborSolicitationsReceived => "neighbor_solicitations_received", "Valid neighbor solicitations.";
+        NeighborAdvertisementsReceived => "neighbor_advertisements_received", "Valid neighbor advertisements.";
+        NeighborSolicitationsSent => "neighbor_solicitations_sent", "Probes of duplicate address detection, and questions for link addresses.";
+        NeighborAdvertisementsSent => "neighbor_advertisements_sent", "Answers to neighbor solicitations.";
+        ArpRequestsReceived => "arp_requests_received", "Valid ARP requests.";
+        ArpRepliesReceived => "arp_replies_received", "Valid ARP replies.";
+        ArpRequestsSent => "arp_requests_sent", "ARP requests.";
+        ArpRepliesSent => "arp_replies_sent", "ARP replies.";
+        NeighborPacketsSent => "neighbor_packets_sent", "Packets that waited for a link address, sent.";
+        NeighborPacketsFailed => "neighbor_packets_failed", "Packets that waited for a link address of somebody who does not answer.";
+        NeighborPacketsDropped => "neighbor_packets_dropped", "Packets that waited for a link address and gave way to others.";
+        UnreachablesSent => "unreachables_sent", "ICMP errors about packets whose next hop does not answer.";
+        ErrorsReceived => "errors_received", "ICMP errors about packets that were sent from here.";
+        ErrorsIgnored => "errors_ignored", "ICMP errors that are malformed, or about nothing that was sent from here.";
+        PathMtuReports => "path_mtu_reports", "ICMP errors that lowered the MTU of a path.";
+        IgmpReceived => "igmp_received", "IGMP messages.";
+        IgmpSent => "igmp_sent", "IGMP reports and leaves.";
+        MldReceived => "mld_received", "MLD messages.";
+        MldSent => "mld_sent", "MLD reports and dones.";
+        AddressesAssigned => "addresses_assigned", "Addresses that duplicate address detection found unique.";
+        DuplicateAddresses => "duplicate_addresses", "Tentative addresses given up because somebody else has them.";
+        LoopedBackProbes => "looped_back_probes", "Probes of our own that came back.";
+        AddressConflicts => "address_conflicts", "Advertisements of others for an address in use here.";
+        Unsent => "unsent", "Attempts to send a message of the NIC's own, or a packet of a route, that found no frame or no room in the queue.";
+    }
 }
 
 /// The numbers.
