@@ -60,8 +60,8 @@ impl Lpm {
     /// the same place; the shorter of the two tells how many.
     ///
     /// Level by level, so that the misses of a burst overlap: each pass asks for the lines that
-    /// the next one reads. Behind the roots, without branches on what is
-    /// found, which nobody could predict.
+    /// the next one reads. Behind the roots, without branches on what is found, which nobody could
+    /// predict.
     pub fn lookup_burst(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) {
         for (keys, out) in keys.chunks(BURST).zip(out.chunks_mut(BURST)) {
             let len = keys.len().min(out.len());
