@@ -23,22 +23,16 @@ pub(super) fn arp_input<O: Observer>(
             continue;
         };
         let sights = context.observer.look(std::slice::from_ref(frame));
-        let refused = match examine(context, frame) {
-            Ok(()) => context.punt.push(std::mem::take(frame)).err().map(|back| {
-                *frame = back;
-                DropReason::PuntFull
-            }),
-            Err(reason) => Some(reason),
-        };
-        let outcome = match refused {
-            None => {
-                context.tally.consumed();
-                trace::ArpInput::Punted
-            }
-            Some(reason) => {
+        let taken = match examine(context, frame) {
+            Ok(()) => context.hand_to_control(frame),
+            Err(reason) => {
                 context.tally.dropped(reason, 1);
-                trace::ArpInput::Dropped(reason)
+                Err(reason)
             }
+        };
+        let outcome = match taken {
+            Ok(()) => trace::ArpInput::Punted,
+            Err(reason) => trace::ArpInput::Dropped(reason),
         };
         for sight in &sights {
             context.observer.step_of(sight, Outcome::ArpInput(outcome));

@@ -64,6 +64,24 @@ impl<O: Observer> Context<'_, O> {
         }
     }
 
+    /// Hands a frame over to the control plane, and counts that.
+    ///
+    /// # Errors
+    /// There is no room: it is dropped, and still where it was.
+    pub(super) fn hand_to_control(&mut self, frame: &mut Frame) -> Result<(), DropReason> {
+        match self.punt.push(std::mem::take(frame)) {
+            Ok(()) => {
+                self.tally.consumed();
+                Ok(())
+            }
+            Err(back) => {
+                *frame = back;
+                self.tally.dropped(DropReason::PuntFull, 1);
+                Err(DropReason::PuntFull)
+            }
+        }
+    }
+
     /// Counts a packet that ends here.
     #[inline]
     pub(super) fn drop(

@@ -33,16 +33,9 @@ pub(super) enum Examined {
 /// Hands a frame over to the control plane.
 pub(super) fn punt<O: Observer>(context: &mut Context<'_, O>, frame: &mut Frame) {
     let sights = context.observer.look(std::slice::from_ref(frame));
-    let outcome = match context.punt.push(std::mem::take(frame)) {
-        Ok(()) => {
-            context.tally.consumed();
-            trace::ControlInput::Punted
-        }
-        Err(back) => {
-            *frame = back;
-            context.tally.dropped(DropReason::PuntFull, 1);
-            trace::ControlInput::Dropped(DropReason::PuntFull)
-        }
+    let outcome = match context.hand_to_control(frame) {
+        Ok(()) => trace::ControlInput::Punted,
+        Err(reason) => trace::ControlInput::Dropped(reason),
     };
     for sight in &sights {
         context

@@ -1,42 +1,68 @@
-//! Writes the fragments of packets that a link does not take whole (RFC 791 section 3.2, RFC 8200
+//! Cuts packets that a link does not take whole into fragments (RFC 791 section 3.2, RFC 8200
 //! section 4.5).
 
-use corelane_frame::Frame;
-use corelane_wire::checksum::update_u16;
+use arrayvec::ArrayVec;
+use corelane_frame::{BURST, Frame, PoolCache};
 use corelane_wire::fragment::{
-    Fragment, Ipv6FragmentPlan, write_ipv4_fragment_header, write_ipv6_fragment_headers,
+    plan_ipv4_fragments, plan_ipv6_fragments, write_ipv4_fragment_header,
+    write_ipv6_fragment_headers,
 };
-use corelane_wire::ipv4::ipv4_header_mut;
-use corelane_wire::{Ipv4Packet, Ipv6Packet, NoRoom};
+use corelane_wire::{NoRoom, parse_ipv4, parse_ipv6};
 
 use super::ip_lookup::NETWORK;
 
-/// Writes a fragment of an IPv4 packet into `frame`, with the link header of `whole`. None if it has no
-/// room.
-pub(super) fn write_v4(
-    frame: &mut Frame,
+/// Cuts an IPv4 packet into `pieces`, each in a frame of its own. None if there are not enough frames, or
+/// more pieces than a burst has; what there is by then is in `pieces`.
+pub(super) fn cut_v4(
+    cache: &mut PoolCache,
     whole: &Frame,
-    packet: &Ipv4Packet<'_>,
-    fragment: &Fragment,
+    mtu: usize,
+    pieces: &mut ArrayVec<Frame, BURST>,
 ) -> Option<()> {
-    let payload = packet.payload.get(fragment.range.clone())?;
-    write(frame, whole, payload, |buffer| {
-        write_ipv4_fragment_header(buffer, packet, fragment)
-    })
+    let packet = parse_ipv4(whole.data().get(NETWORK..)?).ok()?;
+    for fragment in plan_ipv4_fragments(&packet, mtu).ok()? {
+        let payload = packet.payload.get(fragment.range.clone())?;
+        add(cache, whole, payload, pieces, |buffer| {
+            write_ipv4_fragment_header(buffer, &packet, &fragment)
+        })?;
+    }
+    Some(())
 }
 
-/// As [`write_v4`], of an IPv6 packet that is sent from here in fragments of this plan.
-pub(super) fn write_v6(
-    frame: &mut Frame,
+/// As [`cut_v4`], of an IPv6 packet that is sent from here.
+pub(super) fn cut_v6(
+    cache: &mut PoolCache,
     whole: &Frame,
-    packet: &Ipv6Packet<'_>,
-    (plan, fragment): (&Ipv6FragmentPlan, &Fragment),
+    mtu: usize,
     identification: u32,
+    pieces: &mut ArrayVec<Frame, BURST>,
 ) -> Option<()> {
-    let payload = packet.payload.get(fragment.range.clone())?;
-    write(frame, whole, payload, |buffer| {
-        write_ipv6_fragment_headers(buffer, packet, plan, fragment, identification)
-    })
+    let packet = parse_ipv6(whole.data().get(NETWORK..)?).ok()?;
+    let plan = plan_ipv6_fragments(&packet, mtu).ok()?;
+    for fragment in plan.clone() {
+        let payload = packet.payload.get(fragment.range.clone())?;
+        add(cache, whole, payload, pieces, |buffer| {
+            write_ipv6_fragment_headers(buffer, &packet, &plan, &fragment, identification)
+        })?;
+    }
+    Some(())
+}
+
+/// Adds a piece: the link header of `whole`, network headers, and a part of the payload.
+fn add(
+    cache: &mut PoolCache,
+    whole: &Frame,
+    payload: &[u8],
+    pieces: &mut ArrayVec<Frame, BURST>,
+    headers: impl FnOnce(&mut [u8]) -> Result<usize, NoRoom>,
+) -> Option<()> {
+    let mut frame = cache.alloc()?;
+    let written = write(&mut frame, whole, payload, headers);
+    if let Err(full) = pieces.try_push(frame) {
+        cache.recycle(full.element());
+        return None;
+    }
+    written
 }
 
 /// The link header of `whole`, network headers, and the part of the payload.
@@ -57,18 +83,4 @@ fn write(
     frame.set_rss_hash(whole.rss_hash());
     frame.set_trace(whole.trace());
     Some(())
-}
-
-/// Clears the bit that forbids to cut a reply: it was the request's.
-#[cold]
-pub(super) fn may_be_cut(whole: &mut Frame) {
-    if let Some(header) = whole
-        .data_mut()
-        .get_mut(NETWORK..)
-        .and_then(ipv4_header_mut)
-    {
-        let checksum = update_u16(header.checksum.get(), header.flags_offset.get(), 0);
-        header.flags_offset.set(0);
-        header.checksum.set(checksum);
-    }
 }

@@ -12,11 +12,10 @@ use corelane_wire::icmpv4::{self, parse_icmpv4};
 use corelane_wire::icmpv6::{self, parse_icmpv6};
 use corelane_wire::ipv4::ipv4_header_mut;
 use corelane_wire::ipv6::ipv6_header_mut;
-use corelane_wire::{EchoKind, Icmpv4Error, Icmpv6Error};
+use corelane_wire::{Echo, EchoKind, Icmpv4Error, Icmpv6Error};
 
 use super::context::Context;
 use super::control_input::{self, Examined};
-use super::fragment::may_be_cut;
 use super::ip_lookup::NETWORK;
 use super::observer::Observer;
 use crate::trace::{self, Outcome};
@@ -32,6 +31,17 @@ enum Kind {
     /// For whoever listens.
     Other,
     Dropped(DropReason),
+}
+
+impl Kind {
+    /// That of a message that is in order.
+    fn of(echo: Option<Echo<'_>>, is_error: bool) -> Self {
+        match echo {
+            Some(echo) if echo.kind == EchoKind::Request => Self::EchoRequest,
+            _ if is_error => Self::Control,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Deals with a whole ICMP message; returns whether it is for whoever listens. `reassembled` tells that
@@ -77,11 +87,20 @@ pub(super) fn icmp_input<O: Observer>(
             });
             if is_v4 && reply.len() > NETWORK + context.arrival.mtu() {
                 // Its request came in fragments (RFC 1122 section 3.2.2.6).
-                may_be_cut(&mut reply);
+                allow_fragments(&mut reply);
             }
             context.reply(reply);
             false
         }
+    }
+}
+
+/// Lets an IPv4 reply be cut, whatever its request asked for.
+#[cold]
+fn allow_fragments(reply: &mut Frame) {
+    let packet = reply.data_mut().get_mut(NETWORK..);
+    if let Some(header) = packet.and_then(ipv4_header_mut) {
+        header.allow_fragments();
     }
 }
 
@@ -95,14 +114,7 @@ fn examine(data: &[u8], packet: &Inbound, reassembled: bool) -> (Kind, IcmpCount
             Err(Icmpv4Error::Checksum) => (Kind::Dropped(DropReason::IcmpChecksum), invalid),
             Err(_) => (Kind::Dropped(DropReason::IcmpTruncated), invalid),
             Ok(message) => {
-                let request = message
-                    .echo()
-                    .is_some_and(|echo| echo.kind == EchoKind::Request);
-                let kind_of = match kind {
-                    _ if request => Kind::EchoRequest,
-                    _ if is_icmpv4_error(kind) => Kind::Control,
-                    _ => Kind::Other,
-                };
+                let kind_of = Kind::of(message.echo(), is_icmpv4_error(kind));
                 (kind_of, IcmpCounter::received_v4(kind))
             }
         };
@@ -122,17 +134,7 @@ fn examine(data: &[u8], packet: &Inbound, reassembled: bool) -> (Kind, IcmpCount
     match parse_icmpv6(message, v6(source), v6(destination)) {
         Err(Icmpv6Error::Checksum) => (Kind::Dropped(DropReason::IcmpChecksum), invalid),
         Err(_) => (Kind::Dropped(DropReason::IcmpTruncated), invalid),
-        Ok(message) => {
-            let request = message
-                .echo()
-                .is_some_and(|echo| echo.kind == EchoKind::Request);
-            let kind_of = match kind {
-                _ if request => Kind::EchoRequest,
-                _ if is_icmpv6_error(kind) => Kind::Control,
-                _ => Kind::Other,
-            };
-            (kind_of, counter)
-        }
+        Ok(message) => (Kind::of(message.echo(), is_icmpv6_error(kind)), counter),
     }
 }
 

@@ -10,7 +10,6 @@ use corelane_stack::{
     NicView, PacketBurst, PacketFlags,
 };
 use corelane_sync::counters::CounterWriter;
-use corelane_wire::fragment::plan_ipv4_fragments;
 use corelane_wire::ipv4::{Ipv4Header, ipv4_header_mut};
 use corelane_wire::ipv4_options::{self, Ipv4OptionPolicy};
 use corelane_wire::ipv6::ipv6_header_mut;
@@ -363,6 +362,11 @@ fn prepare_v4(data: &mut [u8], extended: bool, mtu: usize, len: usize) -> Result
     if extended {
         return prepare_with_options(data, mtu, len);
     }
+    count_hop_v4(header, mtu, len)
+}
+
+#[inline]
+fn count_hop_v4(header: &mut Ipv4Header, mtu: usize, len: usize) -> Result<(), Obstacle> {
     if len > mtu {
         return Err(too_big(header));
     }
@@ -414,17 +418,8 @@ fn prepare_with_options(data: &mut [u8], mtu: usize, len: usize) -> Result<(), O
         }
         Ok(Ipv4OptionPolicy::Drop(_)) | Err(_) => return Err(Obstacle::Options),
     }
-    let Some(header) = ipv4_header_mut(data) else {
-        return Err(Obstacle::NotForwarded);
-    };
-    if len > mtu {
-        return Err(too_big(header));
-    }
-    if header.decrement_ttl() {
-        Ok(())
-    } else {
-        Err(Obstacle::HopLimit)
-    }
+    let header = ipv4_header_mut(data).ok_or(Obstacle::NotForwarded)?;
+    count_hop_v4(header, mtu, len)
 }
 
 /// Whether an IPv4 address, in host order, is of no other link's concern: this host's network, a
@@ -520,8 +515,7 @@ fn odd<O: Observer>(
             let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
                 return;
             };
-            let mut frame = std::mem::take(frame);
-            frame.truncate(packet.end as usize);
+            let frame = std::mem::take(frame);
             let refused = wait(context, frame, next_hop, egress.nic);
             if let Some(back) = refused {
                 context.tally.dropped(DropReason::NeighborFull, 1);
@@ -591,13 +585,12 @@ fn cut<O: Observer>(
     let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
         return;
     };
-    frame.truncate(packet.end as usize);
     if let Some(header) = ipv4_header_mut(frame.data_mut().get_mut(NETWORK..).unwrap_or_default()) {
         // It has hops left.
         let _ = header.decrement_ttl();
     }
     let mut pieces = ArrayVec::<Frame, BURST>::new();
-    if cut_into(context, frame, egress.mtu, &mut pieces).is_none() {
+    if fragment::cut_v4(context.cache, frame, egress.mtu, &mut pieces).is_none() {
         for piece in pieces {
             context.cache.recycle(piece);
         }
@@ -626,21 +619,4 @@ fn cut<O: Observer>(
             }
         }
     }
-}
-
-/// The fragments of a packet, each in a frame of its own; None if there are not enough frames.
-pub(super) fn cut_into<O>(
-    context: &mut Context<'_, O>,
-    whole: &Frame,
-    mtu: usize,
-    pieces: &mut ArrayVec<Frame, BURST>,
-) -> Option<()> {
-    let packet = parse_ipv4(whole.data().get(NETWORK..)?).ok()?;
-    for part in plan_ipv4_fragments(&packet, mtu).ok()? {
-        let mut frame = context.cache.alloc()?;
-        let written = fragment::write_v4(&mut frame, whole, &packet, &part);
-        pieces.try_push(frame).ok()?;
-        written?;
-    }
-    Some(())
 }

@@ -4,20 +4,17 @@
 use arrayvec::ArrayVec;
 use corelane_frame::{BURST, Burst, Frame};
 use corelane_stack::NicCounter;
-use corelane_wire::fragment::plan_ipv6_fragments;
 use corelane_wire::ipv4::ipv4_header_mut;
-use corelane_wire::parse_ipv6;
 
 use super::context::Context;
 use super::fragment;
-use super::ip_forward::cut_into;
 use super::ip_lookup::NETWORK;
 use super::observer::Observer;
 use crate::trace::{LinkOutput, Outcome};
 
 /// Sends a frame that is longer than the link takes, by the NIC that the burst arrived on. One that may
-/// not be cut, or for whose fragments there are not enough
-/// frames or that has more of them than a burst, is dropped as one that finds no room.
+/// not be cut, that would be more pieces than a burst has, or for which there are not enough frames is
+/// dropped as one that finds no room.
 #[cold]
 pub(super) fn send_in_fragments<O: Observer>(context: &mut Context<'_, O>, mut frame: Frame) {
     let mtu = context.arrival.mtu();
@@ -76,7 +73,7 @@ fn cut_v4<O>(
     }
     // Not zero, which packets that are in one piece have.
     header.set_identification((identification >> 16) as u16 | 1);
-    cut_into(context, frame, mtu, pieces)
+    fragment::cut_v4(context.cache, frame, mtu, pieces)
 }
 
 fn cut_v6<O>(
@@ -85,16 +82,6 @@ fn cut_v6<O>(
     mtu: usize,
     pieces: &mut ArrayVec<Frame, BURST>,
 ) -> Option<()> {
-    let bytes = whole.data().get(NETWORK..)?;
-    let packet = parse_ipv6(bytes).ok()?;
-    let identification = context.stack.identification(bytes);
-    let plan = plan_ipv6_fragments(&packet, mtu).ok()?;
-    for fragment in plan.clone() {
-        let mut frame = context.cache.alloc()?;
-        let part = (&plan, &fragment);
-        let written = fragment::write_v6(&mut frame, whole, &packet, part, identification);
-        pieces.try_push(frame).ok()?;
-        written?;
-    }
-    Some(())
+    let identification = context.stack.identification(whole.data().get(NETWORK..)?);
+    fragment::cut_v6(context.cache, whole, mtu, identification, pieces)
 }
