@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::net::{Lan, Net, gateway_mac, host_mac, nic_mac, prefix, unlimited};
 use common::packets::{between, hop_limit, ttl};
 use common::*;
-use corelane::engine::{Engine, Idle, NicConfig, Polled, WhenFull};
+use corelane::engine::{Engine, Idle, NicConfig, WhenFull};
 use corelane::frame::{Burst, PoolConfig};
 use corelane::io::memory::{MemoryConfig, PeerSender, memory_link};
 use corelane::stack::{
@@ -168,7 +168,6 @@ trait Neighbors {
     fn neighbor(&self, n: usize, address: &str) -> Option<NeighborInfo>;
     fn state(&self, n: usize, address: &str) -> Option<NeighborState>;
     fn changes(&self) -> Vec<(String, Option<MacAddr>, NeighborChange)>;
-    fn workers_alone(&mut self);
 }
 
 impl Neighbors for Net {
@@ -193,21 +192,6 @@ impl Neighbors for Net {
             _ => None,
         });
         told.collect()
-    }
-
-    /// Polls all but the control plane.
-    fn workers_alone(&mut self) {
-        let mut quiet = 0;
-        while quiet < 4 {
-            let mut moved = 0;
-            for distributor in &mut self.parts.distributors {
-                moved += usize::from(distributor.poll() == Polled::Worked);
-            }
-            for worker in &mut self.parts.workers {
-                moved += worker.poll();
-            }
-            quiet = if moved == 0 { quiet + 1 } else { 0 };
-        }
     }
 }
 
@@ -471,12 +455,12 @@ fn what_finds_no_room_on_the_way_to_the_control_plane_is_told_by_the_next_packet
         let address = format!("10.0.1.{}", 100 + n % 100);
         net.inject(0, &net.udp(0, &address));
         if n % 64 == 63 {
-            net.workers_alone();
+            net.poll_datapath();
         }
     }
-    net.workers_alone();
+    net.poll_datapath();
     net.inject(0, &net.udp(0, case.host));
-    net.workers_alone();
+    net.poll_datapath();
     let out = net.take(1);
     assert!(
         out.iter().any(|it| link_destination(it) == host_mac(5)),
@@ -789,7 +773,7 @@ fn static_neighbors_stay_when_a_nic_goes_down_and_others_do_not() {
     assert_eq!(net.run(0, &[net.udp(0, "10.0.1.9")]).out[1].len(), 1);
     // What is heard while it is down counts for nothing, also what is on its way.
     net.inject(1, &arp_request((NEW, "10.0.1.60"), "10.0.1.1"));
-    net.workers_alone();
+    net.poll_datapath();
     net.nics[1].disable().unwrap();
     net.poll();
     assert_eq!(net.state(1, "10.0.1.60"), None);
@@ -805,7 +789,7 @@ fn a_nic_that_is_removed_takes_what_waits_with_it() {
     let wait = stack.wait_for_neighbor(id, ip("10.0.1.78"));
     // Some more, on their way when it goes.
     net.inject(0, &net.udp(0, "10.0.1.79"));
-    net.workers_alone();
+    net.poll_datapath();
     net.parts.lifecycle.remove_nic(id).unwrap();
     assert_eq!(wait.try_answer(), Some(NeighborAnswer::Gone));
     net.poll();
@@ -853,7 +837,7 @@ fn a_scan_through_the_engine_costs_no_neighbor_and_stops_nothing() {
         let n = (round % u32::from(LIVE)) as u8;
         net.inject(0, &net.udp(0, &live(n)));
         net.clock.advance(Duration::from_micros(500));
-        net.workers_alone();
+        net.poll_datapath();
         net.parts.control.poll();
         let out = net.take(1);
         forwarded += out

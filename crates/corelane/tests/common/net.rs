@@ -282,21 +282,26 @@ impl Net {
     pub fn poll(&mut self) {
         for _ in 0..3 {
             self.parts.control.poll();
-            let mut quiet = 0;
-            while quiet < 4 {
-                let mut moved = 0;
-                for distributor in &mut self.parts.distributors {
-                    moved += usize::from(distributor.poll() == Polled::Worked);
-                }
-                for worker in &mut self.parts.workers {
-                    moved += worker.poll();
-                }
-                quiet = if moved == 0 { quiet + 1 } else { 0 };
-            }
+            self.poll_datapath();
         }
         for nic in &self.nics {
             let totals = nic.counters();
             assert_eq!(totals.balance(), 0, "{}: {totals:?}", nic.name());
+        }
+    }
+
+    /// Polls all but the control plane until nothing moves.
+    pub fn poll_datapath(&mut self) {
+        let mut quiet = 0;
+        while quiet < 4 {
+            let mut moved = 0;
+            for distributor in &mut self.parts.distributors {
+                moved += usize::from(distributor.poll() == Polled::Worked);
+            }
+            for worker in &mut self.parts.workers {
+                moved += worker.poll();
+            }
+            quiet = if moved == 0 { quiet + 1 } else { 0 };
         }
     }
 
