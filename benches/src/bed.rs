@@ -8,7 +8,7 @@ use corelane::engine::{Distributor, Engine, Idle, Monitor, NicConfig, Polled, Wh
 use corelane::frame::{PoolCache, PoolConfig};
 use corelane::stack::{
     DatagramBurst, Forwarding, Handler, Nic, NicTotals, Packet, PacketEndpointConfig,
-    PacketProtocol, PacketQueue, Prefix, RouteSpec, SocketQueue, Stack, UdpBind, UdpSocket,
+    PacketProtocol, PacketQueue, SocketQueue, Stack, UdpBind, UdpSocket,
 };
 use corelane_tools::generator::{DrainLink, RoutePlan, stream};
 use corelane_tools::unit::Family;
@@ -219,25 +219,7 @@ impl Bed {
                     let address: IpAddr = address.parse().expect("an address");
                     nic.add_address(address).expect("an address");
                 }
-                for (address, prefix_len) in RoutePlan::own_addresses() {
-                    let prefix = Prefix::new(address, prefix_len).expect("a prefix");
-                    out.add_address(prefix).expect("an address");
-                }
-                let stack = out.stack();
-                for (address, mac) in config.plan.neighbors() {
-                    stack.add_neighbor(out.id(), address, mac).expect("room");
-                }
-                stack.change_routes(|routes| {
-                    for (to, router) in config.plan.iter() {
-                        let route = RouteSpec {
-                            to,
-                            via: Some(router),
-                            nic: out.id(),
-                            metric: 0,
-                        };
-                        routes.add(route).expect("a route");
-                    }
-                });
+                config.plan.install(out).expect("routes");
                 Vec::new()
             },
         )

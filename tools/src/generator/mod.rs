@@ -58,7 +58,7 @@ pub use frame::{LINE, Line, Tail, lay_out};
 pub use link::GeneratorLink;
 pub use queue::{GRACE, GeneratorQueue};
 pub use random::stream;
-pub use routes::{MAX_NEIGHBORS, MAX_ROUTES, RoutePlan};
+pub use routes::{InstallError, MAX_NEIGHBORS, MAX_ROUTES, RoutePlan};
 pub use schedule::Schedule;
 pub use sequence::{Sequence, Traffic};
 pub use size::{SizeDeck, mean_size, size_on_wire};

@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use corelane::stack::Prefix;
+use corelane::stack::{
+    AddAddressError, AddNeighborError, Nic, Prefix, PrefixError, RouteSpec, RoutesError,
+};
 use corelane::wire::MacAddr;
 use rand::{Rng, RngExt};
+use thiserror::Error;
 
 use super::stream;
 use crate::unit::Family;
@@ -16,8 +19,22 @@ pub const MAX_ROUTES: u32 = 1_000_000;
 /// The most neighbors of a run.
 pub const MAX_NEIGHBORS: u32 = 65_536;
 
-/// How many prefixes are set aside for routes that come and go.
-const CHURNED: usize = 4096;
+/// Why a plan cannot be put into effect.
+#[derive(Debug, Error)]
+pub enum InstallError {
+    /// An address of the NIC is none.
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
+    /// The NIC does not take an address.
+    #[error(transparent)]
+    Address(#[from] AddAddressError),
+    /// The NIC does not take a neighbor.
+    #[error(transparent)]
+    Neighbor(#[from] AddNeighborError),
+    /// The stack does not take a route.
+    #[error(transparent)]
+    Route(#[from] RoutesError),
+}
 
 /// Routes, each to a network of its own, and the neighbors that they lead to.
 ///
@@ -29,7 +46,6 @@ const CHURNED: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct RoutePlan {
     routes: Vec<Prefix>,
-    churned: Vec<Prefix>,
     neighbors: u32,
     family: Family,
 }
@@ -42,8 +58,8 @@ impl RoutePlan {
         let mut random = stream(seed, "routes");
         let providers = Providers::draw(&mut random);
         let mut seen = HashSet::new();
-        let mut all = Vec::with_capacity(routes + CHURNED);
-        while all.len() < routes + CHURNED {
+        let mut all = Vec::with_capacity(routes);
+        while all.len() < routes {
             let is_v4 = match family {
                 Family::V4 => true,
                 Family::V6 => false,
@@ -54,10 +70,8 @@ impl RoutePlan {
                 all.push(network);
             }
         }
-        let churned = all.split_off(routes);
         Self {
             routes: all,
-            churned,
             neighbors: neighbors.clamp(1, MAX_NEIGHBORS),
             family,
         }
@@ -77,13 +91,6 @@ impl RoutePlan {
     pub fn iter(&self) -> impl Iterator<Item = (Prefix, IpAddr)> + '_ {
         let numbered = self.routes.iter().zip(0..);
         numbered.map(|(network, index)| (*network, self.router(*network, index)))
-    }
-
-    /// The `index`th of the routes that `--churn` adds and removes: a thousand in a row are different
-    /// ones, none of them a route that is there for good.
-    pub fn churned(&self, index: u32) -> Option<(Prefix, IpAddr)> {
-        let network = *self.churned.get(index as usize % CHURNED)?;
-        Some((network, self.router(network, index)))
     }
 
     /// A random address of the network of the `index`th route; it may well be in that of another too.
@@ -121,6 +128,32 @@ impl RoutePlan {
             (Ipv4Addr::from_bits(ROUTERS_V4 | 1).into(), 12),
             (Ipv6Addr::from_bits(ROUTERS_V6 | 1).into(), 64),
         ]
+    }
+
+    /// Gives `out`, the NIC that the neighbors are on, its addresses, and its stack the neighbors and all
+    /// routes.
+    ///
+    /// # Errors
+    /// What an address, a neighbor or a route was refused for.
+    pub fn install(&self, out: &Nic) -> Result<(), InstallError> {
+        for (address, prefix_len) in Self::own_addresses() {
+            out.add_address(Prefix::new(address, prefix_len)?)?;
+        }
+        let stack = out.stack();
+        for (address, mac) in self.neighbors() {
+            stack.add_neighbor(out.id(), address, mac)?;
+        }
+        stack.change_routes(|routes| {
+            self.iter().try_for_each(|(to, router)| {
+                routes.add(RouteSpec {
+                    to,
+                    via: Some(router),
+                    nic: out.id(),
+                    metric: 0,
+                })
+            })
+        })?;
+        Ok(())
     }
 
     fn router(&self, network: Prefix, index: u32) -> IpAddr {

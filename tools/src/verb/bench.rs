@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corelane::engine::WhenFull;
-use corelane::stack::{AddAddressError, Nic, Prefix, RouteSpec};
+use corelane::stack::{AddAddressError, Nic};
 use serde_json::{Value, json};
 
 use super::finish;
@@ -197,7 +197,9 @@ impl Target {
 
     fn set_up(&self, nic: &Nic, out: Option<&Nic>) -> Result<Option<Sockets>, Failure> {
         if let (Some(routes), Some(out)) = (&self.routes, out) {
-            add_routes(out, routes)?;
+            routes
+                .install(out)
+                .map_err(|error| Failure::Run(format!("cannot route: {error}")))?;
             return Ok(None);
         }
         add_endpoints(nic, self.plan)?;
@@ -208,34 +210,6 @@ impl Target {
             .map(Some)
             .map_err(|error| Failure::Run(format!("cannot bind the sockets: {error}")))
     }
-}
-
-/// Routes by `out`, and their neighbors with known link addresses.
-fn add_routes(out: &Nic, plan: &RoutePlan) -> Result<(), Failure> {
-    let failed = |error: &dyn std::error::Error| Failure::Run(format!("cannot route: {error}"));
-    for (address, prefix_len) in RoutePlan::own_addresses() {
-        let prefix = Prefix::new(address, prefix_len).map_err(|error| failed(&error))?;
-        out.add_address(prefix).map_err(|error| failed(&error))?;
-    }
-    let stack = out.stack();
-    for (address, mac) in plan.neighbors() {
-        stack
-            .add_neighbor(out.id(), address, mac)
-            .map_err(|error| failed(&error))?;
-    }
-    stack
-        .change_routes(|routes| {
-            plan.iter().try_for_each(|(to, router)| {
-                let route = RouteSpec {
-                    to,
-                    via: Some(router),
-                    nic: out.id(),
-                    metric: 0,
-                };
-                routes.add(route).map(|_| ())
-            })
-        })
-        .map_err(|error| failed(&error))
 }
 
 fn add_endpoints(nic: &Nic, plan: AddressPlan) -> Result<(), Failure> {
