@@ -44,6 +44,7 @@ fn main() -> ExitCode {
             lookup(bench, name, bench.size().pick(full, tiny));
         }
         lookup_v4(bench);
+        lookup_v6(bench);
     })
 }
 
@@ -88,6 +89,21 @@ fn lookup_v4(bench: &mut Bench) {
             let routes = Routes::new(len, &v4);
             let dir = Dir248::new(&routes);
             rival(routes, move |key| dir.lookup(key))
+        })
+        .run();
+}
+
+/// The other half.
+fn lookup_v6(bench: &mut Bench) {
+    let len = bench.size().pick(500_000, 300);
+    let v6 = [Family::V6];
+    bench
+        .group("routes-lookup-v6-500k")
+        .case("ours-by-burst", move |_| ours(Routes::new(len, &v6)))
+        .case("hash-per-length", move |_| {
+            let routes = Routes::new(len, &v6);
+            let hashes = HashPerLength::new(&routes);
+            rival(routes, move |key| hashes.lookup(key))
         })
         .run();
 }
@@ -207,6 +223,7 @@ impl Routes {
     fn new(len: usize, families: &[Family]) -> Self {
         let family = match families {
             [Family::V4] => TrafficFamily::V4,
+            [Family::V6] => TrafficFamily::V6,
             _ => TrafficFamily::Mixed,
         };
         let plan = RoutePlan::draw(family, len as u32, 1, 1);
@@ -299,7 +316,7 @@ fn rival(routes: Routes, look: impl Fn(Key) -> Option<u32>) -> impl FnMut(Budget
         routes.keys(&mut random, &mut keys);
         for key in &keys {
             let hop: Option<Hop> = editor.current().lookup(editor.store(), *key);
-            assert_eq!(look(*key), hop.map(|hop| hop.neighbor));
+            assert_eq!(look(*key), hop.map(Hop::neighbor));
         }
     }
     move |budget| {

@@ -138,7 +138,13 @@ impl Ipv4Header {
         if self.ttl <= 1 {
             return false;
         }
-        self.set_ttl(self.ttl - 1);
+        self.ttl -= 1;
+        // The equation for one less in the upper byte of a word comes to adding that to the checksum, in
+        // whatever byte order.
+        let one_hop = u16::from_ne_bytes([1, 0]);
+        let sum = u32::from(u16::from_ne_bytes(self.checksum.to_bytes())) + u32::from(one_hop);
+        let folded = (sum + u32::from(sum >= 0xffff)) as u16;
+        self.checksum = folded.to_ne_bytes().into();
         true
     }
 }

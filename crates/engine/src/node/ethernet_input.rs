@@ -18,6 +18,8 @@ pub(super) struct Sorted<'f> {
     v6: Places,
     /// The frames of other protocols.
     others: Places,
+    /// Whether a frame may be for many stations.
+    has_for_many: bool,
 }
 
 impl<'f> Sorted<'f> {
@@ -28,6 +30,7 @@ impl<'f> Sorted<'f> {
             v4: Places::new(),
             v6: Places::new(),
             others: Places::new(),
+            has_for_many: false,
         }
     }
 
@@ -54,6 +57,9 @@ impl<'f> Sorted<'f> {
 
     /// The places, a bit each, of the frames for many stations: whose address has this bit (IEEE 802).
     pub(super) fn for_many(&self) -> u64 {
+        if !self.has_for_many {
+            return 0;
+        }
         let frames = self.data.iter().enumerate();
         frames.fold(0, |places, (place, data)| {
             let first = data.first().map_or(0, |first| first & 1);
@@ -122,14 +128,15 @@ pub(super) fn ethernet_input<'f, O: Observer>(
         prefetch_read_slice(data);
     }
     // No call in this loop, so that its counts stay in registers.
-    let mut truncated = 0;
+    let (mut truncated, mut first_bytes) = (0, 0);
     let (mut v4, mut v6) = (Places::new(), Places::new());
     for (place, data) in sorted.data.iter().enumerate().take(frames.len()) {
         let (ethertype, is_whole) = match data.first_chunk::<ETHERNET_HEADER_LEN>() {
-            Some(header) => (
-                EtherType(u16::from_be_bytes([header[12], header[13]])),
-                true,
-            ),
+            Some(header) => {
+                first_bytes |= header[0];
+                let ethertype = u16::from_be_bytes([header[12], header[13]]);
+                (EtherType(ethertype), true)
+            }
             None => (EtherType(0), false),
         };
         let is_v4 = ethertype == EtherType::IPV4;
@@ -138,6 +145,7 @@ pub(super) fn ethernet_input<'f, O: Observer>(
         v6.push_if(is_v6, place);
         truncated += u64::from(!is_whole);
     }
+    sorted.has_for_many = first_bytes & 1 == 1;
     if v4.len() + v6.len() + (truncated as usize) < frames.len() {
         sorted.sort_others();
     }

@@ -1,7 +1,7 @@
 //! Sends packets for other hosts on: TTL, MTU, the next hop's link address (RFC 1812 section 5, RFC
 //! 8200, RFC 4861).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use arrayvec::ArrayVec;
 use corelane_frame::{BURST, Burst, Frame};
@@ -10,7 +10,7 @@ use corelane_stack::{
     NicView, PacketBurst, PacketFlags,
 };
 use corelane_sync::counters::CounterWriter;
-use corelane_wire::ipv4::{Ipv4Header, ipv4_header_mut};
+use corelane_wire::ipv4::ipv4_header_mut;
 use corelane_wire::ipv4_options::{self, Ipv4OptionPolicy};
 use corelane_wire::ipv6::ipv6_header_mut;
 use corelane_wire::{MacAddr, parse_ipv4};
@@ -182,33 +182,65 @@ fn send_on<O: Observer>(
     context.stack.fib.links(egress.nic, keys, hops, &mut links);
     // The places of the frames that are ready to leave.
     let mut ready = 0_u64;
-    let packets = group.inbound().iter().zip(keys).zip(hops);
-    for (((packet, destination), hop), link) in packets.zip(links) {
-        let Some(frame) = burst.get_mut(usize::from(packet.frame)) else {
+    let mut from = 0;
+    while let Some(odd) = address_all(burst, group, &links, from, &egress, &mut ready) {
+        from = odd.at + 1;
+        let (Some(packet), Some(key)) = (group.inbound().get(odd.at), keys.get(odd.at)) else {
             continue;
         };
-        match (prepare(frame, packet, egress.mtu), link.usable()) {
-            (Ok(ethernet), Some(mac)) => address(ethernet, mac, egress.mac),
-            (prepared, _) => {
-                let prepared = prepared.map(|_| ());
-                // Packets leave in the order they came.
-                hand_over(context, burst, std::mem::take(&mut ready), &mut egress);
-                if !send_odd(
-                    context,
-                    burst,
-                    packet,
-                    prepared,
-                    *hop,
-                    *destination,
-                    &mut egress,
-                ) {
-                    continue;
-                }
-            }
+        let hop = hops[odd.at % BURST];
+        // Packets leave in the order they came.
+        hand_over(context, burst, std::mem::take(&mut ready), &mut egress);
+        let prepared = odd.prepared;
+        if send_odd(context, burst, packet, prepared, hop, *key, &mut egress) {
+            ready |= 1 << (packet.frame % 64);
         }
-        ready |= 1 << (packet.frame % 64);
     }
     hand_over(context, burst, ready, &mut egress);
+}
+
+/// A packet that is not simply sent on.
+struct Odd {
+    /// Its number in its group.
+    at: usize,
+    /// If it is ready itself, it is its next hop that is odd.
+    prepared: Result<(), Obstacle>,
+}
+
+/// Makes packets ready to leave and notes the places of their frames, until one of them is odd.
+// On its own: what the odd ones need would take the registers from this loop.
+#[inline(never)]
+fn address_all(
+    frames: &mut [Frame],
+    group: &PacketBurst,
+    links: &[LinkWord; BURST],
+    from: usize,
+    egress: &Egress<'_>,
+    ready: &mut u64,
+) -> Option<Odd> {
+    let (mtu, source) = (egress.mtu, egress.mac);
+    let mut done = *ready;
+    let mut odd = None;
+    let packets = group.inbound().get(from..).unwrap_or_default();
+    let keys = group.destinations().get(from..).unwrap_or_default();
+    let links = links.get(from..).unwrap_or_default();
+    let packets = packets.iter().zip(keys).zip(links);
+    for (at, ((packet, key), link)) in (from..).zip(packets) {
+        let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
+            break;
+        };
+        match (prepare(frame, packet, *key, mtu), link.usable()) {
+            (Ok(ethernet), Some(mac)) => address(ethernet, mac, source),
+            (prepared, _) => {
+                let prepared = prepared.map(|_| ());
+                odd = Some(Odd { at, prepared });
+                break;
+            }
+        }
+        done |= 1 << (packet.frame % 64);
+    }
+    *ready = done;
+    odd
 }
 
 /// Puts the frames at these places in line on the way out.
@@ -257,8 +289,6 @@ fn hand_over<O: Observer>(
 
 /// What is not simply sent on. True if it is after all: the neighbor is known, and the control plane is
 /// told that it was used.
-// Not inlined: the loop over the others stays small.
-#[inline(never)]
 fn send_odd<O: Observer>(
     context: &mut Context<'_, O>,
     frames: &mut [Frame],
@@ -335,10 +365,15 @@ enum Obstacle {
 
 /// Checks that a packet may be sent on, counts this hop, and cuts the padding of the link it came from.
 /// Returns the Ethernet header.
-#[inline]
+///
+/// One test tells that nothing is in a packet's way, as nearly always; what it cannot tell is looked into
+/// elsewhere.
+// In the loop over the packets of a burst, which is most of what a hop costs.
+#[inline(always)]
 fn prepare<'f>(
     frame: &'f mut Frame,
     packet: &Inbound,
+    destination: Key,
     mtu: usize,
 ) -> Result<&'f mut [u8; NETWORK], Obstacle> {
     let len = packet.end as usize - NETWORK;
@@ -346,29 +381,53 @@ fn prepare<'f>(
     let data = frame.data_mut().split_first_chunk_mut::<NETWORK>();
     let (ethernet, data) = data.ok_or(Obstacle::NotForwarded)?;
     if packet.flags.has(PacketFlags::V4) {
-        prepare_v4(data, packet.flags.has(PacketFlags::EXTENDED), mtu, len)?;
+        let header = ipv4_header_mut(data).ok_or(Obstacle::NotForwarded)?;
+        let doubtful = stays_v4(header.source().to_bits())
+            | stays_v4(destination.low as u32)
+            | packet.flags.has(PacketFlags::EXTENDED)
+            | (len > mtu);
+        if doubtful || !header.decrement_ttl() {
+            prepare_doubtful_v4(data, packet.flags.has(PacketFlags::EXTENDED), mtu, len)?;
+        }
     } else {
-        prepare_v6(data, mtu, len)?;
+        let header = ipv6_header_mut(data).ok_or(Obstacle::NotForwarded)?;
+        let doubtful = may_stay_v6(Key::v6(header.source().to_bits()))
+            | may_stay_v6(destination)
+            | (len > mtu);
+        if doubtful || !header.decrement_hop_limit() {
+            prepare_doubtful_v6(data, mtu, len)?;
+        }
     }
     Ok(ethernet)
 }
 
-#[inline]
-fn prepare_v4(data: &mut [u8], extended: bool, mtu: usize, len: usize) -> Result<(), Obstacle> {
+#[cold]
+fn prepare_doubtful_v4(
+    data: &mut [u8],
+    extended: bool,
+    mtu: usize,
+    len: usize,
+) -> Result<(), Obstacle> {
     let header = ipv4_header_mut(data).ok_or(Obstacle::NotForwarded)?;
-    if stays_v4(header.source()) | stays_v4(header.destination()) {
+    if stays_v4(header.source().to_bits()) || stays_v4(header.destination().to_bits()) {
         return Err(Obstacle::NotForwarded);
     }
     if extended {
-        return prepare_with_options(data, mtu, len);
+        match parse_ipv4(data).map(|packet| ipv4_options::policy(packet.options)) {
+            Ok(Ipv4OptionPolicy::Accept) => {}
+            Ok(Ipv4OptionPolicy::Malformed { pointer }) => {
+                return Err(Obstacle::Malformed { pointer });
+            }
+            Ok(Ipv4OptionPolicy::Drop(_)) | Err(_) => return Err(Obstacle::Options),
+        }
     }
-    count_hop_v4(header, mtu, len)
-}
-
-#[inline]
-fn count_hop_v4(header: &mut Ipv4Header, mtu: usize, len: usize) -> Result<(), Obstacle> {
-    if len > mtu {
-        return Err(too_big(header));
+    let header = ipv4_header_mut(data).ok_or(Obstacle::NotForwarded)?;
+    if header.ttl > 1 && len > mtu {
+        return Err(if header.dont_fragment() {
+            Obstacle::TooBig
+        } else {
+            Obstacle::Fragment
+        });
     }
     if header.decrement_ttl() {
         Ok(())
@@ -377,18 +436,14 @@ fn count_hop_v4(header: &mut Ipv4Header, mtu: usize, len: usize) -> Result<(), O
     }
 }
 
-#[inline]
-fn prepare_v6(data: &mut [u8], mtu: usize, len: usize) -> Result<(), Obstacle> {
+#[cold]
+fn prepare_doubtful_v6(data: &mut [u8], mtu: usize, len: usize) -> Result<(), Obstacle> {
     let header = ipv6_header_mut(data).ok_or(Obstacle::NotForwarded)?;
     if stays_v6(header.source()) || stays_v6(header.destination()) {
         return Err(Obstacle::NotForwarded);
     }
-    if len > mtu {
-        return Err(if header.hop_limit <= 1 {
-            Obstacle::HopLimit
-        } else {
-            Obstacle::TooBig
-        });
+    if header.hop_limit > 1 && len > mtu {
+        return Err(Obstacle::TooBig);
     }
     if header.decrement_hop_limit() {
         Ok(())
@@ -397,61 +452,36 @@ fn prepare_v6(data: &mut [u8], mtu: usize, len: usize) -> Result<(), Obstacle> {
     }
 }
 
-/// What there is about a packet that is larger than the link takes.
-#[cold]
-fn too_big(header: &Ipv4Header) -> Obstacle {
-    if header.ttl <= 1 {
-        Obstacle::HopLimit
-    } else if header.dont_fragment() {
-        Obstacle::TooBig
-    } else {
-        Obstacle::Fragment
-    }
-}
-
-#[cold]
-fn prepare_with_options(data: &mut [u8], mtu: usize, len: usize) -> Result<(), Obstacle> {
-    match parse_ipv4(data).map(|packet| ipv4_options::policy(packet.options)) {
-        Ok(Ipv4OptionPolicy::Accept) => {}
-        Ok(Ipv4OptionPolicy::Malformed { pointer }) => {
-            return Err(Obstacle::Malformed { pointer });
-        }
-        Ok(Ipv4OptionPolicy::Drop(_)) | Err(_) => return Err(Obstacle::Options),
-    }
-    let header = ipv4_header_mut(data).ok_or(Obstacle::NotForwarded)?;
-    count_hop_v4(header, mtu, len)
-}
-
-/// Whether an IPv4 address, in host order, is of no other link's concern: this host's network, a
-/// loopback, a link-local one (RFC 3927 section 7) or one that nobody has (RFC 6890).
+/// Whether an IPv4 address, in host order, is of no other link's concern: this host's network, a loopback, a
+/// link-local one (RFC 3927 section 7) or one that nobody has (RFC 6890).
 #[inline]
-fn stays_v4(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
-    (first == 0) | (first == 127) | (first >= 224) | ((first == 169) & (second == 254))
+const fn stays_v4(bits: u32) -> bool {
+    // Below 1.0.0.0 or from 224.0.0.0 on, in one comparison.
+    let is_unicast = bits.wrapping_sub(0x0100_0000) < 0xdf00_0000;
+    !is_unicast | (bits >> 24 == 127) | (bits >> 16 == 0xa9fe)
+}
+
+/// Whether an IPv6 address may be: hardly any other begins with as many zeros or ones.
+#[inline]
+const fn may_stay_v6(address: Key) -> bool {
+    // Zero, or from the link-local ones on, in one comparison.
+    address.high.wrapping_sub(1) >= (LINK_LOCAL << 54) - 1
 }
 
 /// Whether an IPv6 address is: unspecified, loopback, link-local (RFC 4291 section 2.5.6) or a group.
-#[inline]
 fn stays_v6(address: Ipv6Addr) -> bool {
-    let high = Key::v6(address.to_bits()).high;
-    // Hardly any other address begins with as many zeros or ones.
-    ((high == 0) | (high >= LINK_LOCAL << 54)) && stays_v6_exactly(address)
-}
-
-/// The first ten bits of a link-local address.
-const LINK_LOCAL: u64 = 0x3fa;
-
-#[cold]
-fn stays_v6_exactly(address: Ipv6Addr) -> bool {
     let key = Key::v6(address.to_bits());
     let nobody = (key.high == 0) & (key.low <= 1);
     nobody | (key.high >> 54 == LINK_LOCAL) | key.is_multicast()
 }
 
+/// The first ten bits of a link-local address.
+const LINK_LOCAL: u64 = 0x3fa;
+
 /// Whether one of the addresses of a packet keeps it on its link.
 pub(super) fn stays_on_link(frame: &Frame, packet: &Inbound) -> bool {
     let stays = |address| match address {
-        IpAddr::V4(address) => stays_v4(address),
+        IpAddr::V4(address) => stays_v4(address.to_bits()),
         IpAddr::V6(address) => stays_v6(address),
     };
     let addresses = [

@@ -43,6 +43,12 @@ pub(super) struct Eligible {
 }
 
 impl Eligible {
+    /// Whether all packets are: no need to ask for each.
+    #[inline]
+    const fn has_all(self) -> bool {
+        self.forwarding.v4 & self.forwarding.v6 & (self.for_many == 0)
+    }
+
     /// Whether a packet is of a family that is sent on, and in a frame for one station.
     #[inline]
     fn has(self, packet: &Inbound) -> bool {
@@ -80,8 +86,12 @@ pub(super) fn pick_distant(
     let inbound = packets.inbound().iter();
     for (at, (packet, key)) in inbound.zip(packets.destinations()).enumerate() {
         let is_v4 = packet.flags.has(PacketFlags::V4);
-        let it_is = is_distant(*key, is_v4) & eligible.has(packet);
-        picked |= u64::from(it_is) << (at % 64);
+        picked |= u64::from(is_distant(*key, is_v4)) << (at % 64);
+    }
+    if !eligible.has_all() {
+        for (at, packet) in packets.inbound().iter().enumerate() {
+            picked &= !(u64::from(!eligible.has(packet)) << (at % 64));
+        }
     }
     if picked.count_ones() as usize == packets.len() {
         std::mem::swap(packets, transit);
@@ -126,9 +136,9 @@ pub(super) fn ip_lookup<O: Observer>(
         drop_routeless(context, burst, packets, hops);
     }
     while !packets.is_empty() {
-        let nic = hops[0].nic;
+        let nic = hops[0].nic();
         let others = hops.get(..packets.len()).unwrap_or_default().iter();
-        if others.fold(true, |all, hop| all & (hop.nic == nic)) {
+        if others.fold(true, |all, hop| all & (hop.nic() == nic)) {
             // As nearly always: no need to sort them.
             ip_forward::ip_forward(context, burst, nic, packets, hops, locals, local, &mut out);
             return;
@@ -137,7 +147,7 @@ pub(super) fn ip_lookup<O: Observer>(
         let (mut taken, mut kept) = (0, 0);
         packets.split_off(group, |at, _, _| {
             let hop = hops[at % BURST];
-            let is_of_group = hop.nic == nic;
+            let is_of_group = hop.nic() == nic;
             if is_of_group {
                 group_hops[taken % BURST] = hop;
                 taken += 1;

@@ -95,7 +95,7 @@ impl LinkOutput {
     ) {
         if self.staged.is_empty() && places.count_ones() as usize == frames.len() {
             // All of them: no need to take one by one out, and to look for what stayed.
-            std::mem::swap(&mut self.staged, frames);
+            self.staged = std::mem::take(frames);
             return;
         }
         let mut left = places;

@@ -46,6 +46,8 @@ pub struct LpmEditor {
     wide: Nodes,
     narrow: Nodes,
     routes: Arena,
+    /// The version that each route was made in.
+    routes_born: Vec<u64>,
     garbage: Vec<Garbage>,
 }
 
@@ -85,6 +87,7 @@ impl LpmEditor {
             wide: Nodes::default(),
             narrow: Nodes::default(),
             routes: Arena::default(),
+            routes_born: Vec::new(),
             garbage: Vec::new(),
         }
     }
@@ -114,6 +117,7 @@ impl LpmEditor {
             + narrow * 128
             + routes * 32
             + about * size_of::<About>()
+            + self.routes_born.capacity() * size_of::<u64>()
             + free.iter().sum::<usize>()
     }
 
@@ -196,8 +200,12 @@ impl LpmEditor {
     ) -> Option<Hop> {
         let span = Span::of(prefix);
         let number = self.routes.allocate();
-        let line = self.store.route(number);
-        line.write(span, nic, neighbor, self.version);
+        self.store.route(number).write(span, nic, neighbor);
+        let room = number as usize + 1;
+        if self.routes_born.len() < room {
+            self.routes_born.resize(room, 0);
+        }
+        self.routes_born[number as usize] = self.version;
         let replaced = self.place(Family::of(prefix.address()), span, number);
         match replaced {
             0 => {
@@ -257,7 +265,14 @@ impl LpmEditor {
     fn place(&mut self, family: Family, span: Span, number: u32) -> u32 {
         let mut place = Place::Root(trie(family));
         loop {
-            let entry = self.at(place);
+            let entry = match (place, self.at(place)) {
+                (Place::Root(_), Entry::EMPTY) => {
+                    let root = self.new_node(0, span.path);
+                    self.put(place, root);
+                    root
+                }
+                (_, entry) => entry,
+            };
             if entry.is_node() {
                 let level = entry.level();
                 let path = self.about(entry).path;
@@ -297,12 +312,7 @@ impl LpmEditor {
     /// Takes out a route that is there, and returns it.
     fn displace(&mut self, family: Family, span: Span) -> u32 {
         let mut above = Place::Root(trie(family));
-        let entry = self.at(above);
-        if !entry.is_node() {
-            self.put(above, Entry::EMPTY);
-            return entry.route_number();
-        }
-        let mut node = self.writable(above, entry);
+        let mut node = self.writable(above, self.at(above));
         loop {
             let level = node.level();
             if span.home() == level {
@@ -383,10 +393,15 @@ impl LpmEditor {
         before
     }
 
-    /// If a node has only one thing left, that takes its place.
+    /// If a node has only one thing left, that takes its place; a root goes with the last.
     fn collapse(&mut self, place: Place, node: Entry) {
-        if self.about(node).items != 1 {
-            return;
+        match (place, self.about(node).items) {
+            (Place::Root(_), 0) => {
+                self.put(place, Entry::EMPTY);
+                return self.discard_node(node);
+            }
+            (Place::Slot(..), 1) => {}
+            _ => return,
         }
         let view = self.store.node(node);
         let own = view.own.iter().map(|own| own.load(Ordering::Relaxed));
@@ -462,9 +477,8 @@ impl LpmEditor {
 
     /// A route that the version being made does not lead to any more.
     fn discard_route(&mut self, number: u32) -> Hop {
-        let line = self.store.route(number);
-        let hop = line.hop();
-        if line.born() == self.version {
+        let hop = self.store.route(number).hop();
+        if self.routes_born[number as usize] == self.version {
             self.routes.free(number);
         } else {
             self.garbage.push(Garbage(Kind::Route(number)));

@@ -1,7 +1,5 @@
 //! Looking destinations up in one version.
 
-use std::sync::atomic::AtomicU32;
-
 use arrayvec::ArrayVec;
 use corelane_frame::BURST;
 use corelane_sync::prefetch::prefetch_read;
@@ -14,12 +12,9 @@ use crate::address::Key;
 /// [given back](super::LpmEditor::reuse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lpm {
-    /// By family: see [`trie`].
+    /// By family: see [`trie`]. Nodes at level 0, or nothing.
     roots: [Entry; 2],
 }
-
-/// Where no slot is to be looked at.
-static NOWHERE: AtomicU32 = AtomicU32::new(0);
 
 impl Lpm {
     /// The version without routes.
@@ -52,16 +47,15 @@ impl Lpm {
         std::iter::once(entry.route_number())
             .chain(covers.into_iter().rev().map(own))
             .filter_map(|number| store.routes.get(number))
-            .find(|route| route.covers(path))
-            .map(RouteLine::hop)
+            .find_map(|route| route.hop_of(path).found())
     }
 
     /// Looks up each of `keys` and puts the result, [`Hop::NOWHERE`] if there is none, into `out` at
     /// the same place; the shorter of the two tells how many.
     ///
     /// Level by level, so that the misses of a burst overlap: each pass asks for the lines that
-    /// the next one reads. Behind the roots, without branches on what is found, which nobody could
-    /// predict.
+    /// the next one reads. Without branches on what is found, which nobody could predict: what is still on
+    /// its way is a set of places.
     pub fn lookup_burst(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) {
         for (keys, out) in keys.chunks(BURST).zip(out.chunks_mut(BURST)) {
             let len = keys.len().min(out.len());
@@ -71,35 +65,30 @@ impl Lpm {
 
     #[inline(never)]
     fn lookup_chunk(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) {
+        let roots = self.roots.map(|root| store.root(root));
         let mut paths = [Path::ZERO; BURST];
-        // How far each came, the slot to go on by, and the deepest node on its way with an own route
-        // over it.
         let mut entries = [Entry::EMPTY; BURST];
-        let mut slots = [&NOWHERE; BURST];
-        let mut covers = [Entry::EMPTY; BURST];
-        let mut descending = List::default();
+        let mut slots = [LpmStore::NO_SLOT; BURST];
+        let mut descending = Places::default();
         for (at, key) in keys.iter().enumerate().take(BURST) {
             let path = Path::of(*key);
-            let root = self.root(*key);
+            // It is in the cache.
+            let root = roots[trie(key.family())];
+            let next = Entry::load(&root[path.wide_slot(0)]);
             paths[at] = path;
-            entries[at] = root;
-            if root.is_node() {
-                // The root is in the cache.
-                slots[at] = store.slot(root, path);
-            }
-            descending.push_if(at, root.is_node());
+            entries[at] = next;
+            descending.add_if(at, next.is_node());
         }
         while !descending.is_empty() {
-            descending.retain(|at| {
+            for at in descending {
+                slots[at] = store.slot(entries[at], paths[at]);
+                prefetch_read(slots[at]);
+            }
+            for at in std::mem::take(&mut descending) {
                 let next = Entry::load(slots[at]);
-                covers[at] = next.covered_in(entries[at], covers[at]);
                 entries[at] = next;
-                if next.is_node() {
-                    slots[at] = store.slot(next, paths[at]);
-                    prefetch_read(slots[at]);
-                }
-                next.is_node()
-            });
+                descending.add_if(at, next.is_node());
+            }
         }
         let mut routes = [RouteLine::NOBODYS; BURST];
         for (entry, route) in entries.iter().zip(&mut routes).take(keys.len()) {
@@ -108,51 +97,57 @@ impl Lpm {
                 prefetch_read(line);
             }
         }
-        let mut others = List::default();
+        let mut others = Places::default();
         for (at, (route, out)) in routes.iter().zip(out.iter_mut()).enumerate() {
-            let hop = route.hop();
-            let covers_it = route.covers(paths[at]);
-            *out = if covers_it { hop } else { Hop::NOWHERE };
-            // Without a cover there is no route at all.
-            others.push_if(at, !covers_it & !covers[at].is_empty());
+            *out = route.hop_of(paths[at]);
+            others.add_if(at, out.is_nowhere());
         }
         if !others.is_empty() {
-            self.lookup_covers(store, &others, (&paths, &covers), (keys, out));
+            self.lookup_covers(store, others, keys, out);
         }
     }
 
-    /// The searches that ended at nothing, or at a route of another path, and came by own routes:
-    /// almost always the deepest of those is the one.
+    /// The searches that ended at nothing, or at a route of another path: the deepest own route on
+    /// their way is almost always the one. Without one there is no route at all.
+    ///
+    /// They go the way again, whose lines are in the cache by now, so that the others need not note what
+    /// they come by.
     #[inline(never)]
-    fn lookup_covers(
-        &self,
-        store: &LpmStore,
-        others: &List,
-        (paths, covers): (&[Path; BURST], &[Entry; BURST]),
-        (keys, out): (&[Key], &mut [Hop]),
-    ) {
-        let slot = |at: usize| paths[at].slot(covers[at].level());
-        for at in others.iter() {
-            let own = store.node(covers[at]).own;
-            // The deepest of the places that are asked.
-            if let Some(deepest) = own.get((own.len() | slot(at)) >> 1) {
-                prefetch_read(deepest);
-            }
-        }
+    fn lookup_covers(&self, store: &LpmStore, others: Places, keys: &[Key], out: &mut [Hop]) {
         let mut routes = [None; BURST];
-        for at in others.iter() {
-            routes[at] = store.routes.get(store.node(covers[at]).cover(slot(at)));
-            routes[at].inspect(|route| prefetch_read(*route));
-        }
-        for at in others.iter() {
-            let (Some(key), Some(out)) = (keys.get(at), out.get_mut(at)) else {
+        for at in others {
+            let Some(key) = keys.get(at) else {
                 continue;
             };
-            *out = match routes[at] {
-                Some(route) if route.covers(paths[at]) => route.hop(),
-                _ => self.lookup(store, *key).unwrap_or(Hop::NOWHERE),
-            };
+            let cover = self.deepest_cover(store, *key);
+            routes[at] = cover.and_then(|number| store.routes.get(number));
+            routes[at].inspect(|route| prefetch_read(*route));
         }
+        for at in others {
+            let (Some(key), Some(out), Some(route)) = (keys.get(at), out.get_mut(at), routes[at])
+            else {
+                continue;
+            };
+            let deepest = route.hop_of(Path::of(*key)).found();
+            let hop = deepest.or_else(|| self.lookup(store, *key));
+            *out = hop.unwrap_or(Hop::NOWHERE);
+        }
+    }
+
+    /// The number of the deepest own route that the way of `key` comes by.
+    #[inline]
+    fn deepest_cover(&self, store: &LpmStore, key: Key) -> Option<u32> {
+        let path = Path::of(key);
+        let mut cover = None;
+        let mut entry = self.root(key);
+        while entry.is_node() {
+            let next = Entry::load(store.slot(entry, path));
+            if next.is_covered() {
+                cover = Some(entry);
+            }
+            entry = next;
+        }
+        cover.map(|node| store.node(node).cover(path.slot(node.level())))
     }
 
     /// All routes whose prefix `key` is in, longest first.
@@ -183,52 +178,35 @@ impl Lpm {
     }
 }
 
-/// Some of a burst, by number.
-struct List {
-    members: [u8; BURST],
-    len: usize,
-}
+/// Some of a burst: the first is the lowest bit.
+#[derive(Clone, Copy, Default)]
+struct Places(u64);
 
-impl Default for List {
+const _: () = assert!(BURST <= u64::BITS as usize);
+
+impl Places {
+    /// Adds a place or not, without a branch.
     #[inline]
-    fn default() -> Self {
-        Self {
-            members: [0; BURST],
-            len: 0,
-        }
+    fn add_if(&mut self, at: usize, wanted: bool) {
+        self.0 |= u64::from(wanted) << (at % BURST);
+    }
+
+    #[inline]
+    fn is_empty(self) -> bool {
+        self.0 == 0
     }
 }
 
-impl List {
-    /// Adds a member or not, without a branch. There is room for each number once.
-    #[inline]
-    fn push_if(&mut self, at: usize, wanted: bool) {
-        self.members[self.len % BURST] = at as u8;
-        self.len += usize::from(wanted);
-    }
+impl Iterator for Places {
+    type Item = usize;
 
     #[inline]
-    fn iter(&self) -> impl Iterator<Item = usize> {
-        self.members
-            .iter()
-            .take(self.len)
-            .map(|at| usize::from(*at) % BURST)
-    }
-
-    /// Takes out those that `keep` is false for, without a branch.
-    #[inline]
-    fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
-        let mut kept = 0;
-        for read in 0..self.len.min(BURST) {
-            let at = self.members[read];
-            self.members[kept % BURST] = at;
-            kept += usize::from(keep(usize::from(at) % BURST));
+    fn next(&mut self) -> Option<usize> {
+        if self.is_empty() {
+            return None;
         }
-        self.len = kept;
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
-        self.len == 0
+        let at = self.0.trailing_zeros() as usize % BURST;
+        self.0 &= self.0 - 1;
+        Some(at)
     }
 }

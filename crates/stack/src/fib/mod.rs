@@ -15,15 +15,15 @@
 //!
 //! # Shape
 //!
-//! One trie for each family, over addresses aligned to the left. The first 24 bits are taken in
-//! three steps of 8, the rest in steps of 4. A node stands at a *level*, the number of bits before its
+//! One trie for each family, over addresses aligned to the left. The first 40 bits are taken in
+//! steps of 8, the rest in steps of 4. A node stands at a *level*, the number of bits before its
 //! own, and has for each value of its bits a *slot*; levels at which nothing branches are left out,
-//! and where only one route is under a slot, the slot leads to it at once. A node has at least two
-//! things in it, so there are fewer nodes than routes.
+//! and where only one route is under a slot, the slot leads to it at once. The root stands at level 0;
+//! any other node has at least two things in it, so there are hardly more nodes than routes.
 //!
 //! ```text
-//!  node at level 24:  slots  [ route | node at 28 | route | – | … ]   the line a lookup reads
-//!                     own    [ /24 | /25 /25 | /26 /26 /26 /26 | … ]   routes that end in its bits,
+//!  node at level 40:  slots  [ route | node at 44 | route | – | … ]   the line a lookup reads
+//!                     own    [ /40 | /41 /41 | /42 /42 /42 /42 | … ]   routes that end in its bits,
 //!                                                                      as a heap
 //! ```
 //!
@@ -35,7 +35,7 @@
 //!
 //! # Cost
 //!
-//! A lookup or a change costs the depth, at most 5 nodes for IPv4 and 29 for IPv6, however many
+//! A lookup or a change costs the depth, at most 4 nodes for IPv4 and 27 for IPv6, however many
 //! routes there are: a default route over a million others is written into one node. What
 //! a change copies is the nodes on its path, once for each version.
 //!

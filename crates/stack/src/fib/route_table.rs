@@ -238,7 +238,8 @@ impl RouteTable {
                 Some(best) if usable && best.nic != nic => {}
                 Some(best) => {
                     let standing = self.trie.exact(prefix);
-                    if standing.is_none_or(|it| (it.nic, it.neighbor) != (best.nic, best.neighbor))
+                    if standing
+                        .is_none_or(|it| (it.nic(), it.neighbor()) != (best.nic, best.neighbor))
                     {
                         self.trie.insert_reserved(prefix, best.nic, best.neighbor);
                     }
@@ -291,7 +292,7 @@ impl RouteTable {
         let matches = self.trie.current().matches(self.trie.store(), key);
         matches
             .into_iter()
-            .filter_map(move |hop| Prefix::new(address, hop.prefix_len).ok())
+            .filter_map(move |hop| Prefix::new(address, hop.prefix_len()).ok())
             .map(Prefix::network)
             .flat_map(|destination| {
                 let ways = self.rows.get(&Destination::of(destination));

@@ -1,5 +1,6 @@
 //! Where nodes and routes are.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use corelane_sync::slab::Slab;
@@ -16,35 +17,74 @@ pub struct LpmStore {
     pub(super) routes: Slab<RouteLine>,
 }
 
-/// Where a packet goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hop {
-    /// The adjacency of the gateway, as it was inserted; [`NO_NEIGHBOR`](super::NO_NEIGHBOR) for a
-    /// route that is on-link.
-    pub neighbor: u32,
-    /// The NIC it leaves by.
-    pub nic: NicId,
-    /// The length of the route's prefix, in bits of its family.
-    pub prefix_len: u8,
-}
+/// Where a packet goes: one word, so that it is moved and chosen as one.
+///
+/// ```text
+///  63 … 32   31 … 16  15         7 … 0
+///  neighbor  NIC      long       one more than the prefix's length; 0: of no route
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Hop(u64);
+
+/// The prefix is longer than 64 bits.
+const LONG: u64 = 1 << 15;
 
 impl Hop {
-    /// Of no route: what is as long as this is no prefix.
-    pub const NOWHERE: Self = Self {
-        neighbor: super::NO_NEIGHBOR,
-        nic: NicId(0),
-        prefix_len: u8::MAX,
-    };
+    /// Of no route.
+    pub const NOWHERE: Self = Self((super::NO_NEIGHBOR as u64) << 32);
+
+    /// That of a route to a prefix of this length, at most 128 bits.
+    pub(super) const fn new(neighbor: u32, nic: NicId, prefix_len: u8) -> Self {
+        let long = if prefix_len > 64 { LONG } else { 0 };
+        let (neighbor, nic) = ((neighbor as u64) << 32, (nic.0 as u64) << 16);
+        Self(neighbor | nic | long | (prefix_len as u64 + 1))
+    }
+
+    /// The adjacency of the gateway, as it was inserted; [`NO_NEIGHBOR`](super::NO_NEIGHBOR) for a
+    /// route that is on-link, and for none.
+    #[inline]
+    pub const fn neighbor(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The NIC it leaves by.
+    #[inline]
+    pub const fn nic(self) -> NicId {
+        NicId((self.0 >> 16) as u16)
+    }
+
+    /// The length of the route's prefix, in bits of its family; 255 if there is no route.
+    #[inline]
+    pub const fn prefix_len(self) -> u8 {
+        (self.0 as u8).wrapping_sub(1)
+    }
 
     /// Whether there is no route.
     #[inline]
     pub const fn is_nowhere(self) -> bool {
-        self.prefix_len == Self::NOWHERE.prefix_len
+        self.0 as u8 == 0
     }
 
     /// The hop of a route; None if there is no route.
     pub fn found(self) -> Option<Self> {
         (!self.is_nowhere()).then_some(self)
+    }
+
+    /// All ones if the prefix is long, or else nothing.
+    #[inline]
+    const fn long(self) -> u64 {
+        // A sign that is spread: no branch on the family.
+        (self.0 as i16 >> 15) as i64 as u64
+    }
+}
+
+impl fmt::Debug for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hop")
+            .field("neighbor", &self.neighbor())
+            .field("nic", &self.nic())
+            .field("prefix_len", &self.prefix_len())
+            .finish()
     }
 }
 
@@ -63,39 +103,39 @@ pub(super) struct Node<const N: usize> {
 #[repr(C, align(32))]
 pub(super) struct RouteLine {
     network: [AtomicU64; 2],
-    /// From the right: one more than the length, the NIC in the third and fourth byte, the neighbour.
+    /// The bits of the prefix in the word that it ends in: the second one if it is longer than 64 bits.
+    mask: AtomicU64,
+    /// A [`Hop`].
     hop: AtomicU64,
-    /// The version it was made in. The editor's alone.
-    born: AtomicU64,
 }
 
 /// What a slot leads to.
 ///
 /// ```text
-///  31       30     29 … 25      24 … 0
-///  covered  0      level / 4    number of a node, not 0
-///  covered  1      number of a route, not 0
-///  0        0      0            nothing
+///  31  30       29 … 25      24 … 0
+///  1   covered  level / 4    number of a node, not 0
+///  0   covered  number of a route, not 0
+///  0   0        0            nothing
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry(u32);
 
-const COVERED: u32 = 1 << 31;
-const ROUTE: u32 = 1 << 30;
+const NODE: u32 = 1 << 31;
+const COVERED: u32 = 1 << 30;
 const LEVEL: u32 = 25;
 
 impl Entry {
     pub(super) const EMPTY: Self = Self(0);
     /// Nodes of one width, and routes, have numbers below these.
     pub(super) const MAX_NODES: u32 = 1 << LEVEL;
-    pub(super) const MAX_ROUTES: u32 = ROUTE;
+    pub(super) const MAX_ROUTES: u32 = COVERED;
 
     pub(super) const fn node(number: u32, level: u8) -> Self {
-        Self((level as u32 / 4) << LEVEL | number)
+        Self(NODE | (level as u32 / 4) << LEVEL | number)
     }
 
     pub(super) const fn route(number: u32) -> Self {
-        Self(ROUTE | number)
+        Self(number)
     }
 
     #[inline]
@@ -113,7 +153,7 @@ impl Entry {
 
     #[inline]
     pub(super) const fn is_node(self) -> bool {
-        (self.0 & !COVERED).wrapping_sub(1) < ROUTE - 1
+        self.0 & NODE != 0
     }
 
     /// The number of a node.
@@ -131,19 +171,13 @@ impl Entry {
     /// The number of the route; 0 if there is nothing. Not for a node.
     #[inline]
     pub(super) const fn route_number(self) -> u32 {
-        self.0 & (ROUTE - 1)
+        self.0 & (COVERED - 1)
     }
 
     /// Whether a route that is the node's own covers the slot beside what the slot leads to.
     #[inline]
     pub(super) const fn is_covered(self) -> bool {
         self.0 & COVERED != 0
-    }
-
-    /// `node`, which the entry is in, if it is covered there, or else `other`.
-    #[inline]
-    pub(super) const fn covered_in(self, node: Self, other: Self) -> Self {
-        if self.is_covered() { node } else { other }
     }
 
     /// The same, covered or not.
@@ -188,6 +222,12 @@ impl NodeRef<'_> {
 }
 
 impl LpmStore {
+    /// A slot with nothing in it, of no node.
+    pub(super) const NO_SLOT: &AtomicU32 = {
+        static NO_SLOT: AtomicU32 = AtomicU32::new(0);
+        &NO_SLOT
+    };
+
     /// An empty store, without memory.
     pub fn new() -> Self {
         Self::default()
@@ -224,6 +264,14 @@ impl LpmStore {
         }
     }
 
+    /// The slots of a trie's root: none has anything in it if there is no root.
+    #[inline]
+    pub(super) fn root(&self, root: Entry) -> &[AtomicU32; 256] {
+        static NOTHING: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
+        let node = self.wide.get(root.number()).filter(|_| root.is_node());
+        node.map_or(&NOTHING, |node| &node.slots)
+    }
+
     /// A route that was made.
     pub(super) fn route(&self, number: u32) -> &RouteLine {
         self.routes.get(number).expect("a route that was made")
@@ -235,19 +283,21 @@ impl RouteLine {
     pub(super) const NOBODYS: &Self = {
         static NOBODYS: RouteLine = RouteLine {
             network: [const { AtomicU64::new(0) }; 2],
+            mask: AtomicU64::new(0),
             hop: AtomicU64::new(0),
-            born: AtomicU64::new(0),
         };
         &NOBODYS
     };
 
-    pub(super) fn write(&self, span: Span, nic: NicId, neighbor: u32, born: u64) {
+    pub(super) fn write(&self, span: Span, nic: NicId, neighbor: u32) {
         let Path { high, low } = span.path;
         self.network[0].store(high, Ordering::Relaxed);
         self.network[1].store(low, Ordering::Relaxed);
-        let hop = u64::from(neighbor) << 32 | u64::from(nic.0) << 16 | (u64::from(span.len) + 1);
-        self.hop.store(hop, Ordering::Relaxed);
-        self.born.store(born, Ordering::Relaxed);
+        let hop = Hop::new(neighbor, nic, span.len);
+        let bits = u32::from(span.len) - if hop.long() == 0 { 0 } else { 64 };
+        self.mask
+            .store(!u64::MAX.unbounded_shr(bits), Ordering::Relaxed);
+        self.hop.store(hop.0, Ordering::Relaxed);
     }
 
     #[inline]
@@ -261,30 +311,34 @@ impl RouteLine {
 
     #[inline]
     pub(super) fn hop(&self) -> Hop {
-        let hop = self.hop.load(Ordering::Relaxed);
-        Hop {
-            neighbor: (hop >> 32) as u32,
-            nic: NicId((hop >> 16) as u16),
-            prefix_len: (hop as u8).wrapping_sub(1),
-        }
+        Hop(self.hop.load(Ordering::Relaxed))
     }
 
     pub(super) fn span(&self) -> Span {
         Span {
             path: self.path(),
-            len: self.hop().prefix_len,
+            len: self.hop().prefix_len(),
         }
     }
 
-    pub(super) fn born(&self) -> u64 {
-        self.born.load(Ordering::Relaxed)
+    /// The hop if the route covers `path`, or else [`Hop::NOWHERE`].
+    #[inline]
+    pub(super) fn hop_of(&self, path: Path) -> Hop {
+        let (network, hop) = (self.path(), self.hop());
+        let (mask, long) = (self.mask.load(Ordering::Relaxed), hop.long());
+        let high = (network.high ^ path.high) & (mask | long);
+        let low = (network.low ^ path.low) & (mask & long);
+        if high | low == 0 && !hop.is_nowhere() {
+            hop
+        } else {
+            Hop::NOWHERE
+        }
     }
 
-    /// Whether it covers `path`. What is all zeros has a length of 255 here, which nothing is as
-    /// long as.
+    /// Whether it covers `path`.
     #[inline]
     pub(super) fn covers(&self, path: Path) -> bool {
-        self.path().begins_as(path, self.hop().prefix_len)
+        !self.hop_of(path).is_nowhere()
     }
 }
 
@@ -301,7 +355,8 @@ mod tests {
 
     #[test]
     fn entries_tell_themselves_apart() {
-        assert!(!Entry::EMPTY.is_node() && Entry::EMPTY.route_number() == 0);
+        assert!(!Entry::EMPTY.is_node());
+        assert_eq!(Entry::EMPTY.route_number(), 0);
         for covered in [false, true] {
             for level in (0..=124).step_by(4) {
                 for number in [1, Entry::MAX_NODES - 1] {

@@ -204,8 +204,8 @@ impl FibDatapath {
     /// Looks up the next hops of packets that leave by one NIC: their destinations, and the hops that
     /// routes gave them. [`adjacency`](Self::adjacency) tells of those that are not simply usable.
     ///
-    /// In passes, so that the misses of a burst overlap. A gateway's neighbor is known to the route:
-    /// ask for it, read it.
+    /// A gateway's neighbor is known to the route: it is read, and since none is waited for, the misses
+    /// of a burst overlap.
     #[inline(never)]
     pub fn links(
         &self,
@@ -217,20 +217,17 @@ impl FibDatapath {
         let Some(interface) = self.interface(nic) else {
             return;
         };
-        let mut lines = [None; BURST];
+        let lines = &*interface.lines;
         let mut on_link = false;
-        for ((_, hop), line) in destinations.iter().zip(hops).zip(&mut lines) {
-            *line = interface.lines.get(hop.neighbor);
-            line.inspect(|line| prefetch_read(*line));
-            on_link |= hop.neighbor == NO_NEIGHBOR;
+        for ((_, hop), out) in destinations.iter().zip(hops).zip(out.iter_mut()) {
+            match lines.get(hop.neighbor()) {
+                Some(line) => *out = line.word(),
+                // There is no line with the number of none.
+                None => on_link = true,
+            }
         }
         if on_link {
-            interface.find_on_link(destinations, hops, &mut lines);
-        }
-        for ((_, line), out) in destinations.iter().zip(&lines).zip(out) {
-            if let Some(line) = line {
-                *out = line.word();
-            }
+            interface.on_link(destinations, hops, out);
         }
     }
 
@@ -238,23 +235,23 @@ impl FibDatapath {
     /// address is not simply usable.
     #[inline(never)]
     pub fn adjacency(&self, hop: Hop, destination: Key) -> Adjacency {
-        let Some(interface) = self.interface(hop.nic) else {
+        let Some(interface) = self.interface(hop.nic()) else {
             return Adjacency::Unresolved;
         };
-        let line = match hop.neighbor {
+        let line = match hop.neighbor() {
             NO_NEIGHBOR => interface.table.find(&*interface.lines, destination),
             neighbor => Some(neighbor),
         };
         line.map_or(Adjacency::Unresolved, |line| {
-            adjacency(hop.nic, line, interface.lines.at(line))
+            adjacency(hop.nic(), line, interface.lines.at(line))
         })
     }
 
     /// The address of a packet's next hop.
     pub fn next_hop(&self, hop: Hop, destination: Key) -> Key {
-        match self.interface(hop.nic) {
-            Some(interface) if hop.neighbor != NO_NEIGHBOR => {
-                interface.lines.at(hop.neighbor).key()
+        match self.interface(hop.nic()) {
+            Some(interface) if hop.neighbor() != NO_NEIGHBOR => {
+                interface.lines.at(hop.neighbor()).key()
             }
             _ => destination,
         }
@@ -277,35 +274,36 @@ impl FibDatapath {
 }
 
 impl InterfaceView {
-    /// Finds the neighbors that are destinations themselves.
+    /// Reads the neighbors that are destinations themselves.
     ///
     /// Three passes: hash and ask for the bucket; match the tag and ask for the neighbor; compare its
     /// address.
     #[inline(never)]
-    fn find_on_link<'i>(
-        &'i self,
-        destinations: &[Key],
-        hops: &[Hop; BURST],
-        lines: &mut [Option<&'i NeighborLine>; BURST],
-    ) {
+    fn on_link(&self, destinations: &[Key], hops: &[Hop; BURST], out: &mut [LinkWord; BURST]) {
         let mut homes = [Home::NOWHERE; BURST];
+        let mut lines = [None; BURST];
         for ((destination, hop), home) in destinations.iter().zip(hops).zip(&mut homes) {
-            if hop.neighbor == NO_NEIGHBOR {
+            if hop.neighbor() == NO_NEIGHBOR {
                 *home = self.table.home(*destination);
                 home.prefetch();
             }
         }
-        for ((hop, home), line) in hops.iter().zip(&homes).zip(lines.iter_mut()) {
-            if hop.neighbor == NO_NEIGHBOR {
+        for ((hop, home), line) in hops.iter().zip(&homes).zip(&mut lines) {
+            if hop.neighbor() == NO_NEIGHBOR {
                 *line = home.candidate().map(|candidate| self.lines.at(candidate));
                 line.inspect(|line| prefetch_read(*line));
             }
         }
-        for ((destination, hop), line) in destinations.iter().zip(hops).zip(lines) {
-            if hop.neighbor == NO_NEIGHBOR && line.is_none_or(|line| line.key() != *destination) {
-                let found = self.table.find(&*self.lines, *destination);
-                *line = found.map(|found| self.lines.at(found));
+        let of_destination = destinations.iter().zip(hops).zip(lines).zip(out);
+        for (((destination, hop), line), out) in of_destination {
+            if hop.neighbor() != NO_NEIGHBOR {
+                continue;
             }
+            let line = line.filter(|line| line.key() == *destination).or_else(|| {
+                let found = self.table.find(&*self.lines, *destination);
+                found.map(|found| self.lines.at(found))
+            });
+            *out = line.map_or(LinkWord::UNKNOWN, NeighborLine::word);
         }
     }
 }

@@ -283,9 +283,10 @@ impl StackShared {
         }
         let snapshot = self.fib_snapshot();
         let hop = snapshot.lpm.lookup(&snapshot.store, Key::from(remote))?;
-        if hop.nic == nic {
+        if hop.nic() == nic {
             let lines = &snapshot.interface(nic)?.lines;
-            return (hop.neighbor != NO_NEIGHBOR).then(|| lines.at(hop.neighbor).key().address());
+            return (hop.neighbor() != NO_NEIGHBOR)
+                .then(|| lines.at(hop.neighbor()).key().address());
         }
         drop(snapshot);
         self.with_fib(|fib, _| {

@@ -7,30 +7,15 @@ use super::*;
 struct Line([AtomicU32; 16]);
 
 #[test]
-fn places_follow_one_another_without_a_gap() {
-    let mut expected = (0, 0);
-    for index in 0..100_000 {
-        assert_eq!(place(index), expected, "{index}");
-        expected.1 += 1;
-        if expected.1 == (FIRST_CHUNK as usize) << expected.0 {
-            expected = (expected.0 + 1, 0);
-        }
-    }
+fn chunks_follow_one_another_without_a_gap() {
+    let mut blocks = 0;
     for chunk in 0..CHUNKS {
-        let start = chunk_start(chunk);
-        assert_eq!(place(start), (chunk, 0));
-        if chunk > 0 {
-            let last = ((FIRST_CHUNK as usize) << (chunk - 1)) - 1;
-            assert_eq!(place(start - 1), (chunk - 1, last));
-        }
+        assert_eq!(block_of_chunk(chunk), blocks);
+        // Each as large as all before.
+        blocks += blocks.max(1);
     }
-    assert_eq!(Slab::<AtomicU32>::MAX, (1 << 31) - 1024);
-    assert_eq!(
-        place(Slab::<AtomicU32>::MAX - 1),
-        (CHUNKS - 1, (1 << 30) - 1)
-    );
-    assert!(place(Slab::<AtomicU32>::MAX).0 >= CHUNKS);
-    assert!(place(u32::MAX).0 >= CHUNKS);
+    assert_eq!(blocks << BLOCK_BITS, Slab::<AtomicU32>::MAX);
+    assert_eq!(Slab::<AtomicU32>::MAX, 1 << 31);
 }
 
 #[test]
@@ -39,10 +24,10 @@ fn an_empty_slab_has_nothing() {
     for index in [
         0,
         1,
-        1023,
-        1024,
+        BLOCK - 1,
+        BLOCK,
+        Slab::<Line>::MAX - 1,
         Slab::<Line>::MAX,
-        u32::MAX - 1024,
         u32::MAX,
     ] {
         assert!(slab.get(index).is_none());
@@ -57,22 +42,22 @@ fn an_empty_slab_has_nothing() {
 fn elements_begin_as_zeros_and_stay_where_they_are() {
     let slab = Slab::<Line>::new();
     slab.grow_to(1).unwrap();
-    assert_eq!(slab.capacity(), 1024);
-    assert!(slab.get(1023).is_some());
-    assert!(slab.get(1024).is_none());
+    assert_eq!(slab.capacity(), BLOCK);
+    assert!(slab.get(BLOCK - 1).is_some());
+    assert!(slab.get(BLOCK).is_none());
     let first: *const Line = slab.get(0).unwrap();
-    for index in 0..1024 {
+    for index in 0..BLOCK {
         slab.get(index).unwrap().0[15].store(index + 1, Ordering::Relaxed);
     }
     slab.grow_to(200_000).unwrap();
     assert!(slab.capacity() >= 200_000);
     assert_eq!(slab.bytes(), slab.capacity() as usize * 64);
-    assert!(ptr::eq(first, slab.get(0).unwrap()));
+    assert!(std::ptr::eq(first, slab.get(0).unwrap()));
     for index in 0..slab.capacity() {
         slab.prefetch(index);
         let line = slab.get(index).unwrap();
-        assert!(ptr::from_ref(line).is_aligned());
-        let expected = if index < 1024 { index + 1 } else { 0 };
+        assert!(std::ptr::from_ref(line).is_aligned());
+        let expected = if index < BLOCK { index + 1 } else { 0 };
         assert_eq!(line.0[15].load(Ordering::Relaxed), expected);
         assert_eq!(line.0[0].swap(index, Ordering::Relaxed), 0, "{index}");
     }
@@ -88,11 +73,12 @@ fn large_chunks_begin_at_a_huge_page() {
     slab.grow_to(200_000).unwrap();
     let mut large = 0;
     for chunk in 0..CHUNKS {
-        let Some(first) = slab.get(chunk_start(chunk)) else {
+        let [first, end] = [chunk, chunk + 1].map(|it| block_of_chunk(it) << BLOCK_BITS);
+        let Some(element) = slab.get(first) else {
             break;
         };
-        if chunk_bytes::<Line>(chunk).unwrap() >= HUGE_PAGE {
-            assert_eq!(ptr::from_ref(first).addr() % HUGE_PAGE, 0);
+        if (end - first) as usize * size_of::<Line>() > HUGE_PAGE {
+            assert_eq!(std::ptr::from_ref(element).addr() % HUGE_PAGE, 0);
             large += 1;
         }
     }
@@ -122,7 +108,7 @@ fn memory_that_is_not_there_is_an_error() {
 
     let slab = Slab::<Vast>::new();
     match slab.grow_to(1) {
-        Err(SlabError::OutOfMemory { bytes, .. }) => assert_eq!(bytes, 1 << 50),
+        Err(SlabError::OutOfMemory { bytes, .. }) => assert_eq!(bytes, 1 << 54),
         other => panic!("{other:?}"),
     }
     assert_eq!(slab.capacity(), 0);

@@ -44,7 +44,7 @@ fn add(table: &mut RouteTable, destination: &str, via: Via) -> Result<(), RouteT
 fn way(table: &RouteTable, address: &str) -> Option<(u16, u32)> {
     let trie = table.trie();
     let hop = trie.current().lookup(trie.store(), ip(address).into())?;
-    Some((hop.nic.0, hop.neighbor))
+    Some((hop.nic().0, hop.neighbor()))
 }
 
 fn candidates(table: &RouteTable, address: &str) -> Vec<(u8, u16)> {
@@ -269,7 +269,7 @@ proptest! {
             let trie = table.trie();
             let found = trie.current().lookup(trie.store(), address.into());
             let first = expected.first().map(|row| (row.via.nic, row.via.neighbor));
-            prop_assert_eq!(found.map(|hop| (hop.nic, hop.neighbor)), first);
+            prop_assert_eq!(found.map(|hop| (hop.nic(), hop.neighbor())), first);
             prop_assert_eq!(table.lookup_candidates(address).collect::<Vec<_>>(), expected);
         }
         for row in model {

@@ -21,11 +21,7 @@ fn longest(model: &Model, address: IpAddr) -> Option<Hop> {
 }
 
 fn hop(prefix: Prefix, neighbor: u32) -> Hop {
-    Hop {
-        neighbor,
-        nic: NicId(neighbor as u16),
-        prefix_len: prefix.len(),
-    }
+    Hop::new(neighbor, NicId(neighbor as u16), prefix.len())
 }
 
 /// Inserts, and returns what was there.
@@ -57,7 +53,7 @@ fn compare(editor: &LpmEditor, version: Lpm, model: &Model, addresses: &[IpAddr]
             .filter(|(prefix, _)| prefix.contains(*address))
             .map(|(_, hop)| *hop)
             .collect();
-        all.sort_by_key(|hop| std::cmp::Reverse(hop.prefix_len));
+        all.sort_by_key(|hop| std::cmp::Reverse(hop.prefix_len()));
         assert_eq!(version.matches(store, *key).as_slice(), all, "{address}");
     }
 }
@@ -166,14 +162,7 @@ fn an_on_link_route_has_no_neighbor() {
     let found = editor
         .current()
         .lookup(editor.store(), ip("192.0.2.9").into());
-    assert_eq!(
-        found,
-        Some(Hop {
-            neighbor: NO_NEIGHBOR,
-            nic: NicId(u16::MAX),
-            prefix_len: 24
-        })
-    );
+    assert_eq!(found, Some(Hop::new(NO_NEIGHBOR, NicId(u16::MAX), 24)));
 }
 
 #[test]
