@@ -1,4 +1,5 @@
-//! What takes the packets: it counts them and, if asked to, measures their latency.
+//! What takes packets, or frames that were sent on: it counts them and, if asked to, measures their
+//! latency.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use hdrhistogram::Histogram;
 use crate::clock::Clock;
 use crate::latency;
 
-/// What one handler counted in the last window that was recorded.
+/// What one recorder counted in the last window that was recorded.
 #[derive(Clone, Debug)]
 pub struct Handled {
     /// The worker's number.
@@ -23,7 +24,7 @@ pub struct Handled {
     pub latency: Option<Histogram<u64>>,
 }
 
-/// The handlers of a run, and what they counted.
+/// The handlers of a run, or other ends of the frames' way, and what they counted.
 pub struct Handlers {
     maker: HandlerMaker,
     collected: Receiver<Handled>,
@@ -47,13 +48,13 @@ impl Handlers {
         self.maker.clone()
     }
 
-    /// Makes every handler start from zero with its next burst. Only while nothing is in flight:
+    /// Makes every recorder start from zero with its next burst. Only while nothing is in flight:
     /// what is, would be in neither window.
     pub fn start_window(&self) {
         self.maker.window.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What handlers that are gone counted, by worker. A handler answers when it is dropped.
+    /// What recorders that are gone counted, by worker. A recorder answers when it is dropped.
     pub fn collect(&self) -> Vec<Handled> {
         let mut handled: Vec<Handled> = self.collected.try_iter().collect();
         handled.sort_unstable_by_key(|handled| handled.worker);
@@ -61,7 +62,7 @@ impl Handlers {
     }
 }
 
-/// Makes handlers.
+/// Makes handlers and recorders.
 #[derive(Clone)]
 pub struct HandlerMaker {
     clock: Clock,
@@ -73,8 +74,13 @@ pub struct HandlerMaker {
 impl HandlerMaker {
     /// The handler of a worker.
     pub fn handler(&self, worker: usize) -> CountingHandler {
+        CountingHandler(self.recorder(worker))
+    }
+
+    /// What counts for a worker.
+    pub fn recorder(&self, worker: usize) -> Recorder {
         let latency = self.latency.then(latency::histogram);
-        CountingHandler {
+        Recorder {
             clock: self.clock,
             window: Arc::clone(&self.window),
             of_window: 0,
@@ -89,8 +95,8 @@ impl HandlerMaker {
     }
 }
 
-/// Counts packets and bytes. The clock is read once per burst, before its first packet.
-pub struct CountingHandler {
+/// Counts packets and bytes, burst by burst. The clock is read once per burst, before its first packet.
+pub struct Recorder {
     clock: Clock,
     /// The number of the window: a line that changes between windows only.
     window: Arc<AtomicU64>,
@@ -99,7 +105,7 @@ pub struct CountingHandler {
     results: Sender<Handled>,
 }
 
-impl CountingHandler {
+impl Recorder {
     #[cold]
     fn restart(&mut self, window: u64) {
         self.of_window = window;
@@ -109,15 +115,10 @@ impl CountingHandler {
             latency.reset();
         }
     }
-}
 
-impl Handler for CountingHandler {
-    fn packet(&mut self, packet: &mut Packet<'_>) {
-        self.handled.packets += 1;
-        self.handled.bytes += packet.len() as u64;
-    }
-
-    fn burst(&mut self, delivery: &mut Delivery<'_>) {
+    /// Records a burst: `next` gives the length of the next frame, in bytes, and its planned time.
+    #[inline]
+    pub fn record(&mut self, mut next: impl FnMut() -> Option<(usize, u64)>) {
         let window = self.window.load(Ordering::Relaxed);
         if window != self.of_window {
             self.restart(window);
@@ -126,17 +127,17 @@ impl Handler for CountingHandler {
         let mut bytes = 0;
         match &mut self.handled.latency {
             None => {
-                while let Some(packet) = delivery.next() {
+                while let Some((len, _)) = next() {
                     packets += 1;
-                    bytes += packet.len() as u64;
+                    bytes += len as u64;
                 }
             }
             Some(latency) => {
                 let now = self.clock.now();
-                while let Some(packet) = delivery.next() {
+                while let Some((len, planned)) = next() {
                     packets += 1;
-                    bytes += packet.len() as u64;
-                    latency.saturating_record(now.saturating_sub(packet.rx_time()));
+                    bytes += len as u64;
+                    latency.saturating_record(now.saturating_sub(planned));
                 }
             }
         }
@@ -145,7 +146,24 @@ impl Handler for CountingHandler {
     }
 }
 
-impl Drop for CountingHandler {
+/// Counts what is delivered.
+pub struct CountingHandler(Recorder);
+
+impl Handler for CountingHandler {
+    fn packet(&mut self, packet: &mut Packet<'_>) {
+        let mut packet = Some((packet.len(), packet.rx_time()));
+        self.0.record(|| packet.take());
+    }
+
+    fn burst(&mut self, delivery: &mut Delivery<'_>) {
+        self.0.record(|| {
+            let packet = delivery.next()?;
+            Some((packet.len(), packet.rx_time()))
+        });
+    }
+}
+
+impl Drop for Recorder {
     fn drop(&mut self) {
         let nothing = Handled {
             worker: 0,

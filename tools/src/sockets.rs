@@ -10,6 +10,7 @@ use corelane::frame::PoolCache;
 use corelane::stack::{BindError, DatagramBurst, Nic, SocketQueue, UdpBind, UdpSocket};
 
 use crate::generator::AddressPlan;
+use crate::report::SocketShare;
 
 /// The port of all sockets.
 pub const PORT: u16 = 4789;
@@ -48,15 +49,17 @@ impl Sockets {
     /// # Errors
     /// The system has no thread for it.
     pub fn read(self, cache: PoolCache) -> io::Result<SocketReader> {
+        let Self { sockets, queues } = self;
         let shared = Arc::<Shared>::default();
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("sockets".to_owned())
-            .spawn(move || run(self, cache, &for_thread))?;
+            .spawn(move || run(queues, cache, &for_thread))?;
         Ok(SocketReader {
+            sockets,
             shared,
             thread,
-            before: (0, 0),
+            before: SocketShare::default(),
         })
     }
 }
@@ -68,25 +71,26 @@ struct Shared {
     bytes: AtomicU64,
 }
 
+impl Shared {
+    fn datagrams(&self) -> u64 {
+        self.datagrams.load(Ordering::Acquire)
+    }
+}
+
 /// The thread that reads.
 pub struct SocketReader {
+    sockets: Vec<UdpSocket>,
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
-    /// What it had read when the window began.
-    before: (u64, u64),
+    /// What was counted before the window.
+    before: SocketShare,
 }
 
 impl SocketReader {
-    fn read(&self) -> (u64, u64) {
-        // Bytes are counted first, so that they are there when the datagrams are.
-        let datagrams = self.shared.datagrams.load(Ordering::Acquire);
-        (datagrams, self.shared.bytes.load(Ordering::Relaxed))
-    }
-
     /// Waits until it has read as many datagrams as were put into queues; false after `at_most`.
     pub fn settle(&self, delivered: u64, at_most: Duration) -> bool {
         let start = Instant::now();
-        while self.read().0 < delivered {
+        while self.shared.datagrams() < delivered {
             if start.elapsed() > at_most {
                 return false;
             }
@@ -97,27 +101,41 @@ impl SocketReader {
 
     /// Counts from here.
     pub fn start_window(&mut self) {
-        self.before = self.read();
+        self.before = count(&self.sockets, &self.shared);
     }
 
-    /// Ends the thread and closes the sockets; returns the datagrams and bytes of the window.
-    pub fn finish(self) -> (u64, u64) {
+    /// Ends the thread and closes the sockets; returns what was counted in the window.
+    pub fn finish(self) -> SocketShare {
         self.shared.stop.store(true, Ordering::Relaxed);
         // What it counted is there even if it panicked; then the books do not balance.
         let _ = self.thread.join();
-        let datagrams = self.shared.datagrams.load(Ordering::Acquire);
-        let bytes = self.shared.bytes.load(Ordering::Relaxed);
-        (datagrams - self.before.0, bytes - self.before.1)
+        count(&self.sockets, &self.shared).since(&self.before)
     }
 }
 
-fn run(mut all: Sockets, mut cache: PoolCache, shared: &Shared) {
+/// What the sockets counted, and who reads them.
+fn count(sockets: &[UdpSocket], shared: &Shared) -> SocketShare {
+    let mut share = SocketShare {
+        // Bytes are added first, so that they are there when the datagrams are.
+        read: shared.datagrams(),
+        read_bytes: shared.bytes.load(Ordering::Relaxed),
+        ..SocketShare::default()
+    };
+    for stats in sockets.iter().map(UdpSocket::stats) {
+        share.queued += stats.received;
+        share.full += stats.overflow;
+        share.closed += stats.closed;
+    }
+    share
+}
+
+fn run(mut queues: Vec<SocketQueue>, mut cache: PoolCache, shared: &Shared) {
     let mut burst = DatagramBurst::new();
     loop {
         // Before the last round, so that it finds what was there.
         let stop = shared.stop.load(Ordering::Relaxed);
         let mut read = 0;
-        for queue in &mut all.queues {
+        for queue in &mut queues {
             while queue.recv_burst(&mut burst) > 0 {
                 let (mut datagrams, mut bytes) = (0, 0);
                 for datagram in burst.drain(..) {

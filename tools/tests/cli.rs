@@ -69,6 +69,21 @@ fn check_identities(json: &Value) {
     let ended = n(&json["delivered"]) + n(&json["forwarded"]) + n(&json["consumed"]);
     assert_eq!(n(&json["received"]), ended + sum(&json["drops"]));
     assert_eq!(n(&json["in_flight_at_end"]), 0);
+    let egress = &json["egress"];
+    if !egress.is_null() {
+        assert_eq!(
+            n(&json["forwarded"]),
+            n(&egress["sent"]) + n(&egress["send_dropped"])
+        );
+        assert_eq!(egress["sent"], egress["taken"]);
+    }
+    let sockets = &json["sockets"];
+    if !sockets.is_null() {
+        assert_eq!(json["delivered"], sockets["read"]);
+        assert_eq!(sockets["queued"], sockets["read"]);
+        assert_eq!(json["drops"]["socket_full"], sockets["full"]);
+        assert_eq!(json["drops"]["socket_closed"], sockets["closed"]);
+    }
     let workers = json["workers"].as_array().unwrap();
     assert_eq!(
         n(&json["received"]),
@@ -100,6 +115,7 @@ fn bench_delivers_everything_it_sends() {
     assert_eq!(json["flags"]["rate"], "max");
     assert_eq!(json["seed"], 1);
     assert!(json["latency_ns"].is_null() && json["churn"].is_null());
+    assert!(json["egress"].is_null() && json["sockets"].is_null());
     assert!(!json["machine"]["cpu"].as_str().unwrap().is_empty());
     let rate = json["delivered_pps"].as_f64().unwrap();
     let window = json["window_s"].as_f64().unwrap();
@@ -156,6 +172,59 @@ fn addresses_churn_beside_the_traffic() {
     assert!(n(&churn["changes"]) > 0);
     assert_eq!(churn["changes"], churn["publish_ns"]["count"]);
     assert!(n(&churn["publish_ns"]["p99"]) >= n(&churn["publish_ns"]["p50"]));
+}
+
+#[test]
+fn forwarding_sends_everything_on_by_the_routes() {
+    for args in [
+        &["--routes", "1"][..],
+        &["--routes", "10k", "--neighbors", "3", "--family", "v4"],
+        &["--family", "v6", "--frame-size", "imix", "--workers", "2"],
+        &["--frame-size", "9018", "--destinations", "zipf:1"],
+    ] {
+        let json = bench(&[&["--forward"], args].concat());
+        assert!(n(&json["forwarded"]) > 0, "{args:?}");
+        assert_eq!(json["forwarded"], json["sent"], "{args:?}: nothing is lost");
+        let egress = &json["egress"];
+        assert_eq!(egress["taken"], json["forwarded"], "{args:?}");
+        assert_eq!(
+            egress["sent_bytes"], json["received_bytes"],
+            "{args:?}: no packet is cut"
+        );
+        let rate = json["forwarded_pps"].as_f64().unwrap();
+        let window = json["window_s"].as_f64().unwrap();
+        assert!((rate * window / json["forwarded"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn the_latency_of_what_is_forwarded_is_measured_where_it_leaves() {
+    let json = bench(&["--forward", "--rate", "100kpps", "--latency"]);
+    assert!(n(&json["forwarded"]) > 0);
+    assert_eq!(json["latency_ns"]["count"], json["egress"]["taken"]);
+    assert!(n(&json["latency_ns"]["p50"]) > 0);
+    assert_eq!(n(&json["delivered"]), 0);
+}
+
+#[test]
+fn sockets_deliver_what_their_reader_takes() {
+    for args in [
+        &["--sockets", "100", "--rate", "100kpps"][..],
+        &["--sockets", "1", "--family", "v6", "--workers", "2"],
+        &["--sockets", "10", "--hit-ratio", "50%", "--churn", "5k"],
+    ] {
+        let json = bench(args);
+        let sockets = &json["sockets"];
+        assert!(n(&sockets["read"]) > 0, "{args:?}");
+        assert!(n(&sockets["read_bytes"]) >= 60 * n(&sockets["read"]));
+        assert_eq!(n(&sockets["closed"]), 0, "{args:?}");
+        assert_eq!(
+            json["setup"]["endpoints"], json["flags"]["sockets"],
+            "{args:?}"
+        );
+        let dropped = n(&sockets["full"]) + n(&json["drops"]["invalid_address"]);
+        assert_eq!(dropped, sum(&json["drops"]), "{args:?}");
+    }
 }
 
 #[test]
@@ -273,6 +342,18 @@ fn bad_usage_is_one_message_and_status_2() {
         (
             &["bench", "--capture", "5"],
             "corelane: --capture: not there yet; corelane bench --help lists what is\n",
+        ),
+        (
+            &["bench", "--forward", "--sockets", "10"],
+            "corelane: --forward: not together with --sockets\n",
+        ),
+        (
+            &["bench", "--sockets", "10", "--latency"],
+            "corelane: --sockets: not together with --latency\n",
+        ),
+        (
+            &["bench", "--routes", "10"],
+            "corelane: --forward is missing\n",
         ),
         (
             &["up"],

@@ -87,7 +87,7 @@ pub struct BenchArgs {
     /// with neighbors whose link addresses are known. There are no endpoints
     #[arg(
         long,
-        conflicts_with_all = ["endpoints", "hit_ratio", "churn", "promiscuous", "latency", "sockets"]
+        conflicts_with_all = ["endpoints", "hit_ratio", "churn", "promiscuous", "sockets"]
     )]
     pub forward: bool,
 
@@ -238,7 +238,8 @@ pub struct EngineArgs {
     #[arg(long)]
     pub promiscuous: bool,
 
-    /// Measure the time from each frame's planned send time to its handler
+    /// Measure the time from each frame's planned send time to its handler, or to the link it is
+    /// forwarded to
     #[arg(long)]
     pub latency: bool,
 

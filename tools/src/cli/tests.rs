@@ -84,6 +84,20 @@ fn every_option_of_bench() {
 }
 
 #[test]
+fn bench_forwards_or_has_sockets() {
+    let args = bench("bench --forward");
+    assert_eq!(
+        (args.forward, args.routes, args.neighbors),
+        (true, 1000, 64)
+    );
+    let args = bench("bench --forward --routes 1m --neighbors 16 --latency");
+    assert_eq!((args.routes, args.neighbors), (1_000_000, 16));
+    assert!(args.engine.latency);
+    let args = bench("bench --sockets 10k --churn 100 --hit-ratio 0.5");
+    assert_eq!((args.sockets, args.forward), (Some(10_000), false));
+}
+
+#[test]
 fn replay_takes_files_and_a_speed() {
     let Ok(Asked::Replay(args)) = asked("replay --own a.pcap b.pcapng --speed 10x --repeat 3")
     else {
@@ -128,6 +142,51 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
             "bench --endpoints 20m",
             "--endpoints: '20m' is not a number of endpoints: a whole number from 1 to 10000000; \
              did you mean '10000000'?",
+        ),
+        (
+            "bench --forward --routes 2m",
+            "--routes: '2m' is not a number of routes: a whole number from 1 to 1000000; did you mean \
+             '1000000'?",
+        ),
+        (
+            "bench --forward --neighbors 0",
+            "--neighbors: '0' is not a number of neighbors: a whole number from 1 to 65536; did you \
+             mean '1'?",
+        ),
+        (
+            "bench --sockets 0",
+            "--sockets: '0' is not a number of sockets: a whole number from 1 to 100000; did you mean \
+             '1'?",
+        ),
+        ("bench --routes 10", "--forward is missing"),
+        ("bench --neighbors 10", "--forward is missing"),
+        (
+            "bench --forward --endpoints 5",
+            "--forward: not together with --endpoints",
+        ),
+        (
+            "bench --forward --hit-ratio 0.5",
+            "--forward: not together with --hit-ratio",
+        ),
+        (
+            "bench --forward --promiscuous",
+            "--forward: not together with --promiscuous",
+        ),
+        (
+            "bench --forward --sockets 5",
+            "--forward: not together with --sockets",
+        ),
+        (
+            "bench --sockets 5 --endpoints 5",
+            "--sockets: not together with --endpoints",
+        ),
+        (
+            "bench --sockets 5 --promiscuous",
+            "--sockets: not together with --promiscuous",
+        ),
+        (
+            "bench --sockets 5 --latency",
+            "--sockets: not together with --latency",
         ),
         (
             "bench --workers 0",
@@ -254,6 +313,10 @@ fn help_lists_what_is_and_says_what_is_planned() {
         "--duration",
         "--warmup",
         "--churn",
+        "--forward",
+        "--routes",
+        "--neighbors",
+        "--sockets",
         "--promiscuous",
         "--hit-ratio",
         "--latency",

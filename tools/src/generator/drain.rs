@@ -3,19 +3,32 @@
 use corelane::engine::link::{Link, LinkError, Queues, TxQueue};
 use corelane::frame::{Burst, Pool, PoolCache};
 
+use super::link::mtu_for;
+use crate::handler::Recorder;
+
 /// A link that takes what it is sent, and from which nothing comes.
-#[derive(Debug)]
 pub struct DrainLink {
-    queues: usize,
-    open: bool,
+    mtu: usize,
+    /// Gone once the link is open.
+    queues: Option<Vec<Drain>>,
 }
 
 impl DrainLink {
     /// One with so many transmit queues: as many as there are workers, so that each has its own.
     pub fn new(queues: usize) -> Self {
         Self {
-            queues,
-            open: false,
+            mtu: 1500,
+            queues: Some((0..queues).map(|_| Drain(None)).collect()),
+        }
+    }
+
+    /// One for frames of up to `longest` bytes, with a transmit queue for each recorder, which is told
+    /// what the peer takes.
+    pub fn recorded(longest: usize, recorders: impl IntoIterator<Item = Recorder>) -> Self {
+        let queue = |recorder| Drain(Some(recorder));
+        Self {
+            mtu: mtu_for(longest),
+            queues: Some(recorders.into_iter().map(queue).collect()),
         }
     }
 }
@@ -26,26 +39,30 @@ impl Link for DrainLink {
     }
 
     fn mtu(&self) -> usize {
-        1500
+        self.mtu
     }
 
     fn open(&mut self, _pool: &Pool) -> Result<Queues, LinkError> {
-        if std::mem::replace(&mut self.open, true) {
+        let Some(queues) = self.queues.take() else {
             return Err(LinkError::already_open(self.name()));
-        }
-        let queue = |_| Box::new(Drain) as Box<dyn TxQueue>;
+        };
+        let queue = |queue| Box::new(queue) as Box<dyn TxQueue>;
         Ok(Queues {
             rx: Vec::new(),
-            tx: (0..self.queues).map(queue).collect(),
+            tx: queues.into_iter().map(queue).collect(),
         })
     }
 }
 
-/// Its transmit queue.
-struct Drain;
+/// The peer of one of its transmit queues.
+struct Drain(Option<Recorder>);
 
 impl TxQueue for Drain {
     fn tx_burst(&mut self, cache: &mut PoolCache, frames: &mut Burst) -> Result<usize, LinkError> {
+        if let Some(recorder) = &mut self.0 {
+            let mut left = frames.iter();
+            recorder.record(|| left.next().map(|frame| (frame.len(), frame.rx_time())));
+        }
         let sent = frames.len();
         cache.recycle_burst(frames);
         Ok(sent)

@@ -50,7 +50,7 @@ impl<S: Source> Link for GeneratorLink<S> {
     }
 
     fn mtu(&self) -> usize {
-        self.longest.saturating_sub(14).max(1500)
+        mtu_for(self.longest)
     }
 
     fn open(&mut self, pool: &Pool) -> Result<Queues, LinkError> {
@@ -71,6 +71,11 @@ impl<S: Source> Link for GeneratorLink<S> {
             tx: vec![Box::new(Discard)],
         })
     }
+}
+
+/// The MTU of a link for frames of up to `longest` bytes.
+pub(super) fn mtu_for(longest: usize) -> usize {
+    longest.saturating_sub(14).max(1500)
 }
 
 /// Takes what the stack sends (replies to echo requests of a capture) and sends it nowhere.

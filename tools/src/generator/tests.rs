@@ -1,13 +1,16 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use corelane::engine::link::{RxQueue, RxStatus};
+use corelane::engine::link::{Link, RxQueue, RxStatus};
 use corelane::frame::{Burst, Frame, Pool, PoolCache, PoolConfig};
+use corelane::stack::Prefix;
 use corelane::wire::{EtherType, parse_ethernet, parse_ipv4, parse_ipv6, parse_udp};
 
 use super::*;
 use crate::clock::Clock;
+use crate::handler::Handlers;
 use crate::unit::{Arrival, Destinations, Family, FrameSize};
 
 fn traffic() -> Traffic {
@@ -218,6 +221,102 @@ fn ten_million_endpoints_have_as_many_addresses() {
     assert_eq!(plan.endpoint(0), IpAddr::from([10, 0, 0, 1]));
     let distinct: HashSet<IpAddr> = plan.iter().collect();
     assert_eq!(distinct.len(), MAX_ENDPOINTS as usize);
+}
+
+#[test]
+fn routes_are_distinct_and_drawn_again_alike() {
+    for (family, v4) in [(Family::V4, 5000), (Family::V6, 0), (Family::Mixed, 2500)] {
+        let plan = RoutePlan::draw(family, 5000, 7, 1);
+        let networks: HashSet<Prefix> = plan.iter().map(|(network, _)| network).collect();
+        assert_eq!((plan.len(), networks.len()), (5000, 5000));
+        let is_v4 = |network: &&Prefix| network.address().is_ipv4();
+        assert_eq!(networks.iter().filter(is_v4).count(), v4);
+        assert!(plan.iter().eq(RoutePlan::draw(family, 5000, 7, 1).iter()));
+    }
+}
+
+#[test]
+fn frames_follow_routes_to_neighbors_that_are_known() {
+    let plan = Arc::new(RoutePlan::draw(Family::Mixed, 100, 5, 3));
+    let routes: Vec<_> = plan.iter().collect();
+    let neighbors: HashMap<_, _> = plan.neighbors().collect();
+    assert_eq!(neighbors.len(), 10, "an address of each family");
+    let macs: HashSet<_> = neighbors.values().collect();
+    assert_eq!(macs.len(), 5);
+    let used: HashSet<_> = routes.iter().map(|(_, router)| *router).collect();
+    assert!(used.iter().all(|router| neighbors.contains_key(router)));
+    assert_eq!(used.len(), 10, "all are used");
+    for (network, _) in &routes {
+        assert!(neighbors.keys().all(|router| !network.contains(*router)));
+    }
+    for (own, len) in RoutePlan::own_addresses() {
+        let link = Prefix::new(own, len).unwrap();
+        assert!(!neighbors.contains_key(&own));
+        let mut of_family = neighbors.keys().filter(|it| it.is_ipv4() == own.is_ipv4());
+        assert!(of_family.all(|neighbor| link.contains(*neighbor)));
+        assert!(routes.iter().all(|(network, _)| !network.contains(own)));
+    }
+
+    let traffic = Traffic {
+        routes: Some(Arc::clone(&plan)),
+        ..traffic()
+    };
+    let endpoints: HashSet<IpAddr> = AddressPlan::new(Family::Mixed, 1000).iter().collect();
+    let mut reached = HashSet::new();
+    for frame in frames(&mut Sequence::draw_frames(&traffic, 3000), 3000) {
+        let (source, destination, ..) = parse(&frame);
+        let network = routes.iter().find(|(it, _)| it.contains(destination));
+        assert!(network.is_some(), "{destination} is in no route");
+        reached.insert(network);
+        assert!(!endpoints.contains(&destination));
+        assert!(routes.iter().all(|(network, _)| !network.contains(source)));
+    }
+    assert!(reached.len() > 90, "{} of 100 routes", reached.len());
+}
+
+#[test]
+fn a_single_route_and_the_most_neighbors() {
+    let plan = RoutePlan::draw(Family::V6, 0, u32::MAX, 9);
+    assert_eq!((plan.len(), plan.is_empty()), (1, false));
+    let macs: HashSet<_> = plan.neighbors().map(|(_, mac)| mac).collect();
+    assert_eq!(macs.len(), MAX_NEIGHBORS as usize);
+    let network = plan.iter().next().unwrap().0;
+    let mut random = stream(1, "hosts");
+    assert!((0..100).all(|_| network.contains(plan.destination(0, &mut random))));
+}
+
+#[test]
+fn a_drain_takes_everything_and_says_so() {
+    let clock = Clock::told();
+    let peers = Handlers::new(clock, true);
+    let mut link = DrainLink::recorded(9014, [peers.maker().recorder(0)]);
+    assert_eq!(link.mtu(), 9000);
+    let pool = pool(64);
+    let mut queues = link.open(&pool).unwrap();
+    assert!(link.open(&pool).is_err(), "once");
+    assert_eq!((queues.rx.len(), queues.tx.len()), (0, 1));
+
+    let mut cache = pool.cache();
+    let mut send = |n: usize| {
+        let mut burst = Burst::new();
+        cache.alloc_burst(&mut burst, n);
+        burst.iter_mut().for_each(|frame| {
+            frame.set_len(60).unwrap();
+            frame.set_rx_time(clock.now());
+        });
+        clock.advance(100);
+        let sent = queues.tx[0].tx_burst(&mut cache, &mut burst).unwrap();
+        assert_eq!((sent, burst.len()), (n, 0));
+    };
+    send(5);
+    peers.start_window();
+    send(7);
+    drop((queues, cache));
+    let taken = peers.collect();
+    assert_eq!((taken.len(), taken[0].packets, taken[0].bytes), (1, 7, 420));
+    let latency = taken[0].latency.as_ref().unwrap();
+    assert_eq!((latency.len(), latency.min(), latency.max()), (7, 100, 100));
+    assert_eq!(pool.out(), 0);
 }
 
 #[test]
@@ -563,7 +662,6 @@ fn at_the_maximum_a_frame_waits_for_its_buffer() {
 
 #[test]
 fn a_pool_of_small_slots_is_refused() {
-    use corelane::engine::link::Link;
     let traffic = Traffic {
         frame_size: FrameSize::Fixed(9018),
         ..traffic()

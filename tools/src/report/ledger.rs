@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::{GeneratorDrops, Unsent};
+use super::{EgressShare, GeneratorDrops, SocketShare, Unsent};
 
-/// What three independent counts say of one window: the generator's, the engine's and the
-/// handlers'.
+/// What independent counts say of one window: the generator's, the engine's, and those of who takes the
+/// packets at the end of their way: handlers, sockets and their reader, the peer of the second NIC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Planned, by the generator's schedule.
@@ -26,10 +26,18 @@ pub struct Ledger {
     pub consumed: u64,
     /// Dropped, by the NIC.
     pub dropped: u64,
+    /// Of them, those whose socket's queue was full.
+    pub socket_full: u64,
+    /// Of them, those whose socket was closed.
+    pub socket_closed: u64,
     /// Received, by each worker.
     pub received_by_worker: Vec<u64>,
     /// Delivered, by each handler.
     pub delivered_to_handlers: u64,
+    /// Of the sockets and who reads them; none if there are none.
+    pub sockets: Option<SocketShare>,
+    /// Of the second NIC and its peer; none if there is none.
+    pub egress: Option<EgressShare>,
     /// Handed to a worker and not accounted for.
     pub in_flight: u64,
     /// Frames of the pool that are out.
@@ -68,7 +76,8 @@ impl Ledger {
             right,
             holds: left == right,
         };
-        let identities = vec![
+        let read = self.sockets.map_or(0, |sockets| sockets.read);
+        let mut identities = vec![
             identity(
                 "intended = sent + unsent",
                 self.intended,
@@ -90,13 +99,42 @@ impl Ledger {
                 self.received_by_worker.iter().sum(),
             ),
             identity(
-                "delivered = sum over handlers",
+                "delivered = sum over handlers + read from sockets",
                 self.delivered,
-                self.delivered_to_handlers,
+                self.delivered_to_handlers + read,
             ),
             identity("in_flight_at_end = 0", self.in_flight, 0),
             identity("frames_out_at_end = 0", self.frames_out, 0),
         ];
+        if let Some(sockets) = self.sockets {
+            identities.extend([
+                identity(
+                    "queued by sockets = read from them",
+                    sockets.queued,
+                    sockets.read,
+                ),
+                identity(
+                    "socket_full = sum over sockets",
+                    self.socket_full,
+                    sockets.full,
+                ),
+                identity(
+                    "socket_closed = sum over sockets",
+                    self.socket_closed,
+                    sockets.closed,
+                ),
+            ]);
+        }
+        if let Some(egress) = self.egress {
+            identities.extend([
+                identity(
+                    "forwarded = egress sent + send_dropped",
+                    self.forwarded,
+                    egress.sent + egress.send_dropped,
+                ),
+                identity("egress sent = taken by its peer", egress.sent, egress.taken),
+            ]);
+        }
         Accounting {
             holds: identities.iter().all(|identity| identity.holds),
             identities,

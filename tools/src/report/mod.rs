@@ -45,6 +45,8 @@ pub struct Report {
     pub forwarded: u64,
     pub consumed: u64,
     pub drops: BTreeMap<&'static str, u64>,
+    pub sockets: Option<SocketShare>,
+    pub egress: Option<EgressShare>,
     pub in_flight_at_end: u64,
     pub workers: Vec<WorkerShare>,
     pub latency_ns: Option<Percentiles>,
@@ -58,6 +60,40 @@ pub struct Report {
     /// Lines of the report for people that say what ran.
     #[serde(skip)]
     pub conditions: Vec<String>,
+}
+
+/// What became of the packets that were for sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct SocketShare {
+    pub queued: u64,
+    pub read: u64,
+    pub read_bytes: u64,
+    pub full: u64,
+    pub closed: u64,
+}
+
+impl SocketShare {
+    /// What was counted since `earlier`.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            queued: self.queued - earlier.queued,
+            read: self.read - earlier.read,
+            read_bytes: self.read_bytes - earlier.read_bytes,
+            full: self.full - earlier.full,
+            closed: self.closed - earlier.closed,
+        }
+    }
+}
+
+/// What became of the packets that were sent on, out of the second NIC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct EgressShare {
+    pub sent: u64,
+    pub sent_bytes: u64,
+    pub send_dropped: u64,
+    pub taken: u64,
 }
 
 /// What one worker did in the window.
@@ -183,11 +219,14 @@ pub struct ChurnShare {
 }
 
 /// What came before the traffic.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
 pub struct Setup {
     pub endpoints: u64,
     pub endpoints_s: f64,
+    pub routes: u64,
+    pub neighbors: u64,
+    pub routes_s: f64,
     pub frames_s: f64,
 }
 

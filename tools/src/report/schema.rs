@@ -18,7 +18,7 @@
 //! | `offered_pps` | intended frames per second: what the plan offered (at `max`, what was emitted) |
 //! | `achieved_pps` | sent frames per second |
 //! | `delivered_pps` | frames given to handlers or read from sockets, per second |
-//! | `forwarded_pps` | frames sent on by the second NIC of `--forward`, per second |
+//! | `forwarded_pps` | packets sent on to another link, per second |
 //! | `ns_per_packet` | nanoseconds that workers were busy, for each packet received; null if none |
 //! | `sent` | frames sent: emitted, or lost at their time for want of a buffer |
 //! | `received`, `received_bytes` | frames the NIC took up, and their bytes without check sequence |
@@ -26,14 +26,16 @@
 //! | `forwarded` | packets sent on to another link |
 //! | `consumed` | packets the stack dealt with itself |
 //! | `drops` | packets dropped by the NIC, by reason; every reason is there |
+//! | `sockets` | null without `--sockets`; of all sockets: `queued` (put into their queues), `read` and `read_bytes` (by the thread that reads them), `full` and `closed` (dropped, as the sockets count it) |
+//! | `egress` | null without `--forward`; of the second NIC: `sent`, `sent_bytes`, `send_dropped` (found no room on the link), `taken` (by the link's peer) |
 //! | `in_flight_at_end` | frames handed to workers and not accounted for: 0 |
 //! | `workers[]` | `id`, `core` (null if not pinned), `packets`, `bytes`, `busy_ratio` (0 to 1), `ns_per_packet` (null if there were none), `polls`, `empty_polls`, `allocations` (null if not counted) |
-//! | `latency_ns` | null without `--latency`; `p50` `p90` `p99` `p99.9` `p99.99` `max` `count`, from planned send time (at `max`: emission) to the handler |
+//! | `latency_ns` | null without `--latency`; `p50` `p90` `p99` `p99.9` `p99.99` `max` `count`, from planned send time (at `max`: emission) to the handler, or to the peer of the second NIC |
 //! | `latency_limited_by_generator` | whether frames were sent so late that the latency says little about the engine; null where `latency_ns` is |
 //! | `datapath_allocations` | heap allocations of workers and distributors; null if not counted |
 //! | `generator` | see below |
 //! | `churn` | null without `--churn`; `asked_per_s`, `achieved_per_s`, `changes`, `failed`, `publish_ns` (percentiles of the time of one change, as `latency_ns`) |
-//! | `setup` | `endpoints` added, `endpoints_s` it took in one transaction, `frames_s` that laying out frames (or reading captures) took |
+//! | `setup` | `endpoints` added, `endpoints_s` it took (in one transaction, and then to bind the sockets), `routes` and `neighbors` added, `routes_s` it took, `frames_s` that laying out frames (or reading captures) took |
 //! | `captures[]` | null but for `replay`; `file`, `packets` delivered of it per round, `skipped` (no frame could be made of them), `snap_truncated`, `broken` (why the rest of the file could not be used; null if it could) |
 //! | `accounting` | `holds`; `identities[]` of `claim`, `left`, `right`, `holds` |
 //!
@@ -59,5 +61,8 @@
 //! - intended = sent + unsent
 //! - sent = received + generator drops
 //! - received = delivered + forwarded + consumed + Σ drops
-//! - received = Σ over workers, delivered = Σ over handlers and what was read from sockets
+//! - received = Σ over workers, delivered = Σ over handlers + read from sockets
+//! - with `--sockets`: queued = read; the drops `socket_full` and `socket_closed` are those that the
+//!   sockets counted (a packet that was queued is delivered, one that was not is dropped)
+//! - with `--forward`: forwarded = sent + send_dropped of the egress, and its sent = taken
 //! - nothing is in flight at the end, and every frame is back in its pool

@@ -2,6 +2,26 @@ use std::collections::BTreeSet;
 
 use super::*;
 
+fn sockets() -> SocketShare {
+    SocketShare {
+        queued: 30,
+        read: 30,
+        read_bytes: 1_800,
+        full: 3,
+        closed: 2,
+    }
+}
+
+fn egress() -> EgressShare {
+    EgressShare {
+        sent: 4,
+        sent_bytes: 240,
+        send_dropped: 1,
+        taken: 4,
+    }
+}
+
+/// Of a run that has it all: no run has both sockets and a second NIC.
 fn ledger() -> Ledger {
     Ledger {
         intended: 113,
@@ -19,8 +39,12 @@ fn ledger() -> Ledger {
         forwarded: 5,
         consumed: 10,
         dropped: 15,
+        socket_full: 3,
+        socket_closed: 2,
         received_by_worker: vec![60, 40],
-        delivered_to_handlers: 70,
+        delivered_to_handlers: 40,
+        sockets: Some(sockets()),
+        egress: Some(egress()),
         in_flight: 0,
         frames_out: 0,
     }
@@ -30,12 +54,27 @@ fn ledger() -> Ledger {
 fn books_that_balance() {
     let accounting = ledger().check();
     assert!(accounting.holds);
+    assert_eq!(accounting.identities.len(), 12);
+    let to_handlers = Ledger {
+        delivered_to_handlers: 70,
+        sockets: None,
+        egress: None,
+        ..ledger()
+    };
+    let accounting = to_handlers.check();
+    assert!(accounting.holds);
     assert_eq!(accounting.identities.len(), 7);
 }
 
 #[test]
 fn each_count_that_is_off_by_one_is_found() {
-    let spoilers: [fn(&mut Ledger); 14] = [
+    fn of_sockets(ledger: &mut Ledger) -> &mut SocketShare {
+        ledger.sockets.as_mut().unwrap()
+    }
+    fn of_egress(ledger: &mut Ledger) -> &mut EgressShare {
+        ledger.egress.as_mut().unwrap()
+    }
+    let spoilers: [fn(&mut Ledger); 23] = [
         |l| l.intended += 1,
         |l| l.sent += 1,
         |l| l.unsent.late += 1,
@@ -50,18 +89,51 @@ fn each_count_that_is_off_by_one_is_found() {
         |l| l.received_by_worker[1] += 1,
         |l| l.in_flight += 1,
         |l| l.frames_out += 1,
+        |l| l.socket_full += 1,
+        |l| l.socket_closed += 1,
+        |l| of_sockets(l).queued += 1,
+        |l| of_sockets(l).read += 1,
+        |l| of_sockets(l).full += 1,
+        |l| of_sockets(l).closed += 1,
+        |l| of_egress(l).sent += 1,
+        |l| of_egress(l).send_dropped += 1,
+        |l| of_egress(l).taken += 1,
     ];
     for (i, spoil) in spoilers.iter().enumerate() {
         let mut ledger = ledger();
         spoil(&mut ledger);
         assert!(!ledger.check().holds, "spoiler {i}");
     }
-    let mut lost_by_handler = ledger();
-    lost_by_handler.delivered_to_handlers -= 1;
-    let accounting = lost_by_handler.check();
-    let wrong: Vec<_> = accounting.identities.iter().filter(|i| !i.holds).collect();
-    assert_eq!(wrong.len(), 1);
-    assert_eq!((wrong[0].left, wrong[0].right), (70, 69));
+    // One that is lost at the end of its way spoils the identity of that end alone.
+    type Lose = fn(&mut Ledger);
+    let losses: [(Lose, &str, u64); 3] = [
+        (
+            |l| l.delivered_to_handlers -= 1,
+            "delivered = sum over handlers + read from sockets",
+            70,
+        ),
+        (
+            |l| of_sockets(l).full -= 1,
+            "socket_full = sum over sockets",
+            3,
+        ),
+        (
+            |l| of_egress(l).taken -= 1,
+            "egress sent = taken by its peer",
+            4,
+        ),
+    ];
+    for (lose, claim, left) in losses {
+        let mut ledger = ledger();
+        lose(&mut ledger);
+        let accounting = ledger.check();
+        let wrong: Vec<_> = accounting.identities.iter().filter(|i| !i.holds).collect();
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert_eq!(
+            (wrong[0].claim, wrong[0].left, wrong[0].right),
+            (claim, left, left - 1)
+        );
+    }
 }
 
 #[test]
@@ -194,6 +266,8 @@ fn report() -> Report {
         forwarded: 5,
         consumed: 10,
         drops: BTreeMap::from([("invalid_address", 15), ("martian", 0)]),
+        sockets: Some(sockets()),
+        egress: Some(egress()),
         in_flight_at_end: 0,
         workers: vec![WorkerShare {
             id: 0,
@@ -238,6 +312,9 @@ fn report() -> Report {
         setup: Setup {
             endpoints: 1000,
             endpoints_s: 0.1,
+            routes: 10,
+            neighbors: 2,
+            routes_s: 0.3,
             frames_s: 0.2,
         },
         captures: None,
@@ -286,6 +363,8 @@ fn json_fields_have_their_names_and_values() {
     assert_eq!(json["drops"]["martian"], 0);
     assert_eq!(json["latency_ns"]["p99.99"], 4_000_000);
     assert_eq!(json["latency_ns"]["count"], 70);
+    assert_eq!(json["sockets"]["read"], 30);
+    assert_eq!(json["egress"]["send_dropped"], 1);
     assert_eq!(json["generator"]["unsent"]["late"], 2);
     assert_eq!(json["generator"]["drops"]["ring_full"], 6);
     assert_eq!(json["generator"]["limit"], "workers");
@@ -304,6 +383,7 @@ fn text_fits_a_screen_and_says_what_matters() {
         "what ran",
         "warning: a warning",
         "offered      56.50 pps      planned 56.50 pps",
+        "forwarded    2.50 pps       960.00 bit/s sent",
         "per packet   25.0 ns of a busy worker",
         "latency, from the planned send time",
         "allocations  0 on the datapath",
@@ -314,6 +394,8 @@ fn text_fits_a_screen_and_says_what_matters() {
         "  intended 113 = sent 110 + late 2 + too large 1",
         "  sent 110 = received 100 + ring full 6 + pool empty 4",
         "  received 100 = delivered 70 + forwarded 5 + consumed 10 + dropped 15",
+        "  queued 30 = read from sockets 30; full 3, closed 2",
+        "  forwarded 5 = egress sent 4 + send dropped 1; taken 4",
         "  in flight at the end 0: holds",
     ] {
         assert!(

@@ -125,8 +125,14 @@ fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
         scaled(report.delivered_pps, "pps"),
         scaled(bits, "bit/s"),
     )?;
-    if report.forwarded > 0 {
-        writeln!(out, "forwarded    {}", scaled(report.forwarded_pps, "pps"))?;
+    if let Some(egress) = report.egress {
+        let bits = egress.sent_bytes as f64 * 8.0 / report.window_s.max(f64::MIN_POSITIVE);
+        writeln!(
+            out,
+            "forwarded    {:<14} {} sent",
+            scaled(report.forwarded_pps, "pps"),
+            scaled(bits, "bit/s"),
+        )?;
     }
     match report.ns_per_packet {
         Some(ns) => writeln!(out, "per packet   {ns:.1} ns of a busy worker"),
@@ -276,6 +282,20 @@ fn ledger(out: &mut String, report: &Report) -> std::fmt::Result {
         "  received {} = delivered {} + forwarded {} + consumed {} + dropped {dropped}",
         report.received, report.delivered, report.forwarded, report.consumed,
     )?;
+    if let Some(sockets) = report.sockets {
+        writeln!(
+            out,
+            "  queued {} = read from sockets {}; full {}, closed {}",
+            sockets.queued, sockets.read, sockets.full, sockets.closed,
+        )?;
+    }
+    if let Some(egress) = report.egress {
+        writeln!(
+            out,
+            "  forwarded {} = egress sent {} + send dropped {}; taken {}",
+            report.forwarded, egress.sent, egress.send_dropped, egress.taken,
+        )?;
+    }
     write!(out, "  in flight at the end {}: ", report.in_flight_at_end)?;
     if report.accounting.holds {
         return writeln!(out, "holds");

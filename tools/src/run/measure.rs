@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use corelane::engine::{DistributorReport, EngineReport, NicReport, WorkerReport};
-use corelane::stack::NicTotals;
+use corelane::stack::{DropReason, NicTotals};
 
 use super::Outcome;
 use crate::generator::Totals;
 use crate::latency::{self, Percentiles};
 use crate::machine::{Machine, Versions};
 use crate::report::{
-    CaptureShare, ChurnShare, Evidence, GeneratorDrops, GeneratorShare, Ledger, Limit, Polls,
-    Report, SCHEMA, Setup, Unsent, WorkerShare, per,
+    CaptureShare, ChurnShare, EgressShare, Evidence, GeneratorDrops, GeneratorShare, Ledger, Limit,
+    Polls, Report, SCHEMA, Setup, Unsent, WorkerShare, per,
 };
 
 /// What was counted in a window: the generator's word, and the engine's before and after.
@@ -45,6 +45,12 @@ impl Measured {
             .map_or_else(NicTotals::default, |(before, after)| {
                 after.totals.since(&before.totals)
             })
+    }
+
+    /// What the second NIC counted in the window, if there is one.
+    fn egress(&self) -> Option<NicTotals> {
+        let (before, after) = (self.before.nics.get(1)?, self.after.nics.get(1)?);
+        Some(after.totals.since(&before.totals))
     }
 
     /// What the NIC counted in the window on each worker.
@@ -145,6 +151,12 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
     };
     let sent = totals.emitted + totals.pool_empty;
     let intended = totals.intended + conditions.too_large;
+    let egress = measured.egress().map(|egress| EgressShare {
+        sent: egress.sent,
+        sent_bytes: egress.sent_bytes,
+        send_dropped: egress.send_dropped,
+        taken: outcome.taken.iter().map(|taken| taken.packets).sum(),
+    });
     let ledger = Ledger {
         intended,
         sent,
@@ -155,8 +167,12 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         forwarded: nic.forwarded,
         consumed: nic.consumed,
         dropped: nic.dropped(),
+        socket_full: nic.dropped_for(DropReason::SocketFull),
+        socket_closed: nic.dropped_for(DropReason::SocketClosed),
         received_by_worker: by_worker.iter().map(|worker| worker.received).collect(),
         delivered_to_handlers: outcome.handled.iter().map(|handled| handled.packets).sum(),
+        sockets: outcome.sockets,
+        egress,
         in_flight: measured.after.in_flight,
         frames_out: outcome.last.pool.out as u64,
     };
@@ -208,6 +224,8 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
             .drops()
             .map(|(reason, count)| (reason.label(), count))
             .collect(),
+        sockets: outcome.sockets,
+        egress,
         in_flight_at_end: measured.after.in_flight,
         workers,
         latency_ns,
@@ -252,10 +270,10 @@ fn worker_share(after: &WorkerReport, before: &WorkerReport, nic: &NicTotals) ->
     }
 }
 
-/// All workers' latencies in one; none if they were not measured.
+/// The latencies of all that was delivered or sent on in one; none if they were not measured.
 fn latency_of(outcome: &Outcome) -> Option<Percentiles> {
     let mut merged = None;
-    for handled in &outcome.handled {
+    for handled in outcome.handled.iter().chain(&outcome.taken) {
         let Some(of_worker) = &handled.latency else {
             continue;
         };

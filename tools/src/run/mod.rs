@@ -8,4 +8,4 @@ mod session;
 pub use failure::Failure;
 pub use measure::{Conditions, Measured, assemble};
 pub use output::{Output, Taken, check_free, print};
-pub use session::{Outcome, Session, Setting};
+pub use session::{Nics, Outcome, Session, Setting};

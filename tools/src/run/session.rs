@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use corelane::engine::{Engine, EngineReport, Idle, NicConfig, Running, WhenFull, allowed_cores};
 use corelane::frame::{LINE, PoolConfig};
-use corelane::stack::{Event, Forwarding, Nic, NicId};
+use corelane::stack::{Event, Forwarding, Nic, NicId, NicTotals};
 use serde_json::{Value, json};
 
 use super::{Failure, Measured};
@@ -15,6 +15,7 @@ use crate::generator::{DrainLink, GeneratorHandle, GeneratorLink, Limits, Source
 use crate::handler::{Handled, Handlers};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::report::SocketShare;
 use crate::sockets::{QUEUE, SocketReader, Sockets};
 
 /// How an engine is set up.
@@ -119,12 +120,22 @@ impl Setting {
     }
 }
 
+/// The NICs of a run.
+pub struct Nics {
+    /// The generator's.
+    pub ingress: Nic,
+    /// The one that packets leave by, if they are forwarded.
+    pub egress: Option<Nic>,
+}
+
 /// An engine that runs, its generator, and what counts.
 pub struct Session {
     running: Running,
-    nic: Nic,
+    nics: Nics,
     generator: GeneratorHandle,
     handlers: Handlers,
+    /// What counts at the peer of the second NIC.
+    peers: Handlers,
     sockets: Option<SocketReader>,
     warnings: Vec<String>,
 }
@@ -135,6 +146,10 @@ pub struct Outcome {
     pub last: EngineReport,
     /// What each handler counted in the last recorded window.
     pub handled: Vec<Handled>,
+    /// What the sockets counted in it, and who reads them, if there are any.
+    pub sockets: Option<SocketShare>,
+    /// What the peer of the second NIC counted in it, by transmit queue.
+    pub taken: Vec<Handled>,
     /// What may make the result mean less.
     pub warnings: Vec<String>,
 }
@@ -148,8 +163,7 @@ const OVERDUE: Duration = Duration::from_secs(30);
 
 impl Session {
     /// Builds and starts an engine on a generator's link; the generator holds. `clock` is the one
-    /// of the link. `set_up` gets the NIC, and the one to forward to if there is one; what sockets it
-    /// returns are read from here on.
+    /// of the link. What sockets `set_up` returns are read from here on.
     ///
     /// # Errors
     /// The engine cannot be built or started.
@@ -158,9 +172,10 @@ impl Session {
         (link, generator): (GeneratorLink<S>, GeneratorHandle),
         longest: usize,
         clock: Clock,
-        set_up: impl FnOnce(&Nic, Option<&Nic>) -> Result<Option<Sockets>, Failure>,
+        set_up: impl FnOnce(&Nics) -> Result<Option<Sockets>, Failure>,
     ) -> Result<Self, Failure> {
         let handlers = Handlers::new(clock, setting.latency);
+        let peers = Handlers::new(clock, setting.latency);
         let mut builder = Engine::builder();
         builder
             .workers(setting.workers)
@@ -175,24 +190,30 @@ impl Session {
         if setting.forward {
             config = config.forwarding(Forwarding::ON);
         }
-        let id: NicId = builder.nic(config, Box::new(link));
-        let out = setting.forward.then(|| {
-            let config = NicConfig::new("out").seed(setting.seed.wrapping_add(1));
-            builder.nic(config, Box::new(DrainLink::new(setting.workers)))
+        let ingress = builder.nic(config, Box::new(link));
+        let egress = setting.forward.then(|| {
+            let maker = peers.maker();
+            let recorders = (0..setting.workers).map(|worker| maker.recorder(worker));
+            let link = DrainLink::recorded(longest, recorders);
+            let config = NicConfig::new("egress").seed(setting.seed.wrapping_add(1));
+            builder.nic(config, Box::new(link))
         });
         let maker = handlers.maker();
         builder.handler(move |worker| maker.handler(worker.0));
         let engine = builder.build()?;
         let warnings = engine.warnings().iter().map(ToString::to_string).collect();
-        let Some(nic) = engine.nic(id) else {
-            return Err(Failure::Run(
-                "the engine has no NIC for the generator".to_owned(),
-            ));
+        let nic = |id: NicId| {
+            let missing = || Failure::Run(format!("the engine has no NIC {id}"));
+            engine.nic(id).ok_or_else(missing)
         };
-        let out = out.and_then(|id| engine.nic(id));
-        let sockets = set_up(&nic, out.as_ref())?;
+        let nics = Nics {
+            ingress: nic(ingress)?,
+            egress: egress.map(nic).transpose()?,
+        };
+        let sockets = set_up(&nics)?;
         if setting.promiscuous {
-            nic.set_promiscuous(true)
+            nics.ingress
+                .set_promiscuous(true)
                 .map_err(|error| Failure::Run(error.to_string()))?;
         }
         let reader = sockets.map(|sockets| sockets.read(engine.pool().cache()));
@@ -202,17 +223,18 @@ impl Session {
         let running = engine.start()?;
         Ok(Self {
             running,
-            nic,
+            nics,
             generator,
             handlers,
+            peers,
             sockets,
             warnings,
         })
     }
 
-    /// The NIC.
-    pub fn nic(&self) -> &Nic {
-        &self.nic
+    /// The NICs.
+    pub fn nics(&self) -> &Nics {
+        &self.nics
     }
 
     /// Runs a window from start to the last frame's end, and says what was counted in it.
@@ -227,6 +249,7 @@ impl Session {
     ) -> Result<Measured, Failure> {
         let before = self.settle();
         self.handlers.start_window();
+        self.peers.start_window();
         if let Some(sockets) = &mut self.sockets {
             sockets.start_window();
         }
@@ -245,12 +268,34 @@ impl Session {
     /// Waits until nothing is in flight, and everything in sockets is read, and says what was counted.
     fn settle(&self) -> EngineReport {
         self.running.drain(DRAIN);
-        let report = self.running.report();
+        let report = self.sent_on();
         if let (Some(sockets), Some(nic)) = (&self.sockets, report.nics.first()) {
             // What is missing after that, the accounting shows.
             sockets.settle(nic.totals.delivered, DRAIN);
         }
         report
+    }
+
+    /// Waits until what was forwarded is sent: a worker counts a burst as forwarded before it sends it.
+    fn sent_on(&self) -> EngineReport {
+        let start = Instant::now();
+        loop {
+            let report = self.running.report();
+            let is_sent = match &report.nics[..] {
+                [ingress, egress] => {
+                    let NicTotals {
+                        sent, send_dropped, ..
+                    } = egress.totals;
+                    ingress.totals.forwarded <= sent + send_dropped
+                }
+                _ => true,
+            };
+            // What is missing after that, the accounting shows.
+            if is_sent || start.elapsed() > DRAIN {
+                return report;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
     }
 
     fn wait(
@@ -313,26 +358,22 @@ impl Session {
     pub fn finish(self) -> Outcome {
         let Self {
             running,
-            nic,
+            nics,
             generator,
             handlers,
+            peers,
             sockets,
             warnings,
         } = self;
         generator.finish();
-        let read = sockets.map(SocketReader::finish);
+        let sockets = sockets.map(SocketReader::finish);
         let last = running.stop();
-        drop(nic);
-        let mut handled = handlers.collect();
-        handled.extend(read.map(|(packets, bytes)| Handled {
-            worker: 0,
-            packets,
-            bytes,
-            latency: None,
-        }));
+        drop(nics);
         Outcome {
             last,
-            handled,
+            handled: handlers.collect(),
+            sockets,
+            taken: peers.collect(),
             warnings,
         }
     }

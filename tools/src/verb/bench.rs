@@ -20,7 +20,9 @@ use crate::generator::{
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{Setup, time};
-use crate::run::{Conditions, Failure, Output, Session, Setting, assemble};
+use crate::run::{
+    Conditions, Failure, Measured, Nics, Outcome, Output, Session, Setting, assemble,
+};
 use crate::sockets::{self, Sockets};
 use crate::unit::{Arrival, Family, FrameSize, Rate};
 
@@ -31,7 +33,16 @@ const CALIBRATION: Duration = Duration::from_secs(1);
 pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let output = Output::new(args.engine.json.as_deref(), &[])?;
     let progress = Progress::new(args.engine.json_to_stdout());
+    let (conditions, measured, outcome) = measure(args, &progress, interrupt)?;
+    finish(&assemble(conditions, &measured, outcome), output)
+}
 
+/// Runs it, and says what a report is put together from.
+fn measure(
+    args: &BenchArgs,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<(Conditions, Measured, Outcome), Failure> {
     progress.stage("frames", None);
     let before = Instant::now();
     let target = Target::new(args);
@@ -55,7 +66,7 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
             args,
             &target,
             sequence.clone(),
-            &progress,
+            progress,
             interrupt,
         )?);
     }
@@ -71,37 +82,32 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
     let setting = setting(args, when_full);
 
     progress.stage(target.stage(), None);
-    let mut endpoints_s = 0.0;
+    let mut setup = Setup {
+        frames_s,
+        ..Setup::default()
+    };
     let clock = Clock::start();
     let longest = sequence.longest();
     let link = GeneratorLink::new(sequence, pace, clock);
-    let mut session = Session::start(&setting, link, longest, clock, |nic, out| {
-        let before = Instant::now();
-        let sockets = target.set_up(nic, out)?;
-        endpoints_s = before.elapsed().as_secs_f64();
-        Ok(sockets)
+    let mut session = Session::start(&setting, link, longest, clock, |nics| {
+        target.set_up(nics, &mut setup)
     })?;
     let mut churn = match args.churn {
         None => None,
         Some(per_s) => Some(
-            Churn::start(session.nic().clone(), target.plan, per_s)
+            Churn::start(session.nics().ingress.clone(), target.plan, per_s)
                 .map_err(|error| Failure::Run(format!("no thread for --churn: {error}")))?,
         ),
     };
 
     progress.stage("warm-up", Some(args.warmup));
     if !args.warmup.is_zero() {
-        session.window(limits(args.warmup), &progress, interrupt)?;
+        session.window(limits(args.warmup), progress, interrupt)?;
     }
     progress.stage("measuring", Some(args.duration));
     churn.iter_mut().for_each(|churn| churn.record(true));
-    let measured = session.window(limits(args.duration), &progress, interrupt)?;
+    let measured = session.window(limits(args.duration), progress, interrupt)?;
     let churn = churn.and_then(Churn::finish);
-    let setup = Setup {
-        endpoints: target.endpoints().into(),
-        endpoints_s,
-        frames_s,
-    };
     progress.clear();
 
     let conditions = Conditions {
@@ -119,8 +125,7 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
         captures: None,
         warnings: Vec::new(),
     };
-    let report = assemble(conditions, &measured, session.finish());
-    finish(&report, output)
+    Ok((conditions, measured, session.finish()))
 }
 
 /// What the engine takes at `max`, in frames per second.
@@ -136,8 +141,8 @@ fn calibrate(
     let clock = Clock::start();
     let longest = sequence.longest();
     let link = GeneratorLink::new(sequence, Pace::Max, clock);
-    let mut session = Session::start(&setting, link, longest, clock, |nic, out| {
-        target.set_up(nic, out)
+    let mut session = Session::start(&setting, link, longest, clock, |nics| {
+        target.set_up(nics, &mut Setup::default())
     })?;
     session.window(limits(CALIBRATION_WARMUP), progress, interrupt)?;
     let measured = session.window(limits(CALIBRATION), progress, interrupt)?;
@@ -186,29 +191,27 @@ impl Target {
         }
     }
 
-    /// How many addresses are added that frames go to.
-    fn endpoints(&self) -> u32 {
-        if self.routes.is_some() {
-            0
-        } else {
-            self.plan.len()
-        }
-    }
-
-    fn set_up(&self, nic: &Nic, out: Option<&Nic>) -> Result<Option<Sockets>, Failure> {
-        if let (Some(routes), Some(out)) = (&self.routes, out) {
+    /// Adds it all, and notes what that was and how long it took.
+    fn set_up(&self, nics: &Nics, setup: &mut Setup) -> Result<Option<Sockets>, Failure> {
+        let before = Instant::now();
+        if let (Some(routes), Some(egress)) = (&self.routes, &nics.egress) {
             routes
-                .install(out)
+                .install(egress)
                 .map_err(|error| Failure::Run(format!("cannot route: {error}")))?;
+            setup.routes = routes.len().into();
+            setup.neighbors = routes.neighbors().count() as u64;
+            setup.routes_s = before.elapsed().as_secs_f64();
             return Ok(None);
         }
-        add_endpoints(nic, self.plan)?;
-        if !self.sockets {
-            return Ok(None);
-        }
-        Sockets::bind(nic, self.plan)
-            .map(Some)
-            .map_err(|error| Failure::Run(format!("cannot bind the sockets: {error}")))
+        add_endpoints(&nics.ingress, self.plan)?;
+        let sockets = self
+            .sockets
+            .then(|| Sockets::bind(&nics.ingress, self.plan))
+            .transpose()
+            .map_err(|error| Failure::Run(format!("cannot bind the sockets: {error}")))?;
+        setup.endpoints = self.plan.len().into();
+        setup.endpoints_s = before.elapsed().as_secs_f64();
+        Ok(sockets)
     }
 }
 
@@ -277,7 +280,7 @@ fn lines(args: &BenchArgs, target: &Target, setting: &Setting, setup: &Setup) ->
         format!(
             "{}, {population} (added in {}), destinations {}, family {}{}",
             setting.describe(),
-            time((setup.endpoints_s * 1e9) as u64),
+            time(((setup.endpoints_s + setup.routes_s) * 1e9) as u64),
             args.destinations,
             args.family,
             if args.engine.promiscuous {
@@ -294,4 +297,52 @@ fn lines(args: &BenchArgs, target: &Target, setting: &Setting, setup: &Setup) ->
             args.warmup.as_secs_f64(),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{self, Asked};
+    use crate::verb::exit_of;
+
+    type Spoil = fn(&mut Measured, &mut Outcome);
+
+    /// How a short run ends whose counts `spoil` has changed.
+    fn exit(options: &str, spoil: Spoil) -> Exit {
+        let line = format!("corelane bench --workers 1 --duration 50ms --warmup 0s {options}");
+        let Ok(Asked::Bench(args)) = cli::parse(line.split_whitespace()) else {
+            panic!("refused: {line}");
+        };
+        let (progress, interrupt) = (Progress::new(true), Interrupt::default());
+        let (conditions, mut measured, mut outcome) =
+            measure(&args, &progress, &interrupt).unwrap();
+        spoil(&mut measured, &mut outcome);
+        exit_of(&assemble(conditions, &measured, outcome))
+    }
+
+    #[test]
+    fn a_frame_lost_at_the_end_of_its_way_ends_with_the_status_of_the_books() {
+        for options in ["", "--forward", "--sockets 10"] {
+            assert_eq!(exit(options, |_, _| {}), Exit::Done, "{options}");
+        }
+        let spoiled: [(&str, Spoil); 6] = [
+            ("", |_, outcome| outcome.handled[0].packets -= 1),
+            ("--forward", |_, outcome| outcome.taken[0].packets -= 1),
+            ("--forward", |measured, _| {
+                measured.after.nics[1].totals.send_dropped += 1;
+            }),
+            ("--forward", |measured, _| {
+                measured.after.nics[1].totals.sent -= 1;
+            }),
+            ("--sockets 10", |_, outcome| {
+                outcome.sockets.as_mut().unwrap().read -= 1;
+            }),
+            ("--sockets 10", |_, outcome| {
+                outcome.sockets.as_mut().unwrap().full += 1;
+            }),
+        ];
+        for (i, (options, spoil)) in spoiled.into_iter().enumerate() {
+            assert_eq!(exit(options, spoil), Exit::Accounting, "{i}: {options}");
+        }
+    }
 }

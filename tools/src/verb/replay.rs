@@ -62,10 +62,10 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     let (mut endpoints, mut endpoints_s) = (0, 0.0);
     let clock = Clock::start();
     let link = GeneratorLink::new(CaptureFrames::new(Arc::clone(&set)), pace, clock);
-    let mut session = Session::start(&setting, link, set.longest(), clock, |nic, _| {
+    let mut session = Session::start(&setting, link, set.longest(), clock, |nics| {
         let before = Instant::now();
         if args.own {
-            endpoints = own(nic, &set);
+            endpoints = own(&nics.ingress, &set);
         }
         endpoints_s = before.elapsed().as_secs_f64();
         Ok(None)
@@ -107,6 +107,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
             endpoints,
             endpoints_s,
             frames_s,
+            ..Setup::default()
         },
         captures: Some(set.captures().iter().map(capture_share).collect()),
         warnings: warnings(&set),
