@@ -1,4 +1,4 @@
-//! Addresses that come and go while traffic flows.
+//! Addresses or routes that come and go while traffic flows.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,17 +9,59 @@ use std::time::{Duration, Instant};
 use corelane::stack::Nic;
 use hdrhistogram::Histogram;
 
-use crate::generator::AddressPlan;
+use crate::generator::{AddressPlan, RoutePlan, route};
 use crate::latency::{self, Percentiles};
 use crate::report::ChurnShare;
 
-/// How many churned addresses the NIC has at a time, beside its endpoints.
+/// How many of them there are at a time, beside those that stay.
 const PRESENT: usize = 1024;
 
-/// A thread that adds and removes addresses at a rate.
+/// What comes and goes, by number: those of a plan that are set aside for this.
+pub enum Churned {
+    /// Addresses of a NIC.
+    Addresses {
+        /// The NIC.
+        nic: Nic,
+        /// The plan.
+        plan: AddressPlan,
+    },
+    /// Routes.
+    Routes {
+        /// The NIC they leave by.
+        egress: Nic,
+        /// The plan.
+        plan: Arc<RoutePlan>,
+    },
+}
+
+impl Churned {
+    /// Adds the one of this number; whether that was done.
+    fn add(&self, number: u32) -> bool {
+        match self {
+            Self::Addresses { nic, plan } => nic.add_address(plan.churned(number)).is_ok(),
+            Self::Routes { egress, plan } => plan.churned(number).is_some_and(|(to, router)| {
+                let added = egress.stack().add_route(route(to, router, egress));
+                added.is_ok()
+            }),
+        }
+    }
+
+    /// Removes it; whether that was done.
+    fn remove(&self, number: u32) -> bool {
+        match self {
+            Self::Addresses { nic, plan } => nic.remove_address(plan.churned(number)).is_ok(),
+            Self::Routes { egress, plan } => plan.churned(number).is_some_and(|(to, router)| {
+                let removed = egress.stack().remove_route(to, Some(router), egress.id());
+                removed.is_ok()
+            }),
+        }
+    }
+}
+
+/// A thread that adds and removes at a rate.
 ///
-/// Changes are planned at constant gaps; a change adds a new address or, in turn, removes the
-/// oldest of those it added. A thread that is behind catches up without a pause, but not by more
+/// Changes are planned at constant gaps; a change adds a new one or, in turn, removes the oldest of
+/// those it added. A thread that is behind catches up without a pause, but not by more
 /// than 10 ms: one that cannot keep up achieves what it achieves.
 pub struct Churn {
     shared: Arc<Shared>,
@@ -44,16 +86,16 @@ struct Recorded {
 }
 
 impl Churn {
-    /// Starts it on `nic` with the addresses of `plan` that are set aside for this.
+    /// Starts it.
     ///
     /// # Errors
     /// The system has no thread for it.
-    pub fn start(nic: Nic, plan: AddressPlan, per_s: u32) -> std::io::Result<Self> {
+    pub fn start(churned: Churned, per_s: u32) -> std::io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("churn".to_owned())
-            .spawn(move || run(&nic, plan, per_s, &for_thread))?;
+            .spawn(move || run(&churned, per_s, &for_thread))?;
         Ok(Self {
             shared,
             thread,
@@ -90,27 +132,24 @@ impl Churn {
     }
 }
 
-fn run(nic: &Nic, plan: AddressPlan, per_s: u32, shared: &Shared) -> Recorded {
+fn run(churned: &Churned, per_s: u32, shared: &Shared) -> Recorded {
     let mut recorded = Recorded {
         publish: latency::histogram(),
         failed: 0,
     };
-    let mut present = VecDeque::with_capacity(PRESENT);
+    let mut present = VecDeque::with_capacity(PRESENT + 1);
     let mut next = 0u32;
-    let mut add = || {
-        let address = plan.churned(next);
-        next = next.wrapping_add(1);
-        address
-    };
-    let begun = nic.transaction(|tx| {
-        for _ in 0..PRESENT {
-            let address = add();
-            if tx.add_address(address).is_ok() {
-                present.push_back(address);
-            }
+    let mut add = |present: &mut VecDeque<u32>| {
+        let added = churned.add(next);
+        if added {
+            present.push_back(next);
         }
-    });
-    debug_assert!(begun.is_ok(), "nobody removes the NIC");
+        next = next.wrapping_add(1);
+        added
+    };
+    for _ in 0..PRESENT {
+        add(&mut present);
+    }
 
     let gap = 1e9 / f64::from(per_s.max(1));
     let mut start = Instant::now();
@@ -133,16 +172,10 @@ fn run(nic: &Nic, plan: AddressPlan, per_s: u32, shared: &Shared) -> Recorded {
         }
         let before = Instant::now();
         let changed = if change.is_multiple_of(2) {
-            let address = add();
-            let added = nic.add_address(address).is_ok();
-            if added {
-                present.push_back(address);
-            }
-            added
+            add(&mut present)
         } else {
-            present
-                .pop_front()
-                .is_some_and(|oldest| nic.remove_address(oldest).is_ok())
+            let oldest = present.pop_front();
+            oldest.is_some_and(|oldest| churned.remove(oldest))
         };
         if shared.recording.load(Ordering::Relaxed) {
             let took = u64::try_from(before.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -151,13 +184,10 @@ fn run(nic: &Nic, plan: AddressPlan, per_s: u32, shared: &Shared) -> Recorded {
         }
         change += 1;
     }
-    let ended = nic.transaction(|tx| {
-        for address in present {
-            // It was added above, and nobody else removes it.
-            let removed = tx.remove_address(address);
-            debug_assert!(removed.is_ok());
-        }
-    });
-    debug_assert!(ended.is_ok());
+    for number in present {
+        // It was added above, and nobody else removes it.
+        let removed = churned.remove(number);
+        debug_assert!(removed);
+    }
     recorded
 }

@@ -198,6 +198,23 @@ fn forwarding_sends_everything_on_by_the_routes() {
 }
 
 #[test]
+fn routes_churn_beside_the_traffic() {
+    let json = bench(&["--forward", "--routes", "500", "--churn", "10k"]);
+    assert_eq!(
+        json["forwarded"], json["sent"],
+        "a route that goes has another behind it"
+    );
+    let churn = &json["churn"];
+    assert_eq!(n(&churn["failed"]), 0);
+    assert!(n(&churn["changes"]) > 0);
+    assert_eq!(churn["changes"], churn["publish_ns"]["count"]);
+    let setup = &json["setup"];
+    assert_eq!((n(&setup["routes"]), n(&setup["neighbors"])), (500, 128));
+    assert_eq!(n(&setup["endpoints"]), 0);
+    assert_eq!(n(&json["flags"]["routes"]), 500);
+}
+
+#[test]
 fn the_latency_of_what_is_forwarded_is_measured_where_it_leaves() {
     let json = bench(&["--forward", "--rate", "100kpps", "--latency"]);
     assert!(n(&json["forwarded"]) > 0);

@@ -75,7 +75,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = warmup)]
     pub warmup: Duration,
 
-    /// Addresses (beside the endpoints) added and removed per second meanwhile, by another thread
+    /// Addresses (beside the endpoints), or with --forward routes, added and removed per second
+    /// meanwhile, by another thread
     #[arg(long, value_name = "OPS_PER_S", value_parser = churn)]
     pub churn: Option<u32>,
 
@@ -87,7 +88,7 @@ pub struct BenchArgs {
     /// with neighbors whose link addresses are known. There are no endpoints
     #[arg(
         long,
-        conflicts_with_all = ["endpoints", "hit_ratio", "churn", "promiscuous", "sockets"]
+        conflicts_with_all = ["endpoints", "hit_ratio", "promiscuous", "sockets"]
     )]
     pub forward: bool,
 

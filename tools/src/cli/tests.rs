@@ -90,9 +90,9 @@ fn bench_forwards_or_has_sockets() {
         (args.forward, args.routes, args.neighbors),
         (true, 1000, 64)
     );
-    let args = bench("bench --forward --routes 1m --neighbors 16 --latency");
+    let args = bench("bench --forward --routes 1m --neighbors 16 --churn 100 --latency");
     assert_eq!((args.routes, args.neighbors), (1_000_000, 16));
-    assert!(args.engine.latency);
+    assert_eq!((args.churn, args.engine.latency), (Some(100), true));
     let args = bench("bench --sockets 10k --churn 100 --hit-ratio 0.5");
     assert_eq!((args.sockets, args.forward), (Some(10_000), false));
 }

@@ -58,6 +58,7 @@ pub use frame::{LINE, Line, Tail, lay_out};
 pub use link::GeneratorLink;
 pub use queue::{GRACE, GeneratorQueue};
 pub use random::stream;
+pub(crate) use routes::route;
 pub use routes::{InstallError, MAX_NEIGHBORS, MAX_ROUTES, RoutePlan};
 pub use schedule::Schedule;
 pub use sequence::{Sequence, Traffic};

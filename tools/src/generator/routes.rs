@@ -19,6 +19,9 @@ pub const MAX_ROUTES: u32 = 1_000_000;
 /// The most neighbors of a run.
 pub const MAX_NEIGHBORS: u32 = 65_536;
 
+/// How many routes of a plan are set aside to come and go.
+const CHURNED: usize = 2048;
+
 /// Why a plan cannot be put into effect.
 #[derive(Debug, Error)]
 pub enum InstallError {
@@ -46,6 +49,7 @@ pub enum InstallError {
 #[derive(Clone, Debug)]
 pub struct RoutePlan {
     routes: Vec<Prefix>,
+    churned: Vec<Prefix>,
     neighbors: u32,
     family: Family,
 }
@@ -58,8 +62,8 @@ impl RoutePlan {
         let mut random = stream(seed, "routes");
         let providers = Providers::draw(&mut random);
         let mut seen = HashSet::new();
-        let mut all = Vec::with_capacity(routes);
-        while all.len() < routes {
+        let mut all = Vec::with_capacity(routes + CHURNED);
+        while all.len() < routes + CHURNED {
             let is_v4 = match family {
                 Family::V4 => true,
                 Family::V6 => false,
@@ -70,8 +74,10 @@ impl RoutePlan {
                 all.push(network);
             }
         }
+        let churned = all.split_off(routes);
         Self {
             routes: all,
+            churned,
             neighbors: neighbors.clamp(1, MAX_NEIGHBORS),
             family,
         }
@@ -91,6 +97,13 @@ impl RoutePlan {
     pub fn iter(&self) -> impl Iterator<Item = (Prefix, IpAddr)> + '_ {
         let numbered = self.routes.iter().zip(0..);
         numbered.map(|(network, index)| (*network, self.router(*network, index)))
+    }
+
+    /// The `index`th of the routes that `--churn` adds and removes; none of them is among the others, and
+    /// 2048 in a row are distinct.
+    pub fn churned(&self, index: u32) -> Option<(Prefix, IpAddr)> {
+        let network = *self.churned.get(index as usize % CHURNED)?;
+        Some((network, self.router(network, index)))
     }
 
     /// A random address of the network of the `index`th route; it may well be in that of another too.
@@ -144,14 +157,8 @@ impl RoutePlan {
             stack.add_neighbor(out.id(), address, mac)?;
         }
         stack.change_routes(|routes| {
-            self.iter().try_for_each(|(to, router)| {
-                routes.add(RouteSpec {
-                    to,
-                    via: Some(router),
-                    nic: out.id(),
-                    metric: 0,
-                })
-            })
+            self.iter()
+                .try_for_each(|(to, router)| routes.add(route(to, router, out)))
         })?;
         Ok(())
     }
@@ -163,6 +170,16 @@ impl RoutePlan {
             IpAddr::V4(_) => router_v4(index),
             IpAddr::V6(_) => router_v6(index),
         }
+    }
+}
+
+/// A route to this network by a router on the link of `out`.
+pub(crate) fn route(to: Prefix, router: IpAddr, out: &Nic) -> RouteSpec {
+    RouteSpec {
+        to,
+        via: Some(router),
+        nic: out.id(),
+        metric: 0,
     }
 }
 

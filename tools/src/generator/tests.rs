@@ -224,7 +224,7 @@ fn ten_million_endpoints_have_as_many_addresses() {
 }
 
 #[test]
-fn routes_are_distinct_and_drawn_again_alike() {
+fn routes_are_distinct_and_those_that_churn_are_others() {
     for (family, v4) in [(Family::V4, 5000), (Family::V6, 0), (Family::Mixed, 2500)] {
         let plan = RoutePlan::draw(family, 5000, 7, 1);
         let networks: HashSet<Prefix> = plan.iter().map(|(network, _)| network).collect();
@@ -232,6 +232,15 @@ fn routes_are_distinct_and_drawn_again_alike() {
         let is_v4 = |network: &&Prefix| network.address().is_ipv4();
         assert_eq!(networks.iter().filter(is_v4).count(), v4);
         assert!(plan.iter().eq(RoutePlan::draw(family, 5000, 7, 1).iter()));
+
+        let churned: HashSet<_> = (0..2048).filter_map(|n| plan.churned(n)).collect();
+        assert_eq!(churned.len(), 2048);
+        let neighbors: HashMap<_, _> = plan.neighbors().collect();
+        for (network, router) in churned {
+            assert!(!networks.contains(&network), "{network}");
+            assert_eq!(network.address().is_ipv4(), router.is_ipv4());
+            assert!(neighbors.contains_key(&router), "{router}");
+        }
     }
 }
 

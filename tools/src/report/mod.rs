@@ -207,7 +207,7 @@ impl From<Lateness> for LatenessShare {
     }
 }
 
-/// What the thread that adds and removes addresses did in the window.
+/// What the thread that adds and removes addresses or routes did in the window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
 pub struct ChurnShare {

@@ -9,7 +9,7 @@ use corelane::stack::{AddAddressError, Nic};
 use serde_json::{Value, json};
 
 use super::finish;
-use crate::churn::Churn;
+use crate::churn::{Churn, Churned};
 use crate::cli::BenchArgs;
 use crate::clock::Clock;
 use crate::exit::Exit;
@@ -95,7 +95,7 @@ fn measure(
     let mut churn = match args.churn {
         None => None,
         Some(per_s) => Some(
-            Churn::start(session.nics().ingress.clone(), target.plan, per_s)
+            Churn::start(target.churned(session.nics()), per_s)
                 .map_err(|error| Failure::Run(format!("no thread for --churn: {error}")))?,
         ),
     };
@@ -212,6 +212,20 @@ impl Target {
         setup.endpoints = self.plan.len().into();
         setup.endpoints_s = before.elapsed().as_secs_f64();
         Ok(sockets)
+    }
+
+    /// What comes and goes beside it.
+    fn churned(&self, nics: &Nics) -> Churned {
+        match (&self.routes, &nics.egress) {
+            (Some(plan), Some(egress)) => Churned::Routes {
+                egress: egress.clone(),
+                plan: Arc::clone(plan),
+            },
+            _ => Churned::Addresses {
+                nic: nics.ingress.clone(),
+                plan: self.plan,
+            },
+        }
     }
 }
 
