@@ -28,16 +28,15 @@ Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 ac
 pub(super) const BENCH_NOTES: &str = "\
 Example:
   corelane bench --endpoints 1m --frame-size imix --rate 2Mpps --arrival poisson --latency
+  corelane bench --forward --routes 1m --neighbors 64 --churn 1000
+  corelane bench --sockets 1000 --rate 50%
 
 Runs a generator, RSS, rings, workers, address lookup and delivery in this process: no root, no
 NIC. Latency counts from each frame's planned send time; at --rate max, from its emission.
 
-  corelane bench --forward --routes 1m --neighbors 64
-  corelane bench --sockets 1000 --rate 50%
-
-With --forward the frames go on by a second NIC. With --sockets a thread reads the sockets, which
-shares the machine with the workers: at --rate max on few cores it may fall behind, and what finds
-no room is dropped as socket_queue_full.
+With --forward the frames go on by a second NIC, and --latency counts to its link. With --sockets a
+thread reads the sockets, which shares the machine with the workers: at --rate max on few cores it
+may fall behind, and what finds no room is dropped as socket_full. The books cover either.
 
 Not there yet: --capture N, --profile FILE.toml.";
 
