@@ -98,6 +98,11 @@ impl PoolCache {
 
     /// Takes back all frames of a burst and leaves it empty.
     pub fn recycle_burst(&mut self, frames: &mut Burst) {
+        if frames.first().is_some_and(Frame::is_vacant) && frames.iter().all(Frame::is_vacant) {
+            // All were given away.
+            frames.clear();
+            return;
+        }
         let inner = self.handle.inner_ptr();
         let mut slots = [0; BURST];
         let mut own = true;

@@ -112,18 +112,34 @@ fn sum_short(bytes: &[u8]) -> Sum {
     for word in words {
         total += u128::from(u64::from_ne_bytes(*word));
     }
-    let (words, rest) = rest.as_chunks::<4>();
-    if let [word, ..] = words {
-        total += u128::from(u32::from_ne_bytes(*word));
-    }
-    let last = match *rest {
-        [a] => [a, 0, 0, 0],
-        [a, b] => [a, b, 0, 0],
-        [a, b, c] => [a, b, c, 0],
-        _ => [0; 4],
-    };
-    total += u128::from(u32::from_ne_bytes(last));
+    // No jump by how many are left, which nobody could predict.
+    total += u128::from(match bytes.last_chunk::<8>() {
+        Some(last) => end_of(u64::from_ne_bytes(*last), rest.len()),
+        None => few(rest),
+    });
     Sum(total as u64) + Sum((total >> 64) as u64)
+}
+
+/// The last `len` of eight bytes, 7 at most, as if they were the first.
+#[inline]
+const fn end_of(word: u64, len: usize) -> u64 {
+    // In two steps, of which the second is less than a word.
+    let (byte, rest) = (8, 56 - 8 * (len as u32 & 7));
+    if cfg!(target_endian = "little") {
+        word >> byte >> rest
+    } else {
+        word << byte << rest
+    }
+}
+
+/// Less than eight bytes as the first ones of a word.
+#[inline]
+fn few(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    for (to, from) in word.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    u64::from_ne_bytes(word)
 }
 
 /// The sum of an IPv4 header without options, checksum field included.

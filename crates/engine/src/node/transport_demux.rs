@@ -6,7 +6,7 @@ use corelane_stack::{
     DropReason, Family, Flow, Inbound, Key, NicId, PacketBurst, PacketFlags, Queued, Socket,
     SocketDrop, SocketWriter,
 };
-use corelane_wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol};
+use corelane_wire::IpProtocol;
 
 use super::context::Context;
 use super::observer::{Observer, Sight};
@@ -87,7 +87,8 @@ fn deliver(
     packets: &PacketBurst,
     mut ended: impl FnMut(usize, End),
 ) {
-    let flows = flows(frames, packets);
+    let mut flows = ArrayVec::new();
+    describe(frames, packets, &mut flows);
     let mut sockets: [Option<&Socket>; BURST] = [None; BURST];
     writer.demux.lookup(&flows, &mut sockets);
     let sockets = &sockets[..flows.len()];
@@ -102,18 +103,15 @@ fn deliver(
     let mut bells = 0_u64;
     let found = packets.inbound().iter().zip(packets.found());
     for (at, ((packet, found), socket)) in found.zip(sockets).enumerate() {
-        let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
-            continue;
-        };
-        let end = if found.is_for_many() && packet.protocol == IpProtocol::UDP {
+        let end = match (frames.get_mut(usize::from(packet.frame)), socket) {
             // For all sockets that have its port, in whatever way (BEHAVIOURS K5).
-            to_many(writer, cache, &flows[at % BURST], frame, packet)
-        } else if let Some(socket) = socket {
-            give_checked(writer, socket, frame, packet, |queued| {
+            (Some(frame), _) if found.is_for_many() && packet.protocol == IpProtocol::UDP => {
+                to_many(writer, cache, &flows[at % BURST], frame, packet)
+            }
+            (Some(frame), Some(socket)) => give_checked(writer, socket, frame, packet, |queued| {
                 bells |= u64::from(queued.bell) << (at % BURST);
-            })
-        } else {
-            End::NoSocket
+            }),
+            _ => End::NoSocket,
         };
         ended(at, end);
     }
@@ -126,46 +124,32 @@ fn deliver(
 }
 
 /// The flow of each packet; of what is not UDP, none.
-#[inline(always)]
-fn flows(frames: &[Frame], packets: &PacketBurst) -> ArrayVec<Flow, BURST> {
-    let described = packets.inbound().iter().zip(packets.destinations());
-    described
-        .map(|(packet, destination)| {
-            let frame = frames.get(usize::from(packet.frame));
-            let frame = frame.filter(|_| packet.protocol == IpProtocol::UDP);
-            frame
-                .and_then(|frame| flow(frame, packet, *destination))
-                .unwrap_or(Flow::NONE)
-        })
-        .collect()
+#[inline(never)]
+fn describe(frames: &[Frame], packets: &PacketBurst, flows: &mut ArrayVec<Flow, BURST>) {
+    for (packet, destination) in packets.inbound().iter().zip(packets.destinations()) {
+        let frame = frames.get(usize::from(packet.frame));
+        let frame = frame.filter(|_| packet.protocol == IpProtocol::UDP);
+        let flow = frame.and_then(|frame| describe_one(frame, packet, *destination));
+        flows.push(flow.unwrap_or(Flow::NONE));
+    }
 }
 
 #[inline(always)]
-fn flow(frame: &Frame, packet: &Inbound, destination: Key) -> Option<Flow> {
-    let header = frame.data().get(usize::from(packet.network)..)?;
-    let transport = usize::from(packet.transport).wrapping_sub(packet.network.into());
-    // Mostly the ports stand right behind the header: then one look at the length is enough.
-    let (source, ports) = if packet.flags.has(PacketFlags::V4) {
-        let start = header.first_chunk::<{ IPV4_HEADER_LEN + 4 }>()?;
-        let [.., a, b, c, d, _, _, _, _, e, f, g, h] = *start;
-        let ports = match transport {
-            IPV4_HEADER_LEN => [e, f, g, h],
-            _ => *header.get(transport..)?.first_chunk()?,
-        };
-        (Key::v4(u32::from_be_bytes([a, b, c, d])), ports)
+fn describe_one(frame: &Frame, packet: &Inbound, destination: Key) -> Option<Flow> {
+    let data = frame.data();
+    let ports = data.get(usize::from(packet.transport)..)?.first_chunk()?;
+    let network = usize::from(packet.network);
+    let (family, source) = if packet.flags.has(PacketFlags::V4) {
+        let source = data.get(network + 12..)?.first_chunk()?;
+        (Family::V4, Key::v4(u32::from_be_bytes(*source)))
     } else {
-        let start = header.first_chunk::<{ IPV6_HEADER_LEN + 4 }>()?;
-        let (source, [.., e, f, g, h]) = (start[8..].first_chunk::<16>()?, *start);
-        let ports = match transport {
-            IPV6_HEADER_LEN => [e, f, g, h],
-            _ => *header.get(transport..)?.first_chunk()?,
-        };
-        (Key::v6(u128::from_be_bytes(*source)), ports)
+        let source = data.get(network + 8..)?.first_chunk()?;
+        (Family::V6, Key::v6(u128::from_be_bytes(*source)))
     };
-    let [a, b, c, d] = ports;
-    let local = (destination, u16::from_be_bytes([c, d]));
-    let remote = (source, u16::from_be_bytes([a, b]));
-    Some(Flow::udp(local, remote, NicId(frame.nic())))
+    let ports = u32::from_be_bytes(*ports);
+    let local = (destination, ports as u16);
+    let remote = (source, (ports >> 16) as u16);
+    Some(Flow::udp(family, local, remote, NicId(frame.nic())))
 }
 
 /// Puts a packet into a socket's queue if its checksum is right.

@@ -1,5 +1,7 @@
 //! Looking packets up, by burst.
 
+use std::sync::Arc;
+
 use corelane_frame::BURST;
 use corelane_sync::prefetch::prefetch_read;
 use corelane_sync::snapshot::Reader;
@@ -127,20 +129,26 @@ fn lookup_way<'d, const WAY: u8>(
             prefetch_read(entry);
         }
     }
-    let found = flows.iter().zip(candidates).zip(&homes).zip(out);
+    let found = flows.iter().zip(&candidates).zip(&homes).zip(out);
     for (((flow, candidate), home), out) in found {
-        if candidate.is_none() && home.ends_here() {
-            continue;
-        }
-        let identity = flow.identity(way);
-        let entry = match candidate {
-            Some(entry) if entry.identity() == identity => Some(entry),
-            // Another one has the same tag, or the bucket had no room.
-            _ => snapshot.entry(identity),
+        let socket = match *candidate {
+            None if home.ends_here() => continue,
+            Some(entry) if entry.identity().is(flow.identity(way)) => {
+                entry.choose(flow, snapshot.seed)
+            }
+            _ => search(snapshot, flow, way),
         };
-        if let Some(socket) = entry.and_then(|entry| entry.choose(flow, snapshot.seed)) {
+        if let Some(socket) = socket {
             prefetch_read::<Socket>(socket);
             *out = Some(socket);
         }
     }
+}
+
+/// Finds a socket where another one has the same tag, or the bucket had no room.
+#[cold]
+#[inline(never)]
+fn search<'d>(snapshot: &'d Snapshot, flow: &Flow, way: Way) -> Option<&'d Arc<Socket>> {
+    let entry = snapshot.entry(flow.identity(way))?;
+    entry.choose(flow, snapshot.seed)
 }

@@ -84,6 +84,14 @@ impl Identity {
         )
     }
 
+    /// Whether it is this one: as `==`, in one branch.
+    #[inline]
+    pub(super) const fn is(&self, other: Self) -> bool {
+        let local = (self.local.high ^ other.local.high) | (self.local.low ^ other.local.low);
+        let remote = (self.remote.high ^ other.remote.high) | (self.remote.low ^ other.remote.low);
+        local | remote | (self.rest ^ other.rest) == 0
+    }
+
     /// The local address; `::` for any.
     pub(super) fn local(&self) -> Key {
         self.local
@@ -134,21 +142,22 @@ impl Flow {
         nic: NicId(0),
     };
 
-    /// Of a UDP packet that arrived on `nic`: destination and source, with their ports.
+    /// Of a UDP packet of a family that arrived on `nic`: destination and source, with their ports.
     #[inline]
-    pub fn udp(local: (Key, u16), remote: (Key, u16), nic: NicId) -> Self {
-        Self::new(IpProtocol::UDP, local, remote, nic)
+    pub fn udp(family: Family, local: (Key, u16), remote: (Key, u16), nic: NicId) -> Self {
+        Self::new(IpProtocol::UDP, family, local, remote, nic)
     }
 
     #[inline]
     pub(crate) fn new(
         protocol: IpProtocol,
+        family: Family,
         local: (Key, u16),
         remote: (Key, u16),
         nic: NicId,
     ) -> Self {
         Self {
-            exact: Identity::new(protocol, local.0.family(), local, remote),
+            exact: Identity::new(protocol, family, local, remote),
             nic,
         }
     }

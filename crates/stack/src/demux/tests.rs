@@ -44,7 +44,10 @@ struct Packet {
 impl Packet {
     fn flow(&self) -> Flow {
         let key = |(address, port): (IpAddr, u16)| (Key::from(address), port);
-        Flow::udp(key(self.local), key(self.remote), self.nic)
+        {
+            let (local, remote) = (key(self.local), key(self.remote));
+            Flow::udp(local.0.family(), local, remote, self.nic)
+        }
     }
 
     /// Whether a socket would be found in a way, its NIC left aside.

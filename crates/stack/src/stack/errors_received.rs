@@ -14,6 +14,7 @@ use corelane_wire::{
 };
 
 use super::StackShared;
+use crate::address::Family;
 use crate::control::Verdict;
 use crate::demux::Flow;
 use crate::nic::Nic;
@@ -110,7 +111,8 @@ impl StackShared {
         let flow = quoted.ports.map(|(local, remote)| {
             let local = (quoted.source.into(), local);
             let remote = (quoted.destination.into(), remote);
-            Flow::new(quoted.protocol, local, remote, nic.id())
+            let family = Family::of(quoted.source);
+            Flow::new(quoted.protocol, family, local, remote, nic.id())
         });
         let socket = flow
             .filter(|_| quoted.is_first)

@@ -89,9 +89,8 @@ impl<T> Producer<T> {
         if self.free_for(1) == 0 {
             return false;
         }
-        let item = make();
-        // SAFETY: as in `push`.
-        unsafe { self.shared.write_one(self.tail, item) };
+        // SAFETY: as in `push`. What `make` does, it does to neither end.
+        unsafe { self.shared.write_one_with(self.tail, make) };
         self.publish(1);
         true
     }

@@ -152,8 +152,20 @@ impl<T> Shared<T> {
     /// The slot is the caller's to write, as the producer, and empty.
     #[inline]
     pub(super) unsafe fn write_one(&self, index: usize, item: T) {
-        let item = ManuallyDrop::new(item);
+        // SAFETY: as the caller's.
+        unsafe { self.write_one_with(index, || item) }
+    }
+
+    /// Moves the item that `make` returns into the slot of an index. If it panics, the slot stays empty.
+    ///
+    /// # Safety
+    ///
+    /// As [`write_one`](Self::write_one).
+    #[inline]
+    pub(super) unsafe fn write_one_with(&self, index: usize, make: impl FnOnce() -> T) {
+        // Found before the item is made, which can then go there without a stop on the way.
         let slot = std::slice::from_ref(self.slot(index));
+        let item = ManuallyDrop::new(make());
         // SAFETY: the caller owns the slot; the item is moved, its copy here forgotten.
         unsafe { copy_into_cells(slot, std::ptr::from_ref(&*item)) };
     }
