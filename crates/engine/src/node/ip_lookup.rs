@@ -130,9 +130,8 @@ pub(super) fn ip_lookup<O: Observer>(
         group,
         group_hops,
     } = transit;
-    context.stack.fib.lookup(packets.destinations(), hops);
-    let found = hops.get(..packets.len()).unwrap_or_default();
-    if O::WATCHES || found.iter().fold(false, |any, hop| any | hop.is_nowhere()) {
+    let all_have_routes = context.stack.fib.lookup(packets.destinations(), hops);
+    if O::WATCHES || !all_have_routes {
         drop_routeless(context, burst, packets, hops);
     }
     while !packets.is_empty() {

@@ -51,20 +51,23 @@ impl Lpm {
     }
 
     /// Looks up each of `keys` and puts the result, [`Hop::NOWHERE`] if there is none, into `out` at
-    /// the same place; the shorter of the two tells how many.
+    /// the same place; the shorter of the two tells how many. Returns whether there is a route for
+    /// each.
     ///
     /// Level by level, so that the misses of a burst overlap: each pass asks for the lines that
     /// the next one reads. Without branches on what is found, which nobody could predict: what is still on
     /// its way is a set of places.
-    pub fn lookup_burst(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) {
+    pub fn lookup_burst(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) -> bool {
+        let mut all = true;
         for (keys, out) in keys.chunks(BURST).zip(out.chunks_mut(BURST)) {
             let len = keys.len().min(out.len());
-            self.lookup_chunk(store, &keys[..len], &mut out[..len]);
+            all &= self.lookup_chunk(store, &keys[..len], &mut out[..len]);
         }
+        all
     }
 
     #[inline(never)]
-    fn lookup_chunk(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) {
+    fn lookup_chunk(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) -> bool {
         let roots = self.roots.map(|root| store.root(root));
         let mut paths = [Path::ZERO; BURST];
         let mut entries = [Entry::EMPTY; BURST];
@@ -97,14 +100,12 @@ impl Lpm {
                 prefetch_read(line);
             }
         }
-        let mut others = Places::default();
-        for (at, (route, out)) in routes.iter().zip(out.iter_mut()).enumerate() {
-            *out = route.hop_of(paths[at]);
-            others.add_if(at, out.is_nowhere());
+        let mut all = true;
+        for ((route, path), out) in routes.iter().zip(&paths).zip(out.iter_mut()) {
+            *out = route.hop_of(*path);
+            all &= !out.is_nowhere();
         }
-        if !others.is_empty() {
-            self.lookup_covers(store, others, keys, out);
-        }
+        all || self.lookup_covers(store, keys, out)
     }
 
     /// The searches that ended at nothing, or at a route of another path: the deepest own route on
@@ -113,7 +114,11 @@ impl Lpm {
     /// They go the way again, whose lines are in the cache by now, so that the others need not note what
     /// they come by.
     #[inline(never)]
-    fn lookup_covers(&self, store: &LpmStore, others: Places, keys: &[Key], out: &mut [Hop]) {
+    fn lookup_covers(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) -> bool {
+        let mut others = Places::default();
+        for (at, hop) in out.iter().enumerate().take(BURST) {
+            others.add_if(at, hop.is_nowhere());
+        }
         let mut routes = [None; BURST];
         for at in others {
             let Some(key) = keys.get(at) else {
@@ -132,6 +137,7 @@ impl Lpm {
             let hop = deepest.or_else(|| self.lookup(store, *key));
             *out = hop.unwrap_or(Hop::NOWHERE);
         }
+        out.iter().all(|hop| !hop.is_nowhere())
     }
 
     /// The number of the deepest own route that the way of `key` comes by.

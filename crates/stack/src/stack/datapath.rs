@@ -192,13 +192,15 @@ impl FibDatapath {
         self.snapshot()?.interface(nic)
     }
 
-    /// Looks routes up for a burst of destinations; [`Hop::NOWHERE`] stands where there is none.
+    /// Looks routes up for a burst of destinations; [`Hop::NOWHERE`] stands where there is none. Returns
+    /// whether there is one for each.
     #[inline(never)]
-    pub fn lookup(&self, destinations: &[Key], hops: &mut [Hop]) {
-        match self.snapshot() {
-            Some(fib) => fib.lpm.lookup_burst(&fib.store, destinations, hops),
-            None => hops.fill(Hop::NOWHERE),
-        }
+    pub fn lookup(&self, destinations: &[Key], hops: &mut [Hop]) -> bool {
+        let Some(fib) = self.snapshot() else {
+            hops.fill(Hop::NOWHERE);
+            return false;
+        };
+        fib.lpm.lookup_burst(&fib.store, destinations, hops)
     }
 
     /// Looks up the next hops of packets that leave by one NIC: their destinations, and the hops that
