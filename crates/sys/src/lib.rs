@@ -1,0 +1,35 @@
+//! The system calls of real links, as small safe types. Linux only.
+//!
+//! - [`tap`]: a queue of a TAP device.
+//! - [`packet`]: AF_PACKET sockets and their receive rings.
+//! - [`interface`]: what a network device is called and what can be asked of it.
+//! - [`vnet`]: the header by which the kernel says what it left to the hardware.
+//! - [`epoll`]: waiting for many descriptors, and waking who waits.
+//!
+//! This crate knows nothing of frames, pools or links: it turns arguments into system calls and
+//! their results into [`io::Error`](std::io::Error). Nothing here blocks but
+//! [`Epoll::wait`](epoll::Epoll::wait), and nothing allocates once it is made.
+//!
+//! Descriptors belong to the network namespace of the thread that opened them, and stay there.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "corelane-sys wraps system calls of Linux: leave it out on other systems, as corelane-io does"
+);
+
+mod call;
+pub mod epoll;
+pub mod interface;
+pub mod packet;
+pub mod tap;
+pub mod vnet;
+
+/// The numbers of errors that a link tells apart, as [`io::Error::raw_os_error`] has them.
+///
+/// [`io::Error::raw_os_error`]: std::io::Error::raw_os_error
+pub mod errno {
+    pub use libc::{
+        E2BIG, EACCES, EAGAIN, EBADFD, EBUSY, EINVAL, EIO, EMSGSIZE, ENETDOWN, ENOBUFS, ENODEV,
+        ENOENT, ENOMEM, ENXIO, EPERM,
+    };
+}
