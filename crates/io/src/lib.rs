@@ -1,15 +1,24 @@
-//! Links for the engine that need no device: memory, loopback and capture files.
+//! Links for the engine: in memory, of capture files, and of the network devices of Linux.
 //!
 //! - [`memory`]: a link whose other end is in this process. Test code, a load generator or an
 //!   embedder holds that end and exchanges bursts of frames with the engine over bounded rings.
 //! - [`loopback`]: a link that gives back what it is sent.
 //! - [`pcap`]: captures in pcap and pcapng files as a source of frames, and pcap files as a sink.
+//! - [`tap`]: a TAP device: the kernel of this machine is the neighbor.
+//! - [`af_packet`]: a network device, beside the kernel's own stack.
 //!
-//! All implement [`corelane_engine::link::Link`]. No link here needs a privilege or a device.
+//! All implement [`corelane_engine::link::Link`]. The first three need neither privilege nor device;
+//! the last two are there on Linux only, and say what privilege is missing.
 
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+pub mod af_packet;
+#[cfg(target_os = "linux")]
+mod device;
 pub mod loopback;
 pub mod memory;
 pub mod pcap;
 mod queue;
+#[cfg(target_os = "linux")]
+pub mod tap;

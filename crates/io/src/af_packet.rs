@@ -1,0 +1,327 @@
+//! AF_PACKET: a network device of this machine, shared with the kernel's own stack.
+//!
+//! ```text
+//!   wire ── eth0 ──► kernel's stack
+//!             └────► ring per queue ── AfPacketLink ── NIC
+//! ```
+//!
+//! The engine sees every frame that the device receives, whosever it is; so does the kernel's stack.
+//! The engine has a link address of its own beside the device's, for which the device is made
+//! promiscuous: what is for the engine the kernel's stack leaves alone, and the other way round. Leave
+//! the device without addresses of the kernel's where it is to be the engine's alone.
+//!
+//! **Receive** is a TPACKET_V2 ring per queue, without a system call. With several queues the kernel
+//! spreads frames over them by a hash of their flows (PACKET_FANOUT_HASH). Frames that this machine
+//! sends on the device are left out. A VLAN tag that the kernel took off is put back.
+//!
+//! **Send** is one system call per burst (`sendmmsg`). What does not go now, since the device has no
+//! room or is down, stays with the caller.
+//!
+//! **Offloads.** Frames carry a virtio-net header. Transport checksums that the sender left to
+//! hardware (a veth's peer does) are completed on receipt, in software, since frames in the engine
+//! carry no word of what is missing. The kernel cannot be told to cut super-frames: they are dropped
+//! and counted as `super_frames`, as frames longer than a slot are as `too_long`. Turn them off where
+//! they come from: `ethtool -K eth0 gro off lro off` on a NIC, `ethtool -K PEER tso off gso off` at a
+//! veth's peer.
+//!
+//! **Made early.** [`AfPacketLink::new`] opens the sockets, which takes CAP_NET_RAW in the network
+//! namespace of the calling thread (`unshare -rn` gives anyone one of their own), and asks the device
+//! what it is like; the engine opens the rest when the NIC is enabled, which needs no privilege.
+//!
+//! **Sleep.** A queue rings when frames arrive, through a thread of the link that waits in the kernel
+//! and does nothing while the workers are awake.
+//!
+//! **Ends.** A device that is down receives nothing and takes nothing until it is up again. One that
+//! is taken away ends the queues with [`AfPacketError::Removed`].
+//!
+//! ```no_run
+//! use corelane_io::af_packet::{AfPacketConfig, AfPacketLink};
+//!
+//! let link = AfPacketLink::new(AfPacketConfig {
+//!     name: "veth0".to_owned(),
+//!     queues: 2,
+//!     ..AfPacketConfig::default()
+//! })?;
+//! let counters = link.counters();
+//! println!("{:?}", counters.read());
+//! # Ok::<(), corelane_io::af_packet::AfPacketError>(())
+//! ```
+
+mod counters;
+mod error;
+mod queue;
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use corelane_engine::link::{Link, LinkError, Queues};
+use corelane_frame::{Pool, PoolConfig};
+use corelane_sys::errno;
+use corelane_sys::interface::{Interface, InterfaceName};
+use corelane_sys::packet::{MAX_FANOUT, PacketSocket, RingSize, RxRing};
+use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr};
+
+use crate::device::{self, Counts, Watch, queue_counters, random_mac};
+
+pub use counters::AfPacketCounters;
+pub use error::AfPacketError;
+use queue::{PacketRx, PacketTx};
+
+/// The most queues of an AF_PACKET link.
+pub const MAX_QUEUES: usize = MAX_FANOUT;
+
+/// Bytes of a VLAN tag behind the one that the kernel takes off.
+const INNER_TAG: usize = 4;
+
+/// What an AF_PACKET link is like.
+#[derive(Clone, Debug)]
+pub struct AfPacketConfig {
+    /// The name of the device.
+    pub name: String,
+    /// Queues, 1 to [`MAX_QUEUES`]: as many as the engine has workers, or one.
+    pub queues: usize,
+    /// Frames that the receive ring of a queue holds; rounded up to a power of two.
+    pub ring: usize,
+    /// Whether to send past the device's queueing discipline: faster on a NIC, but what finds its
+    /// ring full is dropped, and rules of `tc` do not apply.
+    pub bypass_qdisc: bool,
+}
+
+impl Default for AfPacketConfig {
+    /// `eth0`, one queue, a ring of 4096 frames, through the queueing discipline.
+    fn default() -> Self {
+        Self {
+            name: "eth0".to_owned(),
+            queues: 1,
+            ring: 4096,
+            bypass_qdisc: false,
+        }
+    }
+}
+
+/// A link made of AF_PACKET sockets: see the [module](self).
+#[derive(Debug)]
+pub struct AfPacketLink {
+    name: InterfaceName,
+    /// What [`Link::name`] answers.
+    text: String,
+    index: c_int,
+    /// The engine's.
+    mac: MacAddr,
+    /// The kernel's.
+    device_mac: MacAddr,
+    mtu: usize,
+    ring: usize,
+    bypass_qdisc: bool,
+    counters: AfPacketCounters,
+    /// Gone once the link is open.
+    closed: Option<Closed>,
+    /// Ends after the queues.
+    watch: Option<Watch>,
+}
+
+#[derive(Debug)]
+struct Closed {
+    sockets: Vec<PacketSocket>,
+    counts: Vec<(Counts, Counts)>,
+}
+
+impl AfPacketLink {
+    /// Opens the sockets and asks what the device is like. Nothing is received yet.
+    ///
+    /// # Errors
+    /// [`AfPacketError`].
+    pub fn new(config: AfPacketConfig) -> Result<Self, AfPacketError> {
+        let AfPacketConfig {
+            name,
+            queues,
+            ring,
+            bypass_qdisc,
+        } = config;
+        if !(1..=MAX_QUEUES).contains(&queues) {
+            return Err(AfPacketError::Queues { queues });
+        }
+        let name: InterfaceName = name.parse()?;
+        let system = |what| move |source| AfPacketError::system(name, what, source);
+        let interface = Interface::new(name).map_err(system("ask about it"))?;
+        let index = interface.index().map_err(system("find it"))?;
+        let mtu = interface.mtu().map_err(system("read its MTU"))?;
+        let device_mac = interface.mac().map_err(system("read its link address"))?;
+        let Some(device_mac) = device_mac.map(MacAddr) else {
+            return Err(AfPacketError::NotEthernet {
+                name: name.to_string(),
+            });
+        };
+        let sockets: io::Result<Vec<_>> = (0..queues).map(|_| socket(bypass_qdisc)).collect();
+        let sockets = sockets.map_err(system("open a socket"))?;
+        let (rx, mut counters) = queue_counters(queues);
+        let (tx, tx_counters) = queue_counters(queues);
+        counters.join(tx_counters);
+        let link = Self {
+            name,
+            text: name.to_string(),
+            index,
+            mac: random_mac(),
+            device_mac,
+            mtu,
+            ring,
+            bypass_qdisc,
+            counters: AfPacketCounters::new(counters),
+            closed: Some(Closed {
+                sockets,
+                counts: rx.into_iter().zip(tx).collect(),
+            }),
+            watch: None,
+        };
+        link.ring_size(&PoolConfig::default())?;
+        Ok(link)
+    }
+
+    /// The link address of the device: the kernel's.
+    pub fn device_mac(&self) -> MacAddr {
+        self.device_mac
+    }
+
+    /// Reads what the link and the kernel count, also while an engine has the link.
+    pub fn counters(&self) -> AfPacketCounters {
+        self.counters.clone()
+    }
+
+    /// Slots for what the device takes, as far as it fits a frame of the pool.
+    fn ring_size(&self, pool: &PoolConfig) -> Result<RingSize, AfPacketError> {
+        let longest = self.mtu + ETHERNET_HEADER_LEN + INNER_TAG;
+        let fits = pool.slot_size.saturating_sub(pool.headroom);
+        let size = RingSize::for_frames(self.ring, longest.min(fits));
+        size.filter(|_| self.ring > 0)
+            .ok_or(AfPacketError::RingSize { frames: self.ring })
+    }
+
+    /// Sets up the sockets and has them receive, all at one moment.
+    fn connect(
+        &self,
+        sockets: &mut [PacketSocket],
+        size: RingSize,
+    ) -> Result<(Vec<RxRing>, Watch), AfPacketError> {
+        let system = |what| move |source| AfPacketError::system(self.name, what, source);
+        let mut rings = Vec::new();
+        for socket in &mut *sockets {
+            let ring = socket
+                .receive_ring(size)
+                .map_err(|source| AfPacketError::ring(self.name, size, source))?;
+            rings.push(ring);
+        }
+        // Until all are in the group, each would receive what another has too.
+        let several = sockets.len() > 1;
+        let mut group = None;
+        for socket in &*sockets {
+            if several {
+                socket.set_deaf(true).map_err(system("set a filter"))?;
+            }
+            socket.bind(self.index).map_err(system("bind to it"))?;
+            let promiscuous = socket.join_promiscuous(self.index);
+            promiscuous.map_err(system("make it promiscuous"))?;
+            if several {
+                let joined = socket.join_fanout(group);
+                group = Some(joined.map_err(|source| AfPacketError::fanout(self.name, source))?);
+            }
+        }
+        for socket in sockets.iter().filter(|_| several) {
+            socket
+                .set_deaf(false)
+                .map_err(system("take off the filter"))?;
+        }
+        let watch = Watch::new(&self.text, sockets.iter().map(|socket| socket.as_fd()))
+            .map_err(system("watch it"))?;
+        Ok((rings, watch))
+    }
+}
+
+fn socket(bypass_qdisc: bool) -> io::Result<PacketSocket> {
+    let socket = PacketSocket::new()?;
+    socket.ignore_outgoing()?;
+    if bypass_qdisc {
+        socket.bypass_qdisc()?;
+    }
+    Ok(socket)
+}
+
+impl Link for AfPacketLink {
+    fn name(&self) -> &str {
+        &self.text
+    }
+
+    /// One of its own, made up and locally administered, unless the NIC is given one.
+    fn mac(&self) -> Option<MacAddr> {
+        Some(self.mac)
+    }
+
+    /// That of the device when the link was made.
+    fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    /// After an error it may be tried again while the privilege is there: it takes new sockets.
+    fn open(&mut self, pool: &Pool) -> Result<Queues, LinkError> {
+        let refused = |error| LinkError::new(self.text.clone(), error);
+        let size = self.ring_size(pool.config()).map_err(refused)?;
+        let Some(mut closed) = self.closed.take() else {
+            return Err(LinkError::already_open(&self.text));
+        };
+        let (rings, watch) = match self.connect(&mut closed.sockets, size) {
+            Ok(connected) => connected,
+            Err(error) => {
+                // What was set up cannot be undone but by closing.
+                let fresh: io::Result<_> = closed
+                    .sockets
+                    .iter()
+                    .map(|_| socket(self.bypass_qdisc))
+                    .collect();
+                closed.sockets = fresh.unwrap_or(closed.sockets);
+                let refused = refused(error);
+                self.closed = Some(closed);
+                return Err(refused);
+            }
+        };
+        let Closed { sockets, counts } = closed;
+        let mut open = Queues {
+            rx: Vec::new(),
+            tx: Vec::new(),
+        };
+        let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
+        self.counters.opened(&sockets);
+        let queues = sockets.into_iter().zip(rings).zip(counts);
+        for (number, ((socket, ring), (rx, tx))) in queues.enumerate() {
+            open.rx.push(Box::new(PacketRx::new(
+                self.text.clone(),
+                Arc::clone(&socket),
+                ring,
+                watch.waker(number),
+                rx,
+                self.counters.clone(),
+            )));
+            open.tx.push(Box::new(PacketTx {
+                link: self.text.clone(),
+                socket,
+                counts: tx,
+            }));
+        }
+        self.watch = Some(watch);
+        Ok(open)
+    }
+}
+
+/// The error that ends a queue.
+#[cold]
+fn failed(link: &str, what: &'static str, source: io::Error) -> LinkError {
+    let error = match device::errno(&source) {
+        errno::ENXIO | errno::ENODEV => AfPacketError::Removed,
+        _ => AfPacketError::System {
+            name: link.to_owned(),
+            what,
+            source,
+        },
+    };
+    LinkError::new(link, error)
+}

@@ -1,0 +1,73 @@
+//! What links of network devices have in common.
+
+mod checksum;
+mod counts;
+mod watch;
+
+use std::io;
+
+use corelane_frame::{Burst, PoolCache};
+use corelane_wire::MacAddr;
+
+pub(crate) use checksum::complete;
+pub(crate) use counts::{Counts, DeviceCounter, QueueCounters, queue_counters};
+pub(crate) use watch::{Waker, Watch};
+
+/// A link address for the engine, which must not be the device's own: the kernel has that one.
+pub(crate) fn random_mac() -> MacAddr {
+    let mut octets = [0; 6];
+    fastrand::Rng::new().fill(&mut octets);
+    // One station, locally administered.
+    octets[0] = octets[0] & 0xfc | 2;
+    MacAddr(octets)
+}
+
+/// What a device made of a try to send.
+pub(crate) enum Sent {
+    /// It took so many.
+    Frames(usize),
+    /// It has no room now, or is down.
+    NotNow,
+    /// It does not take the first, and never will.
+    Refused,
+}
+
+/// Sends what it can of `frames`, by calls to `send` with those that are still to be sent. What the
+/// device refuses stays, as does what is behind a device without room.
+pub(crate) fn send_all<E>(
+    cache: &mut PoolCache,
+    frames: &mut Burst,
+    counts: &mut Counts,
+    mut send: impl FnMut(&[corelane_frame::Frame]) -> Result<Sent, E>,
+) -> Result<usize, E> {
+    let (mut sent, mut kept) = (0, 0);
+    while let Some(rest) = frames.get(kept..)
+        && !rest.is_empty()
+    {
+        match send(rest)? {
+            Sent::Frames(0) | Sent::NotNow => {
+                counts.add(DeviceCounter::SendWaits, 1);
+                break;
+            }
+            Sent::Frames(count) => {
+                sent += count;
+                if count == frames.len() {
+                    cache.recycle_burst(frames);
+                } else {
+                    let mut done: Burst = frames.drain(kept..kept + count).collect();
+                    cache.recycle_burst(&mut done);
+                }
+            }
+            Sent::Refused => {
+                counts.add(DeviceCounter::SendRefused, 1);
+                kept += 1;
+            }
+        }
+    }
+    Ok(sent)
+}
+
+/// The number of a system's error; 0, which is none, if it is not of the system.
+pub(crate) fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(0)
+}

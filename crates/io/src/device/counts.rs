@@ -1,0 +1,65 @@
+//! What the queues of a device count.
+
+use corelane_sync::counters::{self, CounterKey, CounterReader, CounterWriter, counters};
+
+/// What a queue counts beyond what the engine does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DeviceCounter {
+    /// Frames dropped: longer than a slot of the ring or of the pool.
+    TooLong,
+    /// Super-frames dropped.
+    SuperFrames,
+    /// Checksums completed.
+    ChecksumsCompleted,
+    /// VLAN tags put back.
+    TagsRestored,
+    /// Bursts cut short since the pool had no more buffers.
+    BufferWaits,
+    /// Bursts cut short since the device had no room, or was down.
+    SendWaits,
+    /// Frames that the device does not take.
+    SendRefused,
+}
+
+impl CounterKey for DeviceCounter {
+    const COUNT: usize = 7;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What one queue counts with.
+pub(crate) type Counts = CounterWriter<DeviceCounter>;
+
+/// Reads what all queues of a link count.
+#[derive(Clone, Debug)]
+pub(crate) struct QueueCounters(Vec<CounterReader<DeviceCounter>>);
+
+/// Counters for so many queues, of both directions.
+pub(crate) fn queue_counters(queues: usize) -> (Vec<Counts>, QueueCounters) {
+    let (writers, readers) = (0..queues).map(|_| counters()).unzip();
+    (writers, QueueCounters(readers))
+}
+
+impl QueueCounters {
+    /// Reads those of other queues too.
+    pub(crate) fn join(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// The totals by name.
+    pub(crate) fn read(&self) -> Vec<(&'static str, u64)> {
+        let named = [
+            ("too_long", DeviceCounter::TooLong),
+            ("super_frames", DeviceCounter::SuperFrames),
+            ("checksums_completed", DeviceCounter::ChecksumsCompleted),
+            ("vlan_tags_restored", DeviceCounter::TagsRestored),
+            ("buffer_waits", DeviceCounter::BufferWaits),
+            ("send_waits", DeviceCounter::SendWaits),
+            ("send_refused", DeviceCounter::SendRefused),
+        ];
+        let total = |key| counters::sum(&self.0, key);
+        named.map(|(name, key)| (name, total(key))).into()
+    }
+}
