@@ -1,0 +1,122 @@
+//! A link and the kernel's device at its other end.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use corelane_engine::link::Link;
+use corelane_io::af_packet::{AfPacketConfig, AfPacketLink};
+use corelane_io::tap::{TapConfig, TapLink};
+
+use crate::kernel::ip;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Tap,
+    Veth,
+}
+
+/// Reads the counters of a link.
+pub(crate) type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)>>;
+
+pub(crate) struct Wire {
+    pub(crate) kind: Kind,
+    /// Gone once an engine has it.
+    pub(crate) link: Option<Box<dyn Link>>,
+    pub(crate) counters: Counters,
+    /// The kernel's device, and the engine's: the same for a TAP.
+    pub(crate) kernel: String,
+    pub(crate) engine: String,
+    pub(crate) number: u8,
+}
+
+impl Wire {
+    /// Makes the devices and the link. The kernel's end is not up until [`up`](Self::up), so that
+    /// nothing is sent before somebody counts.
+    pub(crate) fn new(kind: Kind, queues: usize) -> Result<Self> {
+        static NUMBER: AtomicU8 = AtomicU8::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        match kind {
+            Kind::Tap => {
+                let name = format!("tap{number}");
+                let link = TapLink::new(TapConfig {
+                    name: name.clone(),
+                    queues,
+                })?;
+                let counters = link.counters();
+                Ok(Self {
+                    kind,
+                    link: Some(Box::new(link)),
+                    counters: Box::new(move || counters.read()),
+                    kernel: name.clone(),
+                    engine: name,
+                    number,
+                })
+            }
+            Kind::Veth => {
+                let (engine, kernel) = (format!("ve{number}"), format!("vk{number}"));
+                ip(&format!("link add {engine} type veth peer name {kernel}"))?;
+                ip(&format!("link set {engine} addrgenmode none up"))?;
+                let link = AfPacketLink::new(AfPacketConfig {
+                    name: engine.clone(),
+                    queues,
+                    ring: 512,
+                    ..AfPacketConfig::default()
+                })?;
+                let counters = link.counters();
+                Ok(Self {
+                    kind,
+                    link: Some(Box::new(link)),
+                    counters: Box::new(move || counters.read()),
+                    kernel,
+                    engine,
+                    number,
+                })
+            }
+        }
+    }
+
+    /// Gives the kernel its addresses.
+    pub(crate) fn up(&self) -> Result<()> {
+        let Self { kernel, .. } = self;
+        ip(&format!("link set {kernel} up"))?;
+        ip(&format!("addr add {}/24 dev {kernel}", self.kernel_v4()))?;
+        ip(&format!(
+            "addr add {}/64 dev {kernel} nodad",
+            self.kernel_v6()
+        ))?;
+        Ok(())
+    }
+
+    pub(crate) fn kernel_v4(&self) -> IpAddr {
+        Ipv4Addr::new(10, self.number, 0, 1).into()
+    }
+
+    pub(crate) fn engine_v4(&self) -> IpAddr {
+        Ipv4Addr::new(10, self.number, 0, 2).into()
+    }
+
+    pub(crate) fn kernel_v6(&self) -> IpAddr {
+        Ipv6Addr::new(0xfd00, self.number.into(), 0, 0, 0, 0, 0, 1).into()
+    }
+
+    pub(crate) fn engine_v6(&self) -> IpAddr {
+        Ipv6Addr::new(0xfd00, self.number.into(), 0, 0, 0, 0, 0, 2).into()
+    }
+
+    /// One of the link's counters.
+    pub(crate) fn counter(&self, name: &str) -> Result<u64> {
+        let counter = (self.counters)().into_iter().find(|&(it, _)| it == name);
+        Ok(counter.ok_or_else(|| format!("no counter '{name}'"))?.1)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        // A TAP goes with its link.
+        if self.kind == Kind::Veth {
+            let _ = ip(&format!("link del {}", self.engine));
+        }
+    }
+}
