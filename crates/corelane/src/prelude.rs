@@ -10,6 +10,12 @@ pub use corelane_engine::{
 };
 #[doc(no_inline)]
 pub use corelane_frame::{BURST, Burst, Frame, Pool, PoolCache, PoolConfig};
+#[cfg(target_os = "linux")]
+#[doc(no_inline)]
+pub use corelane_io::{
+    af_packet::{AfPacketConfig, AfPacketCounters, AfPacketLink},
+    tap::{TapConfig, TapCounters, TapLink},
+};
 #[doc(no_inline)]
 pub use corelane_io::{
     loopback::{LoopbackConfig, LoopbackLink, loopback_link},

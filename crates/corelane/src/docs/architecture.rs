@@ -57,6 +57,7 @@
 //!
 //! ```text
 //! wire ──► sync ──► frame ──► stack ──► engine ──► io ──► corelane ──► tools, benches
+//!                                                sys ──┘
 //! ```
 //!
 //! A crate uses those to its left, or some of them, and none to its right.
@@ -68,10 +69,11 @@
 //! | [`frame`](crate::frame) | pool, frame handle, burst | fence 2 |
 //! | [`stack`](crate::stack) | NIC, addresses, endpoint table, groups, duplicate address detection, source selection, lookup, delivery, counters; routes, neighbors, reassembly, sockets, packet endpoints | none |
 //! | [`engine`](crate::engine) | RSS, distributors, workers, stages, control thread, NICs at run time, tracing | none |
-//! | [`io`](crate::io) | links: memory, loopback, pcap and pcapng files | none |
+//! | `sys` | system calls of Linux for `io`: TAP, AF_PACKET, epoll | fence 3 |
+//! | [`io`](crate::io) | links: memory, loopback, pcap and pcapng files, TAP, AF_PACKET | none |
 //! | [`corelane`](crate) | this crate: what embedders depend on | none |
 //!
-//! 'None' is `#![forbid(unsafe_code)]`; in the two fenced crates each `unsafe` block states the
+//! 'None' is `#![forbid(unsafe_code)]`; in the three fenced crates each `unsafe` block states the
 //! invariant it rests on, or clippy fails. `tools/` is the `corelane` command with the load
 //! generator as its library, `benches/` compares parts with their rivals.
 //!

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 10] = [
     ("a_frames_way", include_str!("a_frames_way.rs")),
     ("accounting", include_str!("accounting.rs")),
     ("architecture", include_str!("architecture.rs")),
@@ -13,6 +13,7 @@ const PAGES: [(&str, &str); 9] = [
     ("limits", include_str!("limits.rs")),
     ("measuring", include_str!("measuring.rs")),
     ("memory_model", include_str!("memory_model.rs")),
+    ("real_links", include_str!("real_links.rs")),
 ];
 
 fn root() -> PathBuf {
