@@ -74,9 +74,8 @@ impl Spans {
     /// Whether an address of either family may be. No branch.
     #[inline]
     pub fn may_contain(&self, key: Key) -> bool {
-        // A key with such an upper half is IPv4's, or of no host's address.
-        let is_v4 = key.high == 0;
-        (is_v4 & self.may_contain_v4(key.low as u32)) | self.may_contain_v6(key)
+        // Hardly an IPv6 address has a lower half that is an IPv4 key's: no need to ask which it is.
+        self.v4.contains(key.low ^ Key::v4(0).low) | self.may_contain_v6(key)
     }
 
     fn add(&mut self, key: Key) {

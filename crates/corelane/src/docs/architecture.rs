@@ -188,6 +188,16 @@
 //!
 //! **Endpoints are lines in a slab**, found by a 32-bit index and never moved: key, kind and count,
 //! configuration, neighbours in the source address list. So an entry of the table is a tag and an index, and a slot is used again after the wait that frees a snapshot ([memory model](super::memory_model)).
+//! A slab is blocks of 16,384 behind a table of their addresses. Chunks of doubling sizes need no table, but
+//! the highest bit of the index, which takes baseline x86-64 more than all the rest of the way.
+//!
+//! **Routes are tries, not arrays.** DIR-24-8 finds an IPv4 route in one load (8 ns beside our 25, with
+//! 500,000), and pays with 64 MiB, nothing for IPv6, and changes in place that a snapshot cannot have. The
+//! trie takes 8 bits a step up to bit 40 and 4 beyond; with 4 from bit 24 on, a million routes took 54 to
+//! 60 ns instead of 42, with 2 KiB of node for few routes as the price (266 bytes for each route of the
+//! Internet's kind). Passes ask for the lines that the next one reads, even where the processor could
+//! read ahead by itself: without that, a million routes cost a fifth more. `benches/routes` has all of
+//! this.
 //!
 //! **Snapshots go through arc-swap** and are read through its `Cache`, once per burst. *Added:* what
 //! a snapshot was the last to lead to is handed back to the publisher when its last reader is gone.

@@ -19,7 +19,7 @@
 //! | the pool's end (orphans) | `crates/frame/src/orphans.rs` |
 //!
 //! Not modelled: the counters (one writer, plain loads and stores, nothing is ordered by them), the
-//! slab (a chunk's pointer is stored with release once and loaded with acquire), and the race
+//! slab (a block's pointer is stored with release once and loaded with acquire), and the race
 //! between holding and adding an address, which is told [below](#holding-against-adding).
 //!
 //! # Ring
