@@ -193,11 +193,11 @@
 //!
 //! **Routes are tries, not arrays.** DIR-24-8 finds an IPv4 route in one load (8 ns beside our 25, with
 //! 500,000), and pays with 64 MiB, nothing for IPv6, and changes in place that a snapshot cannot have. The
-//! trie takes 8 bits a step up to bit 40 and 4 beyond; with 4 from bit 24 on, a million routes took 54 to
-//! 60 ns instead of 42, with 2 KiB of node for few routes as the price (266 bytes for each route of the
-//! Internet's kind). Passes ask for the lines that the next one reads, even where the processor could
-//! read ahead by itself: without that, a million routes cost a fifth more. `benches/routes` has all of
-//! this.
+//! trie takes 8 bits a step up to bit 40 and 4 beyond; with 4 from bit 24 on, a lookup in a million
+//! took a sixth to two thirds longer. The price is nodes of 2 KiB for few routes: 266 bytes for each of a
+//! million routes of the Internet's kind. Passes ask for the lines that the next one reads, even where the
+//! processor could read ahead by itself: without that, forwarding by a million routes took a sixth
+//! longer. (`benches/routes`, `benches/forward`.)
 //!
 //! **Snapshots go through arc-swap** and are read through its `Cache`, once per burst. *Added:* what
 //! a snapshot was the last to lead to is handed back to the publisher when its last reader is gone.

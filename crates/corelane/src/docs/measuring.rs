@@ -4,7 +4,7 @@
 //!
 //! At a fixed rate each frame has a *planned* time, a function of its number alone. The generator
 //! sends what is due; it never waits for the engine. A frame's latency counts from its planned time
-//! to its handler, so that a stall anywhere, of the generator too, shows in every frame that was due
+//! to its handler, or to the peer of the link that it is forwarded to, so that a stall anywhere, of the generator too, shows in every frame that was due
 //! meanwhile. A closed loop, which sends the next frame when the last one is done, hides exactly
 //! those: it sends less while the system is slow.
 //!
