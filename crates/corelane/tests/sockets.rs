@@ -993,6 +993,8 @@ fn k16_full_and_closed_are_told_apart() {
     // Nobody reads any more.
     let Open { socket, queue } = socket;
     drop(queue);
+    // What waited in it is back, although the socket is there.
+    bench.assert_no_leak();
     let (totals, replies) = bench.run(&frames);
     assert_eq!(only_drop(&totals, DropReason::SocketClosed), 7);
     assert_eq!((socket.stats().closed, replies.len()), (7, 0));

@@ -10,7 +10,7 @@ use super::datagram::Datagram;
 pub type DatagramBurst = ArrayVec<Datagram, BURST>;
 
 /// What one worker put into a socket, in the order of arrival. To be read by one thread at a time;
-/// dropping it has what comes later dropped as `closed`.
+/// dropping it gives what there is back to its pools, and has what comes later dropped as `closed`.
 pub struct SocketQueue {
     ring: Consumer<Datagram>,
 }
@@ -39,5 +39,12 @@ impl SocketQueue {
     /// Whether none will come any more: the socket is closed, and no worker can find it.
     pub fn is_closed(&self) -> bool {
         self.ring.is_closed()
+    }
+}
+
+impl Drop for SocketQueue {
+    fn drop(&mut self) {
+        // The ring lives as long as the socket: its frames need not.
+        while self.ring.pop().is_some() {}
     }
 }

@@ -244,19 +244,19 @@ impl FibDatapath {
             NO_NEIGHBOR => interface.table.find(&*interface.lines, destination),
             neighbor => Some(neighbor),
         };
-        line.map_or(Adjacency::Unresolved, |line| {
-            adjacency(hop.nic(), line, interface.lines.at(line))
+        // A NIC may have the number of one that is gone, and not its neighbors.
+        let found = line.and_then(|line| Some((line, interface.lines.get(line)?)));
+        found.map_or(Adjacency::Unresolved, |(number, line)| {
+            adjacency(hop.nic(), number, line)
         })
     }
 
     /// The address of a packet's next hop.
     pub fn next_hop(&self, hop: Hop, destination: Key) -> Key {
-        match self.interface(hop.nic()) {
-            Some(interface) if hop.neighbor() != NO_NEIGHBOR => {
-                interface.lines.at(hop.neighbor()).key()
-            }
-            _ => destination,
-        }
+        // None has the number of none.
+        let interface = self.interface(hop.nic());
+        let line = interface.and_then(|it| it.lines.get(hop.neighbor()));
+        line.map_or(destination, NeighborLine::key)
     }
 
     /// Marks a neighbor as used; true for the one that is to tell the control plane.
