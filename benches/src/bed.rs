@@ -60,11 +60,20 @@ impl BedConfig {
             receiver: Receiver::Handler,
         }
     }
+
+    /// Where its frames go: for a rival to get the same.
+    pub const fn draw(&self) -> Draw {
+        Draw {
+            population: self.population,
+            hit: self.hit,
+            random: Random::new(0x7_1e57),
+        }
+    }
 }
 
 /// Datagrams that a socket's queue holds: with as many sockets as the ring has frames, far more than
 /// come in a round.
-const QUEUE: usize = 16;
+pub const QUEUE: usize = 16;
 
 /// The pool of every bench that has one: what the ring holds, two bursts on their way, and what
 /// two caches can keep to themselves. Its frames' lines stay in the second-level cache.
@@ -89,7 +98,10 @@ impl Handler for Adds {
 }
 
 /// A socket at an address, and the port that all frames go to.
-fn socket(stack: &Stack, address: IpAddr) -> (UdpSocket, SocketQueue) {
+///
+/// # Panics
+/// If it cannot be made.
+pub fn socket(stack: &Stack, address: IpAddr) -> (UdpSocket, SocketQueue) {
     let bind = UdpBind::new(PORT).local(address).queue(QUEUE);
     let (socket, mut queues) = stack.udp_socket(bind).expect("a socket");
     (socket, queues.pop().expect("a queue for the worker"))
@@ -155,14 +167,8 @@ impl Bed {
     /// # Panics
     /// If it cannot be made.
     pub fn new(config: BedConfig) -> Self {
-        let BedConfig {
-            population, hit, ..
-        } = config;
-        let draw = Draw {
-            population,
-            hit,
-            random: Random::new(0x7_1e57),
-        };
+        let population = config.population;
+        let draw = config.draw();
         let frames = match config.laid_out {
             0 => Frames::Drawn(draw),
             count => Frames::lay_out(draw, count),

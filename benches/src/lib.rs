@@ -22,6 +22,7 @@
 //! | [`rings`] | our ring and its rivals behind one interface
 //! | [`naive`] | the rival: channel, `Vec`, `HashMap`, `RwLock`, a reference per packet |
 //! | [`naive_router`] | the rival that forwards |
+//! | [`naive_sockets`] | the rival with sockets |
 #![forbid(unsafe_code)]
 
 pub mod bare;
@@ -29,6 +30,7 @@ pub mod bed;
 pub mod harness;
 pub mod naive;
 pub mod naive_router;
+pub mod naive_sockets;
 pub mod random;
 pub mod rings;
 pub mod traffic;
