@@ -1,4 +1,5 @@
-//! The load generator and the simulator of corelane and the verbs of its command line, as a library.
+//! The load generator, the simulator and the host of corelane and the verbs of its command line, as a
+//! library.
 //!
 //! | module | holds |
 //! |---|---|
@@ -7,7 +8,7 @@
 //! | [`churn`] | addresses that come and go while traffic flows |
 //! | [`run`] | an engine under a generator: set-up, windows, from counters to a report |
 //! | [`report`] | the report, its books, its JSON layout ([`report::schema`]) |
-//! | [`config`] | the configuration files of `sim` |
+//! | [`config`] | the configuration files of `sim` and `up` |
 //! | [`sim`] | the simulator: the engine over captures, in virtual time |
 //! | [`cli`], [`mod@unit`] | the command line, and values as people write them |
 //! | [`verb`] | what each verb does |
@@ -33,6 +34,7 @@ pub mod config;
 pub mod exit;
 pub mod generator;
 pub mod handler;
+mod host;
 pub mod interrupt;
 pub mod latency;
 pub mod machine;

@@ -39,7 +39,7 @@ impl fmt::Display for ConfigError {
 }
 
 /// On one line, and nothing that a terminal would obey: texts of the file are repeated in messages.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() {

@@ -4,17 +4,71 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::error::ConfigError;
+use serde_json::{Map, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, Source, printable};
 use super::fields::{Field, Fields};
-use super::model::{Action, AddressSetting, EventSetting, NicSetting};
+use super::model::{Action, AddressSetting, Change, EventSetting, NicSetting};
 use super::nic;
-use super::parse::{Warnings, example, known_nic, route_of};
+use super::parse::{Warnings, example, known_nic, neighbor_address, route_of};
 
 /// Every key of an event, whatever it does.
 const KEYS: &[&str] = &[
     "at", "nic", "do", "address", "primary", "range", "group", "on", "state", "to", "via", "local",
-    "remote", "name",
+    "remote", "name", "mac",
 ];
+
+/// What can be done, as it is written.
+pub fn change_words() -> impl Iterator<Item = &'static str> {
+    DOS.iter().map(|(word, _)| *word)
+}
+
+impl Change {
+    /// Reads one from what is not a file: the keys of an event but `at`, with texts, flags and tables.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn parse(fields: &Map<String, Value>, nics: &[NicSetting]) -> Result<Self, String> {
+        let message = |error: ConfigError| match error.field.as_str() {
+            "" => error.what,
+            field => format!("{field}: {}", error.what),
+        };
+        let source = Source {
+            file: "",
+            text: "",
+            lines: &[0],
+        };
+        let known = KEYS.strip_prefix(&["at"]).unwrap_or(KEYS);
+        let table = table(fields)?;
+        let fields = Fields::new(source, String::new(), 0..0, &table, known).map_err(message)?;
+        // What has no effect is not refused in a file either.
+        let mut warnings = Warnings::new("");
+        change(&fields, nics, &mut warnings).map_err(message)
+    }
+}
+
+/// The fields as a file would have them.
+fn table(fields: &Map<String, Value>) -> Result<DeTable<'_>, String> {
+    let mut table = DeTable::new();
+    for (key, value) in fields {
+        let value = match value {
+            Value::String(text) => DeValue::String(text.as_str().into()),
+            Value::Bool(flag) => DeValue::Boolean(*flag),
+            Value::Object(fields) => DeValue::Table(self::table(fields)?),
+            Value::Null | Value::Number(_) | Value::Array(_) => {
+                let key = printable(key);
+                return Err(format!("{key}: a text, true or false is wanted"));
+            }
+        };
+        table.insert(
+            Spanned::new(0..0, key.as_str().into()),
+            Spanned::new(0..0, value),
+        );
+    }
+    Ok(table)
+}
 
 /// What can be done, and the keys that belong to it beside `at`, `nic` and `do`.
 const DOS: &[(&str, (Do, &[&str]))] = &[
@@ -29,6 +83,8 @@ const DOS: &[(&str, (Do, &[&str]))] = &[
     ("set_forwarding", (Do::SetForwarding, &["on"])),
     ("add_route", (Do::AddRoute, &["to", "via"])),
     ("remove_route", (Do::RemoveRoute, &["to", "via"])),
+    ("add_neighbor", (Do::AddNeighbor, &["address", "mac"])),
+    ("remove_neighbor", (Do::RemoveNeighbor, &["address"])),
     ("set_link", (Do::SetLink, &["on", "state"])),
     ("hold_route", (Do::HoldRoute, &["local", "remote", "name"])),
     ("release_route", (Do::ReleaseRoute, &["name"])),
@@ -47,6 +103,8 @@ enum Do {
     SetForwarding,
     AddRoute,
     RemoveRoute,
+    AddNeighbor,
+    RemoveNeighbor,
     SetLink,
     HoldRoute,
     ReleaseRoute,
@@ -79,6 +137,16 @@ fn event(
     let at = fields
         .need("at", "\"1.5s\"")?
         .duration(Duration::ZERO..=LATEST)?;
+    let change = change(&fields, nics, warnings)?;
+    Ok(EventSetting { at, change })
+}
+
+/// What is to be done, and on which NIC.
+fn change(
+    fields: &Fields<'_>,
+    nics: &[NicSetting],
+    warnings: &mut Warnings<'_>,
+) -> Result<Change, ConfigError> {
     let what = fields.need("do", "\"add_address\"")?;
     let (what, own) = what.word("something to do", DOS)?;
     let label = DOS
@@ -97,17 +165,17 @@ fn event(
     let nic = match fields.get("nic") {
         Some(field) => Some(known_nic(&field, nics)?),
         None if matches!(what, Do::SetForwarding | Do::HoldRoute | Do::ReleaseRoute) => None,
-        None => return Err(missing(&fields, "nic", label, &example(nics))),
+        None => return Err(missing(fields, "nic", label, &example(nics))),
     };
     let need = |key, example: &str| {
         fields
             .get(key)
-            .ok_or_else(|| missing(&fields, key, label, &format!("\"{example}\"")))
+            .ok_or_else(|| missing(fields, key, label, &format!("\"{example}\"")))
     };
     let on = || {
         let field = fields
             .get("on")
-            .ok_or_else(|| missing(&fields, "on", label, "true"))?;
+            .ok_or_else(|| missing(fields, "on", label, "true"))?;
         field.flag()
     };
     let range = |warnings: &mut Warnings<'_>| {
@@ -117,7 +185,7 @@ fn event(
         Ok(range)
     };
     let action = match what {
-        Do::AddAddress => Action::AddAddress(added(&fields, &need("address", "192.0.2.7/24")?)?),
+        Do::AddAddress => Action::AddAddress(added(fields, &need("address", "192.0.2.7/24")?)?),
         Do::RemoveAddress => {
             let prefix = nic::prefix(&need("address", "192.0.2.7")?)?;
             Action::RemoveAddress(prefix.address())
@@ -131,27 +199,34 @@ fn event(
         Do::SetForwarding => Action::SetForwarding(on()?),
         Do::AddRoute | Do::RemoveRoute => {
             need("to", "0.0.0.0/0")?;
-            let route = route_of(&fields, nics)?;
+            let route = route_of(fields, nics)?;
             if what == Do::AddRoute {
                 Action::AddRoute(route)
             } else {
                 Action::RemoveRoute(route)
             }
         }
-        Do::SetLink => Action::SetLink(up(&fields, label)?),
-        Do::HoldRoute => hold_route(&fields, label)?,
+        Do::AddNeighbor => Action::AddNeighbor {
+            address: neighbor_address(&need("address", "192.0.2.254")?)?,
+            mac: nic::mac(&need("mac", "02:00:00:00:00:fe")?)?,
+        },
+        Do::RemoveNeighbor => {
+            Action::RemoveNeighbor(neighbor_address(&need("address", "192.0.2.254")?)?)
+        }
+        Do::SetLink => Action::SetLink(up(fields, label)?),
+        Do::HoldRoute => hold_route(fields, label)?,
         Do::ReleaseRoute => Action::ReleaseRoute {
             name: route_name(&need("name", "r1")?)?,
         },
     };
-    Ok(EventSetting { at, action, nic })
+    Ok(Change { action, nic })
 }
 
 fn missing(fields: &Fields<'_>, key: &str, label: &str, example: &str) -> ConfigError {
     let mut error = fields.error(format!(
         "missing, {label} needs it; write for example: {key} = {example}"
     ));
-    error.field = format!("{}.{key}", fields.path());
+    error.field = fields.path_of(key);
     error
 }
 
@@ -218,14 +293,14 @@ fn route_name(field: &Field<'_>) -> Result<String, ConfigError> {
 fn check_names(top: &Fields<'_>, events: &[EventSetting]) -> Result<(), ConfigError> {
     let held: HashSet<&str> = events
         .iter()
-        .filter_map(|event| match &event.action {
+        .filter_map(|event| match &event.change.action {
             Action::HoldRoute { name, .. } => Some(name.as_str()),
             _ => None,
         })
         .collect();
     let items = top.items("event", "")?;
     for (event, item) in events.iter().zip(&items) {
-        let Action::ReleaseRoute { name } = &event.action else {
+        let Action::ReleaseRoute { name } = &event.change.action else {
             continue;
         };
         if held.contains(name.as_str()) {

@@ -8,8 +8,8 @@ use corelane::stack::{Prefix, PrimaryEndpointBehavior};
 use serde_json::{Value, json};
 
 use super::model::{
-    Action, AddressSetting, Config, EventSetting, IgmpSetting, LinkKind, LinkSetting, MldSetting,
-    NicSetting, RouteSetting, primary_label,
+    Action, AddressSetting, Change, Config, EventSetting, IgmpSetting, LinkKind, LinkSetting,
+    MldSetting, NicSetting, RouteSetting, primary_label,
 };
 
 /// The configuration in plain words, defaults and all.
@@ -138,6 +138,18 @@ fn engine(text: &mut Text, config: &Config) {
             "off"
         },
     );
+    text.pair("control socket", socket_words(config));
+    if let Some(user) = &config.user {
+        text.pair("user", format_args!("{user}, once the links are open (up)"));
+    }
+}
+
+fn socket_words(config: &Config) -> String {
+    let place = match &config.socket {
+        Some(path) => path.display().to_string(),
+        None => "in the usual place".to_owned(),
+    };
+    format!("{place}, permissions {:04o} (up)", config.socket_mode)
 }
 
 fn detection(config: &Config) -> String {
@@ -304,9 +316,10 @@ fn route_words(route: &RouteSetting) -> String {
 }
 
 fn event_words(config: &Config, event: &EventSetting) -> String {
-    let nic = event.nic.as_deref().unwrap_or_default();
+    let Change { action, nic: named } = &event.change;
+    let nic = named.as_deref().unwrap_or_default();
     let on = |on: &bool| if *on { "on" } else { "off" };
-    match &event.action {
+    match action {
         Action::AddAddress(address) => {
             format!(
                 "{nic} adds {}: {}",
@@ -322,12 +335,16 @@ fn event_words(config: &Config, event: &EventSetting) -> String {
         Action::SetPromiscuous(flag) => format!("{nic} turns promiscuous mode {}", on(flag)),
         Action::SetSpoofing(flag) => format!("{nic} turns spoofing {}", on(flag)),
         Action::SetForwarding(flag) => {
-            let on_all = event.nic.is_none();
+            let on_all = named.is_none();
             let nic = if on_all { "every NIC" } else { nic };
             format!("{nic} turns forwarding {}", on(flag))
         }
         Action::AddRoute(route) => format!("adds the route {}", route_words(route)),
         Action::RemoveRoute(route) => format!("removes the route {}", route_words(route)),
+        Action::AddNeighbor { address, mac } => {
+            format!("{address} on {nic} has the link address {mac}")
+        }
+        Action::RemoveNeighbor(address) => format!("{nic} forgets its neighbor {address}"),
         Action::SetLink(true) => format!("{nic} is enabled"),
         Action::SetLink(false) => format!("{nic} is disabled"),
         Action::HoldRoute {
@@ -336,7 +353,7 @@ fn event_words(config: &Config, event: &EventSetting) -> String {
             remote,
         } => {
             let local = local.map_or("an address of its choice".to_owned(), |a| a.to_string());
-            let by = match &event.nic {
+            let by = match named {
                 Some(nic) => format!("{nic} takes and keeps a route"),
                 None => "a route is found among the routes and kept".to_owned(),
             };
@@ -410,6 +427,9 @@ impl Config {
             "auto_link_local": self.auto_link_local,
             "stable_secret": self.stable_secret.is_some(),
             "multicast_loop": self.multicast_loop,
+            "user": self.user,
+            "socket": self.socket,
+            "socket_mode": format!("{:04o}", self.socket_mode),
             "nics": nics.collect::<Vec<_>>(),
             "routes": self.routes.iter().map(route_json).collect::<Vec<_>>(),
             "neighbors": neighbors.collect::<Vec<_>>(),
@@ -436,9 +456,15 @@ fn route_json(route: &RouteSetting) -> Value {
 }
 
 fn event_json(event: &EventSetting) -> Value {
-    let mut value = match &event.action {
+    let Change { action, nic } = &event.change;
+    let mut value = match action {
         Action::AddAddress(address) => address_json(address),
-        Action::RemoveAddress(address) => json!({ "address": address.to_string() }),
+        Action::RemoveAddress(address) | Action::RemoveNeighbor(address) => {
+            json!({ "address": address.to_string() })
+        }
+        Action::AddNeighbor { address, mac } => {
+            json!({ "address": address.to_string(), "mac": mac.to_string() })
+        }
         Action::AddRange(range) | Action::RemoveRange(range) => {
             json!({ "range": range.to_string() })
         }
@@ -464,8 +490,8 @@ fn event_json(event: &EventSetting) -> Value {
     if let Some(fields) = value.as_object_mut() {
         let at = u64::try_from(event.at.as_nanos()).unwrap_or(u64::MAX);
         fields.insert("at_ns".to_owned(), json!(at));
-        fields.insert("do".to_owned(), json!(event.action.label()));
-        fields.insert("nic".to_owned(), json!(event.nic));
+        fields.insert("do".to_owned(), json!(action.label()));
+        fields.insert("nic".to_owned(), json!(nic));
     }
     value
 }

@@ -66,7 +66,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn path_of(&self, key: &str) -> String {
+    /// The path to a field.
+    pub(super) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_owned()
         } else {
@@ -122,11 +123,6 @@ impl<'a> Fields<'a> {
     /// The error of the table as a whole.
     pub(super) fn error(&self, what: impl Display) -> ConfigError {
         self.source.error(&self.span, &self.path, what)
-    }
-
-    /// The path to the table, as `nic[0]`.
-    pub(super) fn path(&self) -> &str {
-        &self.path
     }
 }
 

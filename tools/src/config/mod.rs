@@ -1,4 +1,4 @@
-//! The configuration of `sim` (and later `up`): TOML, parsed into types that can hold nothing
+//! The configuration of `sim` and `up`: TOML, parsed into types that can hold nothing
 //! wrong, with one message that says where and what for a file that does.
 //!
 //! ```toml
@@ -12,11 +12,14 @@
 //! auto_link_local = false        # default; true gives each NIC an fe80:: address
 //! stable_secret = "00112233445566778899aabbccddeeff"  # with it as RFC 7217 says, else EUI-64
 //! multicast_loop = false         # default
+//! user = "nobody"                # up: whom it runs as once the links are open
+//! socket = "/run/corelane/a.sock"  # up: the control socket
+//! socket_mode = "0600"           # default: its permissions
 //!
 //! [[nic]]
 //! name = "wan"
 //! link = { kind = "pcap" }       # default; or tap, af_packet, af_xdp with name and queues
-//! mac = "02:00:00:00:00:01"      # default: 02:00:00:00:00:01 for the first, and so on
+//! mac = "02:00:00:00:00:01"      # default: this for the first, and so on; up: the link makes one up
 //! mtu = 1500                     # default
 //! promiscuous = false            # default
 //! spoofing = false               # default
@@ -59,6 +62,8 @@
 //! | `join_group`, `leave_group` | `group` |
 //! | `set_promiscuous`, `set_spoofing` | `on` |
 //! | `set_forwarding` | `on`; `nic` optional: all of them without |
+//! | `add_neighbor` | `address`, `mac` |
+//! | `remove_neighbor` | `address` |
 //! | `set_link` | `on`, or `state` (`up` or `down`) |
 //! | `add_route`, `remove_route` | `to`; `via` optional |
 //! | `hold_route` | `name`, and `local`, `remote` or both: without a local address the NIC chooses, without a remote one it is the local one; `nic` optional: without it the routes say which |
@@ -79,12 +84,13 @@ mod service;
 
 pub use bind::ParseBindError;
 pub use error::{ConfigError, Place};
+pub use event::change_words;
 pub use explain::explain;
 pub(crate) use explain::seconds;
 pub use model::{
-    Action, AddressSetting, Bind, BindAddress, CaseSetting, Config, EventSetting, IgmpSetting,
-    LinkKind, LinkSetting, MldSetting, NeighborSetting, NicSetting, PRIMARY_WORDS, RouteSetting,
-    ServiceKind, ServiceSetting, primary_label,
+    Action, AddressSetting, Bind, BindAddress, CaseSetting, Change, Config, EventSetting,
+    IgmpSetting, LinkKind, LinkSetting, MldSetting, NeighborSetting, NicSetting, PRIMARY_WORDS,
+    RouteSetting, ServiceKind, ServiceSetting, primary_label,
 };
 
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! A configuration that has been checked.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use corelane::stack::{Prefix, PrimaryEndpointBehavior};
@@ -33,6 +34,12 @@ pub struct Config {
     pub stable_secret: Option<[u8; 16]>,
     /// Whether multicast packets that are sent come back to this host.
     pub multicast_loop: bool,
+    /// Whom `up` runs as once the links are open; None for who started it.
+    pub user: Option<String>,
+    /// The control socket of `up`; None for the usual place.
+    pub socket: Option<PathBuf>,
+    /// The permissions of the control socket.
+    pub socket_mode: u32,
     /// The NICs.
     pub nics: Vec<NicSetting>,
     /// The routes.
@@ -122,7 +129,7 @@ impl LinkKind {
 }
 
 /// An address of a NIC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AddressSetting {
     /// The address and the length of its subnet.
     pub prefix: Prefix,
@@ -182,7 +189,7 @@ impl MldSetting {
 }
 
 /// A route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RouteSetting {
     /// The destinations.
     pub to: Prefix,
@@ -193,7 +200,7 @@ pub struct RouteSetting {
 }
 
 /// A neighbor whose link address is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NeighborSetting {
     /// The NIC's name.
     pub nic: String,
@@ -252,6 +259,13 @@ pub struct EventSetting {
     /// When.
     pub at: Duration,
     /// What.
+    pub change: Change,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What.
     pub action: Action,
     /// The NIC's name; None for what is not a NIC's.
     pub nic: Option<String>,
@@ -282,6 +296,15 @@ pub enum Action {
     AddRoute(RouteSetting),
     /// A route is removed.
     RemoveRoute(RouteSetting),
+    /// A neighbor is given its link address.
+    AddNeighbor {
+        /// The neighbor.
+        address: IpAddr,
+        /// Its link address.
+        mac: MacAddr,
+    },
+    /// A neighbor is forgotten, static or not.
+    RemoveNeighbor(IpAddr),
     /// The NIC is enabled, or disabled.
     SetLink(bool),
     /// A route is taken and kept.
@@ -315,6 +338,8 @@ impl Action {
             Self::SetForwarding(_) => "set_forwarding",
             Self::AddRoute(_) => "add_route",
             Self::RemoveRoute(_) => "remove_route",
+            Self::AddNeighbor { .. } => "add_neighbor",
+            Self::RemoveNeighbor(_) => "remove_neighbor",
             Self::SetLink(_) => "set_link",
             Self::HoldRoute { .. } => "hold_route",
             Self::ReleaseRoute { .. } => "release_route",

@@ -1,6 +1,8 @@
 //! From the file to a checked configuration.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use corelane::stack::IcmpLimiter;
@@ -23,6 +25,9 @@ const KEYS: &[&str] = &[
     "auto_link_local",
     "stable_secret",
     "multicast_loop",
+    "user",
+    "socket",
+    "socket_mode",
     "nic",
     "route",
     "neighbor",
@@ -36,6 +41,12 @@ const NEIGHBOR_KEYS: &[&str] = &["nic", "address", "mac"];
 /// RSS spreads over 128 entries: more workers would have none.
 const MAX_WORKERS: u64 = 128;
 
+/// The control socket is its owner's.
+const SOCKET_MODE: u32 = 0o600;
+
+/// sun_path with its NUL.
+const MAX_SOCKET_PATH: usize = 107;
+
 /// A retransmission timer under this becomes [`TIMER`] (BEHAVIOURS G1).
 const LEAST_TIMER: Duration = Duration::from_millis(1);
 const TIMER: Duration = Duration::from_secs(1);
@@ -47,7 +58,13 @@ pub(super) struct Warnings<'a> {
     list: Vec<(Place, String)>,
 }
 
-impl Warnings<'_> {
+impl<'a> Warnings<'a> {
+    /// None yet, of this file.
+    pub(super) fn new(file: &'a str) -> Self {
+        let list = Vec::new();
+        Self { file, list }
+    }
+
     pub(super) fn add(&mut self, place: Place, field: &str, what: &str) {
         let Place { line, column } = place;
         let text = format!("{}:{line}:{column}: {field}: {what}", self.file);
@@ -66,10 +83,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
         source.error(&span, "", format!("this is not TOML: {message}"))
     })?;
     let top = Fields::new(source, String::new(), 0..0, document.get_ref(), KEYS)?;
-    let mut warnings = Warnings {
-        file: source.file,
-        list: Vec::new(),
-    };
+    let mut warnings = Warnings::new(source.file);
 
     let workers = top
         .get("workers")
@@ -102,6 +116,11 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
         warnings.of(&field, "without auto_link_local = true it has no effect");
     }
     let multicast_loop = top.flag("multicast_loop")?;
+    let user = top.get("user").map(|field| user(&field)).transpose()?;
+    let socket = top.get("socket").map(|field| socket(&field)).transpose()?;
+    let socket_mode = top
+        .get("socket_mode")
+        .map_or(Ok(SOCKET_MODE), |field| mode(&field))?;
 
     let nics = nic::nics(&top, forwarding, &mut warnings)?;
     let routes = top
@@ -127,6 +146,9 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
         auto_link_local,
         stable_secret,
         multicast_loop,
+        user,
+        socket,
+        socket_mode,
         nics,
         routes,
         neighbors,
@@ -167,6 +189,36 @@ fn secret(field: &Field<'_>) -> Result<[u8; 16], ConfigError> {
             } else {
                 ", and others among them"
             },
+        ))),
+    }
+}
+
+fn user(field: &Field<'_>) -> Result<String, ConfigError> {
+    let user = field.text("the name of a user as a text")?;
+    if user.is_empty() || user.contains('\0') {
+        return Err(field.error("this is not the name of a user"));
+    }
+    Ok(user.to_owned())
+}
+
+fn socket(field: &Field<'_>) -> Result<PathBuf, ConfigError> {
+    let path = field.text("the path of a socket as a text")?;
+    if path.is_empty() || path.len() > MAX_SOCKET_PATH || path.contains('\0') {
+        return Err(field.error(format!(
+            "the path of a socket has 1 to {MAX_SOCKET_PATH} bytes"
+        )));
+    }
+    Ok(path.into())
+}
+
+/// Permissions as chmod takes them.
+fn mode(field: &Field<'_>) -> Result<u32, ConfigError> {
+    let text = field.text("permissions as a text, such as \"0660\",")?;
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if digits && mode <= 0o777 => Ok(mode),
+        _ => Err(field.error(format!(
+            "'{text}' are no permissions: three octal digits; did you mean '0660'?"
         ))),
     }
 }
@@ -243,15 +295,20 @@ fn neighbors(top: &Fields<'_>, nics: &[NicSetting]) -> Result<Vec<NeighborSettin
 fn neighbor(item: &Field<'_>, nics: &[NicSetting]) -> Result<NeighborSetting, ConfigError> {
     let fields = item.table("a table, [[neighbor]],", NEIGHBOR_KEYS)?;
     let nic = known_nic(&fields.need("nic", &example(nics))?, nics)?;
-    let field = fields.need("address", "\"192.0.2.254\"")?;
-    let address = nic::address(&field)?;
+    let address = neighbor_address(&fields.need("address", "\"192.0.2.254\"")?)?;
+    let mac = nic::mac(&fields.need("mac", "\"02:00:00:00:00:fe\"")?)?;
+    Ok(NeighborSetting { nic, address, mac })
+}
+
+/// The address of a host.
+pub(super) fn neighbor_address(field: &Field<'_>) -> Result<IpAddr, ConfigError> {
+    let address = nic::address(field)?;
     if address.is_multicast() || address.is_unspecified() {
         return Err(field.error(format!(
             "{address} cannot be a neighbor: it is no host's address"
         )));
     }
-    let mac = nic::mac(&fields.need("mac", "\"02:00:00:00:00:fe\"")?)?;
-    Ok(NeighborSetting { nic, address, mac })
+    Ok(address)
 }
 
 fn case(field: &Field<'_>) -> Result<CaseSetting, ConfigError> {

@@ -56,6 +56,9 @@ dad_retransmit_timer = "250ms"
 auto_link_local = true
 stable_secret = "00112233445566778899aabbccddeeFF"
 multicast_loop = true
+user = "nobody"
+socket = "/run/lab.sock"
+socket_mode = "0660"
 
 [[nic]]
 name = "wan"
@@ -102,6 +105,11 @@ arguments = ["--until", "3s"]
     assert_eq!(config.dad_retransmit_timer, Duration::from_millis(250));
     assert_eq!(config.stable_secret.unwrap()[15], 0xff);
     assert!(config.forwarding && config.auto_link_local && config.multicast_loop);
+    assert_eq!(
+        (config.user.as_deref(), config.socket_mode),
+        (Some("nobody"), 0o660)
+    );
+    assert_eq!(config.socket, Some("/run/lab.sock".into()));
     let nic = &config.nics[0];
     assert_eq!((nic.link.name.as_str(), nic.link.queues), ("veth0", 4));
     assert!(nic.promiscuous && nic.spoofing && !nic.enabled && nic.mac_given);
@@ -136,6 +144,11 @@ fn every_event_is_read_and_they_are_in_the_order_of_time() {
             event("3s", "do = 'set_spoofing'\non = false"),
             event("2.5s", "do = 'set_link'\non = true"),
             event("2.25s", "do = 'set_link'\nstate = 'down'"),
+            event(
+                "2.125s",
+                "do = 'add_neighbor'\naddress = '192.0.2.9'\nmac = '02:00:00:00:00:09'",
+            ),
+            event("2.125s", "do = 'remove_neighbor'\naddress = '192.0.2.9'"),
             event("2s", "do = 'hold_route'\nname = 'r'\nlocal = '192.0.2.1'"),
             event("2s", "do = 'release_route'\nname = 'r'"),
             event("1s", "do = 'add_route'\nto = '::/0'\nvia = '2001:db8::fe'"),
@@ -147,7 +160,7 @@ fn every_event_is_read_and_they_are_in_the_order_of_time() {
     let order: Vec<_> = config
         .events
         .iter()
-        .map(|event| event.action.label())
+        .map(|event| event.change.action.label())
         .collect();
     assert_eq!(
         order,
@@ -157,6 +170,8 @@ fn every_event_is_read_and_they_are_in_the_order_of_time() {
             "add_route",
             "hold_route",
             "release_route",
+            "add_neighbor",
+            "remove_neighbor",
             "set_link",
             "set_link",
             "set_spoofing",
@@ -169,11 +184,11 @@ fn every_event_is_read_and_they_are_in_the_order_of_time() {
             "add_address",
         ]
     );
-    assert_eq!(config.events[0].nic, None);
-    assert_eq!(config.events[5].action, Action::SetLink(false));
+    assert_eq!(config.events[0].change.nic, None);
+    assert_eq!(config.events[7].change.action, Action::SetLink(false));
     let local: std::net::IpAddr = "192.0.2.1".parse().unwrap();
     assert_eq!(
-        config.events[3].action,
+        config.events[3].change.action,
         Action::HoldRoute {
             name: "r".to_owned(),
             local: Some(local),
@@ -183,13 +198,100 @@ fn every_event_is_read_and_they_are_in_the_order_of_time() {
     // Every one of them is explained.
     let text = explain(&config);
     assert!(text.contains("0.001s  removes the route ::/0"), "{text}");
-    assert_eq!(config.json()["events"][14]["address"], "192.0.2.7/24");
+    assert_eq!(config.json()["events"][16]["address"], "192.0.2.7/24");
+}
+
+/// What comes of a JSON object that asks for a change, where there is a NIC 'wan'.
+fn change(fields: &str) -> Result<Change, String> {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(fields) else {
+        panic!("no object: {fields}");
+    };
+    Change::parse(&fields, &good("").nics)
+}
+
+#[test]
+fn what_an_event_can_do_can_be_asked_for() {
+    let on_wan = |action| {
+        let nic = Some("wan".to_owned());
+        Ok(Change { action, nic })
+    };
+    let prefix = "192.0.2.7/24".parse().unwrap();
+    let primary = corelane::stack::PrimaryEndpointBehavior::FirstPrimary;
+    for fields in [
+        r#"{"do":"add_address","nic":"wan","address":"192.0.2.7/24","primary":"first"}"#,
+        r#"{"do":"add_address","nic":"wan","address":{"address":"192.0.2.7/24","primary":"first"}}"#,
+    ] {
+        let setting = AddressSetting { prefix, primary };
+        assert_eq!(change(fields), on_wan(Action::AddAddress(setting)));
+    }
+    assert_eq!(
+        change(r#"{"do":"set_link","nic":"wan","state":"down"}"#),
+        on_wan(Action::SetLink(false))
+    );
+    assert_eq!(
+        change(r#"{"do":"set_forwarding","on":true}"#),
+        Ok(Change {
+            action: Action::SetForwarding(true),
+            nic: None
+        })
+    );
+    for word in change_words() {
+        let refused = change(&format!(r#"{{"do":"{word}","nic":"wan"}}"#)).unwrap_err();
+        assert!(
+            refused.contains(&format!("missing, {word} needs it")),
+            "{refused}"
+        );
+    }
+    for (fields, refused) in [
+        ("{}", "do: missing; write for example: do = \"add_address\""),
+        (
+            r#"{"do":"add_adress"}"#,
+            "do: 'add_adress' is not something to do: ",
+        ),
+        (
+            r#"{"do":"add_range","nic":"lan","range":"10.0.0.0/8"}"#,
+            "nic: there is no NIC 'lan'; did you mean 'wan'?",
+        ),
+        (
+            r#"{"do":"add_range","nic":"wan","range":"10.0.0.1/8"}"#,
+            "range: '10.0.0.1/8' is an address in a subnet; did you mean '10.0.0.0/8'?",
+        ),
+        (
+            r#"{"do":"add_range","nic":"wan","range":7}"#,
+            "range: a text, true or false is wanted",
+        ),
+        (
+            r#"{"do":"add_range","nic":"wan","range":"10.0.0.0/8","group":"239.0.0.1"}"#,
+            "group: it does not belong to add_range, which has: range",
+        ),
+        (
+            r#"{"do":"set_spoofing","nic":"wan","on":"yes"}"#,
+            "on: true or false is wanted, this is a string",
+        ),
+        (
+            r#"{"do":"add_range","nic":"wan","rnage":"10.0.0.0/8"}"#,
+            "rnage: no such key; did you mean 'range'?",
+        ),
+        (r#"{"do":"add_range","at":"1s"}"#, "at: no such key"),
+        (
+            r#"{"do":"add_neighbor","nic":"wan","address":"239.0.0.1","mac":"02:00:00:00:00:09"}"#,
+            "address: 239.0.0.1 cannot be a neighbor",
+        ),
+    ] {
+        let told = change(fields).unwrap_err();
+        assert!(told.starts_with(refused), "{fields}: {told}");
+    }
 }
 
 /// What is wrong with a file with a NIC on its first two lines.
 const WRONG: &[(&str, &str)] = &[
     ("name = 5", "3:1: this is not TOML: duplicate key"),
     ("x = ", "3:5: this is not TOML: "),
+    (
+        "[[event]]\nat = '0s'\nnic = 'wan'\ndo = 'add_neighbor'\naddress = '::'\nmac = \
+         '02:00:00:00:00:09'",
+        "7:11: event[0].address: :: cannot be a neighbor: it is no host's address",
+    ),
     (
         "mtuu = 5",
         "3:1: nic[0].mtuu: no such key; did you mean 'mtu'?",

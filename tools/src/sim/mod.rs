@@ -17,20 +17,17 @@
 //! | `inputs` | the captures as one sequence of frames |
 //! | `link` | a NIC's link: gives frames at their time, writes down what is sent |
 //! | `setup`, `run` | what a run is made from, and the loop |
-//! | `action` | what the timeline does |
-//! | `service` | what takes packets |
 //! | [`report`] | the report, and its JSON layout |
 //! | `trace` | the way of each frame |
 //! | [`frame_text`] | frames as text |
+//!
+//! What the timeline does and what takes packets is in `host`, which `up` has too.
 
-mod action;
-mod event;
 pub mod frame_text;
 mod inputs;
 mod link;
 pub mod report;
 mod run;
-mod service;
 mod setup;
 mod trace;
 

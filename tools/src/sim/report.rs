@@ -48,20 +48,27 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use corelane::stack::{
-    AddressInfo, AddressKind, DropReason, Family, Forwarding, NeighborInfo, Nic, NicTotals,
-    ProtocolCounter, RouteSpec, Stack,
-};
+use corelane::stack::Nic;
 use serde_json::{Map, Value, json};
 
-use super::action::ActionError;
-use super::event::TimedEvent;
 use super::link::LinkCounts;
-use super::service::Service;
-use crate::config::{Config, primary_label, seconds};
+use crate::config::seconds;
+use crate::host::{
+    ActionError, Identity, NicState, StackState, TimedEvent, accounting_json, section,
+    write_identities,
+};
 
-/// Addresses, groups, events and errors that the text lists; the JSON has all.
-const LISTED: usize = 100;
+/// What `nic` is like now, and what came and went through its link.
+pub(super) fn nic_state(nic: &Nic, link: &LinkCounts) -> NicState {
+    let link = json!({
+        "arrived": link.arrived,
+        "closed": link.closed,
+        "received": link.received,
+        "sent": link.sent,
+        "too_large": link.too_large,
+    });
+    NicState::of(nic).with("link", link)
+}
 
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,39 +107,6 @@ pub(super) struct TimedError {
     pub(super) error: ActionError,
 }
 
-/// Two figures that have to be the same.
-pub(super) struct Identity {
-    /// Of which NIC; None of the engine.
-    pub(super) nic: Option<String>,
-    /// What is claimed.
-    pub(super) claim: &'static str,
-    /// The left side.
-    pub(super) left: u64,
-    /// The right side.
-    pub(super) right: u64,
-}
-
-impl Identity {
-    /// Whether they are the same.
-    pub(super) fn holds(&self) -> bool {
-        self.left == self.right
-    }
-}
-
-/// What a NIC was like at the end.
-pub(super) struct NicState {
-    name: String,
-    totals: NicTotals,
-    fields: Value,
-}
-
-/// What the NICs shared at the end.
-#[derive(Default)]
-pub(super) struct StackState {
-    routes: Vec<Value>,
-    path_mtus: Vec<Value>,
-}
-
 /// What a run came to.
 pub struct SimReport {
     /// What random draws started from.
@@ -159,169 +133,10 @@ pub struct SimReport {
     pub(super) identities: Vec<Identity>,
 }
 
-impl NicState {
-    /// What `nic` is like now.
-    pub(super) fn of(nic: &Nic, link: &LinkCounts) -> Self {
-        let totals = nic.counters();
-        let mut endpoints = nic.endpoints();
-        endpoints.sort_unstable_by_key(|info| (info.prefix.address(), info.prefix.len()));
-        let primary: Vec<_> = [Family::V4, Family::V6]
-            .into_iter()
-            .flat_map(|family| nic.primary_addresses(family))
-            .map(|info| info.prefix.address().to_string())
-            .collect();
-        let groups = nic.groups();
-        let groups = groups.iter().map(
-            |info| json!({ "group": info.group.to_string(), "joins": info.joins, "own": info.own }),
-        );
-        let protocols: Map<String, Value> = ProtocolCounter::ALL
-            .iter()
-            .map(|counter| {
-                let value = nic.protocol_counter(*counter);
-                (counter.label().to_owned(), json!(value))
-            })
-            .collect();
-        let ranges: Vec<_> = nic.ranges().iter().map(ToString::to_string).collect();
-        let neighbors = nic.stack().neighbors(nic.id());
-        let fields = json!({
-            "addresses": endpoints.iter().map(address_json).collect::<Vec<_>>(),
-            "counters": counters_json(&totals),
-            "drops": drops_json(&totals),
-            "enabled": nic.is_enabled(),
-            "forwarding": nic.forwarding() != Forwarding::OFF,
-            "groups": groups.collect::<Vec<_>>(),
-            "link": {
-                "arrived": link.arrived,
-                "closed": link.closed,
-                "received": link.received,
-                "sent": link.sent,
-                "too_large": link.too_large,
-            },
-            "mac": nic.mac().to_string(),
-            "icmp": icmp_json(&totals),
-            "neighbors": neighbors.iter().map(neighbor_json).collect::<Vec<_>>(),
-            "primary": primary,
-            "promiscuous": nic.is_promiscuous(),
-            "protocols": protocols,
-            "ranges": ranges,
-            "spoofing": nic.is_spoofing(),
-        });
-        Self {
-            name: nic.name().to_owned(),
-            totals,
-            fields,
-        }
-    }
-}
-
-impl StackState {
-    /// What the NICs of `config` share now.
-    pub(super) fn of(stack: &Stack, config: &Config) -> Self {
-        let route = |route: &RouteSpec| {
-            let nic = config.nics.get(usize::from(route.nic.0));
-            json!({
-                "to": route.to.to_string(),
-                "via": route.via.map(|via| via.to_string()),
-                "nic": nic.map(|nic| nic.name.as_str()),
-            })
-        };
-        let path_mtus = stack.path_mtus();
-        let path_mtus = path_mtus.iter().map(|it| {
-            json!({
-                "remote": it.remote.to_string(),
-                "mtu": it.mtu,
-                "since_ns": it.since.as_nanos(),
-            })
-        });
-        Self {
-            routes: stack.routes().iter().map(route).collect(),
-            path_mtus: path_mtus.collect(),
-        }
-    }
-}
-
-/// A service as JSON.
-pub(super) fn service_json(service: &Service) -> Value {
-    json!({
-        "answered": service.answered(),
-        "bind": service.setting.bind.to_string(),
-        "bytes": service.bytes(),
-        "checksum_errors": service.checksum_errors(),
-        "kind": service.setting.kind.label(),
-        "nic": service.setting.nic,
-        "received": service.received(),
-    })
-}
-
-fn address_json(info: &AddressInfo) -> Value {
-    json!({
-        "address": info.prefix.address().to_string(),
-        "prefix_len": info.prefix.len(),
-        "kind": match info.kind {
-            AddressKind::Permanent => "permanent",
-            AddressKind::PermanentTentative => "permanent_tentative",
-            AddressKind::PermanentExpired => "permanent_expired",
-            AddressKind::Temporary => "temporary",
-        },
-        "primary": primary_label(info.primary),
-    })
-}
-
-fn neighbor_json(info: &NeighborInfo) -> Value {
-    json!({
-        "address": info.address.to_string(),
-        "mac": info.mac.map(|mac| mac.to_string()),
-        "state": info.state.label(),
-        "since_ns": info.since.as_nanos(),
-        "router": info.is_router,
-        "gateway": info.pinned,
-    })
-}
-
-/// Those that are not 0: most are.
-fn icmp_json(totals: &NicTotals) -> Value {
-    let counted = totals.icmp().filter(|(_, count)| *count > 0);
-    Value::Object(
-        counted
-            .map(|(counter, count)| (counter.label().to_owned(), json!(count)))
-            .collect(),
-    )
-}
-
-fn counters_json(totals: &NicTotals) -> Value {
-    json!({
-        "received": totals.received,
-        "received_bytes": totals.received_bytes,
-        "delivered": totals.delivered,
-        "forwarded": totals.forwarded,
-        "consumed": totals.consumed,
-        "looped": totals.looped,
-        "sent": totals.sent,
-        "sent_bytes": totals.sent_bytes,
-        "send_dropped": totals.send_dropped,
-        "resets_sent": totals.resets_sent,
-    })
-}
-
-fn drops_json(totals: &NicTotals) -> Value {
-    let drops = totals.drops();
-    Value::Object(
-        drops
-            .map(|(reason, count)| (reason.label().to_owned(), json!(count)))
-            .collect(),
-    )
-}
-
 impl SimReport {
     /// Whether every identity holds.
     pub fn balances(&self) -> bool {
         self.identities.iter().all(Identity::holds)
-    }
-
-    fn totals(&self) -> NicTotals {
-        self.nics
-            .iter()
-            .fold(NicTotals::default(), |sum, nic| sum.plus(&nic.totals))
     }
 
     /// The JSON; its keys are in alphabetical order.
@@ -329,7 +144,7 @@ impl SimReport {
         let nics: Map<String, Value> = self
             .nics
             .iter()
-            .map(|nic| (nic.name.clone(), nic.fields.clone()))
+            .map(|nic| (nic.name().to_owned(), nic.json()))
             .collect();
         let errors = self.errors.iter().map(|error| {
             json!({
@@ -340,16 +155,6 @@ impl SimReport {
                 "message": error.error.message,
             })
         });
-        let identities = self.identities.iter().map(|identity| {
-            json!({
-                "nic": identity.nic,
-                "claim": identity.claim,
-                "left": identity.left,
-                "right": identity.right,
-                "holds": identity.holds(),
-            })
-        });
-        let totals = self.totals();
         json!({
             "schema": 1,
             "verb": "sim",
@@ -357,22 +162,13 @@ impl SimReport {
             "end": self.end.label(),
             "ended_at_ns": self.ended_at_ns,
             "nics": nics,
-            "stack": {
-                "counters": counters_json(&totals),
-                "drops": drops_json(&totals),
-                "icmp": icmp_json(&totals),
-                "routes": self.stack.routes,
-                "path_mtus": self.stack.path_mtus,
-            },
+            "stack": self.stack.json(&self.nics),
             "services": self.services,
             "events": self.events.iter().map(TimedEvent::json).collect::<Vec<_>>(),
             "errors": errors.collect::<Vec<_>>(),
             "routes": self.routes,
             "warnings": self.warnings,
-            "accounting": {
-                "holds": self.balances(),
-                "identities": identities.collect::<Vec<_>>(),
-            },
+            "accounting": accounting_json(&self.identities),
         })
     }
 
@@ -394,7 +190,7 @@ impl SimReport {
         let at = seconds(Duration::from_nanos(self.ended_at_ns));
         writeln!(text, "sim: {at} of virtual time, {end}")?;
         for nic in &self.nics {
-            self.write_nic(text, nic)?;
+            nic.write(text)?;
         }
         section(text, "Services", &self.services, |service| {
             let field = |key: &str| match &service[key] {
@@ -418,100 +214,8 @@ impl SimReport {
             format!("{at} {nic} {}: {name}: {message}", error.action)
         })?;
         section(text, "Warnings", &self.warnings, Clone::clone)?;
-        for identity in self.identities.iter().filter(|identity| !identity.holds()) {
-            writeln!(
-                text,
-                "\nACCOUNTING VIOLATED: {}: {}: {} is not {}",
-                identity.nic.as_deref().unwrap_or("engine"),
-                identity.claim,
-                identity.left,
-                identity.right
-            )?;
-        }
-        if self.balances() {
-            writeln!(text, "\nAccounting: every frame is accounted for.")?;
-        }
-        Ok(())
+        write_identities(text, &self.identities)
     }
-
-    fn write_nic(&self, text: &mut String, nic: &NicState) -> std::fmt::Result {
-        let NicState {
-            name,
-            totals,
-            fields,
-        } = nic;
-        writeln!(text, "\nNIC {name}")?;
-        writeln!(
-            text,
-            "  received {} = delivered {} + consumed {} + forwarded {} + dropped {}; sent {}",
-            totals.received,
-            totals.delivered,
-            totals.consumed,
-            totals.forwarded,
-            totals.dropped(),
-            totals.sent
-        )?;
-        for (reason, count) in totals.drops().filter(|(_, count)| *count > 0) {
-            let reason: DropReason = reason;
-            writeln!(
-                text,
-                "    {count:>8} {}: {}",
-                reason.label(),
-                reason.description()
-            )?;
-        }
-        for (counter, count) in totals.icmp().filter(|(_, count)| *count > 0) {
-            let (label, description) = (counter.label(), counter.description());
-            writeln!(text, "    {count:>8} {label}: {description}")?;
-        }
-        let of = |key: &str| fields[key].as_array().cloned().unwrap_or_default();
-        let word = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
-        let addresses = of("addresses");
-        for address in addresses.iter().take(LISTED) {
-            let (prefix_len, kind) = (&address["prefix_len"], word(address, "kind"));
-            let address = word(address, "address");
-            writeln!(text, "  address {address}/{prefix_len} {kind}")?;
-        }
-        let groups = of("groups");
-        for group in groups.iter().take(LISTED) {
-            writeln!(text, "  group {}", word(group, "group"))?;
-        }
-        let neighbors = of("neighbors");
-        for neighbor in neighbors.iter().take(LISTED) {
-            let (address, state) = (word(neighbor, "address"), word(neighbor, "state"));
-            let mac = neighbor["mac"].as_str().unwrap_or("-");
-            writeln!(text, "  neighbor {address} {mac} {state}")?;
-        }
-        for (what, count) in [
-            ("addresses", addresses.len()),
-            ("groups", groups.len()),
-            ("neighbors", neighbors.len()),
-        ] {
-            if count > LISTED {
-                writeln!(text, "  and {} {what} more", count - LISTED)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn section<T>(
-    text: &mut String,
-    title: &str,
-    items: &[T],
-    line: impl Fn(&T) -> String,
-) -> std::fmt::Result {
-    if items.is_empty() {
-        return Ok(());
-    }
-    writeln!(text, "\n{title}")?;
-    for item in items.iter().take(LISTED) {
-        writeln!(text, "  {}", line(item))?;
-    }
-    if items.len() > LISTED {
-        writeln!(text, "  and {} more", items.len() - LISTED)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

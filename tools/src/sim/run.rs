@@ -10,17 +10,18 @@ use corelane::engine::{
 };
 use corelane::stack::{Clock, Events, ManualClock, NeighborState, Nic, NicId, Stack, Time};
 
-use super::action::{Routes, Scene, act, set_up, set_up_neighbor, set_up_route};
-use super::event::TimedEvent;
 use super::frame_text;
 use super::inputs::Arrival;
 use super::link::{LinkCounts, SimLink, SimPort};
-use super::report::{End, Identity, NicState, SimReport, StackState, TimedError, service_json};
-use super::service::Services;
-use super::setup::{Files, nic_config, pool, replaced_links, stack_config};
+use super::report::{End, SimReport, TimedError, nic_state};
+use super::setup::{Files, pool, replaced_links};
 use super::trace::{FrameTracer, Trace};
 use crate::cli::{SimArgs, Usage};
-use crate::config::{Config, EventSetting, seconds};
+use crate::config::{Change, Config, EventSetting, seconds};
+use crate::host::{
+    Identity, Routes, Scene, Services, StackState, TimedEvent, act, nic_config, service_json,
+    set_up, stack_config,
+};
 use crate::interrupt::Interrupt;
 use crate::run::Failure;
 
@@ -86,7 +87,7 @@ impl Simulation {
             .event_capacity(EVENTS)
             .stack(stack_config(&config))
             .pool(pool(&config, &inputs, workers));
-        let services = Services::new(&config);
+        let services = Arc::new(Services::default());
         let for_handlers = Arc::clone(&services);
         builder.handler(move |_| for_handlers.handler());
         if trace.is_on() {
@@ -106,10 +107,14 @@ impl Simulation {
                 trace.clone(),
             )
             .map_err(|error| Usage::new(format!("--out: {}: {error}", file.display())))?;
-            builder.nic(nic_config(&config, nic, number), Box::new(link));
+            builder.nic(
+                nic_config(&config, nic, number, Some(nic.mac)),
+                Box::new(link),
+            );
             ports.push(port);
         }
         let engine = builder.build()?;
+        services.set(&config, &engine.nics());
         let nics: Vec<_> = engine.nics().iter().cloned().zip(ports).collect();
         let (first, _) = nics.first().ok_or(BuildError::NoNic)?;
         let stack = first.stack().clone();
@@ -266,52 +271,31 @@ impl Simulation {
     }
 
     fn set_up(&mut self) {
-        let errors = &mut self.errors;
-        let mut failed = |action, nic: &str, error| {
-            errors.push(TimedError {
+        let nics: Vec<_> = self.nics.iter().map(|(nic, _)| nic).collect();
+        let unset = set_up(&self.config, &nics, &self.stack, &self.lifecycle);
+        self.errors
+            .extend(unset.into_iter().map(|unset| TimedError {
                 at_ns: 0,
-                action,
-                nic: Some(nic.to_owned()),
-                error,
-            });
-        };
-        for ((nic, _), setting) in self.nics.iter().zip(&self.config.nics) {
-            for (action, error) in set_up(nic, setting) {
-                failed(action, &setting.name, error);
-            }
-        }
-        let id = |name: &str| {
-            let nic = self.nics.iter().find(|(nic, _)| nic.name() == name);
-            nic.map(|(nic, _)| nic.id())
-        };
-        // After all addresses: a gateway is none of this host's.
-        for route in &self.config.routes {
-            let added = id(&route.nic).map(|nic| set_up_route(&self.stack, nic, route));
-            if let Some(Err(error)) = added {
-                failed("add_route", &route.nic, error);
-            }
-        }
-        for neighbor in &self.config.neighbors {
-            let added = id(&neighbor.nic).map(|nic| set_up_neighbor(&self.stack, nic, neighbor));
-            if let Some(Err(error)) = added {
-                failed("add_neighbor", &neighbor.nic, error);
-            }
-        }
+                action: unset.action,
+                nic: Some(unset.nic),
+                error: unset.error,
+            }));
     }
 
     fn act(&mut self, event: &EventSetting) {
         let at_ns = self.now();
+        let Change { action, nic: name } = &event.change;
         let named = |name: &str| self.nics.iter().find(|(nic, _)| nic.name() == name);
         let scene = Scene {
             stack: &self.stack,
             lifecycle: &self.lifecycle,
             nics: self.nics.iter().map(|(nic, _)| nic).collect(),
-            nic: event.nic.as_deref().and_then(named).map(|(nic, _)| nic),
+            nic: name.as_deref().and_then(named).map(|(nic, _)| nic),
         };
-        let result = act(&event.action, &scene, &mut self.routes);
+        let result = act(action, &scene, &mut self.routes);
         self.trace.line(|| {
             let time = seconds(Duration::from_nanos(at_ns));
-            let (nic, action) = (event.nic.as_deref().unwrap_or("-"), event.action.label());
+            let (nic, action) = (name.as_deref().unwrap_or("-"), action.label());
             match &result {
                 Ok(()) => format!("{time} {nic} {action}: done"),
                 Err(error) => format!("{time} {nic} {action}: {}: {}", error.name, error.message),
@@ -320,8 +304,8 @@ impl Simulation {
         if let Err(error) = result {
             self.errors.push(TimedError {
                 at_ns,
-                action: event.action.label(),
-                nic: event.nic.clone(),
+                action: action.label(),
+                nic: name.clone(),
                 error,
             });
         }
@@ -401,10 +385,10 @@ impl Simulation {
     /// Ends everything and puts the report together.
     fn report(mut self, end: End) -> Result<SimReport, Failure> {
         let ended_at_ns = self.now();
-        let state = |(nic, port): &(Nic, SimPort)| NicState::of(nic, &port.counts());
+        let state = |(nic, port): &(Nic, SimPort)| nic_state(nic, &port.counts());
         let nics: Vec<_> = self.nics.iter().map(state).collect();
         let routes = self.routes.keys().cloned().collect();
-        let stack = StackState::of(&self.stack, &self.config);
+        let stack = StackState::of(&self.stack, &self.lifecycle.nics());
         // What waits for a neighbor goes back to its pool.
         for (nic, _) in &self.nics {
             self.stack.flush_neighbors(nic.id());
@@ -442,18 +426,18 @@ impl Simulation {
                 "cannot write what was sent: {failure}"
             )));
         }
-        identities.push(Identity {
-            nic: None,
-            claim: "frames_out_at_end = 0",
-            left: frames_out as u64,
-            right: 0,
-        });
+        identities.push(Identity::of_pool(frames_out));
         Ok(SimReport {
             seed: self.config.seed,
             end,
             ended_at_ns,
             nics,
-            services: self.services.iter().map(service_json).collect(),
+            services: self
+                .services
+                .list()
+                .iter()
+                .map(|service| service_json(service))
+                .collect(),
             events: self.happened,
             errors: self.errors,
             routes,
@@ -466,7 +450,6 @@ impl Simulation {
 
 fn nic_identities(nic: &Nic, link: &LinkCounts) -> [Identity; 4] {
     let totals = nic.counters();
-    let ended = totals.delivered + totals.forwarded + totals.consumed + totals.dropped();
     let identity = |claim, left, right| Identity {
         nic: Some(nic.name().to_owned()),
         claim,
@@ -484,11 +467,7 @@ fn nic_identities(nic: &Nic, link: &LinkCounts) -> [Identity; 4] {
             totals.received,
             link.received + totals.looped,
         ),
-        identity(
-            "received = delivered + forwarded + consumed + drops",
-            totals.received,
-            ended,
-        ),
+        Identity::of_received(nic),
         identity("sent = link.sent", totals.sent, link.sent),
     ]
 }

@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use corelane::engine::NicConfig;
 use corelane::frame::{MAX_SLOT_SIZE, PoolConfig};
-use corelane::stack::{IgmpVersion, LinkLocal, MldVersion, NdpConfig, StackConfig};
 use corelane::wire::ETHERNET_HEADER_LEN;
 
 use super::inputs::Inputs;
 use crate::cli::{SimArgs, Usage};
-use crate::config::{Config, IgmpSetting, LinkKind, MldSetting, NicSetting};
+use crate::config::{Config, LinkKind, NicSetting};
 use crate::run::{Taken, check_free};
 
 /// Frames in flight at once: one from a link, and what it and timers bring about.
@@ -85,53 +83,6 @@ pub(super) fn pool(config: &Config, inputs: &Inputs, workers: usize) -> PoolConf
         slot_size: slot_size.clamp(default.slot_size, MAX_SLOT_SIZE),
         ..default
     }
-}
-
-/// What the NICs share.
-pub(super) fn stack_config(config: &Config) -> StackConfig {
-    StackConfig {
-        // Another stream than the NICs'.
-        seed: Some(!config.seed),
-        icmp_rate: Some(config.icmp_rate),
-        icmp_burst: config.icmp_burst,
-        ..StackConfig::default()
-    }
-}
-
-/// A NIC as the engine takes it.
-pub(super) fn nic_config(config: &Config, nic: &NicSetting, number: usize) -> NicConfig {
-    let ndp = NdpConfig {
-        transmits: config.dad_transmits,
-        retransmit_timer: config.dad_retransmit_timer,
-        ..NdpConfig::default()
-    };
-    let link_local = match (config.auto_link_local, config.stable_secret) {
-        (false, _) => LinkLocal::None,
-        (true, None) => LinkLocal::Eui64,
-        (true, Some(secret)) => LinkLocal::StableOpaque {
-            secret,
-            network_id: Vec::new(),
-        },
-    };
-    let built = NicConfig::new(&nic.name)
-        // Each draws its own.
-        .seed(config.seed.wrapping_add(number as u64))
-        .mac(nic.mac)
-        .mtu(nic.mtu)
-        .ndp(ndp)
-        .igmp(match nic.igmp {
-            IgmpSetting::V3 => Some(IgmpVersion::V3),
-            IgmpSetting::V2 => Some(IgmpVersion::V2),
-            IgmpSetting::Off => None,
-        })
-        .mld(match nic.mld {
-            MldSetting::V2 => Some(MldVersion::V2),
-            MldSetting::V1 => Some(MldVersion::V1),
-            MldSetting::Off => None,
-        })
-        .link_local(link_local)
-        .multicast_loop(config.multicast_loop);
-    if nic.enabled { built } else { built.disabled() }
 }
 
 /// Links that are not capture files are here all the same.

@@ -1,4 +1,4 @@
-//! What the timeline does to NICs, and to what they share.
+//! What can be done to NICs, and to what they share, while they run.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,15 +9,16 @@ use corelane::stack::{
     AddNeighborError, AddressConfig, Forwarding, Nic, NicId, Route, RouteSpec, RoutesError, Stack,
 };
 
-use crate::config::{Action, AddressSetting, NeighborSetting, NicSetting, RouteSetting};
+use crate::config::{Action, AddressSetting, RouteSetting};
 
 /// Why something was not done: the name of the typed error's variant, and the error in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ActionError {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {message}")]
+pub(crate) struct ActionError {
     /// The name, as `DuplicateAddress`.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The words.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 impl ActionError {
@@ -29,7 +30,7 @@ impl ActionError {
     }
 
     /// The variant that its debug output begins with.
-    fn of<E: fmt::Debug + fmt::Display>(error: E) -> Self {
+    pub(super) fn of<E: fmt::Debug + fmt::Display>(error: E) -> Self {
         let debug = format!("{error:?}");
         let end = debug.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         Self::new(
@@ -62,20 +63,20 @@ impl ActionError {
 }
 
 /// The routes that are kept, by name.
-pub(super) type Routes = BTreeMap<String, Route>;
+pub(crate) type Routes = BTreeMap<String, Route>;
 
 /// What can be acted on.
-pub(super) struct Scene<'a> {
-    pub(super) stack: &'a Stack,
-    pub(super) lifecycle: &'a Lifecycle,
+pub(crate) struct Scene<'a> {
+    pub(crate) stack: &'a Stack,
+    pub(crate) lifecycle: &'a Lifecycle,
     /// All of them, by number.
-    pub(super) nics: Vec<&'a Nic>,
+    pub(crate) nics: Vec<&'a Nic>,
     /// The one that is named.
-    pub(super) nic: Option<&'a Nic>,
+    pub(crate) nic: Option<&'a Nic>,
 }
 
 /// Does it, on the NIC that is named where it is a NIC's.
-pub(super) fn act(
+pub(crate) fn act(
     action: &Action,
     scene: &Scene<'_>,
     routes: &mut Routes,
@@ -113,6 +114,19 @@ pub(super) fn act(
         Action::RemoveRoute(route) => stack
             .remove_route(route.to, route.via, nic()?.id())
             .map_err(ActionError::of_routes),
+        Action::AddNeighbor { address, mac } => stack
+            .add_neighbor(nic()?.id(), *address, *mac)
+            .map_err(ActionError::of_neighbor),
+        Action::RemoveNeighbor(address) => {
+            let nic = nic()?;
+            if stack.remove_neighbor(nic.id(), *address) {
+                return Ok(());
+            }
+            Err(ActionError::new(
+                "UnknownNeighbor",
+                format!("nothing is known of {address} on {}", nic.name()),
+            ))
+        }
         Action::HoldRoute {
             name,
             local,
@@ -144,11 +158,11 @@ pub(super) fn act(
     }
 }
 
-fn config_of(address: &AddressSetting) -> AddressConfig {
+pub(super) fn config_of(address: &AddressSetting) -> AddressConfig {
     AddressConfig::from(address.prefix).primary(address.primary)
 }
 
-fn forwarding(on: bool) -> Forwarding {
+pub(super) fn forwarding(on: bool) -> Forwarding {
     if on { Forwarding::ON } else { Forwarding::OFF }
 }
 
@@ -159,54 +173,6 @@ fn route_spec(route: &RouteSetting, nic: NicId) -> RouteSpec {
         nic,
         metric: 0,
     }
-}
-
-/// Adds a row to the route table.
-pub(super) fn set_up_route(
-    stack: &Stack,
-    nic: NicId,
-    route: &RouteSetting,
-) -> Result<(), ActionError> {
-    stack
-        .add_route(route_spec(route, nic))
-        .map_err(ActionError::of_routes)
-}
-
-/// Adds a static neighbor.
-pub(super) fn set_up_neighbor(
-    stack: &Stack,
-    nic: NicId,
-    neighbor: &NeighborSetting,
-) -> Result<(), ActionError> {
-    stack
-        .add_neighbor(nic, neighbor.address, neighbor.mac)
-        .map_err(ActionError::of_neighbor)
-}
-
-/// Makes a NIC what the configuration says it is, as far as that goes and in one transaction; what
-/// fails is returned.
-pub(super) fn set_up(nic: &Nic, setting: &NicSetting) -> Vec<(&'static str, ActionError)> {
-    let mut failed = Vec::new();
-    let done = nic.transaction(|tx| {
-        tx.set_promiscuous(setting.promiscuous);
-        tx.set_spoofing(setting.spoofing);
-        tx.set_forwarding(forwarding(setting.forwarding));
-        setting.ranges.iter().for_each(|range| tx.add_range(*range));
-        for address in &setting.addresses {
-            if let Err(error) = tx.add_address(config_of(address)) {
-                failed.push(("add_address", ActionError::of(error)));
-            }
-        }
-        for group in &setting.groups {
-            if let Err(error) = tx.join_group(*group) {
-                failed.push(("join_group", ActionError::of(error)));
-            }
-        }
-    });
-    if let Err(gone) = done {
-        failed.push(("set_up", ActionError::of(gone)));
-    }
-    failed
 }
 
 #[cfg(test)]

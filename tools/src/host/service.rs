@@ -1,10 +1,11 @@
-//! What takes packets in a simulation: UDP echo and sinks.
+//! What takes packets: UDP echo and sinks.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use corelane::stack::{Handler, NicId, Packet};
+use arc_swap::ArcSwap;
+use corelane::stack::{Handler, Nic, NicId, Packet};
 use corelane::wire::build::{FrameSpec, Ports, build_udp_ipv4, build_udp_ipv6};
 use corelane::wire::ipv4::ipv4_header_mut;
 use corelane::wire::{ETHERNET_HEADER_LEN, IpProtocol, MacAddr, parse_ethernet};
@@ -14,18 +15,32 @@ use crate::config::{Config, ServiceKind, ServiceSetting};
 /// The hop limit of answers.
 const HOP_LIMIT: u8 = 64;
 
-/// The services of all workers.
-pub(super) struct Services {
-    services: Vec<Service>,
-    /// The link address and the MTU of each NIC.
-    nics: Vec<(MacAddr, usize)>,
+/// The services of all workers, which may be replaced while they run.
+#[derive(Default)]
+pub(crate) struct Services {
+    table: ArcSwap<Table>,
+}
+
+/// What handlers look at.
+#[derive(Default)]
+struct Table {
+    services: Vec<Arc<Service>>,
+    /// The NICs that answers leave by.
+    nics: Vec<Outgoing>,
     seed: u64,
 }
 
+/// What is known of a NIC when an answer is made.
+struct Outgoing {
+    id: NicId,
+    mac: MacAddr,
+    mtu: usize,
+}
+
 /// A service and what it counted.
-pub(super) struct Service {
+pub(crate) struct Service {
     /// What it is.
-    pub(super) setting: ServiceSetting,
+    pub(crate) setting: ServiceSetting,
     nic: Option<NicId>,
     received: AtomicU64,
     bytes: AtomicU64,
@@ -34,23 +49,35 @@ pub(super) struct Service {
 }
 
 impl Service {
+    fn new(setting: &ServiceSetting, nics: &[Nic]) -> Self {
+        let id = |name: &str| nics.iter().find(|nic| nic.name() == name).map(Nic::id);
+        Self {
+            nic: setting.nic.as_deref().and_then(id),
+            setting: setting.clone(),
+            received: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            checksum_errors: AtomicU64::new(0),
+        }
+    }
+
     /// Packets that it took.
-    pub(super) fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
 
     /// Bytes of them: what UDP carried; for a raw sink, what follows the network header.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
     /// Datagrams that it sent back.
-    pub(super) fn answered(&self) -> u64 {
+    pub(crate) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }
 
     /// Datagrams for it with a wrong checksum: they are not among those it took.
-    pub(super) fn checksum_errors(&self) -> u64 {
+    pub(crate) fn checksum_errors(&self) -> u64 {
         self.checksum_errors.load(Ordering::Relaxed)
     }
 
@@ -66,41 +93,47 @@ impl Service {
 }
 
 impl Services {
-    /// Those of a configuration.
-    pub(super) fn new(config: &Config) -> Arc<Self> {
-        let number = |name: &str| config.nics.iter().position(|nic| nic.name == name);
-        let service = |setting: &ServiceSetting| Service {
-            nic: setting
-                .nic
-                .as_deref()
-                .and_then(number)
-                .map(|n| NicId(n as u16)),
-            setting: setting.clone(),
-            received: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
-            checksum_errors: AtomicU64::new(0),
+    /// Makes them those of a configuration. One that was there goes on as it is.
+    pub(crate) fn set(&self, config: &Config, nics: &[Nic]) {
+        let mut before = self.list();
+        let service = |setting: &ServiceSetting| {
+            let kept = before
+                .iter()
+                .position(|service| service.setting == *setting);
+            kept.map_or_else(
+                || Arc::new(Service::new(setting, nics)),
+                |at| before.swap_remove(at),
+            )
         };
-        Arc::new(Self {
+        self.table.store(Arc::new(Table {
             services: config.services.iter().map(service).collect(),
-            nics: config.nics.iter().map(|nic| (nic.mac, nic.mtu)).collect(),
+            nics: nics
+                .iter()
+                .map(|nic| Outgoing {
+                    id: nic.id(),
+                    mac: nic.mac(),
+                    mtu: nic.mtu(),
+                })
+                .collect(),
             seed: config.seed,
-        })
+        }));
     }
 
     /// Each of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Service> {
-        self.services.iter()
+    pub(crate) fn list(&self) -> Vec<Arc<Service>> {
+        self.table.load().services.clone()
     }
 
     /// The handler of a worker.
-    pub(super) fn handler(self: &Arc<Self>) -> ServiceHandler {
+    pub(crate) fn handler(self: &Arc<Self>) -> ServiceHandler {
         ServiceHandler {
             services: Arc::clone(self),
             payload: Vec::new(),
         }
     }
+}
 
+impl Table {
     /// The UDP services that a datagram is for: all that fit if it is for many, otherwise one of
     /// the most specific ones (BEHAVIOURS K5 to K7).
     fn udp(&self, datagram: &Datagram, nic: NicId, for_many: bool) -> Vec<&Service> {
@@ -111,7 +144,12 @@ impl Services {
                 && bind.port == Some(datagram.ports.destination)
                 && bind.address.takes(datagram.destination)
         };
-        let fitting: Vec<_> = self.services.iter().filter(fits).collect();
+        let fitting: Vec<_> = self
+            .services
+            .iter()
+            .map(|service| &**service)
+            .filter(fits)
+            .collect();
         if for_many {
             return fitting;
         }
@@ -171,7 +209,7 @@ fn mix(word: u64) -> u64 {
 /// Gives a worker's packets to the services. A packet for none of them is refused, so that its sender is
 /// told; so is one whose checksum is wrong, which nobody is told of. A raw sink sees packets beside
 /// (BEHAVIOURS K2): it takes none.
-pub(super) struct ServiceHandler {
+pub(crate) struct ServiceHandler {
     services: Arc<Services>,
     /// What is sent back, while its frame is made anew.
     payload: Vec<u8>,
@@ -180,15 +218,16 @@ pub(super) struct ServiceHandler {
 impl Handler for ServiceHandler {
     fn packet(&mut self, packet: &mut Packet<'_>) {
         let (nic, destination) = (packet.nic(), packet.destination());
-        let raw = |service: &&Service| {
+        let table = self.services.table.load();
+        let raw = |service: &&Arc<Service>| {
             service.setting.kind == ServiceKind::RawSink
                 && service.is_on(nic)
                 && service.setting.bind.address.takes(destination)
         };
-        for service in self.services.services.iter().filter(raw) {
+        for service in table.services.iter().filter(raw) {
             service.count(packet.payload().len());
         }
-        if packet.protocol() != IpProtocol::UDP || !self.datagram(packet) {
+        if packet.protocol() != IpProtocol::UDP || !self.datagram(packet, &table) {
             packet.refuse();
         }
     }
@@ -196,7 +235,7 @@ impl Handler for ServiceHandler {
 
 impl ServiceHandler {
     /// Gives a datagram to those it is for; returns whether there are any.
-    fn datagram(&mut self, packet: &mut Packet<'_>) -> bool {
+    fn datagram(&mut self, packet: &mut Packet<'_>, table: &Table) -> bool {
         let Some(udp) = packet.udp() else {
             return false;
         };
@@ -219,7 +258,7 @@ impl ServiceHandler {
         };
         let for_many = packet.is_for_many();
         let len = udp.payload.len();
-        let takers = self.services.udp(&datagram, packet.nic(), for_many);
+        let takers = table.udp(&datagram, packet.nic(), for_many);
         for service in &takers {
             if valid {
                 service.count(len);
@@ -235,7 +274,7 @@ impl ServiceHandler {
         if let Some(service) = echo.filter(|_| valid && !for_many && is_host(&datagram)) {
             self.payload.clear();
             self.payload.extend_from_slice(udp.payload);
-            if answer(packet, &datagram, &self.payload, &self.services.nics) {
+            if answer(packet, &datagram, &self.payload, &table.nics) {
                 service.answered.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -253,13 +292,8 @@ fn is_host(datagram: &Datagram) -> bool {
 }
 
 /// Sends the packet back: addresses, ports and link addresses change places.
-fn answer(
-    packet: &mut Packet<'_>,
-    datagram: &Datagram,
-    payload: &[u8],
-    nics: &[(MacAddr, usize)],
-) -> bool {
-    let Some(&(own, mtu)) = nics.get(usize::from(packet.nic().0)) else {
+fn answer(packet: &mut Packet<'_>, datagram: &Datagram, payload: &[u8], nics: &[Outgoing]) -> bool {
+    let Some(nic) = nics.iter().find(|nic| nic.id == packet.nic()) else {
         return false;
     };
     let Ok(ethernet) = parse_ethernet(packet.frame().data()) else {
@@ -269,7 +303,7 @@ fn answer(
     // A packet for one may come in a frame for many.
     let source_mac = Some(destination)
         .filter(|mac| mac.is_unicast())
-        .unwrap_or(own);
+        .unwrap_or(nic.mac);
     if source.is_multicast() {
         return false;
     }
@@ -285,7 +319,7 @@ fn answer(
             let written = build_udp_ipv4(frame.spare_mut(), &spec, ports, payload);
             // What came in fragments goes back in fragments.
             written.inspect(|len| {
-                if *len > ETHERNET_HEADER_LEN + mtu {
+                if *len > ETHERNET_HEADER_LEN + nic.mtu {
                     allow_fragments(frame.spare_mut());
                 }
             })

@@ -8,16 +8,16 @@ use serde_json::{Map, Value, json};
 use crate::config::seconds;
 
 /// An event and its time.
-pub(super) struct TimedEvent {
+pub(crate) struct TimedEvent {
     /// The time, in nanoseconds.
-    pub(super) at_ns: u64,
+    pub(crate) at_ns: u64,
     /// Its fields: `event`, and what belongs to it.
-    pub(super) fields: Map<String, Value>,
+    pub(crate) fields: Map<String, Value>,
 }
 
 impl TimedEvent {
     /// An event that happened at `at_ns`; `name` tells the names of NICs.
-    pub(super) fn new(at_ns: u64, event: &Event, name: impl Fn(NicId) -> String) -> Self {
+    pub(crate) fn new(at_ns: u64, event: &Event, name: impl Fn(NicId) -> String) -> Self {
         let (label, nic, rest) = match event {
             Event::EndpointClosed { nic, address } => (
                 "endpoint_closed",
@@ -108,21 +108,21 @@ impl TimedEvent {
     }
 
     /// What a link said that broke.
-    pub(super) fn link_failure(&self) -> Option<&str> {
+    pub(crate) fn link_failure(&self) -> Option<&str> {
         (self.fields.get("event")? == "link_failed")
             .then(|| self.fields.get("error")?.as_str())
             .flatten()
     }
 
     /// The fields with the time.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let mut fields = self.fields.clone();
         fields.insert("at_ns".to_owned(), json!(self.at_ns));
         Value::Object(fields)
     }
 
     /// On a line: time, NIC, event, the rest.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let text = |key: &str| {
             self.fields
                 .get(key)
