@@ -10,6 +10,8 @@
 //! | [`report`] | the report, its books, its JSON layout ([`report::schema`]) |
 //! | [`config`] | the configuration files of `sim` and `up` |
 //! | [`sim`] | the simulator: the engine over captures, in virtual time |
+//! | [`up`] | a host or router on real links |
+//! | [`control`] | the control socket of `up`, and asking it |
 //! | [`cli`], [`mod@unit`] | the command line, and values as people write them |
 //! | [`verb`] | what each verb does |
 //!
@@ -31,6 +33,7 @@ pub mod churn;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod exit;
 pub mod generator;
 pub mod handler;
@@ -44,4 +47,5 @@ pub mod run;
 pub mod sim;
 pub mod sockets;
 pub mod unit;
+pub mod up;
 pub mod verb;

@@ -373,8 +373,9 @@ fn bad_usage_is_one_message_and_status_2() {
             "corelane: --forward is missing\n",
         ),
         (
-            &["up"],
-            "corelane: 'up' is planned and not there yet; bench, replay, sim and check-config are\n",
+            &["top"],
+            "corelane: 'top' is planned and not there yet; bench, replay, sim, up, ctl and \
+             check-config are\n",
         ),
         (
             &["bench", "--json", "/nonexistent/x.json"],

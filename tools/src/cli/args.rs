@@ -5,13 +5,18 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use corelane::engine::Idle;
+use serde_json::{Map, Value, json};
 
 use super::Usage;
+use crate::config::change_words;
+use crate::control::Request;
 use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES};
 use crate::unit::{
     Arrival, CoreList, Destinations, Family, FrameSize, Rate, Speed, ValueError, count, duration,
-    ratio,
+    nearest, ratio,
 };
+use crate::up::Level;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -24,6 +29,12 @@ pub(super) enum Command {
     /// Captures through the engine in virtual time: what happens to these packets?
     #[command(after_help = super::usage::SIM_NOTES, allow_negative_numbers = true)]
     Sim(SimArgs),
+    /// A host or router on real links, until a signal
+    #[command(after_help = super::usage::UP_NOTES, allow_negative_numbers = true)]
+    Up(UpArgs),
+    /// Shows and changes a host that is up
+    #[command(after_help = super::usage::CTL_NOTES)]
+    Ctl(CtlArgs),
     /// Checks a configuration and explains it
     #[command(after_help = super::usage::CHECK_CONFIG_NOTES)]
     CheckConfig(CheckConfigArgs),
@@ -203,6 +214,109 @@ impl FromStr for Input {
     }
 }
 
+/// The options of `up`.
+#[derive(Clone, Debug, Args)]
+pub struct UpArgs {
+    /// The configuration: NICs and their links, routes, services. check-config explains it
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// The control socket [default: as the configuration says, or corelane/control.sock in
+    /// $XDG_RUNTIME_DIR or /run]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+
+    /// Whom to run as once the links are open [default: as the configuration says]
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// What threads do that have nothing to do: poll, adaptive (poll on for some microseconds, then
+    /// sleep) or interrupt (sleep at once)
+    #[arg(long, value_name = "HOW", default_value = "adaptive", value_parser = idle)]
+    pub idle: Idle,
+
+    /// What is logged to standard error: off, error, warn, info, debug or trace
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        env = "CORELANE_LOG"
+    )]
+    pub log: Level,
+
+    /// Log a JSON object on each line
+    #[arg(long)]
+    pub json_logs: bool,
+
+    /// Write the report of the end as JSON; - is standard output, with nothing else on it
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// The options of `ctl`.
+#[derive(Clone, Debug, Args)]
+pub struct CtlArgs {
+    /// show, or what to do: add_address and so on
+    #[arg(value_name = "DO")]
+    pub what: String,
+
+    /// What to show, or the keys that belong to what is done, as KEY=VALUE
+    #[arg(value_name = "ARG")]
+    pub args: Vec<String>,
+
+    /// The control socket [default: corelane/control.sock in $XDG_RUNTIME_DIR or /run]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+
+    /// Write the answer as JSON; - is standard output, with nothing else on it
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl CtlArgs {
+    /// What they ask for.
+    ///
+    /// # Errors
+    /// There is no such thing to do or to show, or an argument is no KEY=VALUE.
+    pub fn request(&self) -> Result<Request, Usage> {
+        if self.what == "show" {
+            let [what] = self.args.as_slice() else {
+                return Err(Usage::new("show: what? write for example: show addresses"));
+            };
+            let fields = Map::from_iter([("what".to_owned(), json!(what))]);
+            return Request::show(&fields).map_err(|problem| Usage::new(problem.message));
+        }
+        let words = || std::iter::once("show").chain(change_words());
+        if !words().any(|word| word == self.what) {
+            let meant = nearest(&self.what, words());
+            let meant = meant.map(|meant| format!("; did you mean '{meant}'?"));
+            let list: Vec<_> = words().collect();
+            return Err(Usage::new(format!(
+                "'{}' is nothing to do; there are: {}{}",
+                self.what,
+                list.join(", "),
+                meant.unwrap_or_default()
+            )));
+        }
+        let mut fields = Map::from_iter([("do".to_owned(), json!(self.what))]);
+        for arg in &self.args {
+            let (key, value) = arg.split_once('=').ok_or_else(|| {
+                let what = format!("is not KEY=VALUE, as {} has it", self.what);
+                Usage::new(ValueError::new(arg, what, "nic=wan").to_string())
+            })?;
+            // Every other key has a text.
+            let value = match (key, value.parse()) {
+                ("on", Ok(flag)) => Value::Bool(flag),
+                _ => json!(value),
+            };
+            if fields.insert(key.to_owned(), value).is_some() {
+                return Err(Usage::new(format!("{key}: given more than once")));
+            }
+        }
+        Ok(Request::Change(fields))
+    }
+}
+
 /// The options of `check-config`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckConfigArgs {
@@ -348,4 +462,17 @@ fn warmup(text: &str) -> Result<Duration, ValueError> {
 
 fn until(text: &str) -> Result<Duration, ValueError> {
     duration(text, Duration::ZERO..=365 * DAY)
+}
+
+fn idle(text: &str) -> Result<Idle, ValueError> {
+    const WORDS: [(&str, Idle); 3] = [
+        ("poll", Idle::BusyPoll),
+        ("adaptive", Idle::ADAPTIVE),
+        ("interrupt", Idle::Interrupt),
+    ];
+    let found = WORDS.iter().find(|(word, _)| *word == text);
+    found.map(|(_, idle)| *idle).ok_or_else(|| {
+        let meant = nearest(text, WORDS.map(|(word, _)| word)).unwrap_or("adaptive");
+        ValueError::new(text, "is not poll, adaptive or interrupt", meant)
+    })
 }

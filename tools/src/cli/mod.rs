@@ -6,7 +6,9 @@ mod usage;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-pub use args::{BenchArgs, CheckConfigArgs, EngineArgs, Input, ReplayArgs, SimArgs};
+pub use args::{
+    BenchArgs, CheckConfigArgs, CtlArgs, EngineArgs, Input, ReplayArgs, SimArgs, UpArgs,
+};
 pub use usage::Usage;
 
 use args::Command;
@@ -35,6 +37,10 @@ pub enum Asked {
     Replay(ReplayArgs),
     /// Captures in virtual time.
     Sim(SimArgs),
+    /// A host on real links.
+    Up(UpArgs),
+    /// To show or change one that is up.
+    Ctl(CtlArgs),
     /// An explanation of a configuration.
     CheckConfig(CheckConfigArgs),
     /// A text, for standard output: help or the version.
@@ -65,6 +71,12 @@ where
         Ok(Cli {
             command: Command::Sim(args),
         }) => Ok(Asked::Sim(args)),
+        Ok(Cli {
+            command: Command::Up(args),
+        }) => Ok(Asked::Up(args)),
+        Ok(Cli {
+            command: Command::Ctl(args),
+        }) => Ok(Asked::Ctl(args)),
         Ok(Cli {
             command: Command::CheckConfig(args),
         }) => Ok(Asked::CheckConfig(args)),

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
+use corelane::engine::Idle;
+
 use super::*;
+use crate::control::{Listing, Request};
 use crate::unit::{Arrival, Destinations, Family, FrameSize, Rate, Speed};
 
 fn asked(line: &str) -> Result<Asked, Usage> {
@@ -131,6 +134,48 @@ fn sim_takes_a_configuration_and_captures() {
 }
 
 #[test]
+fn up_takes_a_configuration_and_ctl_what_to_do() {
+    let Ok(Asked::Up(args)) = asked("up --config a.toml") else {
+        panic!("refused");
+    };
+    assert_eq!((args.config, args.idle), ("a.toml".into(), Idle::ADAPTIVE));
+    assert!(args.socket.is_none() && args.user.is_none() && !args.json_logs);
+    let request = |line: &str| match asked(line) {
+        Ok(Asked::Ctl(args)) => args.request(),
+        other => panic!("{line}: {other:?}"),
+    };
+    let show = Request::Show(Listing::Nics);
+    assert_eq!(request("ctl show nics --json -"), Ok(show));
+    let Ok(Request::Change(fields)) = request("ctl set_spoofing nic=wan on=true") else {
+        panic!("refused");
+    };
+    assert_eq!(fields["do"], "set_spoofing");
+    assert_eq!(
+        (&fields["nic"], &fields["on"]),
+        (&"wan".into(), &true.into())
+    );
+    // A name is a text, whatever it says.
+    let Ok(Request::Change(fields)) = request("ctl release_route name=true") else {
+        panic!("refused");
+    };
+    assert_eq!(fields["name"], "true");
+    for (line, told) in [
+        ("ctl show", "show: what? write for example: show addresses"),
+        ("ctl show nics routes", "show: what?"),
+        ("ctl show adresses", "what: 'adresses' cannot be shown"),
+        ("ctl add_adress nic=wan", "did you mean 'add_address'?"),
+        (
+            "ctl add_address wan",
+            "'wan' is not KEY=VALUE, as add_address has it; did you mean 'nic=wan'?",
+        ),
+        ("ctl add_address nic=a nic=b", "nic: given more than once"),
+    ] {
+        let refused = request(line).unwrap_err().to_string();
+        assert!(refused.contains(told), "{line}: {refused}");
+    }
+}
+
+#[test]
 fn refusals_name_the_option_the_value_and_what_would_do() {
     for (line, message) in [
         (
@@ -243,20 +288,30 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         (
             "search",
-            "'search' is planned and not there yet; bench, replay, sim and check-config are",
+            "'search' is planned and not there yet; bench, replay, sim, up, ctl and check-config are",
         ),
         (
-            "ctl x",
-            "'ctl' is planned and not there yet; bench, replay, sim and check-config are",
+            "top x",
+            "'top' is planned and not there yet; bench, replay, sim, up, ctl and check-config are",
         ),
         (
             "bnech",
-            "'bnech' is no verb; bench, replay, sim and check-config are; did you mean 'bench'?",
+            "'bnech' is no verb; bench, replay, sim, up, ctl and check-config are; did you mean 'bench'?",
         ),
         (
             "frobnicate",
-            "'frobnicate' is no verb; bench, replay, sim and check-config are",
+            "'frobnicate' is no verb; bench, replay, sim, up, ctl and check-config are",
         ),
+        (
+            "up --config x --idle pol",
+            "--idle: 'pol' is not poll, adaptive or interrupt; did you mean 'poll'?",
+        ),
+        (
+            "up --config x --log loud",
+            "--log: 'loud' is no level: off, error, warn, info, debug, trace; did you mean 'info'?",
+        ),
+        ("up", "--config is missing"),
+        ("ctl", "<DO> is missing"),
         ("replay", "<FILE> is missing"),
         ("check-config", "<FILE> is missing"),
         ("sim --out x", "--config is missing"),
@@ -291,14 +346,14 @@ fn help_lists_what_is_and_says_what_is_planned() {
         other => panic!("{line}: {other:?}"),
     };
     let main = help("--help");
-    for verb in ["bench", "replay", "sim", "check-config"] {
+    for verb in ["bench", "replay", "sim", "up", "ctl", "check-config"] {
         assert!(main.contains(&format!("\n  {verb} ")), "{verb}");
     }
     assert!(
         !main.contains("\n  search "),
         "no planned verb is listed as a command"
     );
-    assert!(main.contains("Planned, not there yet: search, up"));
+    assert!(main.contains("Planned, not there yet: search, top"));
     let bench = help("bench --help");
     for option in [
         "--workers",
@@ -339,6 +394,7 @@ fn help_lists_what_is_and_says_what_is_planned() {
     for option in ["--config", "--in", "--out", "--until", "--json", "--trace"] {
         assert!(sim.contains(&format!("\n      {option}")), "{option}");
     }
+    assert!(help("up --help").contains("Example:") && help("ctl --help").contains("Examples:"));
     assert!(sim.contains("Example:") && help("check-config --help").contains("Example:"));
     assert!(help("--version").starts_with("corelane "));
     assert_eq!(help("help bench"), bench);

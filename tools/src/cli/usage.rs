@@ -6,11 +6,11 @@ use crate::unit::nearest;
 
 /// Verbs that are planned.
 const PLANNED: &[&str] = &[
-    "search", "up", "ctl", "top", "profile", "report", "compare", "selftest", "doctor",
+    "search", "top", "profile", "report", "compare", "selftest", "doctor",
 ];
 
 /// Verbs that are there.
-const VERBS: [&str; 4] = ["bench", "replay", "sim", "check-config"];
+const VERBS: [&str; 6] = ["bench", "replay", "sim", "up", "ctl", "check-config"];
 
 pub(super) const PLANNED_VERBS: &str = "\
 Examples:
@@ -19,8 +19,10 @@ Examples:
   corelane replay --own --speed 1 trace.pcapng
   corelane check-config lab.toml
   corelane sim --config lab.toml --in wan=in.pcap --out out
+  corelane up --config lab.toml
+  corelane ctl show addresses
 
-Planned, not there yet: search, up, ctl, top, profile, report, compare, selftest, doctor.
+Planned, not there yet: search, top, profile, report, compare, selftest, doctor.
 
 Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting violated;
 130 interrupted, the report still written.";
@@ -66,6 +68,51 @@ How many ICMP errors are sent is limited, each worker having its share (icmp_rat
 what is beyond it may differ with the number of workers.
 
 Link types: Ethernet, raw IP, BSD loopback, Linux cooked.";
+
+pub(super) const UP_NOTES: &str = "\
+Example:
+  corelane up --config lab.toml --user nobody --json report.json
+
+Opens the links of the configuration (TAP and AF_PACKET devices), is a host or router on them, and
+prints a line when everything is up; a service manager is told by NOTIFY_SOCKET. corelane ctl shows
+and changes it meanwhile.
+
+SIGHUP has it read the configuration again: what is another is changed, what is the same is not
+touched; what it takes a restart for is refused, and nothing changed. SIGTERM and SIGINT end it in
+order, with its counters and exit status 0; a second one ends it at once, with 130.
+
+A TAP or AF_PACKET device takes root, CAP_NET_ADMIN or CAP_NET_RAW, or a namespace of one's own:
+  unshare -rn corelane up --config lab.toml";
+
+pub(super) const CTL_NOTES: &str = "\
+Examples:
+  corelane ctl show addresses
+  corelane ctl show counters --json -
+  corelane ctl add_address nic=wan address=192.0.2.7/24 primary=first
+  corelane ctl add_route nic=wan to=0.0.0.0/0 via=192.0.2.254
+  corelane ctl add_neighbor nic=wan address=192.0.2.254 mac=02:00:00:00:00:fe
+  corelane ctl set_link nic=wan state=down
+  corelane ctl hold_route name=r1 local=192.0.2.1
+
+Shown: nics, addresses, routes, neighbors, groups, counters (those that are not 0; the JSON has all),
+workers, sockets (the services).
+
+Done, by the keys of an event of a configuration:
+  add_address      nic, address, primary (can, first, never; optional)
+  remove_address   nic, address
+  add_range        nic, range                    also remove_range
+  join_group       nic, group                    also leave_group
+  set_promiscuous  nic, on (true, false)         also set_spoofing
+  set_forwarding   on, nic (optional: all of them without)
+  add_route        nic, to, via (optional)       also remove_route
+  add_neighbor     nic, address, mac
+  remove_neighbor  nic, address
+  set_link         nic, state (up, down)
+  hold_route       name, local or remote or both, nic (optional)
+  release_route    name
+
+What cannot be done is told in the words of its error, with exit status 1; what cannot be asked for,
+with 2.";
 
 pub(super) const CHECK_CONFIG_NOTES: &str = "\
 Example:

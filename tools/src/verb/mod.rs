@@ -2,8 +2,10 @@
 
 mod bench;
 mod check_config;
+mod ctl;
 mod replay;
 mod sim;
+mod up;
 
 use std::process::ExitCode;
 
@@ -26,19 +28,20 @@ pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
 }
 
 fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failure> {
-    let asked = cli::parse(args)?;
-    if let Asked::Text(text) = &asked {
-        print(text)?;
-        return Ok(Exit::Done);
-    }
-    let interrupt = Interrupt::of_process()
-        .map_err(|error| Failure::Run(format!("cannot catch Ctrl-C: {error}")))?;
-    match asked {
-        Asked::Bench(args) => bench::bench(&args, &interrupt),
-        Asked::Replay(args) => replay::replay(&args, &interrupt),
-        Asked::Sim(args) => sim::sim(&args, &interrupt),
+    let interrupt = || {
+        Interrupt::of_process()
+            .map_err(|error| Failure::Run(format!("cannot catch Ctrl-C: {error}")))
+    };
+    match cli::parse(args)? {
+        Asked::Bench(args) => bench::bench(&args, &interrupt()?),
+        Asked::Replay(args) => replay::replay(&args, &interrupt()?),
+        Asked::Sim(args) => sim::sim(&args, &interrupt()?),
+        // It has signals of its own.
+        Asked::Up(args) => up::up(&args),
+        // It waits for nothing but an answer: Ctrl-C ends it.
+        Asked::Ctl(args) => ctl::ctl(&args),
         Asked::CheckConfig(args) => check_config::check_config(&args),
-        Asked::Text(_) => Ok(Exit::Done),
+        Asked::Text(text) => print(&text).map(|()| Exit::Done),
     }
 }
 

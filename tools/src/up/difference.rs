@@ -1,0 +1,436 @@
+//! What a new configuration changes, while everything runs.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::hash::Hash;
+
+use crate::config::{Action, Change, Config, NicSetting, ServiceSetting, seconds};
+
+/// What is to be done for a new configuration to be in effect.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// What is to be done to NICs and to what they share, in this order.
+    pub(super) changes: Vec<Change>,
+    /// Whether the services are others.
+    pub(super) services: bool,
+    /// Whether the timeline is another.
+    pub(super) events: bool,
+}
+
+impl Difference {
+    /// Whether nothing is.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What leads from one configuration to another. What they have in common is not touched.
+///
+/// # Errors
+/// What cannot be changed while it runs: all of it, each in words.
+pub(super) fn difference(old: &Config, new: &Config) -> Result<Difference, Vec<String>> {
+    let refused = refused(old, new);
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    let mut plan = Plan::default();
+    let (routes, neighbors) = (&mut plan.routes, &mut plan.neighbors);
+    for route in gone(&old.routes, &new.routes) {
+        routes.remove(&route.nic, Action::RemoveRoute(route.clone()));
+    }
+    for route in gone(&new.routes, &old.routes) {
+        routes.add(&route.nic, Action::AddRoute(route.clone()));
+    }
+    let kept: HashSet<_> = new
+        .neighbors
+        .iter()
+        .map(|it| (&it.nic, it.address))
+        .collect();
+    for neighbor in gone(&old.neighbors, &new.neighbors) {
+        // One that only has another link address is given it.
+        if !kept.contains(&(&neighbor.nic, neighbor.address)) {
+            neighbors.remove(&neighbor.nic, Action::RemoveNeighbor(neighbor.address));
+        }
+    }
+    for neighbor in gone(&new.neighbors, &old.neighbors) {
+        let (address, mac) = (neighbor.address, neighbor.mac);
+        neighbors.add(&neighbor.nic, Action::AddNeighbor { address, mac });
+    }
+    for (old, new) in pairs(old, new) {
+        plan.nic(old, new);
+    }
+    Ok(Difference {
+        changes: plan.in_order(),
+        services: !same_services(&old.services, &new.services),
+        events: old.events != new.events,
+    })
+}
+
+/// Changes of one kind.
+#[derive(Default)]
+struct Changes {
+    removed: Vec<Change>,
+    added: Vec<Change>,
+}
+
+impl Changes {
+    fn remove(&mut self, nic: &str, action: Action) {
+        self.removed.push(change(nic, action));
+    }
+
+    fn add(&mut self, nic: &str, action: Action) {
+        self.added.push(change(nic, action));
+    }
+}
+
+fn change(nic: &str, action: Action) -> Change {
+    let nic = Some(nic.to_owned());
+    Change { action, nic }
+}
+
+/// Changes by kind: what leans on something goes before it and comes after it.
+#[derive(Default)]
+struct Plan {
+    routes: Changes,
+    neighbors: Changes,
+    members: Changes,
+    modes: Changes,
+}
+
+impl Plan {
+    fn nic(&mut self, old: &NicSetting, new: &NicSetting) {
+        let (nic, members) = (new.name.as_str(), &mut self.members);
+        for group in gone(&old.groups, &new.groups) {
+            members.remove(nic, Action::LeaveGroup(*group));
+        }
+        for range in gone(&old.ranges, &new.ranges) {
+            members.remove(nic, Action::RemoveRange(*range));
+        }
+        for address in gone(&old.addresses, &new.addresses) {
+            members.remove(nic, Action::RemoveAddress(address.prefix.address()));
+        }
+        for address in gone(&new.addresses, &old.addresses) {
+            members.add(nic, Action::AddAddress(*address));
+        }
+        for range in gone(&new.ranges, &old.ranges) {
+            members.add(nic, Action::AddRange(*range));
+        }
+        for group in gone(&new.groups, &old.groups) {
+            members.add(nic, Action::JoinGroup(*group));
+        }
+        let mut mode = |old: bool, new: bool, action: fn(bool) -> Action| {
+            if old != new {
+                self.modes.add(nic, action(new));
+            }
+        };
+        mode(old.promiscuous, new.promiscuous, Action::SetPromiscuous);
+        mode(old.spoofing, new.spoofing, Action::SetSpoofing);
+        mode(old.forwarding, new.forwarding, Action::SetForwarding);
+        mode(old.enabled, new.enabled, Action::SetLink);
+    }
+
+    fn in_order(self) -> Vec<Change> {
+        [
+            self.routes.removed,
+            self.neighbors.removed,
+            self.members.removed,
+            self.modes.added,
+            self.members.added,
+            self.neighbors.added,
+            self.routes.added,
+        ]
+        .concat()
+    }
+}
+
+/// What is in `old` and not in `new`.
+fn gone<'a, T: Eq + Hash>(old: &'a [T], new: &[T]) -> Vec<&'a T> {
+    let new: HashSet<_> = new.iter().collect();
+    let mut seen = HashSet::new();
+    old.iter()
+        .filter(|item| !new.contains(item) && seen.insert(*item))
+        .collect()
+}
+
+/// In any order: none comes before another for its place in the file.
+fn same_services(old: &[ServiceSetting], new: &[ServiceSetting]) -> bool {
+    let mut rest: Vec<_> = new.iter().collect();
+    let all_there = old.iter().all(|service| {
+        let at = rest.iter().position(|other| *other == service);
+        at.map(|at| rest.swap_remove(at)).is_some()
+    });
+    all_there && rest.is_empty()
+}
+
+/// The NICs that both have.
+fn pairs<'a>(
+    old: &'a Config,
+    new: &'a Config,
+) -> impl Iterator<Item = (&'a NicSetting, &'a NicSetting)> {
+    let before = |nic: &'a NicSetting| Some((old.nic(&nic.name)?, nic));
+    new.nics.iter().filter_map(before)
+}
+
+/// What was decided when the engine was built, and is another now.
+fn refused(old: &Config, new: &Config) -> Vec<String> {
+    let mut refused = Refused(Vec::new());
+    let workers = |config: &Config| {
+        config
+            .workers
+            .map_or("the default".to_owned(), |n| n.to_string())
+    };
+    let path = |config: &Config| {
+        let path = config.socket.as_deref();
+        path.map_or("the default".to_owned(), |path| path.display().to_string())
+    };
+    let user = |config: &Config| config.user.clone().unwrap_or_else(|| "none".to_owned());
+    refused.if_other("workers", workers(old), workers(new));
+    refused.if_other("seed", old.seed, new.seed);
+    refused.if_other("icmp_rate", old.icmp_rate, new.icmp_rate);
+    refused.if_other("icmp_burst", old.icmp_burst, new.icmp_burst);
+    refused.if_other("dad_transmits", old.dad_transmits, new.dad_transmits);
+    refused.if_other(
+        "dad_retransmit_timer",
+        seconds(old.dad_retransmit_timer),
+        seconds(new.dad_retransmit_timer),
+    );
+    refused.if_other("auto_link_local", old.auto_link_local, new.auto_link_local);
+    if old.stable_secret != new.stable_secret {
+        // Secrets do not belong in logs.
+        refused.0.push("stable_secret is another".to_owned());
+    }
+    refused.if_other("multicast_loop", old.multicast_loop, new.multicast_loop);
+    refused.if_other("user", user(old), user(new));
+    refused.if_other("socket", path(old), path(new));
+    refused.if_other(
+        "socket_mode",
+        format!("{:04o}", old.socket_mode),
+        format!("{:04o}", new.socket_mode),
+    );
+    for nic in new.nics.iter().filter(|nic| old.nic(&nic.name).is_none()) {
+        refused.0.push(format!("nic '{}' is new", nic.name));
+    }
+    for nic in old.nics.iter().filter(|nic| new.nic(&nic.name).is_none()) {
+        refused.0.push(format!("nic '{}' is gone", nic.name));
+    }
+    for (old, new) in pairs(old, new) {
+        let field = |field: &str| format!("nic '{}': {field}", new.name);
+        let link = |nic: &NicSetting| {
+            let link = &nic.link;
+            let queues = link.queues;
+            format!("{} '{}' of {queues} queues", link.kind.label(), link.name)
+        };
+        refused.if_other(&field("link"), link(old), link(new));
+        refused.if_other(&field("mac"), old.mac, new.mac);
+        refused.if_other(&field("mtu"), old.mtu, new.mtu);
+        refused.if_other(&field("igmp"), old.igmp.label(), new.igmp.label());
+        refused.if_other(&field("mld"), old.mld.label(), new.mld.label());
+    }
+    refused.0
+}
+
+struct Refused(Vec<String>);
+
+impl Refused {
+    fn if_other<T: PartialEq + Display>(&mut self, what: &str, old: T, new: T) {
+        if old != new {
+            self.0.push(format!("{what} was {old} and is {new}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::parse("lab.toml", text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The changes in words, from one NIC with `old` to one with `new`.
+    fn changes(old: &str, new: &str) -> Vec<String> {
+        let config = |text: &str| config(&format!("[[nic]]\nname = 'wan'\n{text}"));
+        let difference = difference(&config(old), &config(new)).unwrap();
+        assert!(!difference.services && !difference.events);
+        difference
+            .changes
+            .iter()
+            .map(|change| {
+                assert_eq!(change.nic.as_deref(), Some("wan"));
+                match &change.action {
+                    Action::AddAddress(it) => format!("+{}", it.prefix),
+                    Action::RemoveAddress(it) => format!("-{it}"),
+                    Action::AddRange(it) => format!("+range {it}"),
+                    Action::RemoveRange(it) => format!("-range {it}"),
+                    Action::JoinGroup(it) => format!("+group {it}"),
+                    Action::LeaveGroup(it) => format!("-group {it}"),
+                    Action::AddRoute(it) => format!("+route {}", it.to),
+                    Action::RemoveRoute(it) => format!("-route {}", it.to),
+                    Action::AddNeighbor { address, mac } => format!("+neighbor {address} {mac}"),
+                    Action::RemoveNeighbor(it) => format!("-neighbor {it}"),
+                    Action::SetPromiscuous(on)
+                    | Action::SetSpoofing(on)
+                    | Action::SetForwarding(on)
+                    | Action::SetLink(on) => format!("{} {on}", change.action.label()),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_the_same_is_not_touched() {
+        let text = "addresses = ['192.0.2.1/24', '2001:db8::1/64']\nranges = ['10.0.0.0/8']\n\
+                    groups = ['239.1.2.3']\n[[route]]\nto = '0.0.0.0/0'\nnic = 'wan'\n\
+                    [[neighbor]]\nnic = 'wan'\naddress = '192.0.2.9'\nmac = '02:00:00:00:00:09'";
+        assert!(changes(text, text).is_empty());
+        // Nor is what only stands elsewhere.
+        let moved = text.replace(
+            "'192.0.2.1/24', '2001:db8::1/64'",
+            "'2001:db8::1/64', '192.0.2.1/24'",
+        );
+        assert!(changes(text, &moved).is_empty());
+        assert!(
+            difference(
+                &config("[[nic]]\nname = 'a'"),
+                &config("[[nic]]\nname = 'a'")
+            )
+            .unwrap()
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn addresses_ranges_groups_and_modes_are_changed_one_by_one() {
+        assert_eq!(
+            changes(
+                "addresses = ['192.0.2.1/24', '192.0.2.2/24']\nranges = ['10.0.0.0/8']\n\
+                 groups = ['239.1.2.3']\nspoofing = true",
+                "addresses = ['192.0.2.3/24', '192.0.2.1/24']\nranges = ['10.0.0.0/9']\n\
+                 groups = ['239.1.2.4']\npromiscuous = true\nenabled = false\nforwarding = true",
+            ),
+            [
+                "-group 239.1.2.3",
+                "-range 10.0.0.0/8",
+                "-192.0.2.2",
+                "set_promiscuous true",
+                "set_spoofing false",
+                "set_forwarding true",
+                "set_link false",
+                "+192.0.2.3/24",
+                "+range 10.0.0.0/9",
+                "+group 239.1.2.4",
+            ]
+        );
+        // Another length, or another place among the source addresses, is another address.
+        assert_eq!(
+            changes(
+                "addresses = ['192.0.2.1/24']",
+                "addresses = ['192.0.2.1/25']"
+            ),
+            ["-192.0.2.1", "+192.0.2.1/25"]
+        );
+        assert_eq!(
+            changes(
+                "addresses = ['192.0.2.1/24']",
+                "addresses = [{ address = '192.0.2.1/24', primary = 'never' }]"
+            ),
+            ["-192.0.2.1", "+192.0.2.1/24"]
+        );
+    }
+
+    #[test]
+    fn routes_go_before_addresses_and_come_after_them() {
+        let nic = |address: &str, to: &str| {
+            format!(
+                "addresses = ['{address}']\n[[route]]\nto = '{to}'\nvia = '192.0.2.9'\nnic = 'wan'"
+            )
+        };
+        assert_eq!(
+            changes(
+                &nic("192.0.2.1/24", "10.0.0.0/8"),
+                &nic("192.0.2.2/24", "::/0").replace("192.0.2.9", "2001:db8::9")
+            ),
+            [
+                "-route 10.0.0.0/8",
+                "-192.0.2.1",
+                "+192.0.2.2/24",
+                "+route ::/0"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_neighbor_with_another_link_address_is_not_forgotten_in_between() {
+        let neighbor = |address: &str, mac: &str| {
+            format!("[[neighbor]]\nnic = 'wan'\naddress = '{address}'\nmac = '{mac}'\n")
+        };
+        let old = neighbor("192.0.2.8", "02:00:00:00:00:08")
+            + &neighbor("192.0.2.9", "02:00:00:00:00:09");
+        assert_eq!(
+            changes(&old, &neighbor("192.0.2.9", "02:00:00:00:00:0a")),
+            [
+                "-neighbor 192.0.2.8",
+                "+neighbor 192.0.2.9 02:00:00:00:00:0a"
+            ]
+        );
+    }
+
+    #[test]
+    fn services_and_the_timeline_are_told_apart_from_changes() {
+        let nic = "[[nic]]\nname = 'wan'\n";
+        let service = |bind: &str| format!("[[service]]\nkind = 'udp_echo'\nbind = '{bind}'\n");
+        let (a, b) = (service("any:7"), service("any:8"));
+        let difference = |old: &str, new: &str| {
+            super::difference(
+                &config(&format!("{nic}{old}")),
+                &config(&format!("{nic}{new}")),
+            )
+        };
+        let got = difference(&format!("{a}{b}"), &format!("{b}{a}")).unwrap();
+        assert!(got.is_empty(), "{got:?}");
+        let got = difference(&a, &format!("{a}{b}")).unwrap();
+        assert!(got.services && !got.events && got.changes.is_empty());
+        let event = "[[event]]\nat = '1s'\nnic = 'wan'\ndo = 'set_link'\non = false\n";
+        let got = difference("", event).unwrap();
+        assert!(got.events && !got.services && got.changes.is_empty());
+    }
+
+    #[test]
+    fn what_was_built_in_is_refused_all_of_it_at_once() {
+        let old = config("[[nic]]\nname = 'wan'\n[[nic]]\nname = 'lan'\n");
+        let new = config(
+            "workers = 3\nseed = 2\nicmp_rate = 1\nicmp_burst = 1\ndad_transmits = 0\n\
+             dad_retransmit_timer = '2s'\nauto_link_local = true\n\
+             stable_secret = '00112233445566778899aabbccddeeff'\nmulticast_loop = true\n\
+             user = 'nobody'\nsocket = '/run/a'\nsocket_mode = '0660'\n\
+             [[nic]]\nname = 'wan'\nmac = '02:00:00:00:00:99'\nmtu = 1400\nigmp = 'v2'\nmld = 'v1'\n\
+             link = { kind = 'tap', name = 'tap0' }\naddresses = ['192.0.2.1/24']\n\
+             [[nic]]\nname = 'dmz'\n",
+        );
+        assert_eq!(
+            difference(&old, &new).unwrap_err(),
+            [
+                "workers was the default and is 3",
+                "seed was 1 and is 2",
+                "icmp_rate was 1000 and is 1",
+                "icmp_burst was 50 and is 1",
+                "dad_transmits was 1 and is 0",
+                "dad_retransmit_timer was 1s and is 2s",
+                "auto_link_local was false and is true",
+                "stable_secret is another",
+                "multicast_loop was false and is true",
+                "user was none and is nobody",
+                "socket was the default and is /run/a",
+                "socket_mode was 0600 and is 0660",
+                "nic 'dmz' is new",
+                "nic 'lan' is gone",
+                "nic 'wan': link was pcap '' of 1 queues and is tap 'tap0' of 1 queues",
+                "nic 'wan': mac was 02:00:00:00:00:01 and is 02:00:00:00:00:99",
+                "nic 'wan': mtu was 1500 and is 1400",
+                "nic 'wan': igmp was v3 and is v2",
+                "nic 'wan': mld was v2 and is v1",
+            ]
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! `up`: a host or router on real links, until a signal.
+//!
+//! ```text
+//! signals ─────────► main thread: timeline, SIGHUP, end ──┐
+//! control socket ──► a thread for each client ────────────┼─► Host ─► NICs, stack ─► workers
+//! events of the engine ──► log                            │   (one at a time)
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | `links` | links from a configuration |
+//! | `host` | the engine while it runs, and what is done to it |
+//! | `difference` | what a new configuration changes |
+//! | `show` | its listings |
+//! | `report` | what it came to |
+//! | `log` | structured logs |
+//! | `user` | whom it runs as |
+//! | `signals` | what ends it, and what has it read its configuration again |
+//! | `ready` | telling a service manager |
+
+mod difference;
+mod host;
+mod links;
+mod log;
+mod ready;
+mod report;
+mod run;
+mod show;
+mod signals;
+mod user;
+
+pub use log::{Level, Logs};
+pub use report::UpReport;
+pub use run::{Setting, run};
+pub(crate) use user::User;

@@ -1,0 +1,140 @@
+//! What a run of `up` came to, as JSON and as text.
+//!
+//! # The JSON, version 1
+//!
+//! | field | what |
+//! |---|---|
+//! | `schema` | 1 |
+//! | `verb` | `up` |
+//! | `seconds` | how long it was up |
+//! | `nics.NAME`, `stack`, `services[]` | as [`sim`](crate::sim::report) has them, but `link` |
+//! | `threads[]` | workers and distributors: `thread`, `core`, `packets`, `polls`, `empty_polls`, what else they count |
+//! | `accounting` | `holds`; `identities[]` of `nic`, `claim`, `left`, `right`, `holds` |
+//! | `drained` | whether what was in flight at the end came to its end in time |
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use corelane::engine::EngineReport;
+use corelane::stack::Nic;
+use serde_json::{Map, Value, json};
+
+use super::host::Host;
+use super::show::{distributor_row, worker_row};
+use crate::config::seconds;
+use crate::host::{
+    Identity, NicState, StackState, accounting_json, section, service_json, write_identities,
+};
+
+/// What it came to.
+pub struct UpReport {
+    up: Duration,
+    nics: Vec<NicState>,
+    stack: StackState,
+    services: Vec<Value>,
+    threads: Vec<Value>,
+    identities: Vec<Identity>,
+    drained: bool,
+}
+
+impl UpReport {
+    /// Of a host whose engine has ended with `last`, or has not, in time.
+    pub(super) fn of(host: &Host, up: Duration, last: Option<&EngineReport>) -> Self {
+        let nics = host.nics();
+        let now = host.monitor().report();
+        let name = |id| nics.iter().find(|nic| nic.id() == id).map(Nic::name);
+        let distributors = now.distributors.iter();
+        let services = host.services().list();
+        let mut identities = Vec::new();
+        if last.is_some() {
+            identities.extend(nics.iter().map(Identity::of_received));
+            identities.push(Identity::of_pool(now.pool.out));
+        }
+        Self {
+            up,
+            nics: nics.iter().map(NicState::of).collect(),
+            stack: StackState::of(host.stack(), nics),
+            services: services.iter().map(|it| service_json(it)).collect(),
+            threads: now
+                .workers
+                .iter()
+                .map(worker_row)
+                .chain(distributors.map(|it| distributor_row(it, name(it.nic))))
+                .collect(),
+            identities,
+            drained: last.is_some(),
+        }
+    }
+
+    /// Whether every identity holds.
+    pub fn balances(&self) -> bool {
+        self.identities.iter().all(Identity::holds)
+    }
+
+    /// Whether it ended in time.
+    pub fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    /// The JSON; its keys are in alphabetical order.
+    pub fn json(&self) -> Value {
+        let nics = self.nics.iter();
+        let nics: Map<String, Value> = nics
+            .map(|nic| (nic.name().to_owned(), nic.json()))
+            .collect();
+        json!({
+            "schema": 1,
+            "verb": "up",
+            "seconds": self.up.as_secs_f64(),
+            "nics": nics,
+            "stack": self.stack.json(&self.nics),
+            "services": self.services,
+            "threads": self.threads,
+            "accounting": accounting_json(&self.identities),
+            "drained": self.drained,
+        })
+    }
+
+    /// The text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = self.write_text(&mut text);
+        text
+    }
+
+    fn write_text(&self, text: &mut String) -> std::fmt::Result {
+        let up = Duration::from_millis(self.up.as_millis() as u64);
+        writeln!(text, "up: ended after {}", seconds(up))?;
+        self.nics.iter().try_for_each(|nic| nic.write(text))?;
+        section(text, "Services", &self.services, |service| {
+            let field = |key: &str| service[key].as_str().unwrap_or_default();
+            let number = |key: &str| service[key].as_u64().unwrap_or_default();
+            format!(
+                "{} on {}: {} packets, {} bytes, {} answered",
+                field("kind"),
+                field("bind"),
+                number("received"),
+                number("bytes"),
+                number("answered")
+            )
+        })?;
+        section(text, "Threads", &self.threads, |thread| {
+            let number = |key: &str| thread[key].as_u64().unwrap_or_default();
+            format!(
+                "{}: {} packets, {} polls, {} of them empty",
+                thread["thread"].as_str().unwrap_or_default(),
+                number("packets"),
+                number("polls"),
+                number("empty_polls")
+            )
+        })?;
+        if !self.drained {
+            return writeln!(
+                text,
+                "\nIt did not end in time: the counters are those of a moment."
+            );
+        }
+        write_identities(text, &self.identities)
+    }
+}

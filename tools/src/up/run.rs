@@ -1,0 +1,341 @@
+//! From a configuration to a running host, and to its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use corelane::engine::{Engine, Idle, Running, allowed_cores};
+use corelane::frame::{LINE, MAX_SLOT_SIZE, PoolConfig};
+use corelane::stack::{Events, Nic};
+use corelane::wire::ETHERNET_HEADER_LEN;
+use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
+
+use super::host::{Host, Reloaded};
+use super::links::link;
+use super::log::{Logs, log_event};
+use super::ready::notify;
+use super::report::UpReport;
+use super::signals::{Signal, signals};
+use super::user::User;
+use crate::config::{Config, EventSetting};
+use crate::control::{ControlSocket, default_path, serve};
+use crate::host::{Services, TimedEvent, nic_config, stack_config};
+use crate::run::Failure;
+
+/// Frames in a ring between a distributor and a worker.
+const RING: usize = 512;
+
+/// Events kept for the log, of normal life.
+const EVENTS: usize = 1 << 14;
+
+/// RSS spreads over 128 entries: more workers would have none.
+const MAX_WORKERS: usize = 128;
+
+/// How long the log sleeps at most while nothing happens.
+const LOG_NAP: Duration = Duration::from_millis(250);
+
+/// How long what is in flight may take to come to its end.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How it is to be up.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The file that its configuration is from, and is read from again.
+    pub file: PathBuf,
+    /// Where the control socket is, before what the configuration says.
+    pub socket: Option<PathBuf>,
+    /// Whom it runs as, before what the configuration says.
+    pub user: Option<String>,
+    /// What threads do that have nothing to do.
+    pub idle: Idle,
+    /// What is logged.
+    pub logs: Logs,
+}
+
+/// Is up until a signal says otherwise. `ready` is told when everything is, in a line.
+///
+/// # Errors
+/// It cannot be: a link, a privilege or a socket is missing, in words that say what to do.
+pub fn run(
+    config: Config,
+    setting: &Setting,
+    ready: impl FnOnce(&str) -> Result<(), Failure>,
+) -> Result<UpReport, Failure> {
+    setting.logs.start();
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let fail = |error: String| Failure::Run(error);
+    let user = setting.user.as_deref().or(config.user.as_deref());
+    let user = user.map(User::named).transpose().map_err(fail)?;
+    // From here on a signal ends it in order.
+    let signals = signals().map_err(|error| fail(format!("cannot catch signals: {error}")))?;
+
+    let services = Arc::new(Services::default());
+    let engine = build(&config, setting.idle, &services)?;
+    for warning in engine.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let path = setting.socket.clone().or_else(|| config.socket.clone());
+    let path = path.unwrap_or_else(default_path);
+    let socket = ControlSocket::bind(&path, config.socket_mode).map_err(fail)?;
+    // The links are open: from here on nothing needs a privilege.
+    drop_privileges(user.as_ref(), &socket)?;
+
+    let events = config.events.clone();
+    let running = engine.start()?;
+    let host = Host::new(config, &running, services);
+    for unset in host.set_up() {
+        let (nic, error) = (unset.nic, unset.error);
+        tracing::error!(nic, %error, "{} failed", unset.action);
+    }
+    let mut up = Up {
+        file: setting.file.clone(),
+        log: LogThread::start(running.events().clone(), host.nics().to_vec())?,
+        host: Arc::new(Mutex::new(host)),
+        running,
+        timeline: events,
+        signals,
+        since: Instant::now(),
+    };
+    up.serve(&socket)?;
+    ready(&up.ready_line(socket.path()))?;
+    notify("READY=1");
+    up.until_the_end();
+    notify("STOPPING=1");
+    Ok(up.end())
+}
+
+/// Opens the links and puts the engine together.
+fn build(config: &Config, idle: Idle, services: &Arc<Services>) -> Result<Engine, Failure> {
+    let workers = config
+        .workers
+        .unwrap_or_else(|| allowed_cores().len().clamp(1, MAX_WORKERS));
+    let mut builder = Engine::builder();
+    builder
+        .workers(workers)
+        .idle(idle)
+        .ring_capacity(RING)
+        .event_capacity(EVENTS)
+        .stack(stack_config(config))
+        .pool(pool(config, workers));
+    let for_handlers = Arc::clone(services);
+    builder.handler(move |_| for_handlers.handler());
+    for (number, nic) in config.nics.iter().enumerate() {
+        // One that was made up by its number is every other host's too.
+        let mac = nic.mac_given.then_some(nic.mac);
+        let link = link(nic).map_err(Failure::Run)?;
+        builder.nic(nic_config(config, nic, number, mac), link);
+    }
+    Ok(builder.build()?)
+}
+
+/// Slots for the largest packet of any NIC, as many as rings and caches can hold.
+fn pool(config: &Config, workers: usize) -> PoolConfig {
+    let default = PoolConfig::default();
+    let mtu = config.nics.iter().map(|nic| nic.mtu).max().unwrap_or(0);
+    let largest = (default.headroom + ETHERNET_HEADER_LEN + mtu).next_multiple_of(LINE);
+    let nics = config.nics.len();
+    let in_flight = nics * (workers + 1) * (2 * RING + 256);
+    PoolConfig {
+        slots: PoolConfig::slots_for(in_flight, workers + nics),
+        slot_size: largest.clamp(default.slot_size, MAX_SLOT_SIZE),
+        ..default
+    }
+}
+
+fn drop_privileges(user: Option<&User>, socket: &ControlSocket) -> Result<(), Failure> {
+    let Some(user) = user.filter(|user| !user.is_current()) else {
+        return Ok(());
+    };
+    let name = socket.path().display();
+    socket
+        .give_to(user)
+        .map_err(|error| Failure::Run(format!("user: cannot give {name} away: {error}")))?;
+    user.become_it().map_err(Failure::Run)?;
+    tracing::info!(
+        uid = user.uid.as_raw(),
+        gid = user.gid.as_raw(),
+        "privileges dropped"
+    );
+    Ok(())
+}
+
+/// A host that is up.
+struct Up {
+    file: PathBuf,
+    host: Arc<Mutex<Host>>,
+    running: Running,
+    log: LogThread,
+    /// What is still to happen, by time.
+    timeline: Vec<EventSetting>,
+    signals: Receiver<Signal>,
+    since: Instant,
+}
+
+/// A panic in a change leaves the engine's own state as it was.
+fn locked(host: &Mutex<Host>) -> MutexGuard<'_, Host> {
+    host.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Up {
+    /// Answers clients from now on.
+    fn serve(&self, socket: &ControlSocket) -> Result<(), Failure> {
+        let host = Arc::clone(&self.host);
+        let respond = move |request| locked(&host).respond(&request);
+        let listener = socket.listener();
+        listener
+            .and_then(|listener| serve(listener, Arc::new(respond)))
+            .map_err(|error| Failure::Run(format!("cannot serve the control socket: {error}")))
+    }
+
+    fn ready_line(&self, socket: &Path) -> String {
+        let host = locked(&self.host);
+        let nics: Vec<_> = host.nics().iter().map(Nic::name).collect();
+        let workers = host.monitor().report().workers.len();
+        let plural = if workers == 1 { "" } else { "s" };
+        format!(
+            "corelane: up: {}; {workers} worker{plural}; control socket {}\n",
+            nics.join(", "),
+            socket.display()
+        )
+    }
+
+    /// Does what is due, and what signals ask for, until one asks for the end.
+    fn until_the_end(&mut self) {
+        loop {
+            let due = self.timeline.first().map(|event| self.since + event.at);
+            let signal = match due {
+                None => self
+                    .signals
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
+                Some(due) => self.signals.recv_deadline(due),
+            };
+            match signal {
+                Ok(Signal::Reload) => self.reload(),
+                Err(RecvTimeoutError::Timeout) => self.act_what_is_due(),
+                // Without signals nothing could end it in order.
+                Ok(Signal::End) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn act_what_is_due(&mut self) {
+        let now = self.since.elapsed();
+        let due = self.timeline.partition_point(|event| event.at <= now);
+        for EventSetting { change, .. } in self.timeline.drain(..due) {
+            let (nic, label) = (change.nic.as_deref(), change.action.label());
+            match locked(&self.host).act(&change) {
+                Ok(()) => tracing::info!(nic, "timeline: {label}"),
+                Err(error) => tracing::error!(nic, %error, "timeline: {label} failed"),
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        let mut host = locked(&self.host);
+        match host.reload(&self.file) {
+            Reloaded::Done {
+                changes,
+                events,
+                failed,
+            } => {
+                for (change, error) in failed {
+                    let (nic, label) = (change.nic.as_deref(), change.action.label());
+                    tracing::error!(nic, %error, "SIGHUP: {label} failed");
+                }
+                if events {
+                    let now = self.since.elapsed();
+                    let all = host.config().events.iter();
+                    self.timeline = all.filter(|event| event.at > now).cloned().collect();
+                }
+                tracing::info!(changes, "SIGHUP: the configuration was read again");
+            }
+            Reloaded::Same => tracing::info!("SIGHUP: the configuration is the same"),
+            Reloaded::Refused(why) => {
+                tracing::error!("SIGHUP: the configuration stays as it was: {why}");
+            }
+        }
+    }
+
+    /// Takes nothing more from the links, lets what is in flight come to its end, and says what was
+    /// counted.
+    fn end(self) -> UpReport {
+        let Self {
+            host,
+            running,
+            log,
+            since,
+            ..
+        } = self;
+        locked(&host).let_go();
+        let up = since.elapsed();
+        // A link that does not come back must not keep the process.
+        let (done, ended) = bounded(1);
+        let stop = thread::Builder::new().name("stop".to_owned());
+        let stopping = stop.spawn(move || done.send(running.stop()));
+        let last = stopping.ok().and_then(|_| ended.recv_timeout(DRAIN).ok());
+        let mut host = locked(&host);
+        // What began to wait for a neighbor meanwhile.
+        host.let_go();
+        log.end();
+        UpReport::of(&host, up, last.as_ref())
+    }
+}
+
+/// Logs what happens in the engine.
+struct LogThread {
+    end: Arc<AtomicBool>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl LogThread {
+    fn start(events: Events, nics: Vec<Nic>) -> Result<Self, Failure> {
+        let end = Arc::<AtomicBool>::default();
+        let ended = Arc::clone(&end);
+        let since = Instant::now();
+        let run = move || {
+            let mut lost = 0;
+            loop {
+                // Asked before: what came until then is still logged.
+                let is_last = ended.load(Ordering::Relaxed);
+                while let Some(event) =
+                    events.next_within(if is_last { Duration::ZERO } else { LOG_NAP })
+                {
+                    let name = |id| {
+                        let nic = nics.iter().find(|nic| nic.id() == id);
+                        nic.map_or_else(|| format!("{id}"), |nic| nic.name().to_owned())
+                    };
+                    let at = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                    log_event(&TimedEvent::new(at, &event, name));
+                }
+                let now_lost = events.lost();
+                if now_lost > lost {
+                    tracing::warn!(
+                        events = now_lost - lost,
+                        "events were lost: too many at once"
+                    );
+                    lost = now_lost;
+                }
+                if is_last {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("log".to_owned());
+        let thread = thread
+            .spawn(run)
+            .map_err(|error| Failure::Run(format!("no thread for the log: {error}")))?;
+        Ok(Self { end, thread })
+    }
+
+    /// Logs what is left, and ends.
+    fn end(self) {
+        self.end.store(true, Ordering::Relaxed);
+        // It does not panic; if it did, the report is worth more.
+        let _ = self.thread.join();
+    }
+}

@@ -1,0 +1,44 @@
+//! What ends it, and what has it read its configuration again.
+
+use std::io;
+use std::thread;
+
+use crossbeam::channel::{Receiver, unbounded};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::exit::Exit;
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// To end in order.
+    End,
+    /// To read the configuration again.
+    Reload,
+}
+
+/// The signals from now on. The second one that asks for the end ends the process at once.
+pub(super) fn signals() -> io::Result<Receiver<Signal>> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let (sender, receiver) = unbounded();
+    let watch = move || {
+        let mut ends = false;
+        for signal in signals.forever() {
+            let asked = if signal == SIGHUP {
+                Signal::Reload
+            } else {
+                Signal::End
+            };
+            if asked == Signal::End && std::mem::replace(&mut ends, true) {
+                std::process::exit(Exit::Interrupted.code().into());
+            }
+            // Nobody is left to be told when the process ends.
+            let _ = sender.send(asked);
+        }
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(watch)?;
+    Ok(receiver)
+}
