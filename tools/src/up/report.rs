@@ -15,7 +15,6 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use corelane::engine::EngineReport;
 use corelane::stack::Nic;
 use serde_json::{Map, Value, json};
 
@@ -38,22 +37,25 @@ pub struct UpReport {
 }
 
 impl UpReport {
-    /// Of a host whose engine has ended with `last`, or has not, in time.
-    pub(super) fn of(host: &Host, up: Duration, last: Option<&EngineReport>) -> Self {
+    /// Of a host whose engine has ended, if it was in time. What the host holds goes back to its pool.
+    pub(super) fn of(host: &mut Host, up: Duration, drained: bool) -> Self {
+        let states = host.nics().iter().map(NicState::of).collect();
+        let stack = StackState::of(host.stack(), host.nics());
+        host.let_go();
         let nics = host.nics();
         let now = host.monitor().report();
         let name = |id| nics.iter().find(|nic| nic.id() == id).map(Nic::name);
         let distributors = now.distributors.iter();
         let services = host.services().list();
         let mut identities = Vec::new();
-        if last.is_some() {
+        if drained {
             identities.extend(nics.iter().map(Identity::of_received));
             identities.push(Identity::of_pool(now.pool.out));
         }
         Self {
             up,
-            nics: nics.iter().map(NicState::of).collect(),
-            stack: StackState::of(host.stack(), nics),
+            nics: states,
+            stack,
             services: services.iter().map(|it| service_json(it)).collect(),
             threads: now
                 .workers
@@ -62,7 +64,7 @@ impl UpReport {
                 .chain(distributors.map(|it| distributor_row(it, name(it.nic))))
                 .collect(),
             identities,
-            drained: last.is_some(),
+            drained,
         }
     }
 

@@ -271,18 +271,14 @@ impl Up {
             since,
             ..
         } = self;
-        locked(&host).let_go();
         let up = since.elapsed();
         // A link that does not come back must not keep the process.
         let (done, ended) = bounded(1);
         let stop = thread::Builder::new().name("stop".to_owned());
         let stopping = stop.spawn(move || done.send(running.stop()));
-        let last = stopping.ok().and_then(|_| ended.recv_timeout(DRAIN).ok());
-        let mut host = locked(&host);
-        // What began to wait for a neighbor meanwhile.
-        host.let_go();
+        let drained = stopping.is_ok() && ended.recv_timeout(DRAIN).is_ok();
         log.end();
-        UpReport::of(&host, up, last.as_ref())
+        UpReport::of(&mut locked(&host), up, drained)
     }
 }
 
