@@ -53,7 +53,10 @@ mod tests {
     fn links_that_cannot_be_up_say_what_can() {
         for (link, told) in [
             ("{ kind = 'pcap' }", "corelane sim plays captures"),
-            ("{ kind = 'af_xdp', name = 'v' }", "not built yet: kind = \"af_packet\""),
+            (
+                "{ kind = 'af_xdp', name = 'v' }",
+                "not built yet: kind = \"af_packet\"",
+            ),
             (
                 "{ kind = 'af_packet', name = 'no-such-dev' }",
                 "nic 'wan': ",

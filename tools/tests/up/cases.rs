@@ -1,0 +1,469 @@
+//! The cases.
+
+use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use serde_json::Value;
+
+use super::host::{Client, Scratch, Up, eventually, ip, mode, refused};
+
+/// What could not be tried, and why.
+type Outcome = Result<(), String>;
+
+pub(crate) const ALL: &[(&str, fn() -> Outcome)] = &[
+    ("comes_up_answers_and_ends_with_its_counters", comes_up),
+    ("several_workers_on_a_queue_each", several_workers),
+    ("a_device_through_af_packet", af_packet),
+    ("ctl_shows_and_changes", ctl),
+    ("ctl_says_what_is_wrong", ctl_refusals),
+    (
+        "sighup_changes_what_is_another_without_a_lost_packet",
+        sighup,
+    ),
+    ("sighup_is_refused_as_a_whole", sighup_refused),
+    ("the_timeline_runs", timeline),
+    ("the_control_socket_is_its_owner_s_alone", control_socket),
+    ("privileges_are_dropped", privileges),
+    ("what_cannot_be_up_is_told", not_up),
+    ("a_device_that_is_taken_away_is_told", taken_away),
+];
+
+const ECHO: &str = "[[service]]\nkind = 'udp_echo'\nbind = 'any:7'\n";
+
+/// A NIC on a TAP, with these addresses.
+fn nic(device: &str, addresses: &str) -> String {
+    format!(
+        "dad_retransmit_timer = '100ms'\n[[nic]]\nname = 'wan'\n\
+         link = {{ kind = 'tap', name = '{device}' }}\naddresses = [{addresses}]\n"
+    )
+}
+
+/// The kernel's end of a device.
+fn kernel(device: &str, network: u8) {
+    ip(&format!("addr add 192.0.{network}.1/24 dev {device}"));
+    ip(&format!(
+        "addr add 2001:db8:{network}::1/64 dev {device} nodad"
+    ));
+}
+
+fn comes_up() -> Outcome {
+    let dir = Scratch::new("comes-up");
+    let manager = UnixDatagram::bind(dir.path("notify")).unwrap();
+    let notify = dir.path("notify").display().to_string();
+    let config = nic("cl1", "'192.0.2.2/24', '2001:db8:2::2/64'") + ECHO;
+    let json = dir.path("report.json").display().to_string();
+    let arguments = ["--json", &json, "--json-logs"];
+    let up = Up::start_in(dir, &config, &arguments, &[("NOTIFY_SOCKET", &notify)]);
+    let mut told = [0; 64];
+    let len = manager.recv(&mut told).unwrap();
+    assert_eq!(&told[..len], b"READY=1");
+
+    kernel("cl1", 2);
+    eventually("the address is nobody else's", || up.has("2001:db8:2::2"));
+    let mut sent = 0;
+    for address in ["192.0.2.2", "2001:db8:2::2"] {
+        let client = Client::new(address, 7);
+        for len in [0, 1, 100, 1472, 4000, 20_000] {
+            assert!(client.echo(&vec![7; len]), "{address}: {len}");
+            sent += 1;
+        }
+    }
+    for line in up.log().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["level"].is_string() && line["timestamp"].is_string());
+    }
+    assert!(up.log().contains("address_assigned"));
+
+    let socket = up.socket();
+    assert!(socket.exists());
+    let report = up.dir().path("report.json");
+    // The directory goes with the host.
+    let kept = std::env::temp_dir().join(format!("corelane-{}-kept.json", std::process::id()));
+    std::fs::hard_link(&report, &kept).unwrap();
+    let (status, text) = up.end("TERM");
+    let json: Value = serde_json::from_slice(&std::fs::read(&kept).unwrap()).unwrap();
+    std::fs::remove_file(kept).unwrap();
+    assert_eq!(status, Some(0), "{text}");
+    assert!(!socket.exists());
+    assert!(text.contains("NIC wan"), "{text}");
+    assert!(text.contains("every frame is accounted for"), "{text}");
+    assert_eq!((&json["schema"], &json["verb"]), (&1.into(), &"up".into()));
+    assert_eq!(json["accounting"]["holds"], true);
+    assert_eq!(json["services"][0]["answered"], sent);
+    Ok(())
+}
+
+fn several_workers() -> Outcome {
+    let config = "workers = 2\n[[nic]]\nname = 'wan'\naddresses = ['192.0.3.2/24']\n\
+                  link = { kind = 'tap', name = 'cl2', queues = 2 }\n";
+    let up = Up::start("several-workers", &format!("{config}{ECHO}"));
+    kernel("cl2", 3);
+    for flow in 0..64_u32 {
+        assert!(Client::new("192.0.3.2", 7).echo(&flow.to_be_bytes()));
+    }
+    let workers = up.show("workers");
+    assert_eq!(workers.len(), 2, "no distributor: {workers:?}");
+    let (status, text) = up.end("INT");
+    assert_eq!(status, Some(0), "{text}");
+    Ok(())
+}
+
+fn af_packet() -> Outcome {
+    ip("link add cl3 type veth peer name cl3p");
+    ip("link set cl3 up");
+    ip("link set cl3p up");
+    kernel("cl3p", 4);
+    let config = "dad_transmits = 0\n[[nic]]\nname = 'wan'\n\
+                  addresses = ['192.0.4.2/24', '2001:db8:4::2/64']\n\
+                  link = { kind = 'af_packet', name = 'cl3' }\n";
+    let up = Up::start("af-packet", &format!("{config}{ECHO}"));
+    for address in ["192.0.4.2", "2001:db8:4::2"] {
+        let client = Client::new(address, 7);
+        assert!(
+            (0..100_u32).all(|n| client.echo(&n.to_be_bytes())),
+            "{address}"
+        );
+    }
+    let nics = up.show("nics");
+    assert_eq!(
+        (&nics[0]["link"], &nics[0]["device"]),
+        (&"af_packet".into(), &"cl3".into())
+    );
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    ip("link del cl3");
+    Ok(())
+}
+
+fn ctl() -> Outcome {
+    let config = nic("cl4", "'192.0.5.2/24'") + ECHO;
+    let up = Up::start("ctl", &config);
+    kernel("cl4", 5);
+    let mode = |key: &str| up.show("nics")[0][key].clone();
+
+    let client = Client::new("192.0.5.9", 7);
+    up.change("add_address nic=wan address=192.0.5.9/24 primary=never");
+    assert!(client.echo(b"added"));
+    assert!(
+        up.column("addresses", "primary")
+            .contains(&"never".to_owned())
+    );
+    up.change("remove_address nic=wan address=192.0.5.9");
+    assert!(!up.has("192.0.5.9"));
+
+    up.change("add_range nic=wan range=192.0.5.128/25");
+    assert_eq!(mode("ranges"), serde_json::json!(["192.0.5.128/25"]));
+    up.change("remove_range nic=wan range=192.0.5.128/25");
+    assert_eq!(mode("ranges"), serde_json::json!([]));
+
+    up.change("join_group nic=wan group=239.1.2.3");
+    assert!(
+        up.column("groups", "group")
+            .contains(&"239.1.2.3".to_owned())
+    );
+    up.change("leave_group nic=wan group=239.1.2.3");
+    assert!(
+        !up.column("groups", "group")
+            .contains(&"239.1.2.3".to_owned())
+    );
+
+    for which in ["promiscuous", "spoofing", "forwarding"] {
+        for on in [true, false] {
+            up.change(&format!("set_{which} nic=wan on={on}"));
+            assert_eq!(mode(which), on, "{which}");
+        }
+    }
+    up.change("set_forwarding on=true");
+    assert_eq!(mode("forwarding"), true);
+
+    up.change("add_route nic=wan to=0.0.0.0/0 via=192.0.5.1");
+    assert_eq!(up.column("routes", "via"), ["192.0.5.1"]);
+    up.change("remove_route nic=wan to=0.0.0.0/0 via=192.0.5.1");
+    assert!(up.show("routes").is_empty());
+
+    up.change("add_neighbor nic=wan address=192.0.5.77 mac=02:00:00:00:00:77");
+    let neighbors = up.show("neighbors");
+    let added = neighbors.iter().find(|row| row["address"] == "192.0.5.77");
+    assert_eq!(added.unwrap()["state"], "static");
+    up.change("remove_neighbor nic=wan address=192.0.5.77");
+    assert!(
+        !up.column("neighbors", "address")
+            .contains(&"192.0.5.77".to_owned())
+    );
+
+    up.change("hold_route name=r1 nic=wan local=192.0.5.2");
+    up.change("remove_address nic=wan address=192.0.5.2");
+    assert_eq!(up.column("addresses", "kind"), ["permanent_expired"]);
+    up.change("release_route name=r1");
+    eventually("the endpoint is gone", || up.show("addresses").is_empty());
+
+    up.change("set_link nic=wan state=down");
+    assert_eq!(mode("enabled"), false);
+    up.change("set_link nic=wan on=true");
+    assert_eq!(mode("enabled"), true);
+
+    let counters = up.show("counters");
+    let delivered = counters.iter().find(|row| row["counter"] == "delivered");
+    assert_eq!(delivered.unwrap()["value"], 1);
+    assert_eq!(up.show("sockets")[0]["received"], 1);
+    assert!(
+        up.column("workers", "thread")
+            .contains(&"worker-0".to_owned())
+    );
+    let table = up.ctl("show nics");
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.starts_with("nic  link  device"), "{table}");
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    Ok(())
+}
+
+fn ctl_refusals() -> Outcome {
+    let up = Up::start("ctl-refusals", &nic("cl5", "'192.0.6.2/24'"));
+    for (line, status, told) in [
+        (
+            "add_address nic=wan address=192.0.6.2/24",
+            1,
+            "the NIC has the address 192.0.6.2 already",
+        ),
+        ("remove_address nic=wan address=192.0.6.3", 1, "192.0.6.3"),
+        (
+            "add_route nic=wan to=0.0.0.0/0 via=192.0.6.2",
+            1,
+            "192.0.6.2",
+        ),
+        ("release_route name=r1", 1, "no route is kept as 'r1'"),
+        (
+            "remove_neighbor nic=wan address=192.0.6.9",
+            1,
+            "nothing is known of 192.0.6.9 on wan",
+        ),
+        (
+            "add_address nic=lan address=192.0.6.3/24",
+            2,
+            "there is no NIC 'lan'",
+        ),
+        (
+            "add_address nic=wan address=192.0.6",
+            2,
+            "is not an address with its prefix length",
+        ),
+        (
+            "add_address nic=wan",
+            2,
+            "address: missing, add_address needs it",
+        ),
+        (
+            "set_spoofing nic=wan on=maybe",
+            2,
+            "on: true or false is wanted",
+        ),
+    ] {
+        let output = up.ctl(line);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{line}: {stderr}");
+        assert!(stderr.contains(told), "{line}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    up.end("TERM");
+    Ok(())
+}
+
+fn sighup() -> Outcome {
+    let config = |addresses: &str, more: &str| nic("cl6", addresses) + more + ECHO;
+    let first = "'192.0.7.2/24', '2001:db8:7::2/64'";
+    let up = Up::start("sighup", &config(first, ""));
+    kernel("cl6", 7);
+    eventually("the address is nobody else's", || up.has("2001:db8:7::2"));
+    let (stop, lost, came) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for address in ["192.0.7.2", "2001:db8:7::2"] {
+            let (stop, lost, came) = (&stop, &lost, &came);
+            scope.spawn(move || {
+                let client = Client::new(address, 7);
+                let mut number = 0_u64;
+                while !stop.load(Ordering::Relaxed) {
+                    match client.try_echo(&number.to_be_bytes()) {
+                        Ok(()) => came.fetch_add(1, Ordering::Relaxed),
+                        Err(why) => {
+                            eprintln!("{address}, number {number}: {why}");
+                            lost.fetch_add(1, Ordering::Relaxed)
+                        }
+                    };
+                    number += 1;
+                }
+            });
+        }
+        let route = "[[route]]\nto = '10.0.0.0/8'\nvia = '192.0.7.1'\nnic = 'wan'\n\
+                     [[neighbor]]\nnic = 'wan'\naddress = '192.0.7.77'\nmac = '02:00:00:00:00:77'\n\
+                     [[service]]\nkind = 'udp_echo'\nbind = 'any:8'\n";
+        let more = format!(
+            "groups = ['239.1.2.3']\nranges = ['198.51.100.0/24']\nspoofing = true\n{route}"
+        );
+        let second = format!("{first}, '192.0.7.3/24', '192.0.7.4/24'");
+        for _ in 0..10 {
+            up.reload(&config(&second, &more), "was read again");
+            assert!(up.has("192.0.7.3") && up.has("192.0.7.4"));
+            assert_eq!(up.column("routes", "to"), ["10.0.0.0/8"]);
+            assert!(
+                up.column("neighbors", "address")
+                    .contains(&"192.0.7.77".to_owned())
+            );
+            assert!(Client::new("192.0.7.3", 8).echo(b"the new service"));
+            up.reload(&config(first, ""), "was read again");
+            assert!(!up.has("192.0.7.3") && up.show("routes").is_empty());
+            assert_eq!(up.show("nics")[0]["spoofing"], false);
+            assert_eq!(up.column("sockets", "bind"), ["any:7"]);
+        }
+        up.reload(&config(first, ""), "is the same");
+        stop.store(true, Ordering::Relaxed);
+    });
+    let (lost, came) = (lost.into_inner(), came.into_inner());
+    assert!(came > 100, "{came}");
+    assert_eq!(lost, 0, "of {came}");
+    // The service of before has counted on.
+    let echoed = up.show("sockets")[0]["answered"].as_u64().unwrap();
+    assert_eq!(echoed, came);
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    Ok(())
+}
+
+fn sighup_refused() -> Outcome {
+    let config = nic("cl7", "'192.0.8.2/24'");
+    let up = Up::start("sighup-refused", &config);
+    let other = nic("cl8", "'192.0.8.2/24', '192.0.8.3/24'") + "mtu = 1400\n";
+    up.reload(
+        &other,
+        "link was tap 'cl7' of 1 queues and is tap 'cl8' of 1 queues; nic 'wan': mtu",
+    );
+    up.reload("workers = 'many'\n", "lab.toml:2:11: workers: ");
+    assert!(up.has("192.0.8.2") && !up.has("192.0.8.3"));
+    // What it goes on from is the old one.
+    let added = nic("cl7", "'192.0.8.2/24', '192.0.8.3/24'");
+    up.reload(&added, "was read again");
+    assert!(up.has("192.0.8.3"));
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    Ok(())
+}
+
+fn timeline() -> Outcome {
+    let event =
+        "[[event]]\nat = '50ms'\nnic = 'wan'\ndo = 'add_address'\naddress = '192.0.9.3/24'\n";
+    let later = "[[event]]\nat = '1h'\nnic = 'wan'\ndo = 'set_link'\non = false\n";
+    let config = nic("cl9", "'192.0.9.2/24'");
+    let up = Up::start("timeline", &format!("{config}{later}{event}"));
+    eventually("the address of the timeline", || up.has("192.0.9.3"));
+    // What has happened does not happen again.
+    up.change("remove_address nic=wan address=192.0.9.3");
+    up.reload(&format!("{config}{event}"), "was read again");
+    assert!(!up.has("192.0.9.3"));
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    Ok(())
+}
+
+fn control_socket() -> Outcome {
+    let config = nic("cl10", "'192.0.10.2/24'");
+    let up = Up::start("control-socket", &config);
+    assert_eq!(mode(&up.socket()), 0o600);
+    let (status, told) = refused(up.dir(), &nic("cl11", "'192.0.10.3/24'"));
+    assert_eq!(status, Some(1), "{told}");
+    assert!(told.contains("somebody listens at"), "{told}");
+    assert!(up.has("192.0.10.2"), "the first one has its socket still");
+
+    // One that is gone leaves its socket behind, and the next one takes its place.
+    let dir = up.kill();
+    assert!(dir.path("control.sock").exists());
+    let up = Up::start_in(dir, &format!("socket_mode = '0660'\n{config}"), &[], &[]);
+    assert_eq!(mode(&up.socket()), 0o660);
+    let socket = up.socket();
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    assert!(!socket.exists());
+    Ok(())
+}
+
+/// How many users the namespace has a number for.
+fn users() -> u64 {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    let counts = map
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2));
+    counts.filter_map(|count| count.parse::<u64>().ok()).sum()
+}
+
+fn privileges() -> Outcome {
+    let config = format!("user = 'nobody'\n{}{ECHO}", nic("cl12", "'192.0.12.2/24'"));
+    if users() < 2 {
+        let (status, told) = refused(&Scratch::new("privileges"), &config);
+        assert_eq!(status, Some(1), "{told}");
+        assert!(told.contains("cannot become 'nobody'"), "{told}");
+        return Err("only root has a number here: `unshare -n` as root has all of them".to_owned());
+    }
+    let up = Up::start("privileges", &config);
+    let threads = std::fs::read_dir(format!("/proc/{}/task", up.id())).unwrap();
+    for thread in threads {
+        let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        let line = |key: &str| {
+            let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+            line.split_whitespace()
+                .skip(1)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(line("Uid:"), ["65534"; 4], "{status}");
+        assert_ne!(line("Gid:")[0], "0", "{status}");
+        assert_eq!(line("CapEff:"), ["0000000000000000"], "{status}");
+    }
+    kernel("cl12", 12);
+    assert!(Client::new("192.0.12.2", 7).echo(b"without a privilege"));
+    up.change("add_address nic=wan address=192.0.12.3/24");
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    Ok(())
+}
+
+fn not_up() -> Outcome {
+    let dir = Scratch::new("not-up");
+    let link = |link: &str| format!("[[nic]]\nname = 'wan'\nlink = {link}\n");
+    for (config, status, told) in [
+        (link("{ kind = 'pcap' }"), 1, "corelane sim plays captures"),
+        (link("{ kind = 'af_xdp', name = 'lo' }"), 1, "not built yet"),
+        (
+            link("{ kind = 'af_packet', name = 'no-such' }"),
+            1,
+            "no-such",
+        ),
+        (link("{ kind = 'tap', name = 'lo' }"), 1, "'lo'"),
+        (
+            format!("user = 'no-such-user'\n{}", nic("cl13", "")),
+            1,
+            "there is no user 'no-such-user'",
+        ),
+        (
+            link("{ kind = 'tapp', name = 'a' }"),
+            2,
+            "did you mean 'tap'?",
+        ),
+    ] {
+        let (code, said) = refused(&dir, &config);
+        assert_eq!(code, Some(status), "{config}: {said}");
+        assert!(said.contains(told), "{config}: {said}");
+    }
+    Ok(())
+}
+
+fn taken_away() -> Outcome {
+    let up = Up::start("taken-away", &nic("cl14", "'192.0.14.2/24'"));
+    kernel("cl14", 14);
+    ip("link del cl14");
+    eventually("it is told", || up.log().contains("link_failed"));
+    // It goes on, for its other NICs.
+    assert!(up.has("192.0.14.2"));
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    Ok(())
+}
