@@ -25,7 +25,7 @@ pub fn table(listing: Listing, rows: &[Value]) -> String {
         })
         .collect();
     let mut text = String::new();
-    let titles: Vec<_> = columns.iter().map(|column| column.to_string()).collect();
+    let titles: Vec<_> = columns.iter().map(ToString::to_string).collect();
     for row in std::iter::once(&titles).chain(&cells) {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {

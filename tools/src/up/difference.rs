@@ -174,39 +174,34 @@ fn pairs<'a>(
 /// What was decided when the engine was built, and is another now.
 fn refused(old: &Config, new: &Config) -> Vec<String> {
     let mut refused = Refused(Vec::new());
-    let workers = |config: &Config| {
-        config
-            .workers
-            .map_or("the default".to_owned(), |n| n.to_string())
-    };
-    let path = |config: &Config| {
+    let default = || "the default".to_owned();
+    let workers = |config: &Config| config.workers.map_or_else(default, |n| n.to_string());
+    let socket = |config: &Config| {
         let path = config.socket.as_deref();
-        path.map_or("the default".to_owned(), |path| path.display().to_string())
+        path.map_or_else(default, |path| path.display().to_string())
     };
     let user = |config: &Config| config.user.clone().unwrap_or_else(|| "none".to_owned());
-    refused.if_other("workers", workers(old), workers(new));
-    refused.if_other("seed", old.seed, new.seed);
-    refused.if_other("icmp_rate", old.icmp_rate, new.icmp_rate);
-    refused.if_other("icmp_burst", old.icmp_burst, new.icmp_burst);
-    refused.if_other("dad_transmits", old.dad_transmits, new.dad_transmits);
+    let timer = |config: &Config| seconds(config.dad_retransmit_timer);
+    let mode = |config: &Config| format!("{:04o}", config.socket_mode);
+    refused.if_other("workers", &workers(old), &workers(new));
+    refused.if_other("seed", &old.seed, &new.seed);
+    refused.if_other("icmp_rate", &old.icmp_rate, &new.icmp_rate);
+    refused.if_other("icmp_burst", &old.icmp_burst, &new.icmp_burst);
+    refused.if_other("dad_transmits", &old.dad_transmits, &new.dad_transmits);
+    refused.if_other("dad_retransmit_timer", &timer(old), &timer(new));
     refused.if_other(
-        "dad_retransmit_timer",
-        seconds(old.dad_retransmit_timer),
-        seconds(new.dad_retransmit_timer),
+        "auto_link_local",
+        &old.auto_link_local,
+        &new.auto_link_local,
     );
-    refused.if_other("auto_link_local", old.auto_link_local, new.auto_link_local);
     if old.stable_secret != new.stable_secret {
         // Secrets do not belong in logs.
         refused.0.push("stable_secret is another".to_owned());
     }
-    refused.if_other("multicast_loop", old.multicast_loop, new.multicast_loop);
-    refused.if_other("user", user(old), user(new));
-    refused.if_other("socket", path(old), path(new));
-    refused.if_other(
-        "socket_mode",
-        format!("{:04o}", old.socket_mode),
-        format!("{:04o}", new.socket_mode),
-    );
+    refused.if_other("multicast_loop", &old.multicast_loop, &new.multicast_loop);
+    refused.if_other("user", &user(old), &user(new));
+    refused.if_other("socket", &socket(old), &socket(new));
+    refused.if_other("socket_mode", &mode(old), &mode(new));
     for nic in new.nics.iter().filter(|nic| old.nic(&nic.name).is_none()) {
         refused.0.push(format!("nic '{}' is new", nic.name));
     }
@@ -216,15 +211,19 @@ fn refused(old: &Config, new: &Config) -> Vec<String> {
     for (old, new) in pairs(old, new) {
         let field = |field: &str| format!("nic '{}': {field}", new.name);
         let link = |nic: &NicSetting| {
-            let link = &nic.link;
-            let queues = link.queues;
-            format!("{} '{}' of {queues} queues", link.kind.label(), link.name)
+            let (link, queues) = (&nic.link, nic.link.queues);
+            let plural = if queues == 1 { "" } else { "s" };
+            format!(
+                "{} '{}' of {queues} queue{plural}",
+                link.kind.label(),
+                link.name
+            )
         };
-        refused.if_other(&field("link"), link(old), link(new));
-        refused.if_other(&field("mac"), old.mac, new.mac);
-        refused.if_other(&field("mtu"), old.mtu, new.mtu);
-        refused.if_other(&field("igmp"), old.igmp.label(), new.igmp.label());
-        refused.if_other(&field("mld"), old.mld.label(), new.mld.label());
+        refused.if_other(&field("link"), &link(old), &link(new));
+        refused.if_other(&field("mac"), &old.mac, &new.mac);
+        refused.if_other(&field("mtu"), &old.mtu, &new.mtu);
+        refused.if_other(&field("igmp"), &old.igmp.label(), &new.igmp.label());
+        refused.if_other(&field("mld"), &old.mld.label(), &new.mld.label());
     }
     refused.0
 }
@@ -232,7 +231,7 @@ fn refused(old: &Config, new: &Config) -> Vec<String> {
 struct Refused(Vec<String>);
 
 impl Refused {
-    fn if_other<T: PartialEq + Display>(&mut self, what: &str, old: T, new: T) {
+    fn if_other<T: PartialEq + Display>(&mut self, what: &str, old: &T, new: &T) {
         if old != new {
             self.0.push(format!("{what} was {old} and is {new}"));
         }
@@ -425,7 +424,7 @@ mod tests {
                 "socket_mode was 0600 and is 0660",
                 "nic 'dmz' is new",
                 "nic 'lan' is gone",
-                "nic 'wan': link was pcap '' of 1 queues and is tap 'tap0' of 1 queues",
+                "nic 'wan': link was pcap '' of 1 queue and is tap 'tap0' of 1 queue",
                 "nic 'wan': mac was 02:00:00:00:00:01 and is 02:00:00:00:00:99",
                 "nic 'wan': mtu was 1500 and is 1400",
                 "nic 'wan': igmp was v3 and is v2",

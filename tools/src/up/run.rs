@@ -275,7 +275,11 @@ impl Up {
         // A link that does not come back must not keep the process.
         let (done, ended) = bounded(1);
         let stop = thread::Builder::new().name("stop".to_owned());
-        let stopping = stop.spawn(move || done.send(running.stop()));
+        let stopping = stop.spawn(move || {
+            running.stop();
+            // Whoever waited may have given up.
+            let _ = done.send(());
+        });
         let drained = stopping.is_ok() && ended.recv_timeout(DRAIN).is_ok();
         log.end();
         UpReport::of(&mut locked(&host), up, drained)

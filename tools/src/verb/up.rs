@@ -37,7 +37,7 @@ pub(super) fn up(args: &UpArgs) -> Result<Exit, Failure> {
 
 fn exit_of(report: &UpReport) -> Result<Exit, Failure> {
     if !report.is_drained() {
-        let what = "the engine did not end in time: a link holds a thread";
+        let what = "the engine did not end in time: a link holds a thread, or one panicked";
         return Err(Failure::Run(what.to_owned()));
     }
     Ok(if report.balances() {

@@ -11,7 +11,10 @@ use super::host::{Client, Scratch, Up, eventually, ip, mode, refused};
 /// What could not be tried, and why.
 type Outcome = Result<(), String>;
 
-pub(crate) const ALL: &[(&str, fn() -> Outcome)] = &[
+/// A case and its name.
+type Case = (&'static str, fn() -> Outcome);
+
+pub(crate) const ALL: &[Case] = &[
     ("comes_up_answers_and_ends_with_its_counters", comes_up),
     ("several_workers_on_a_queue_each", several_workers),
     ("a_device_through_af_packet", af_packet),
@@ -336,7 +339,7 @@ fn sighup_refused() -> Outcome {
     let other = nic("cl8", "'192.0.8.2/24', '192.0.8.3/24'") + "mtu = 1400\n";
     up.reload(
         &other,
-        "link was tap 'cl7' of 1 queues and is tap 'cl8' of 1 queues; nic 'wan': mtu",
+        "link was tap 'cl7' of 1 queue and is tap 'cl8' of 1 queue; nic 'wan': mtu",
     );
     up.reload("workers = 'many'\n", "lab.toml:2:11: workers: ");
     assert!(up.has("192.0.8.2") && !up.has("192.0.8.3"));
