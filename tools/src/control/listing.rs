@@ -13,7 +13,7 @@ pub enum Listing {
     Neighbors,
     /// The groups that NICs are in.
     Groups,
-    /// What NICs counted: packets, drops by reason, ICMP messages, protocols.
+    /// What NICs counted: frames, drops by reason, ICMP messages, protocols; and their links.
     Counters,
     /// The threads that poll: workers and distributors.
     Workers,

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -92,15 +92,19 @@ impl Drop for ControlSocket {
             let path = self.path.display().to_string();
             tracing::warn!(path, %error, "the control socket stays behind");
         }
+        if let Some(dir) = &self.made {
+            // It may hold another's by now, or not be this user's to remove.
+            let _ = fs::remove_dir(dir);
+        }
     }
 }
 
-/// Makes the directory of a socket, for its owner alone. Returns it if it was not there.
+/// Makes the directory of a socket. Returns it if it was not there.
 fn make_directory(socket: &Path) -> io::Result<Option<PathBuf>> {
     let Some(dir) = socket.parent().filter(|dir| !dir.as_os_str().is_empty()) else {
         return Ok(None);
     };
-    match fs::DirBuilder::new().mode(0o755).create(dir) {
+    match fs::create_dir(dir) {
         Ok(()) => Ok(Some(dir.to_owned())),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(error),
@@ -150,9 +154,8 @@ mod tests {
             let there = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
             assert_eq!(there, mode);
             drop(socket);
-            assert!(!path.exists());
+            assert!(!dir.exists(), "nor does the directory that was made for it stay");
         }
-        fs::remove_dir(dir).unwrap();
     }
 
     #[test]

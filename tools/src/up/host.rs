@@ -7,6 +7,7 @@ use corelane::engine::{Lifecycle, Monitor, Running};
 use corelane::stack::{Nic, Stack};
 
 use super::difference::difference;
+use super::links::LinkCounters;
 use crate::config::{Change, Config};
 use crate::control::{Answer, Problem, Request};
 use crate::host::{ActionError, Routes, Scene, Services, Unset, act, set_up};
@@ -18,6 +19,8 @@ pub(super) struct Host {
     monitor: Monitor,
     stack: Stack,
     nics: Vec<Nic>,
+    /// By NIC.
+    links: Vec<LinkCounters>,
     services: Arc<Services>,
     routes: Routes,
 }
@@ -41,13 +44,19 @@ pub(super) enum Reloaded {
 
 impl Host {
     /// On an engine that was built from `config`.
-    pub(super) fn new(config: Config, running: &Running, services: Arc<Services>) -> Self {
+    pub(super) fn new(
+        config: Config,
+        running: &Running,
+        services: Arc<Services>,
+        links: Vec<LinkCounters>,
+    ) -> Self {
         Self {
             config,
             lifecycle: running.lifecycle().clone(),
             monitor: running.monitor(),
             stack: running.stack().clone(),
             nics: running.lifecycle().nics(),
+            links,
             services,
             routes: Routes::new(),
         }
@@ -149,6 +158,12 @@ impl Host {
     /// The NICs, by number.
     pub(super) fn nics(&self) -> &[Nic] {
         &self.nics
+    }
+
+    /// What the link of a NIC counts.
+    pub(super) fn link(&self, nic: &Nic) -> Option<&LinkCounters> {
+        let at = self.nics.iter().position(|other| other.id() == nic.id())?;
+        self.links.get(at)
     }
 
     /// What they share.

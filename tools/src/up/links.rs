@@ -3,50 +3,78 @@
 use std::fmt::Display;
 
 use corelane::engine::link::Link;
-use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
-use corelane::io::tap::{TapConfig, TapLink};
+use corelane::io::af_packet::{AfPacketConfig, AfPacketCounters, AfPacketLink};
+use corelane::io::tap::{TapConfig, TapCounters, TapLink};
+use serde_json::{Value, json};
 
 use crate::config::{LinkKind, LinkSetting, NicSetting};
 
-/// The link of a NIC. Its device is made, or asked for what it is like, now: whatever takes a
-/// privilege is done when this returns.
+/// Reads what a link counts, the kernel's drops among it, also when the link is gone.
+pub(super) enum LinkCounters {
+    /// Of a TAP device.
+    Tap(TapCounters),
+    /// Of a device through AF_PACKET.
+    AfPacket(AfPacketCounters),
+}
+
+impl LinkCounters {
+    /// The counters by name.
+    pub(super) fn read(&self) -> Vec<(&'static str, u64)> {
+        match self {
+            Self::Tap(counters) => counters.read(),
+            Self::AfPacket(counters) => counters.read(),
+        }
+    }
+
+    /// As JSON.
+    pub(super) fn json(&self) -> Value {
+        let counters = self.read().into_iter();
+        Value::Object(
+            counters
+                .map(|(name, count)| (name.to_owned(), json!(count)))
+                .collect(),
+        )
+    }
+}
+
+/// The link of a NIC, and what reads its counters. Its device is made, or asked for what it is like,
+/// now: whatever takes a privilege is done when this returns.
 ///
 /// # Errors
 /// There is no such link here, in words that say what to do.
-pub(super) fn link(nic: &NicSetting) -> Result<Box<dyn Link>, String> {
+pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), String> {
     let LinkSetting { kind, name, queues } = &nic.link;
     let (name, queues) = (name.clone(), *queues);
-    let refuse = |what: &dyn Display| Err(format!("nic '{}': {what}", nic.name));
+    let refuse = |what: &dyn Display| format!("nic '{}': {what}", nic.name);
     match kind {
-        LinkKind::Tap => match TapLink::new(TapConfig { name, queues }) {
-            Ok(link) => Ok(Box::new(link)),
-            Err(error) => refuse(&error),
-        },
+        LinkKind::Tap => {
+            let link = TapLink::new(TapConfig { name, queues }).map_err(|error| refuse(&error))?;
+            let counters = LinkCounters::Tap(link.counters());
+            Ok((Box::new(link), counters))
+        }
         LinkKind::AfPacket => {
             let config = AfPacketConfig {
                 name,
                 queues,
                 ..AfPacketConfig::default()
             };
-            match AfPacketLink::new(config) {
-                Ok(link) => Ok(Box::new(link)),
-                Err(error) => refuse(&error),
-            }
+            let link = AfPacketLink::new(config).map_err(|error| refuse(&error))?;
+            let counters = LinkCounters::AfPacket(link.counters());
+            Ok((Box::new(link), counters))
         }
-        LinkKind::AfXdp => refuse(
+        LinkKind::AfXdp => Err(refuse(
             &"AF_XDP links are not built yet: kind = \"af_packet\" takes the same device, kind = \
               \"tap\" makes one of its own",
-        ),
-        LinkKind::Pcap => refuse(
+        )),
+        LinkKind::Pcap => Err(refuse(
             &"a pcap link has no device to be up on: corelane sim plays captures; for up give it \
               link = { kind = \"tap\", name = \"tap0\" }",
-        ),
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::Config;
 
     #[test]

@@ -7,7 +7,7 @@
 //! | `schema` | 1 |
 //! | `verb` | `up` |
 //! | `seconds` | how long it was up |
-//! | `nics.NAME`, `stack`, `services[]` | as [`sim`](crate::sim::report) has them, but `link` |
+//! | `nics.NAME`, `stack`, `services[]` | as [`sim`](crate::sim::report) has them; but `link` has what the link counted by itself, the kernel's drops (`kernel_dropped`) among it |
 //! | `threads[]` | workers and distributors: `thread`, `core`, `packets`, `polls`, `empty_polls`, what else they count |
 //! | `accounting` | `holds`; `identities[]` of `nic`, `claim`, `left`, `right`, `holds` |
 //! | `drained` | whether what was in flight at the end came to its end in time |
@@ -19,6 +19,7 @@ use corelane::stack::Nic;
 use serde_json::{Map, Value, json};
 
 use super::host::Host;
+use super::links::LinkCounters;
 use super::show::{distributor_row, worker_row};
 use crate::config::seconds;
 use crate::host::{
@@ -29,6 +30,8 @@ use crate::host::{
 pub struct UpReport {
     up: Duration,
     nics: Vec<NicState>,
+    /// What links counted by themselves, for people.
+    links: Vec<String>,
     stack: StackState,
     services: Vec<Value>,
     threads: Vec<Value>,
@@ -39,7 +42,13 @@ pub struct UpReport {
 impl UpReport {
     /// Of a host whose engine has ended, if it was in time. What the host holds goes back to its pool.
     pub(super) fn of(host: &mut Host, up: Duration, drained: bool) -> Self {
-        let states = host.nics().iter().map(NicState::of).collect();
+        let state = |nic: &Nic| {
+            let link = host.link(nic).map_or(Value::Null, LinkCounters::json);
+            NicState::of(nic).with("link", link)
+        };
+        let states = host.nics().iter().map(state).collect();
+        let links = host.nics().iter().filter_map(|nic| link_line(host, nic));
+        let links = links.collect();
         let stack = StackState::of(host.stack(), host.nics());
         host.let_go();
         let nics = host.nics();
@@ -55,6 +64,7 @@ impl UpReport {
         Self {
             up,
             nics: states,
+            links,
             stack,
             services: services.iter().map(|it| service_json(it)).collect(),
             threads: now
@@ -109,6 +119,7 @@ impl UpReport {
         let up = Duration::from_millis(self.up.as_millis() as u64);
         writeln!(text, "up: ended after {}", seconds(up))?;
         self.nics.iter().try_for_each(|nic| nic.write(text))?;
+        section(text, "Links", &self.links, Clone::clone)?;
         section(text, "Services", &self.services, |service| {
             let field = |key: &str| service[key].as_str().unwrap_or_default();
             let number = |key: &str| service[key].as_u64().unwrap_or_default();
@@ -139,4 +150,14 @@ impl UpReport {
         }
         write_identities(text, &self.identities)
     }
+}
+
+/// What the link of a NIC counted, if it did.
+fn link_line(host: &Host, nic: &Nic) -> Option<String> {
+    let counters = host.link(nic)?.read().into_iter();
+    let counted: Vec<_> = counters
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    (!counted.is_empty()).then(|| format!("{}: {}", nic.name(), counted.join(", ")))
 }

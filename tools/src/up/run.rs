@@ -13,7 +13,7 @@ use corelane::wire::ETHERNET_HEADER_LEN;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::host::{Host, Reloaded};
-use super::links::link;
+use super::links::{LinkCounters, link};
 use super::log::{Logs, log_event};
 use super::ready::notify;
 use super::report::UpReport;
@@ -74,7 +74,7 @@ pub fn run(
     let signals = signals().map_err(|error| fail(format!("cannot catch signals: {error}")))?;
 
     let services = Arc::new(Services::default());
-    let engine = build(&config, setting.idle, &services)?;
+    let (engine, links) = build(&config, setting.idle, &services)?;
     for warning in engine.warnings() {
         tracing::warn!("{warning}");
     }
@@ -86,7 +86,7 @@ pub fn run(
 
     let events = config.events.clone();
     let running = engine.start()?;
-    let host = Host::new(config, &running, services);
+    let host = Host::new(config, &running, services, links);
     for unset in host.set_up() {
         let (nic, error) = (unset.nic, unset.error);
         tracing::error!(nic, %error, "{} failed", unset.action);
@@ -108,8 +108,12 @@ pub fn run(
     Ok(up.end())
 }
 
-/// Opens the links and puts the engine together.
-fn build(config: &Config, idle: Idle, services: &Arc<Services>) -> Result<Engine, Failure> {
+/// Opens the links and puts the engine together; with what reads the links' counters, by NIC.
+fn build(
+    config: &Config,
+    idle: Idle,
+    services: &Arc<Services>,
+) -> Result<(Engine, Vec<LinkCounters>), Failure> {
     let workers = config
         .workers
         .unwrap_or_else(|| allowed_cores().len().clamp(1, MAX_WORKERS));
@@ -123,13 +127,15 @@ fn build(config: &Config, idle: Idle, services: &Arc<Services>) -> Result<Engine
         .pool(pool(config, workers));
     let for_handlers = Arc::clone(services);
     builder.handler(move |_| for_handlers.handler());
+    let mut links = Vec::new();
     for (number, nic) in config.nics.iter().enumerate() {
         // One that was made up by its number is every other host's too.
         let mac = nic.mac_given.then_some(nic.mac);
-        let link = link(nic).map_err(Failure::Run)?;
+        let (link, counters) = link(nic).map_err(Failure::Run)?;
+        links.push(counters);
         builder.nic(nic_config(config, nic, number, mac), link);
     }
-    Ok(builder.build()?)
+    Ok((builder.build()?, links))
 }
 
 /// Slots for the largest packet of any NIC, as many as rings and caches can hold.

@@ -5,6 +5,7 @@ use corelane::stack::{Forwarding, Nic};
 use serde_json::{Map, Value, json};
 
 use super::host::Host;
+use super::links::LinkCounters;
 use crate::config::NicSetting;
 use crate::control::Listing;
 use crate::host::{
@@ -23,7 +24,7 @@ impl Host {
             Listing::Addresses => self.of_nics(addresses_json),
             Listing::Groups => self.of_nics(groups_json),
             Listing::Neighbors => self.of_nics(|nic| self.neighbors(nic)),
-            Listing::Counters => self.of_nics(counter_rows),
+            Listing::Counters => self.of_nics(|nic| self.counters(nic)),
             Listing::Routes => routes_json(self.stack(), self.nics()),
             Listing::Workers => self.threads(),
             Listing::Sockets => {
@@ -66,6 +67,31 @@ impl Host {
         neighbors_json(nic).into_iter().map(with_age).collect()
     }
 
+    /// Each counter of a NIC and of its link.
+    fn counters(&self, nic: &Nic) -> Vec<Value> {
+        let totals = nic.counters();
+        let kinds = [
+            ("frames", counters_json(&totals)),
+            ("drop", drops_json(&totals)),
+            ("icmp", icmp_json(&totals)),
+            ("protocol", protocols_json(nic)),
+            (
+                "link",
+                self.link(nic).map_or(Value::Null, LinkCounters::json),
+            ),
+        ];
+        let rows = |(kind, counters): (&'static str, Value)| {
+            let counters = match counters {
+                Value::Object(counters) => counters,
+                _ => Map::new(),
+            };
+            let row =
+                move |(counter, value)| json!({ "kind": kind, "counter": counter, "value": value });
+            counters.into_iter().map(row)
+        };
+        kinds.into_iter().flat_map(rows).collect()
+    }
+
     /// Whatever polls.
     fn threads(&self) -> Vec<Value> {
         let report = self.monitor().report();
@@ -96,27 +122,6 @@ fn nic_row(nic: &Nic, setting: Option<&NicSetting>) -> Value {
         "sent": totals.sent,
         "dropped": totals.dropped() + totals.send_dropped,
     })
-}
-
-/// Each counter of a NIC.
-fn counter_rows(nic: &Nic) -> Vec<Value> {
-    let totals = nic.counters();
-    let kinds = [
-        ("frames", counters_json(&totals)),
-        ("drop", drops_json(&totals)),
-        ("icmp", icmp_json(&totals)),
-        ("protocol", protocols_json(nic)),
-    ];
-    let rows = |(kind, counters): (&'static str, Value)| {
-        let counters = match counters {
-            Value::Object(counters) => counters,
-            _ => Map::new(),
-        };
-        let row =
-            move |(counter, value)| json!({ "kind": kind, "counter": counter, "value": value });
-        counters.into_iter().map(row)
-    };
-    kinds.into_iter().flat_map(rows).collect()
 }
 
 pub(super) fn worker_row(worker: &WorkerReport) -> Value {

@@ -128,6 +128,14 @@ fn af_packet() -> Outcome {
             "{address}"
         );
     }
+    let counters = up.show("counters");
+    let received = counters
+        .iter()
+        .find(|row| row["counter"] == "kernel_received");
+    assert!(
+        received.unwrap()["value"].as_u64() >= Some(200),
+        "{counters:?}"
+    );
     let nics = up.show("nics");
     assert_eq!(
         (&nics[0]["link"], &nics[0]["device"]),
