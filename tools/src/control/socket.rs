@@ -154,7 +154,10 @@ mod tests {
             let there = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
             assert_eq!(there, mode);
             drop(socket);
-            assert!(!dir.exists(), "nor does the directory that was made for it stay");
+            assert!(
+                !dir.exists(),
+                "nor does the directory that was made for it stay"
+            );
         }
     }
 

@@ -36,6 +36,9 @@ const MAX_WORKERS: usize = 128;
 /// How long the log sleeps at most while nothing happens.
 const LOG_NAP: Duration = Duration::from_millis(250);
 
+/// How long the last of the log may take.
+const LOG_TIME: Duration = Duration::from_secs(2);
+
 /// How long what is in flight may take to come to its end.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -341,7 +344,10 @@ impl LogThread {
     /// Logs what is left, and ends.
     fn end(self) {
         self.end.store(true, Ordering::Relaxed);
-        // It does not panic; if it did, the report is worth more.
-        let _ = self.thread.join();
+        // Who does not read the log must not keep the process.
+        let since = Instant::now();
+        while !self.thread.is_finished() && since.elapsed() < LOG_TIME {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }

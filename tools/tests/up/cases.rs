@@ -18,6 +18,7 @@ pub(crate) const ALL: &[Case] = &[
     ("comes_up_answers_and_ends_with_its_counters", comes_up),
     ("several_workers_on_a_queue_each", several_workers),
     ("a_device_through_af_packet", af_packet),
+    ("a_router_to_another_host", router),
     ("ctl_shows_and_changes", ctl),
     ("ctl_says_what_is_wrong", ctl_refusals),
     (
@@ -144,6 +145,95 @@ fn af_packet() -> Outcome {
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
     ip("link del cl3");
+    Ok(())
+}
+
+/// The kernel, a router on two kinds of links, and a host behind it.
+fn router() -> Outcome {
+    ip("link add cl15 type veth peer name cl15p");
+    ip("link set cl15 up");
+    ip("link set cl15p up");
+    let route = |to: &str, via: &str, nic: &str| {
+        let via = if via.is_empty() {
+            String::new()
+        } else {
+            format!("via = '{via}'\n")
+        };
+        format!("[[route]]\nto = '{to}'\n{via}nic = '{nic}'\n")
+    };
+    let nic = |name: &str, kind: &str, device: &str, addresses: &str| {
+        format!(
+            "[[nic]]\nname = '{name}'\nlink = {{ kind = '{kind}', name = '{device}' }}\n\
+             addresses = [{addresses}]\n"
+        )
+    };
+    let router = [
+        "forwarding = true\ndad_transmits = 0\n",
+        &nic(
+            "left",
+            "tap",
+            "cl16",
+            "'192.0.16.2/24', '2001:db8:16::2/64'",
+        ),
+        &nic(
+            "right",
+            "af_packet",
+            "cl15",
+            "'198.51.100.1/24', '2001:db8:ff::1/64'",
+        ),
+        &route("192.0.16.0/24", "", "left"),
+        &route("2001:db8:16::/64", "", "left"),
+        &route("198.51.100.0/24", "", "right"),
+        &route("2001:db8:ff::/64", "", "right"),
+    ];
+    let host = [
+        "dad_transmits = 0\n",
+        &nic(
+            "lan",
+            "af_packet",
+            "cl15p",
+            "'198.51.100.2/24', '2001:db8:ff::2/64'",
+        ),
+        &route("0.0.0.0/0", "198.51.100.1", "lan"),
+        &route("::/0", "2001:db8:ff::1", "lan"),
+        ECHO,
+    ];
+    let router = Up::start("router", &router.concat());
+    let host = Up::start("behind", &host.concat());
+    kernel("cl16", 16);
+    ip("route add 198.51.100.0/24 via 192.0.16.2");
+    ip("route add 2001:db8:ff::/64 via 2001:db8:16::2");
+    for address in ["198.51.100.2", "2001:db8:ff::2"] {
+        let client = Client::new(address, 7);
+        assert!(
+            (0..200_u32).all(|n| client.echo(&n.to_be_bytes())),
+            "{address}"
+        );
+        assert!(client.echo(&[7; 4000]), "{address}: in fragments");
+    }
+    let client = Client::new("198.51.100.2", 7);
+    for (off, on) in [
+        (
+            "remove_route nic=right to=198.51.100.0/24",
+            "add_route nic=right to=198.51.100.0/24",
+        ),
+        ("set_forwarding on=false", "set_forwarding on=true"),
+        (
+            "set_link nic=right state=down",
+            "set_link nic=right state=up",
+        ),
+    ] {
+        router.change(off);
+        assert!(client.try_echo(off.as_bytes()).is_err(), "{off}");
+        router.change(on);
+        // The kernel may hold an error against the destination for a moment.
+        eventually(on, || client.echo(on.as_bytes()));
+    }
+    for up in [router, host] {
+        let (status, text) = up.end("TERM");
+        assert_eq!(status, Some(0), "{text}");
+    }
+    ip("link del cl15");
     Ok(())
 }
 
