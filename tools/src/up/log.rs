@@ -1,12 +1,24 @@
 //! Structured logs, to standard error.
 
+use std::io::{self, IsTerminal};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use corelane::stack::{Events, Nic};
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
 use crate::host::TimedEvent;
 use crate::unit::{ValueError, nearest};
+
+/// The longest sleep of the log while nothing happens: a bound on how late the end is noticed.
+const NAP: Duration = Duration::from_millis(250);
+
+/// How long the last of it may take.
+const LAST: Duration = Duration::from_secs(2);
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,19 +65,78 @@ impl Logs {
         let logs = tracing_subscriber::fmt()
             .with_max_level(self.level.0)
             .with_target(false)
-            .with_writer(std::io::stderr);
+            .with_writer(io::stderr);
         // It fails if there is one already, which is as good.
         let _ = if self.json {
             logs.json().flatten_event(true).try_init()
         } else {
-            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            let is_terminal = io::stderr().is_terminal();
             logs.with_ansi(is_terminal).try_init()
         };
     }
 }
 
+/// Logs what happens in the engine.
+pub(super) struct LogThread {
+    end: Arc<AtomicBool>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl LogThread {
+    /// From now on; these are the NICs that it may happen to.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub(super) fn start(events: Events, nics: Vec<Nic>) -> io::Result<Self> {
+        let end = Arc::<AtomicBool>::default();
+        let ended = Arc::clone(&end);
+        let since = Instant::now();
+        let run = move || {
+            let mut lost = 0;
+            loop {
+                // Asked before: what came until then is still logged.
+                let is_last = ended.load(Ordering::Relaxed);
+                while let Some(event) =
+                    events.next_within(if is_last { Duration::ZERO } else { NAP })
+                {
+                    let name = |id| {
+                        let nic = nics.iter().find(|nic| nic.id() == id);
+                        nic.map_or_else(|| format!("{id}"), |nic| nic.name().to_owned())
+                    };
+                    let at = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                    log_event(&TimedEvent::new(at, &event, name));
+                }
+                let now_lost = events.lost();
+                if now_lost > lost {
+                    tracing::warn!(
+                        events = now_lost - lost,
+                        "events were lost: too many at once"
+                    );
+                    lost = now_lost;
+                }
+                if is_last {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("log".to_owned());
+        let thread = thread.spawn(run)?;
+        Ok(Self { end, thread })
+    }
+
+    /// Logs what is left, and ends.
+    pub(super) fn end(self) {
+        self.end.store(true, Ordering::Relaxed);
+        // Who does not read the log must not keep the process.
+        let since = Instant::now();
+        while !self.thread.is_finished() && since.elapsed() < LAST {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 /// Logs what happened in the engine.
-pub(super) fn log_event(event: &TimedEvent) {
+fn log_event(event: &TimedEvent) {
     let text = |key: &str| event.fields.get(key).and_then(Value::as_str);
     let name = text("event").unwrap_or_default();
     macro_rules! log {

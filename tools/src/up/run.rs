@@ -1,27 +1,26 @@
 //! From a configuration to a running host, and to its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use corelane::engine::{Engine, Idle, Running, allowed_cores};
 use corelane::frame::{LINE, MAX_SLOT_SIZE, PoolConfig};
-use corelane::stack::{Events, Nic};
+use corelane::stack::Nic;
 use corelane::wire::ETHERNET_HEADER_LEN;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::host::{Host, Reloaded};
 use super::links::{LinkCounters, link};
-use super::log::{Logs, log_event};
+use super::log::{LogThread, Logs};
 use super::ready::notify;
 use super::report::UpReport;
 use super::signals::{Signal, signals};
 use super::user::User;
 use crate::config::{Config, EventSetting};
 use crate::control::{ControlSocket, default_path, serve};
-use crate::host::{Services, TimedEvent, nic_config, stack_config};
+use crate::host::{Services, nic_config, stack_config};
 use crate::run::Failure;
 
 /// Frames in a ring between a distributor and a worker.
@@ -32,12 +31,6 @@ const EVENTS: usize = 1 << 14;
 
 /// RSS spreads over 128 entries: more workers would have none.
 const MAX_WORKERS: usize = 128;
-
-/// How long the log sleeps at most while nothing happens.
-const LOG_NAP: Duration = Duration::from_millis(250);
-
-/// How long the last of the log may take.
-const LOG_TIME: Duration = Duration::from_secs(2);
 
 /// How long what is in flight may take to come to its end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -96,7 +89,8 @@ pub fn run(
     }
     let mut up = Up {
         file: setting.file.clone(),
-        log: LogThread::start(running.events().clone(), host.nics().to_vec())?,
+        log: LogThread::start(running.events().clone(), host.nics().to_vec())
+            .map_err(|error| fail(format!("no thread for the log: {error}")))?,
         host: Arc::new(Mutex::new(host)),
         running,
         timeline: events,
@@ -292,62 +286,5 @@ impl Up {
         let drained = stopping.is_ok() && ended.recv_timeout(DRAIN).is_ok();
         log.end();
         UpReport::of(&mut locked(&host), up, drained)
-    }
-}
-
-/// Logs what happens in the engine.
-struct LogThread {
-    end: Arc<AtomicBool>,
-    thread: thread::JoinHandle<()>,
-}
-
-impl LogThread {
-    fn start(events: Events, nics: Vec<Nic>) -> Result<Self, Failure> {
-        let end = Arc::<AtomicBool>::default();
-        let ended = Arc::clone(&end);
-        let since = Instant::now();
-        let run = move || {
-            let mut lost = 0;
-            loop {
-                // Asked before: what came until then is still logged.
-                let is_last = ended.load(Ordering::Relaxed);
-                while let Some(event) =
-                    events.next_within(if is_last { Duration::ZERO } else { LOG_NAP })
-                {
-                    let name = |id| {
-                        let nic = nics.iter().find(|nic| nic.id() == id);
-                        nic.map_or_else(|| format!("{id}"), |nic| nic.name().to_owned())
-                    };
-                    let at = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    log_event(&TimedEvent::new(at, &event, name));
-                }
-                let now_lost = events.lost();
-                if now_lost > lost {
-                    tracing::warn!(
-                        events = now_lost - lost,
-                        "events were lost: too many at once"
-                    );
-                    lost = now_lost;
-                }
-                if is_last {
-                    return;
-                }
-            }
-        };
-        let thread = thread::Builder::new().name("log".to_owned());
-        let thread = thread
-            .spawn(run)
-            .map_err(|error| Failure::Run(format!("no thread for the log: {error}")))?;
-        Ok(Self { end, thread })
-    }
-
-    /// Logs what is left, and ends.
-    fn end(self) {
-        self.end.store(true, Ordering::Relaxed);
-        // Who does not read the log must not keep the process.
-        let since = Instant::now();
-        while !self.thread.is_finished() && since.elapsed() < LOG_TIME {
-            thread::sleep(Duration::from_millis(5));
-        }
     }
 }
