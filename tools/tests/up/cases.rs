@@ -371,6 +371,15 @@ fn ctl_refusals() -> Outcome {
     Ok(())
 }
 
+/// Stops whoever watches it.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn sighup() -> Outcome {
     let config = |addresses: &str, more: &str| nic("cl6", addresses) + more + ECHO;
     let first = "'192.0.7.2/24', '2001:db8:7::2/64'";
@@ -379,6 +388,8 @@ fn sighup() -> Outcome {
     eventually("the address is nobody else's", || up.has("2001:db8:7::2"));
     let (stop, lost, came) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
+        // Also when something below fails.
+        let stopping = Stop(&stop);
         for address in ["192.0.7.2", "2001:db8:7::2"] {
             let (stop, lost, came) = (&stop, &lost, &came);
             scope.spawn(move || {
@@ -418,7 +429,7 @@ fn sighup() -> Outcome {
             assert_eq!(up.column("sockets", "bind"), ["any:7"]);
         }
         up.reload(&config(first, ""), "is the same");
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
     });
     let (lost, came) = (lost.into_inner(), came.into_inner());
     assert!(came > 100, "{came}");
