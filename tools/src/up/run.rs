@@ -17,7 +17,7 @@ use super::log::{LogThread, Logs};
 use super::ready::notify;
 use super::report::UpReport;
 use super::signals::{Signal, signals};
-use super::user::User;
+use super::user::{ONLY_ROOT, User};
 use crate::config::{Config, EventSetting};
 use crate::control::{ControlSocket, default_path, serve};
 use crate::host::{Services, nic_config, stack_config};
@@ -154,9 +154,11 @@ fn drop_privileges(user: Option<&User>, socket: &ControlSocket) -> Result<(), Fa
         return Ok(());
     };
     let name = socket.path().display();
-    socket
-        .give_to(user)
-        .map_err(|error| Failure::Run(format!("user: cannot give {name} away: {error}")))?;
+    socket.give_to(user).map_err(|error| {
+        Failure::Run(format!(
+            "user: cannot give {name} away: {error}; {ONLY_ROOT}"
+        ))
+    })?;
     user.become_it().map_err(Failure::Run)?;
     tracing::info!(
         uid = user.uid.as_raw(),

@@ -4,6 +4,10 @@ use std::ffi::CString;
 
 use nix::unistd::{Gid, Uid, geteuid, initgroups, setresgid, setresuid};
 
+/// What there is to do about it.
+pub(super) const ONLY_ROOT: &str =
+    "only root can, where it has a number for that user (unshare -rn has none but root's)";
+
 /// A user of this machine.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
@@ -44,10 +48,7 @@ impl User {
     pub(super) fn become_it(&self) -> Result<(), String> {
         let name = self.name.to_string_lossy();
         let fail = |what: &str, error: nix::Error| {
-            format!(
-                "user: cannot become '{name}': {what}: {error}; only root can, where it has a \
-                     number for that user"
-            )
+            format!("user: cannot become '{name}': {what}: {error}; {ONLY_ROOT}")
         };
         // Groups first: afterwards it is too late.
         initgroups(&self.name, self.gid).map_err(|error| fail("its groups", error))?;
