@@ -8,11 +8,8 @@ use serde_json::Value;
 
 use super::host::{Client, Scratch, Up, eventually, ip, mode, refused};
 
-/// What could not be tried, and why.
-type Outcome = Result<(), String>;
-
 /// A case and its name.
-type Case = (&'static str, fn() -> Outcome);
+type Case = (&'static str, fn());
 
 pub(crate) const ALL: &[Case] = &[
     ("comes_up_answers_and_ends_with_its_counters", comes_up),
@@ -51,7 +48,7 @@ fn kernel(device: &str, network: u8) {
     ));
 }
 
-fn comes_up() -> Outcome {
+fn comes_up() {
     let dir = Scratch::new("comes-up");
     let manager = UnixDatagram::bind(dir.path("notify")).unwrap();
     let notify = dir.path("notify").display().to_string();
@@ -95,10 +92,9 @@ fn comes_up() -> Outcome {
     assert_eq!((&json["schema"], &json["verb"]), (&1.into(), &"up".into()));
     assert_eq!(json["accounting"]["holds"], true);
     assert_eq!(json["services"][0]["answered"], sent);
-    Ok(())
 }
 
-fn several_workers() -> Outcome {
+fn several_workers() {
     let config = "workers = 2\n[[nic]]\nname = 'wan'\naddresses = ['192.0.3.2/24']\n\
                   link = { kind = 'tap', name = 'cl2', queues = 2 }\n";
     let up = Up::start("several-workers", &format!("{config}{ECHO}"));
@@ -110,10 +106,9 @@ fn several_workers() -> Outcome {
     assert_eq!(workers.len(), 2, "no distributor: {workers:?}");
     let (status, text) = up.end("INT");
     assert_eq!(status, Some(0), "{text}");
-    Ok(())
 }
 
-fn af_packet() -> Outcome {
+fn af_packet() {
     ip("link add cl3 type veth peer name cl3p");
     ip("link set cl3 up");
     ip("link set cl3p up");
@@ -145,11 +140,10 @@ fn af_packet() -> Outcome {
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
     ip("link del cl3");
-    Ok(())
 }
 
 /// The kernel, a router on two kinds of links, and a host behind it.
-fn router() -> Outcome {
+fn router() {
     ip("link add cl15 type veth peer name cl15p");
     ip("link set cl15 up");
     ip("link set cl15p up");
@@ -234,10 +228,9 @@ fn router() -> Outcome {
         assert_eq!(status, Some(0), "{text}");
     }
     ip("link del cl15");
-    Ok(())
 }
 
-fn ctl() -> Outcome {
+fn ctl() {
     let config = nic("cl4", "'192.0.5.2/24'") + ECHO;
     let up = Up::start("ctl", &config);
     kernel("cl4", 5);
@@ -317,10 +310,9 @@ fn ctl() -> Outcome {
     assert!(table.starts_with("nic  link  device"), "{table}");
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
-    Ok(())
 }
 
-fn ctl_refusals() -> Outcome {
+fn ctl_refusals() {
     let up = Up::start("ctl-refusals", &nic("cl5", "'192.0.6.2/24'"));
     for (line, status, told) in [
         (
@@ -368,7 +360,6 @@ fn ctl_refusals() -> Outcome {
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
     up.end("TERM");
-    Ok(())
 }
 
 /// Stops whoever watches it.
@@ -380,7 +371,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-fn sighup() -> Outcome {
+fn sighup() {
     let config = |addresses: &str, more: &str| nic("cl6", addresses) + more + ECHO;
     let first = "'192.0.7.2/24', '2001:db8:7::2/64'";
     let up = Up::start("sighup", &config(first, ""));
@@ -439,10 +430,9 @@ fn sighup() -> Outcome {
     assert_eq!(echoed, came);
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
-    Ok(())
 }
 
-fn sighup_refused() -> Outcome {
+fn sighup_refused() {
     let config = nic("cl7", "'192.0.8.2/24'");
     let up = Up::start("sighup-refused", &config);
     let other = nic("cl8", "'192.0.8.2/24', '192.0.8.3/24'") + "mtu = 1400\n";
@@ -458,10 +448,9 @@ fn sighup_refused() -> Outcome {
     assert!(up.has("192.0.8.3"));
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
-    Ok(())
 }
 
-fn timeline() -> Outcome {
+fn timeline() {
     let event =
         "[[event]]\nat = '50ms'\nnic = 'wan'\ndo = 'add_address'\naddress = '192.0.9.3/24'\n";
     let later = "[[event]]\nat = '1h'\nnic = 'wan'\ndo = 'set_link'\non = false\n";
@@ -474,10 +463,9 @@ fn timeline() -> Outcome {
     assert!(!up.has("192.0.9.3"));
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
-    Ok(())
 }
 
-fn control_socket() -> Outcome {
+fn control_socket() {
     let config = nic("cl10", "'192.0.10.2/24'");
     let up = Up::start("control-socket", &config);
     assert_eq!(mode(&up.socket()), 0o600);
@@ -495,7 +483,6 @@ fn control_socket() -> Outcome {
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
     assert!(!socket.exists());
-    Ok(())
 }
 
 /// How many users the namespace has a number for.
@@ -507,13 +494,14 @@ fn users() -> u64 {
     counts.filter_map(|count| count.parse::<u64>().ok()).sum()
 }
 
-fn privileges() -> Outcome {
+fn privileges() {
     let config = format!("user = 'nobody'\n{}{ECHO}", nic("cl12", "'192.0.12.2/24'"));
     if users() < 2 {
         let (status, told) = refused(&Scratch::new("privileges"), &config);
         assert_eq!(status, Some(1), "{told}");
         assert!(told.contains("only root can"), "{told}");
-        return Err("only root has a number here: `unshare -n` as root has all of them".to_owned());
+        eprintln!("\n!!! THAT PRIVILEGES ARE DROPPED WAS NOT TRIED: only root has a number here\n");
+        return;
     }
     let up = Up::start("privileges", &config);
     let threads = std::fs::read_dir(format!("/proc/{}/task", up.id())).unwrap();
@@ -535,10 +523,9 @@ fn privileges() -> Outcome {
     up.change("add_address nic=wan address=192.0.12.3/24");
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
-    Ok(())
 }
 
-fn not_up() -> Outcome {
+fn not_up() {
     let dir = Scratch::new("not-up");
     let link = |link: &str| format!("[[nic]]\nname = 'wan'\nlink = {link}\n");
     for (config, status, told) in [
@@ -565,10 +552,9 @@ fn not_up() -> Outcome {
         assert_eq!(code, Some(status), "{config}: {said}");
         assert!(said.contains(told), "{config}: {said}");
     }
-    Ok(())
 }
 
-fn taken_away() -> Outcome {
+fn taken_away() {
     let up = Up::start("taken-away", &nic("cl14", "'192.0.14.2/24'"));
     kernel("cl14", 14);
     ip("link del cl14");
@@ -577,5 +563,4 @@ fn taken_away() -> Outcome {
     assert!(up.has("192.0.14.2"));
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
-    Ok(())
 }
