@@ -197,7 +197,7 @@
 //! took a sixth to two thirds longer. The price is nodes of 2 KiB for few routes: 266 bytes for each of a
 //! million routes of the Internet's kind. Passes ask for the lines that the next one reads, even where the
 //! processor could read ahead by itself: without that, forwarding by a million routes took a sixth
-//! longer. (`benches/routes`, `benches/forward`.)
+//! longer (`--bench routes`, `--bench forward`).
 //!
 //! **Snapshots go through arc-swap** and are read through its `Cache`, once per burst. *Added:* what
 //! a snapshot was the last to lead to is handed back to the publisher when its last reader is gone.
