@@ -24,7 +24,7 @@
 //! | [`prelude`] | | what an embedder uses |
 //! | [`engine`] | `corelane-engine` | builder, workers, RSS, the stages, reports |
 //! | [`stack`] | `corelane-stack` | NICs, addresses, delivery, drop reasons, events |
-//! | [`io`] | `corelane-io` | links: memory, capture files, TAP, AF_PACKET |
+//! | [`io`] | `corelane-io` | links: memory, capture files, TAP, AF_PACKET, AF_XDP |
 //! | [`frame`] | `corelane-frame` | frame pool, frame handle, burst |
 //! | [`sync`] | `corelane-sync` | ring, snapshot, references, counters, depot, doorbell |
 //! | [`wire`] | `corelane-wire` | header views, builders, checksums |

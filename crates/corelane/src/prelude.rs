@@ -14,6 +14,7 @@ pub use corelane_frame::{BURST, Burst, Frame, Pool, PoolCache, PoolConfig};
 #[doc(no_inline)]
 pub use corelane_io::{
     af_packet::{AfPacketConfig, AfPacketCounters, AfPacketLink},
+    af_xdp::{AfXdpConfig, AfXdpCounters, AfXdpLink, XdpMode, ZeroCopy},
     tap::{TapConfig, TapCounters, TapLink},
 };
 #[doc(no_inline)]

@@ -235,7 +235,8 @@ impl Builder {
         let caches = self.workers + self.nics.len();
         let per_lane = self.ring_capacity.saturating_mul(2).saturating_add(256);
         let lanes = self.nics.len().saturating_mul(self.workers + 1);
-        let in_flight = lanes.saturating_mul(per_lane);
+        let held: usize = self.nics.iter().map(|(_, link)| link.holds()).sum();
+        let in_flight = lanes.saturating_mul(per_lane).saturating_add(held);
         let pool = Pool::new(self.pool.clone().unwrap_or_else(|| PoolConfig {
             slots: PoolConfig::slots_for(in_flight, caches),
             ..PoolConfig::default()
@@ -389,18 +390,19 @@ impl Builder {
             monitor: Monitor::new(Arc::clone(&shared), worker_monitors),
             lifecycle: Lifecycle::new(shared),
             events,
-            warnings: warnings(&placement, &pool, caches),
+            warnings: warnings(&placement, &pool, caches, held),
         })
     }
 }
 
-fn warnings(placement: &Placement, pool: &Pool, caches: usize) -> Vec<Warning> {
+fn warnings(placement: &Placement, pool: &Pool, caches: usize, held: usize) -> Vec<Warning> {
     let threads = placement.workers.len() + placement.distributors.len();
     let crowded = placement.crowded.then(|| Warning::Crowded {
         threads,
         cores: cores::allowed_cores().len(),
     });
-    let (slots, enough) = (pool.config().slots, PoolConfig::slots_for(BURST, caches));
+    let enough = PoolConfig::slots_for(held.saturating_add(BURST), caches);
+    let slots = pool.config().slots;
     let small = (slots < enough).then_some(Warning::SmallPool { slots, enough });
     crowded.into_iter().chain(small).collect()
 }

@@ -27,6 +27,13 @@ pub trait Link: Send {
         false
     }
 
+    /// How many frames the link keeps while it is open (a device's rings, if frames arrive right in
+    /// the pool), beside bursts on their way. The engine makes its pool that much larger, unless it
+    /// is given one.
+    fn holds(&self) -> usize {
+        0
+    }
+
     /// Opens the link and returns its queues, at least one. The engine polls each receive queue
     /// from one thread and each transmit queue from one thread.
     ///

@@ -113,6 +113,15 @@ impl Frame {
         self.span = nic | (len as u64) << LEN_SHIFT | offset as u64;
     }
 
+    /// Sets where the data is, if it is in the slot.
+    #[inline]
+    pub(crate) fn move_to(&mut self, offset: usize, len: usize) {
+        let end = offset.checked_add(len);
+        if end.is_some_and(|end| end <= self.geometry().slot_size) {
+            self.place(offset, len);
+        }
+    }
+
     /// The address of a byte of the slot; `at` is at most `slot_size`.
     #[inline]
     fn byte(&self, at: usize) -> *mut u8 {

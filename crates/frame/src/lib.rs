@@ -34,6 +34,7 @@
 //! - Every slot is accounted for: [`Pool::out`] and [`Pool::stats`] say where the slots are.
 //! - No slot free is an outcome, counted: [`PoolCache::alloc`] says none and
 //!   [`PoolCache::alloc_burst`] gives fewer.
+//! - A slot that a device has is [`Lent`], and counts as out.
 //! - Frames keep their pool's memory: the last of the handles, caches and frames frees it.
 //!
 //! # Example
@@ -93,6 +94,7 @@ mod burst;
 mod cache;
 mod config;
 mod frame;
+mod lent;
 mod orphans;
 mod pool;
 mod stats;
@@ -103,5 +105,6 @@ pub use config::{
     HugePages, LINE, MAX_HEADROOM, MAX_SLOT_SIZE, MAX_SLOTS, PoolConfig, PoolError, Stride,
 };
 pub use frame::{Frame, NoRoom, TooShort};
+pub use lent::Lent;
 pub use pool::Pool;
 pub use stats::PoolStats;

@@ -115,6 +115,16 @@ impl Pool {
     fn inner(&self) -> &Inner {
         self.handle.inner()
     }
+
+    #[inline]
+    pub(crate) fn inner_ptr(&self) -> NonNull<Inner> {
+        self.handle.inner_ptr()
+    }
+
+    #[inline]
+    pub(crate) fn stride(&self) -> usize {
+        self.inner().geometry.stride
+    }
 }
 
 impl fmt::Debug for Pool {

@@ -2,6 +2,7 @@
 
 mod checksum;
 mod counts;
+mod health;
 mod watch;
 
 use std::io;
@@ -9,8 +10,9 @@ use std::io;
 use corelane_frame::{Burst, PoolCache};
 use corelane_wire::MacAddr;
 
-pub(crate) use checksum::complete;
+pub(crate) use checksum::{complete, is_partial};
 pub(crate) use counts::{Counts, DeviceCounter, QueueCounters, queue_counters};
+pub(crate) use health::Health;
 pub(crate) use watch::{Waker, Watch};
 
 /// A link address for the engine, which must not be the device's own: the kernel has that one.

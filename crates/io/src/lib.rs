@@ -6,14 +6,17 @@
 //! - [`pcap`]: captures in pcap and pcapng files as a source of frames, and pcap files as a sink.
 //! - [`tap`]: a TAP device: the kernel of this machine is the neighbor.
 //! - [`af_packet`]: a network device, beside the kernel's own stack.
+//! - [`af_xdp`]: a network device, in place of the kernel's own stack, right into the frame pool.
 //!
 //! All implement [`corelane_engine::link::Link`]. The first three need neither privilege nor device;
-//! the last two are there on Linux only, and say what privilege is missing.
+//! the last three are there on Linux only, and say what privilege is missing.
 
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
 pub mod af_packet;
+#[cfg(target_os = "linux")]
+pub mod af_xdp;
 #[cfg(target_os = "linux")]
 mod device;
 pub mod loopback;

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_short};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::str::FromStr;
-use std::{fmt, io, mem};
+use std::{fmt, io, mem, ptr};
 
 use crate::call::{check, owned};
 
@@ -103,6 +103,40 @@ impl fmt::Debug for InterfaceName {
     }
 }
 
+/// `SIOCETHTOOL`, and commands of `linux/ethtool.h`, which libc does not have.
+const SIOCETHTOOL: libc::Ioctl = 0x8946;
+const SET_SEND_CHECKSUMS: u32 = 0x17;
+const GET_CHANNELS: u32 = 0x3c;
+
+/// What `SIOCETHTOOL` takes: it begins with its number.
+///
+/// # Safety
+/// `repr(C)`, numbers, and as long as the kernel takes the command of that number to be.
+unsafe trait EthtoolCommand {}
+
+#[repr(C)]
+struct Value {
+    command: u32,
+    value: u32,
+}
+
+// SAFETY: `struct ethtool_value`.
+unsafe impl EthtoolCommand for Value {}
+
+#[repr(C)]
+#[derive(Default)]
+struct Channels {
+    command: u32,
+    most: [u32; 4],
+    receive: u32,
+    send: u32,
+    other: u32,
+    combined: u32,
+}
+
+// SAFETY: `struct ethtool_channels`.
+unsafe impl EthtoolCommand for Channels {}
+
 /// A network device of the namespace it was opened in, found by its name at each call.
 #[derive(Debug)]
 pub struct Interface {
@@ -130,7 +164,7 @@ impl Interface {
 
     fn ask(&self, what: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
         // SAFETY: all requests of this file take an `ifreq`, which the kernel reads and writes
-        // during the call.
+        // during the call; and `SIOCETHTOOL` the command that it points to (`EthtoolCommand`).
         check(unsafe { libc::ioctl(self.socket.as_raw_fd(), what, &raw mut *request) }).map(drop)
     }
 
@@ -190,6 +224,41 @@ impl Interface {
     /// There is no such device.
     pub fn is_up(&self) -> io::Result<bool> {
         Ok(self.flags()? & libc::IFF_UP != 0)
+    }
+
+    /// How many queues it receives by, as far as its driver tells.
+    ///
+    /// # Errors
+    /// There is no such device.
+    pub fn receive_queues(&self) -> io::Result<Option<u32>> {
+        let mut channels = Channels {
+            command: GET_CHANNELS,
+            ..Channels::default()
+        };
+        match self.ethtool(&mut channels) {
+            Ok(()) => Ok(Some(channels.receive + channels.combined)),
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says whether who sends on it may leave transport checksums to it (and so super-frames too):
+    /// `ethtool -K NAME tx on` or `off`. Needs CAP_NET_ADMIN in its namespace.
+    ///
+    /// # Errors
+    /// There is no such device, the privilege is missing, or the driver has no choice.
+    pub fn set_send_checksums(&self, on: bool) -> io::Result<()> {
+        self.ethtool(&mut Value {
+            command: SET_SEND_CHECKSUMS,
+            value: on.into(),
+        })
+    }
+
+    fn ethtool<T: EthtoolCommand>(&self, command: &mut T) -> io::Result<()> {
+        let mut request = self.name.request();
+        request.ifr_ifru.ifru_data = ptr::from_mut(command).cast();
+        // The kernel reads and writes the command too, which is one it knows the length of.
+        self.ask(SIOCETHTOOL, &mut request)
     }
 
     /// Brings it up. Needs CAP_NET_ADMIN in its namespace, unless it is up already.

@@ -57,7 +57,7 @@
 //!
 //! ```text
 //! wire ──► sync ──► frame ──► stack ──► engine ──► io ──► corelane ──► tools, benches
-//!                                                sys ──┘
+//!                     └──────► sys ───────────────┘
 //! ```
 //!
 //! A crate uses those to its left, or some of them, and none to its right.
@@ -69,8 +69,8 @@
 //! | [`frame`](crate::frame) | pool, frame handle, burst | fence 2 |
 //! | [`stack`](crate::stack) | NIC, addresses, endpoint table, groups, duplicate address detection, source selection, lookup, delivery, counters; routes, neighbors, reassembly, sockets, packet endpoints | none |
 //! | [`engine`](crate::engine) | RSS, distributors, workers, stages, control thread, NICs at run time, tracing | none |
-//! | `sys` | system calls of Linux for `io`: TAP, AF_PACKET, epoll | fence 3 |
-//! | [`io`](crate::io) | links: memory, loopback, pcap and pcapng files, TAP, AF_PACKET | none |
+//! | `sys` | system calls of Linux for `io`: TAP, AF_PACKET, AF_XDP, epoll | fence 3 |
+//! | [`io`](crate::io) | links: memory, loopback, pcap and pcapng files, TAP, AF_PACKET, AF_XDP | none |
 //! | [`corelane`](crate) | this crate: what embedders depend on | none |
 //!
 //! 'None' is `#![forbid(unsafe_code)]`; in the three fenced crates each `unsafe` block states the
@@ -174,7 +174,8 @@
 //! **Slots are spread.** *Differs:* slots of 2,048 bytes were to lie side by side. The first lines
 //! of all of them would then share two sets of a 64-set cache. The default
 //! [`Stride`](crate::frame::Stride) adds one line, an odd number of lines in all, so that headers
-//! visit every set; `Packed` is there for memory that a device has to address.
+//! visit every set; `Packed` is there for memory that a device has to address (zero-copy AF_XDP; what
+//! copies takes any stride).
 //!
 //! **The endpoint table copies by page.** *Differs:* pages were to be raw memory, replaced through a
 //! directory of pointers, with a chain of retired pages beside the snapshots. It is extendible

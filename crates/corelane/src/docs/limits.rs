@@ -2,7 +2,7 @@
 //!
 //! | | as it is |
 //! |---|---|
-//! | **Real links** | TAP and AF_PACKET ([`real_links`](super::real_links)); no AF_XDP or DPDK |
+//! | **Real links** | TAP, AF_PACKET and AF_XDP ([`real_links`](super::real_links)); no DPDK. AF_XDP receives frames of 3,840 bytes at most, and its zero-copy has not met a driver that can |
 //! | **Router discovery** | router advertisements and redirects go to the handler as any ICMPv6; there is no address autoconfiguration but the link-local address |
 //! | **IPv4 address conflicts** | an ARP packet from an address in use is told as a conflict; addresses are not probed before they are used (RFC 5227 section 2.1) |
 //! | **Source-specific groups** | joins are for any source (RFC 3376's EXCLUDE{}) |
@@ -18,9 +18,9 @@
 //! | **MAC filter** | none: the destination MAC address is looked at only to leave an echo request to a group unanswered |
 //! | **VLAN** | tagged frames are `unknown_protocol` (RSS does look behind up to two tags) |
 //! | **MTU** | routes and [`Nic::send`](crate::stack::Nic::send) refuse what is larger; what a handler sends is not measured against it |
-//! | **Offloads** | none: real links complete checksums in software as frames arrive, and drop super-frames where they cannot refuse them ([`real_links`](super::real_links)); one frame is one slot, at most 128 KiB |
+//! | **Offloads** | none: TAP and AF_PACKET complete checksums in software as frames arrive, AF_XDP counts those left to hardware; super-frames are dropped where they cannot be refused ([`real_links`](super::real_links)); one frame is one slot, at most 128 KiB |
 //! | **Traces and taps** | a [`Tracer`](crate::engine::trace::Tracer) watches every frame of its engine or none: a frame has a trace bit that nothing reads yet |
-//! | **Links' own counters** | are read from the link ([`PcapCounters`](crate::io::pcap::PcapCounters), `TapCounters`, `AfPacketCounters`), not in reports |
+//! | **Links' own counters** | are read from the link ([`PcapCounters`](crate::io::pcap::PcapCounters), `TapCounters`, `AfPacketCounters`, `AfXdpCounters`), not in reports |
 //! | **Receive times** | real links set none |
 //! | **Handlers at run time** | handlers and workers are fixed when the engine is built; NICs come and go |
 //! | **RSS at run time** | key and table are fixed when the engine is built |

@@ -9,7 +9,7 @@
 //! | [`delivery`] | what happens to a frame, step by step, and which counters move |
 //! | [`accounting`] | every counter and drop reason, and what must add up |
 //! | [`embedding`] | own threads, idling, handlers and their panics, frames kept, events |
-//! | [`real_links`] | TAP and AF_PACKET: privileges, queues, offloads, sleep, ends |
+//! | [`real_links`] | TAP, AF_PACKET and AF_XDP: privileges, queues, offloads, sleep, ends |
 //! | [`measuring`] | how `bench` measures and how benches compare |
 //! | [`limits`] | what is not supported yet |
 

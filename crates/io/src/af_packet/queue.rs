@@ -11,11 +11,7 @@ use corelane_sys::packet::{PacketSocket, RxRing, Slot, VlanTag};
 use corelane_sys::vnet::PartialChecksum;
 
 use super::{AfPacketCounters, AfPacketError, failed};
-use crate::device::{self, Counts, DeviceCounter, Sent, Waker};
-
-/// Empty polls after which the socket is asked whether it still has a device. Who polls without
-/// sleeping is not told otherwise.
-const POLLS: u32 = 1 << 12;
+use crate::device::{self, Counts, DeviceCounter, Health, Sent, Waker};
 
 /// Bytes of an Ethernet header's two link addresses, behind which tags stand.
 const ADDRESSES: usize = 12;
@@ -27,11 +23,7 @@ pub(super) struct PacketRx {
     waker: Waker,
     counts: Counts,
     counters: AfPacketCounters,
-    /// Empty polls since the last frame.
-    empty: u32,
-    /// Whether the device was down when the socket was last asked. It is told once only, not again
-    /// when the device is removed.
-    down: bool,
+    health: Health,
 }
 
 pub(super) struct PacketTx {
@@ -56,28 +48,17 @@ impl PacketRx {
             waker,
             counts,
             counters,
-            empty: 0,
-            down: false,
+            health: Health::default(),
         }
     }
 
-    /// Looks after the socket, every now and then: a device that is down comes back, one that is gone
-    /// does not.
+    /// Looks after the device.
     fn look_after(&mut self) -> Result<(), LinkError> {
-        self.empty = self.empty.wrapping_add(1);
-        if !self.waker.take_failure() && !self.down && !self.empty.is_multiple_of(POLLS) {
-            return Ok(());
+        match self.health.look(&self.socket, &self.waker) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(LinkError::new(&*self.link, AfPacketError::Removed)),
+            Err(error) => Err(failed(&self.link, "receive", error)),
         }
-        let asked = self.socket.is_orphan();
-        if asked.map_err(|error| failed(&self.link, "ask the socket for its device", error))? {
-            return Err(LinkError::new(&*self.link, AfPacketError::Removed));
-        }
-        match self.socket.take_error() {
-            Ok(()) => {}
-            Err(error) if device::errno(&error) == errno::ENETDOWN => self.down = true,
-            Err(error) => return Err(failed(&self.link, "receive", error)),
-        }
-        Ok(())
     }
 }
 
@@ -106,7 +87,7 @@ impl RxQueue for PacketRx {
                 }
             }
             slot.release();
-            self.down = false;
+            self.health.frame_came();
         }
         Ok(RxStatus::Ready)
     }

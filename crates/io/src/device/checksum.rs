@@ -1,7 +1,7 @@
 //! Doing what the kernel left to the hardware.
 
 use corelane_sys::vnet::PartialChecksum;
-use corelane_wire::checksum;
+use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, IpProtocol, checksum};
 
 /// Completes a partial checksum. Whether it could: its place has to be in the frame.
 pub(crate) fn complete(frame: &mut [u8], partial: PartialChecksum) -> bool {
@@ -18,6 +18,82 @@ pub(crate) fn complete(frame: &mut [u8], partial: PartialChecksum) -> bool {
     let sum = if sum == 0 { 0xffff } else { sum };
     *field = u16::to_be_bytes(sum);
     true
+}
+
+/// Whether all that is in the checksum's place of a TCP segment or UDP datagram is the sum of its
+/// pseudo header, and it is wrong: the sender left the rest to hardware.
+#[inline]
+pub(crate) fn is_partial(frame: &[u8]) -> bool {
+    // What cannot be told (a fragment, a header in between) is not.
+    partial(frame).unwrap_or(false)
+}
+
+#[inline]
+fn partial(frame: &[u8]) -> Option<bool> {
+    let (ethernet, mut packet) = frame.split_first_chunk::<ETHERNET_HEADER_LEN>()?;
+    let &[.., e0, e1] = ethernet;
+    let mut kind = EtherType(u16::from_be_bytes([e0, e1]));
+    if kind.is_vlan() {
+        let (&[_, _, e0, e1], behind) = packet.split_first_chunk()?;
+        (kind, packet) = (EtherType(u16::from_be_bytes([e0, e1])), behind);
+    }
+    let (protocol, segment, pseudo) = match kind {
+        EtherType::IPV4 => {
+            let &[
+                first,
+                _,
+                l0,
+                l1,
+                _,
+                _,
+                f0,
+                f1,
+                _,
+                protocol,
+                _,
+                _,
+                s0,
+                s1,
+                s2,
+                s3,
+                d0,
+                d1,
+                d2,
+                d3,
+            ] = packet.first_chunk()?;
+            if u16::from_be_bytes([f0, f1]) & 0x3fff != 0 {
+                return None;
+            }
+            let (header, len) = (usize::from(first & 15) * 4, u16::from_be_bytes([l0, l1]));
+            let segment = packet.get(header..usize::from(len))?;
+            let protocol = IpProtocol(protocol);
+            let (source, destination) = ([s0, s1, s2, s3].into(), [d0, d1, d2, d3].into());
+            let len = segment.len() as u16;
+            let pseudo = checksum::pseudo_header_ipv4(source, destination, protocol, len);
+            (protocol, segment, pseudo)
+        }
+        EtherType::IPV6 => {
+            let (&[_, _, _, _, l0, l1, protocol, _], rest) = packet.split_first_chunk()?;
+            let (source, rest) = rest.split_first_chunk::<16>()?;
+            let (destination, rest) = rest.split_first_chunk::<16>()?;
+            let len = u16::from_be_bytes([l0, l1]);
+            let segment = rest.get(..usize::from(len))?;
+            let protocol = IpProtocol(protocol);
+            let (source, destination) = ((*source).into(), (*destination).into());
+            let pseudo = checksum::pseudo_header_ipv6(source, destination, protocol, len.into());
+            (protocol, segment, pseudo)
+        }
+        _ => return None,
+    };
+    let place = match protocol {
+        IpProtocol::TCP => 16,
+        IpProtocol::UDP => 6,
+        _ => return None,
+    };
+    // One right checksum in 65,536 looks like it.
+    let field = u16::from_be_bytes(*segment.get(place..)?.first_chunk()?);
+    let looks = field == pseudo.fold();
+    Some(looks && !(pseudo + checksum::sum(segment)).is_valid())
 }
 
 #[cfg(test)]
@@ -50,9 +126,37 @@ mod tests {
             );
             frame[40..42].copy_from_slice(&pseudo.fold().to_be_bytes());
             let partial = PartialChecksum { start: 34, offset: 6 };
+            prop_assert!(is_partial(&frame) && !is_partial(&whole));
+            frame.splice(12..12, [0x81, 0, 0, 5]);
+            prop_assert!(is_partial(&frame));
+            frame.drain(12..16);
             prop_assert!(complete(&mut frame, partial));
             prop_assert_eq!(frame, whole);
         }
+
+        #[test]
+        fn anything_may_be_asked_whether_it_is_partial(mut frame: Vec<u8>, v6: bool) {
+            if let Some(kind) = frame.get_mut(12..14) {
+                kind.copy_from_slice(if v6 { &[0x86, 0xdd] } else { &[8, 0] });
+            }
+            is_partial(&frame);
+        }
+    }
+
+    #[test]
+    fn a_segment_over_ipv6_can_be_partial() {
+        let mut frame = vec![0; 14 + 40 + 20];
+        frame[12..14].copy_from_slice(&[0x86, 0xdd]);
+        frame[14..22].copy_from_slice(&[0x60, 0, 0, 0, 0, 20, 6, 64]);
+        frame[22..54].fill(0x11);
+        frame[54] = 9;
+        // 16 words of 0x1111, TCP, 20 bytes.
+        frame[70..72].copy_from_slice(&[0x11, 0x2b]);
+        assert!(is_partial(&frame));
+        frame[54] = 0xee;
+        assert!(is_partial(&frame));
+        frame[71] ^= 1;
+        assert!(!is_partial(&frame));
     }
 
     #[test]

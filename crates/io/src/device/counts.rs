@@ -19,10 +19,14 @@ pub(crate) enum DeviceCounter {
     SendWaits,
     /// Frames that the device does not take.
     SendRefused,
+    /// Frames received whose checksum was left to hardware, where nobody says so.
+    PartialChecksums,
+    /// Frames of another pool, copied to be sent.
+    Copied,
 }
 
 impl CounterKey for DeviceCounter {
-    const COUNT: usize = 7;
+    const COUNT: usize = 9;
 
     fn index(self) -> usize {
         self as usize
@@ -48,7 +52,7 @@ impl QueueCounters {
         self.0.extend(others.0);
     }
 
-    /// The totals by name.
+    /// The totals by name, of links that are told what was left to hardware.
     pub(crate) fn read(&self) -> Vec<(&'static str, u64)> {
         let named = [
             ("too_long", DeviceCounter::TooLong),
@@ -59,7 +63,11 @@ impl QueueCounters {
             ("send_waits", DeviceCounter::SendWaits),
             ("send_refused", DeviceCounter::SendRefused),
         ];
-        let total = |key| counters::sum(&self.0, key);
-        named.map(|(name, key)| (name, total(key))).into()
+        named.map(|(name, key)| (name, self.total(key))).into()
+    }
+
+    /// One of the totals.
+    pub(crate) fn total(&self, key: DeviceCounter) -> u64 {
+        counters::sum(&self.0, key)
     }
 }

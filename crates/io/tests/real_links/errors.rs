@@ -9,29 +9,29 @@ use corelane_io::af_packet::{AfPacketConfig, AfPacketError, AfPacketLink};
 use corelane_io::tap::{TapConfig, TapError, TapLink};
 
 use crate::kernel::ip;
-use crate::{Case, Outcome};
+use crate::{Case, Needs, Outcome, xdp};
 
 pub(crate) fn all() -> Vec<Case> {
     vec![
         Case {
             name: "tap::errors_say_what_to_do",
-            needs_tap: true,
+            needs: Needs::Tap,
             run: tap,
         },
         Case {
             name: "af_packet::errors_say_what_to_do",
-            needs_tap: false,
+            needs: Needs::Nothing,
             run: af_packet,
         },
         Case {
             name: "tap::privileges",
-            needs_tap: true,
+            needs: Needs::Tap,
             // The driver may be for root alone.
             run: || unprivileged("tap", &["CAP_NET_ADMIN", "chmod 666"]),
         },
         Case {
             name: "af_packet::privileges",
-            needs_tap: false,
+            needs: Needs::Nothing,
             run: || unprivileged("af_packet", &["CAP_NET_RAW"]),
         },
     ]
@@ -136,17 +136,17 @@ pub(crate) const TRY: &str = "CORELANE_REAL_LINKS_TRY";
 
 /// Prints what a link says to somebody without privilege.
 pub(crate) fn try_without_privilege(kind: &OsStr) -> ExitCode {
-    let error = if kind == "tap" {
-        tap_of("tapz", 1).err().map(|error| error.to_string())
-    } else {
-        packet_of("lo", 1).err().map(|error| error.to_string())
+    let error = match kind.to_str() {
+        Some("tap") => tap_of("tapz", 1).err().map(|error| error.to_string()),
+        Some("af_packet") => packet_of("lo", 1).err().map(|error| error.to_string()),
+        other => xdp::try_as(other.unwrap_or_default()),
     };
     println!("{}", error.unwrap_or_default());
     ExitCode::SUCCESS
 }
 
 /// In a user namespace that this network namespace does not belong to, nobody has the privilege.
-fn unprivileged(kind: &str, says: &[&str]) -> Outcome {
+pub(crate) fn unprivileged(kind: &str, says: &[&str]) -> Outcome {
     let mut again = Command::new("unshare");
     again.arg("-r").arg(std::env::current_exe()?).env(TRY, kind);
     let output = again.output()?;

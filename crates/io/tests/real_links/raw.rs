@@ -24,7 +24,7 @@ impl Raw {
     pub(crate) fn of(link: &mut dyn Link, room: usize) -> Result<Self> {
         let default = PoolConfig::default();
         let pool = Pool::new(PoolConfig {
-            slots: 1024,
+            slots: 1 << 13,
             slot_size: default.headroom + room,
             ..default
         })?;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use corelane_engine::link::Link;
 use corelane_io::af_packet::{AfPacketConfig, AfPacketLink};
+use corelane_io::af_xdp::{AfXdpConfig, AfXdpLink, XdpMode};
 use corelane_io::tap::{TapConfig, TapLink};
+use corelane_sys::interface::Interface;
 
 use crate::kernel::ip;
 
@@ -14,8 +16,21 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tap,
-    Veth,
+    /// AF_PACKET on a veth.
+    Packet,
+    /// AF_XDP on a veth, whose peer does its checksums itself.
+    XdpNative,
+    XdpGeneric,
 }
+
+impl Kind {
+    pub(crate) fn is_xdp(self) -> bool {
+        matches!(self, Self::XdpNative | Self::XdpGeneric)
+    }
+}
+
+/// The frames to receive into of an AF_XDP link, and of the ring of an AF_PACKET link.
+pub(crate) const RING: usize = 1024;
 
 /// Reads the counters of a link.
 pub(crate) type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)>>;
@@ -54,16 +69,28 @@ impl Wire {
                     number,
                 })
             }
-            Kind::Veth => {
-                let (engine, kernel) = (format!("ve{number}"), format!("vk{number}"));
-                ip(&format!("link add {engine} type veth peer name {kernel}"))?;
-                ip(&format!("link set {engine} addrgenmode none up"))?;
+            Kind::Packet => {
+                let (engine, kernel) = veth(number, queues)?;
                 let link = AfPacketLink::new(AfPacketConfig {
                     name: engine.clone(),
                     queues,
-                    ring: 512,
+                    ring: RING,
                     ..AfPacketConfig::default()
                 })?;
+                let counters = link.counters();
+                Ok(Self {
+                    kind,
+                    link: Some(Box::new(link)),
+                    counters: Box::new(move || counters.read()),
+                    kernel,
+                    engine,
+                    number,
+                })
+            }
+            Kind::XdpNative | Kind::XdpGeneric => {
+                let (engine, kernel) = veth(number, queues)?;
+                Interface::new(kernel.parse()?)?.set_send_checksums(false)?;
+                let link = xdp(&engine, queues, kind)?;
                 let counters = link.counters();
                 Ok(Self {
                     kind,
@@ -112,10 +139,39 @@ impl Wire {
     }
 }
 
+/// A veth with so many queues each way: the engine's end, which is up, and the kernel's.
+pub(crate) fn veth(number: u8, queues: usize) -> Result<(String, String)> {
+    let (engine, kernel) = (format!("ve{number}"), format!("vk{number}"));
+    let each = format!("numtxqueues {queues} numrxqueues {queues}");
+    ip(&format!(
+        "link add {engine} {each} type veth peer name {kernel} {each}"
+    ))?;
+    ip(&format!("link set {engine} addrgenmode none up"))?;
+    Ok((engine, kernel))
+}
+
+pub(crate) fn xdp(device: &str, queues: usize, kind: Kind) -> Result<AfXdpLink> {
+    let native = kind == Kind::XdpNative;
+    let link = AfXdpLink::new(AfXdpConfig {
+        name: device.to_owned(),
+        queues,
+        mode: if native {
+            XdpMode::Native
+        } else {
+            XdpMode::Generic
+        },
+        ring: RING,
+        send_ring: 256,
+        ..AfXdpConfig::default()
+    })?;
+    assert_eq!(link.is_native(), native);
+    Ok(link)
+}
+
 impl Drop for Wire {
     fn drop(&mut self) {
         // A TAP goes with its link.
-        if self.kind == Kind::Veth {
+        if self.kind != Kind::Tap {
             let _ = ip(&format!("link del {}", self.engine));
         }
     }
