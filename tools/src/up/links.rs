@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use corelane::engine::link::Link;
 use corelane::io::af_packet::{AfPacketConfig, AfPacketCounters, AfPacketLink};
+use corelane::io::af_xdp::{AfXdpConfig, AfXdpCounters, AfXdpLink};
 use corelane::io::tap::{TapConfig, TapCounters, TapLink};
 use serde_json::{Value, json};
 
@@ -15,6 +16,8 @@ pub(super) enum LinkCounters {
     Tap(TapCounters),
     /// Of a device through AF_PACKET.
     AfPacket(AfPacketCounters),
+    /// Of a device through AF_XDP.
+    AfXdp(AfXdpCounters),
 }
 
 impl LinkCounters {
@@ -23,6 +26,7 @@ impl LinkCounters {
         match self {
             Self::Tap(counters) => counters.read(),
             Self::AfPacket(counters) => counters.read(),
+            Self::AfXdp(counters) => counters.read(),
         }
     }
 
@@ -62,10 +66,16 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
             let counters = LinkCounters::AfPacket(link.counters());
             Ok((Box::new(link), counters))
         }
-        LinkKind::AfXdp => Err(refuse(
-            &"AF_XDP links are not built yet: kind = \"af_packet\" takes the same device, kind = \
-              \"tap\" makes one of its own",
-        )),
+        LinkKind::AfXdp => {
+            let config = AfXdpConfig {
+                name,
+                queues,
+                ..AfXdpConfig::default()
+            };
+            let link = AfXdpLink::new(config).map_err(|error| refuse(&error))?;
+            let counters = LinkCounters::AfXdp(link.counters());
+            Ok((Box::new(link), counters))
+        }
         LinkKind::Pcap => Err(refuse(
             &"a pcap link has no device to be up on: corelane sim plays captures; for up give it \
               link = { kind = \"tap\", name = \"tap0\" }",
@@ -81,10 +91,7 @@ mod tests {
     fn links_that_cannot_be_up_say_what_can() {
         for (link, told) in [
             ("{ kind = 'pcap' }", "corelane sim plays captures"),
-            (
-                "{ kind = 'af_xdp', name = 'v' }",
-                "not built yet: kind = \"af_packet\"",
-            ),
+            ("{ kind = 'af_xdp', name = 'no-such-dev' }", "nic 'wan': "),
             (
                 "{ kind = 'af_packet', name = 'no-such-dev' }",
                 "nic 'wan': ",

@@ -120,28 +120,30 @@ fn build(
         .idle(idle)
         .ring_capacity(RING)
         .event_capacity(EVENTS)
-        .stack(stack_config(config))
-        .pool(pool(config, workers));
+        .stack(stack_config(config));
     let for_handlers = Arc::clone(services);
     builder.handler(move |_| for_handlers.handler());
-    let mut links = Vec::new();
+    let (mut links, mut held) = (Vec::new(), 0);
     for (number, nic) in config.nics.iter().enumerate() {
         // One that was made up by its number is every other host's too.
         let mac = nic.mac_given.then_some(nic.mac);
         let (link, counters) = link(nic).map_err(Failure::Run)?;
         links.push(counters);
+        held += link.holds();
         builder.nic(nic_config(config, nic, number, mac), link);
     }
+    builder.pool(pool(config, workers, held));
     Ok((builder.build()?, links))
 }
 
-/// Slots for the largest packet of any NIC, as many as rings and caches can hold.
-fn pool(config: &Config, workers: usize) -> PoolConfig {
+/// Slots for the largest packet of any NIC, as many as rings and caches can hold, and `held` that devices
+/// do.
+fn pool(config: &Config, workers: usize, held: usize) -> PoolConfig {
     let default = PoolConfig::default();
     let mtu = config.nics.iter().map(|nic| nic.mtu).max().unwrap_or(0);
     let largest = (default.headroom + ETHERNET_HEADER_LEN + mtu).next_multiple_of(LINE);
     let nics = config.nics.len();
-    let in_flight = nics * (workers + 1) * (2 * RING + 256);
+    let in_flight = nics * (workers + 1) * (2 * RING + 256) + held;
     PoolConfig {
         slots: PoolConfig::slots_for(in_flight, workers + nics),
         slot_size: largest.clamp(default.slot_size, MAX_SLOT_SIZE),

@@ -11,9 +11,6 @@
 //! name begins with it (`a16_...`; several numbers: `a15_a16_...`); `ci/behaviours` fails if one has
 //! none.
 //!
-//! none. Sections H to J and O (packet endpoints, delivery, forwarding, neighbors) are not built yet and not
-//! listed.
-//!
 //! # A. Addresses and endpoint kinds
 //!
 //! | number | behaviour | | why, and what is different | test |
