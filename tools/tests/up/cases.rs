@@ -530,7 +530,7 @@ fn not_up() {
     let link = |link: &str| format!("[[nic]]\nname = 'wan'\nlink = {link}\n");
     for (config, status, told) in [
         (link("{ kind = 'pcap' }"), 1, "corelane sim plays captures"),
-        (link("{ kind = 'af_xdp', name = 'lo' }"), 1, "not built yet"),
+        (link("{ kind = 'af_xdp', name = 'no-such' }"), 1, "no-such"),
         (
             link("{ kind = 'af_packet', name = 'no-such' }"),
             1,
