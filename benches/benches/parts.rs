@@ -12,14 +12,12 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use corelane::frame::{BURST, Burst, Pool, PoolConfig};
-use corelane::stack::{
-    Clock, Found, Inbound, Key, LinkInfo, Nic, NicConfig, NicId, NicParts, PacketBurst,
-    PacketFlags, Stack, StackConfig, StackParts, events,
-};
+use corelane::stack::{Found, Inbound, Key, NicId, PacketBurst, PacketFlags};
 use corelane::sync::counters::{CounterKey, counters};
 use corelane::sync::refs::{AddressKind, Refs};
 use corelane::sync::snapshot::Publisher;
 use corelane::wire::IpProtocol;
+use corelane_benches::bed;
 use corelane_benches::harness::{Bench, Budget, Group, Sample, beside, in_rounds};
 use corelane_benches::random::Random;
 use corelane_benches::traffic::{Mix, Population, frame_to};
@@ -376,36 +374,7 @@ fn map_lookup<K>(
 
 /// The NIC's own lookup, which checks the endpoint's kind and count as well.
 fn ours(population: Population) -> impl FnMut(Budget) -> Sample {
-    let (sender, events) = events(16);
-    let pool = Pool::new(PoolConfig {
-        slots: 64,
-        ..PoolConfig::default()
-    });
-    let stack = Stack::new(StackParts {
-        config: StackConfig::default(),
-        workers: 1,
-        clock: Clock::system(),
-        events: sender,
-        pool: pool.expect("a pool"),
-    })
-    .expect("a stack");
-    let nic = Nic::new(NicParts {
-        id: NicId(0),
-        config: NicConfig::new("bench").seed(1),
-        link: LinkInfo {
-            mac: None,
-            mtu: 1500,
-            is_loopback: false,
-        },
-        stack,
-    });
-    nic.enable().expect("a NIC");
-    nic.transaction(|tx| {
-        population
-            .addresses()
-            .for_each(|address| assert!(tx.add_address(address).is_ok()));
-    })
-    .expect("a NIC");
+    let nic = bed::bare_nic(population, NicId(0));
     let mut datapath = nic.datapath();
     let mut random = Random::new(3);
     let mut bursts = vec![PacketBurst::default(); LOOKUPS / BURST];
@@ -438,5 +407,5 @@ fn ours(population: Population) -> impl FnMut(Budget) -> Sample {
             (LOOKUPS as u64, time)
         })
     };
-    keeping((nic, events), body)
+    keeping(nic, body)
 }

@@ -8,11 +8,8 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use corelane::frame::{BURST, Pool, PoolConfig};
-use corelane::stack::{
-    Clock, Flow, Key, LinkInfo, Nic, NicConfig, NicId, NicParts, SocketQueue, Stack, StackConfig,
-    StackParts, UdpSocket, events,
-};
+use corelane::frame::BURST;
+use corelane::stack::{Flow, Key, Nic, NicId, SocketQueue, Stack, UdpSocket};
 use corelane_benches::bare::Return;
 use corelane_benches::bed::{self, Bed, BedConfig, Receiver};
 use corelane_benches::harness::{Bench, Bound, Budget, Sample, Size, in_rounds};
@@ -196,36 +193,7 @@ impl Sockets {
             mix: Mix::Mixed,
             len,
         };
-        let pool = Pool::new(PoolConfig {
-            slots: 64,
-            ..PoolConfig::default()
-        });
-        let (sender, _) = events(16);
-        let stack = Stack::new(StackParts {
-            config: StackConfig::default(),
-            workers: 1,
-            clock: Clock::system(),
-            events: sender,
-            pool: pool.expect("a pool"),
-        })
-        .expect("a stack");
-        let nic = Nic::new(NicParts {
-            id: NIC,
-            config: NicConfig::new("bench").seed(1),
-            link: LinkInfo {
-                mac: None,
-                mtu: 1500,
-                is_loopback: false,
-            },
-            stack,
-        });
-        nic.enable().expect("a NIC");
-        nic.transaction(|tx| {
-            for address in population.addresses() {
-                tx.add_address(address).expect("an address");
-            }
-        })
-        .expect("a NIC");
+        let nic = bed::bare_nic(population, NIC);
         let addresses = population.addresses();
         let bound = addresses.map(|address| bed::socket(nic.stack(), address));
         Self {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corelane::engine::{Distributor, Engine, Idle, Monitor, NicConfig, Polled, WhenFull, Worker};
-use corelane::frame::{PoolCache, PoolConfig};
+use corelane::frame::{Pool, PoolCache, PoolConfig};
 use corelane::stack::{
-    DatagramBurst, Forwarding, Handler, Nic, NicTotals, Packet, PacketEndpointConfig,
-    PacketProtocol, PacketQueue, SocketQueue, Stack, UdpBind, UdpSocket,
+    Clock, DatagramBurst, Forwarding, Handler, LinkInfo, Nic, NicId, NicParts, NicTotals, Packet,
+    PacketEndpointConfig, PacketProtocol, PacketQueue, SocketQueue, Stack, StackConfig, StackParts,
+    UdpBind, UdpSocket, events,
 };
 use corelane_tools::generator::{DrainLink, RoutePlan, stream};
 use corelane_tools::unit::Family;
@@ -105,6 +106,44 @@ pub fn socket(stack: &Stack, address: IpAddr) -> (UdpSocket, SocketQueue) {
     let bind = UdpBind::new(PORT).local(address).queue(QUEUE);
     let (socket, mut queues) = stack.udp_socket(bind).expect("a socket");
     (socket, queues.pop().expect("a queue for the worker"))
+}
+
+/// A NIC with the addresses of `population`, and a stack of its own: without an engine.
+///
+/// # Panics
+/// If it cannot be made.
+pub fn bare_nic(population: Population, id: NicId) -> Nic {
+    let (sender, _) = events(16);
+    let pool = Pool::new(PoolConfig {
+        slots: 64,
+        ..PoolConfig::default()
+    });
+    let stack = Stack::new(StackParts {
+        config: StackConfig::default(),
+        workers: 1,
+        clock: Clock::system(),
+        events: sender,
+        pool: pool.expect("a pool"),
+    })
+    .expect("a stack");
+    let nic = Nic::new(NicParts {
+        id,
+        config: NicConfig::new("bench").seed(1),
+        link: LinkInfo {
+            mac: None,
+            mtu: 1500,
+            is_loopback: false,
+        },
+        stack,
+    });
+    nic.enable().expect("a NIC");
+    nic.transaction(|tx| {
+        for address in population.addresses() {
+            tx.add_address(address).expect("an address");
+        }
+    })
+    .expect("a NIC");
+    nic
 }
 
 /// What an engine that forwards is to be like: 64-byte frames from one NIC to another.

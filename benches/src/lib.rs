@@ -20,6 +20,7 @@
 //! | [`bed`] | an engine taken apart, to be fed and polled by hand |
 //! | [`bare`] | the floors: what a ring alone costs |
 //! | [`rings`] | our ring and its rivals behind one interface
+//! | [`channel`] | how frames come to the rivals |
 //! | [`naive`] | the rival: channel, `Vec`, `HashMap`, `RwLock`, a reference per packet |
 //! | [`naive_router`] | the rival that forwards |
 //! | [`naive_sockets`] | the rival with sockets |
@@ -27,6 +28,7 @@
 
 pub mod bare;
 pub mod bed;
+pub mod channel;
 pub mod harness;
 pub mod naive;
 pub mod naive_router;

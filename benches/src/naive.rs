@@ -8,12 +8,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, TrySendError};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use corelane::wire::{EtherType, parse_ethernet, parse_ipv4, parse_ipv6};
 
+use crate::channel::Channel;
 use crate::harness::{Budget, Sample, Stop, beside, in_rounds, in_windows};
 use crate::traffic::{Frames, Population};
 
@@ -103,23 +104,16 @@ fn destination(frame: &[u8]) -> Option<IpAddr> {
 
 /// A generator, a channel and a worker of the naive kind.
 pub struct Naive {
-    frames: Frames,
     nic: Arc<NaiveNic>,
-    sender: SyncSender<Vec<u8>>,
-    receiver: Receiver<Vec<u8>>,
-    channel: usize,
+    channel: Channel,
 }
 
 impl Naive {
     /// With a channel of this many frames.
     pub fn new(frames: Frames, population: Population, channel: usize) -> Self {
-        let (sender, receiver) = sync_channel(channel);
         Self {
-            frames,
             nic: Arc::new(NaiveNic::with(population)),
-            sender,
-            receiver,
-            channel,
+            channel: Channel::new(frames, channel),
         }
     }
 
@@ -142,17 +136,11 @@ impl Naive {
 
     /// One round of the worker alone: fills the channel, then takes the time it needs to empty it.
     pub fn round(&mut self) -> (u64, Duration) {
-        for _ in 0..self.channel {
-            let frame = self.frames.next(|line| line.to_vec());
-            assert!(self.sender.try_send(frame).is_ok(), "there is room");
-        }
-        let mut frames = 0;
+        self.channel.fill();
         let start = Instant::now();
-        while Self::work(&self.nic, &self.receiver) {
-            frames += 1;
-        }
+        let frames = self.channel.drain(|frame| self.nic.deliver(&frame));
         let time = start.elapsed();
-        assert_eq!(frames, self.channel as u64);
+        assert_eq!(frames, self.channel.capacity());
         (frames, time)
     }
 
@@ -169,13 +157,13 @@ impl Naive {
 
     /// A sample of generator and worker on two cores.
     pub fn sample_handover(&mut self, budget: Budget) -> Sample {
-        let Self {
+        let Self { nic, channel } = self;
+        let Channel {
             frames,
-            nic,
             sender,
             receiver,
             ..
-        } = self;
+        } = channel;
         let before = nic.counts();
         let sender = sender.clone();
         let send = move |stop: &mut Stop<'_>| {

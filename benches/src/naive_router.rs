@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use corelane::wire::ipv6::ipv6_header_mut;
 use corelane::wire::{EtherType, MacAddr, parse_ethernet, parse_ipv4, parse_ipv6};
 use corelane_tools::generator::RoutePlan;
 
+use crate::channel::Channel;
 use crate::harness::{Budget, Sample, in_rounds};
 use crate::traffic::Frames;
 
@@ -75,27 +75,20 @@ impl Tables {
 
 /// A router behind locks.
 pub struct NaiveRouter {
-    frames: Frames,
     tables: RwLock<Tables>,
     forwarded: AtomicU64,
     dropped: AtomicU64,
-    sender: SyncSender<Vec<u8>>,
-    receiver: Receiver<Vec<u8>>,
-    channel: usize,
+    channel: Channel,
 }
 
 impl NaiveRouter {
     /// With these routes, and a channel of this many frames.
     pub fn new(frames: Frames, plan: &RoutePlan, channel: usize) -> Self {
-        let (sender, receiver) = sync_channel(channel);
         Self {
-            frames,
             tables: RwLock::new(Tables::of(plan)),
             forwarded: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-            sender,
-            receiver,
-            channel,
+            channel: Channel::new(frames, channel),
         }
     }
 
@@ -139,18 +132,11 @@ impl NaiveRouter {
     /// One round: fills the channel, then takes the time it needs to empty it and to send what comes
     /// out, to somebody who frees it.
     pub fn round(&mut self) -> (u64, Duration) {
-        for _ in 0..self.channel {
-            let frame = self.frames.next(|line| line.to_vec());
-            assert!(self.sender.try_send(frame).is_ok(), "there is room");
-        }
-        let mut frames = 0;
+        self.channel.fill();
         let start = Instant::now();
-        while let Ok(frame) = self.receiver.try_recv() {
-            drop(self.forward(frame));
-            frames += 1;
-        }
+        let frames = self.channel.drain(|frame| drop(self.forward(frame)));
         let time = start.elapsed();
-        assert_eq!(frames, self.channel as u64);
+        assert_eq!(frames, self.channel.capacity());
         (frames, time)
     }
 

@@ -16,6 +16,7 @@ use corelane::wire::{EtherType, IpProtocol, parse_ethernet, parse_ipv4, parse_ip
 
 use crate::bare::Return;
 use crate::bed::QUEUE;
+use crate::channel::Channel;
 use crate::harness::{Budget, Sample, in_rounds};
 use crate::traffic::{Frames, PORT, Population};
 
@@ -24,20 +25,16 @@ type Datagram = (SocketAddr, Vec<u8>);
 
 /// Sockets behind a lock.
 pub struct NaiveSockets {
-    frames: Frames,
     sockets: RwLock<HashMap<(IpAddr, u16), SyncSender<Datagram>>>,
     queues: Vec<Receiver<Datagram>>,
     delivered: AtomicU64,
     dropped: AtomicU64,
-    sender: SyncSender<Vec<u8>>,
-    receiver: Receiver<Vec<u8>>,
-    channel: usize,
+    channel: Channel,
 }
 
 impl NaiveSockets {
     /// With a socket at each address, and a channel of this many frames.
     pub fn new(frames: Frames, population: Population, channel: usize) -> Self {
-        let (sender, receiver) = sync_channel(channel);
         let mut sockets = HashMap::new();
         let mut queues = Vec::new();
         for address in population.addresses() {
@@ -46,14 +43,11 @@ impl NaiveSockets {
             queues.push(queue);
         }
         Self {
-            frames,
             sockets: RwLock::new(sockets),
             queues,
             delivered: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-            sender,
-            receiver,
-            channel,
+            channel: Channel::new(frames, channel),
         }
     }
 
@@ -82,22 +76,15 @@ impl NaiveSockets {
     /// One round: fills the channel, then takes the time it needs to empty it, and to read the queues of
     /// the sockets or not.
     pub fn round(&mut self, read: Return) -> (u64, Duration) {
-        for _ in 0..self.channel {
-            let frame = self.frames.next(|line| line.to_vec());
-            assert!(self.sender.try_send(frame).is_ok(), "there is room");
-        }
-        let mut frames = 0;
+        self.channel.fill();
         let start = Instant::now();
-        while let Ok(frame) = self.receiver.try_recv() {
-            self.deliver(&frame);
-            frames += 1;
-        }
+        let frames = self.channel.drain(|frame| self.deliver(&frame));
         let mut time = start.elapsed();
         let datagrams = self.read();
         if read == Return::Measured {
             time = start.elapsed();
         }
-        let sent = self.channel as u64;
+        let sent = self.channel.capacity();
         assert_eq!((frames, datagrams), (sent, sent));
         (frames, time)
     }

@@ -59,11 +59,11 @@ use std::sync::Arc;
 use corelane_engine::link::{Link, LinkError, Queues};
 use corelane_frame::{Pool, PoolConfig};
 use corelane_sys::errno;
-use corelane_sys::interface::{Interface, InterfaceName};
+use corelane_sys::interface::InterfaceName;
 use corelane_sys::packet::{MAX_FANOUT, PacketSocket, RingSize, RxRing};
 use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr};
 
-use crate::device::{self, Counts, Watch, queue_counters, random_mac};
+use crate::device::{self, Counts, Ethernet, Watch, queue_counters, random_mac};
 
 pub use counters::AfPacketCounters;
 pub use error::AfPacketError;
@@ -145,20 +145,15 @@ impl AfPacketLink {
         }
         let name: InterfaceName = name.parse()?;
         let system = |what| move |source| AfPacketError::system(name, what, source);
-        let interface = Interface::new(name).map_err(system("ask about it"))?;
-        let index = interface.index().map_err(system("find it"))?;
-        let mtu = interface.mtu().map_err(system("read its MTU"))?;
-        let device_mac = interface.mac().map_err(system("read its link address"))?;
-        let Some(device_mac) = device_mac.map(MacAddr) else {
-            return Err(AfPacketError::NotEthernet {
-                name: name.to_string(),
-            });
-        };
+        let Ethernet {
+            index,
+            mtu,
+            mac: device_mac,
+            ..
+        } = Ethernet::ask(name).map_err(|why| AfPacketError::unknown(name, why))?;
         let sockets: io::Result<Vec<_>> = (0..queues).map(|_| socket(bypass_qdisc)).collect();
         let sockets = sockets.map_err(system("open a socket"))?;
-        let (rx, mut counters) = queue_counters(queues);
-        let (tx, tx_counters) = queue_counters(queues);
-        counters.join(tx_counters);
+        let (counts, counters) = queue_counters(queues);
         let link = Self {
             name,
             text: name.to_string(),
@@ -169,10 +164,7 @@ impl AfPacketLink {
             ring,
             bypass_qdisc,
             counters: AfPacketCounters::new(counters),
-            closed: Some(Closed {
-                sockets,
-                counts: rx.into_iter().zip(tx).collect(),
-            }),
+            closed: Some(Closed { sockets, counts }),
             watch: None,
         };
         link.ring_size(&PoolConfig::default())?;

@@ -96,12 +96,12 @@ use corelane_engine::link::{Link, LinkError, Queues};
 use corelane_frame::{Pool, PoolConfig};
 use corelane_sys::bpf::{AttachMode, Attached, Redirect, XskMap};
 use corelane_sys::errno;
-use corelane_sys::interface::{Interface, InterfaceName};
+use corelane_sys::interface::InterfaceName;
 use corelane_sys::packet::PacketSocket;
 use corelane_sys::xdp::{CopyMode, Layout, RingSizes, Umem, XdpRx, XdpSocket, XdpTx};
 use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr};
 
-use crate::device::{self, Counts, Health, Watch, queue_counters, random_mac};
+use crate::device::{self, Counts, Ethernet, Health, Watch, queue_counters, random_mac};
 
 pub use counters::AfXdpCounters;
 pub use error::AfXdpError;
@@ -234,15 +234,12 @@ impl AfXdpLink {
         let sizes = sizes.ok_or(AfXdpError::RingSize { ring, send_ring })?;
         let name: InterfaceName = name.parse()?;
         let system = |what| move |source| AfXdpError::system(name, what, source);
-        let interface = Interface::new(name).map_err(system("ask about it"))?;
-        let index = interface.index().map_err(system("find it"))?;
-        let mtu = interface.mtu().map_err(system("read its MTU"))?;
-        let device_mac = interface.mac().map_err(system("read its link address"))?;
-        let Some(device_mac) = device_mac.map(MacAddr) else {
-            return Err(AfXdpError::NotEthernet {
-                name: name.to_string(),
-            });
-        };
+        let Ethernet {
+            interface,
+            index,
+            mtu,
+            mac: device_mac,
+        } = Ethernet::ask(name).map_err(|why| AfXdpError::unknown(name, why))?;
         let has = interface
             .receive_queues()
             .map_err(system("count its queues"))?;
@@ -262,9 +259,7 @@ impl AfXdpLink {
         let map = XskMap::new(queues as u32).map_err(system("make a map of sockets"))?;
         let program = Redirect::load(&map).map_err(system("load an XDP program"))?;
         let (program, native) = attach(&program, name, index, mtu, mode)?;
-        let (rx, mut counters) = queue_counters(queues);
-        let (tx, tx_counters) = queue_counters(queues);
-        counters.join(tx_counters);
+        let (counts, counters) = queue_counters(queues);
         Ok(Self {
             name,
             text: name.to_string(),
@@ -283,7 +278,7 @@ impl AfXdpLink {
             closed: Some(Closed {
                 sockets,
                 sentries,
-                counts: rx.into_iter().zip(tx).collect(),
+                counts,
             }),
             watch: None,
         })

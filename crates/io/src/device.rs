@@ -5,15 +5,51 @@ mod counts;
 mod health;
 mod watch;
 
+use std::ffi::c_int;
 use std::io;
 
 use corelane_frame::{Burst, PoolCache};
+use corelane_sys::interface::{Interface, InterfaceName};
 use corelane_wire::MacAddr;
 
 pub(crate) use checksum::{complete, is_partial};
 pub(crate) use counts::{Counts, DeviceCounter, QueueCounters, queue_counters};
 pub(crate) use health::Health;
 pub(crate) use watch::{Waker, Watch};
+
+/// What a device that carries Ethernet frames is like.
+pub(crate) struct Ethernet {
+    pub(crate) interface: Interface,
+    pub(crate) index: c_int,
+    pub(crate) mtu: usize,
+    /// The kernel's.
+    pub(crate) mac: MacAddr,
+}
+
+/// Why a device is not known.
+pub(crate) enum Unknown {
+    /// Its frames have no Ethernet header.
+    NotEthernet,
+    /// What could not be done, and what the system said.
+    System(&'static str, io::Error),
+}
+
+impl Ethernet {
+    /// Asks what a device is like.
+    pub(crate) fn ask(name: InterfaceName) -> Result<Self, Unknown> {
+        let system = |what| move |source| Unknown::System(what, source);
+        let interface = Interface::new(name).map_err(system("ask about it"))?;
+        let index = interface.index().map_err(system("find it"))?;
+        let mtu = interface.mtu().map_err(system("read its MTU"))?;
+        let mac = interface.mac().map_err(system("read its link address"))?;
+        Ok(Self {
+            interface,
+            index,
+            mtu,
+            mac: mac.map(MacAddr).ok_or(Unknown::NotEthernet)?,
+        })
+    }
+}
 
 /// A link address for the engine, which must not be the device's own: the kernel has that one.
 pub(crate) fn random_mac() -> MacAddr {

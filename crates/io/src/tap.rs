@@ -127,19 +127,14 @@ impl TapLink {
         interface.bring_up().map_err(system("bring it up"))?;
         let watch = Watch::new(name.as_str(), queues.iter().map(|queue| queue.as_fd()))
             .map_err(system("watch it"))?;
-        let (rx, mut counters) = queue_counters(count);
-        let (tx, tx_counters) = queue_counters(count);
-        counters.join(tx_counters);
+        let (counts, counters) = queue_counters(count);
         Ok(Self {
             name: name.to_string(),
             mac: random_mac(),
             device_mac: MacAddr(device_mac.unwrap_or_default()),
             mtu,
             counters: TapCounters(counters),
-            closed: Some(Closed {
-                queues,
-                counts: rx.into_iter().zip(tx).collect(),
-            }),
+            closed: Some(Closed { queues, counts }),
             watch,
         })
     }

@@ -83,12 +83,12 @@ impl<T: FromZeros + Sync> Slab<T> {
 
     /// An empty slab, with no more memory than its table takes.
     ///
+    /// It does not compile for a `T` that has no size, is aligned to more than a page of 4 KiB, or
+    /// has something to drop.
+    ///
     /// # Panics
     ///
     /// If there are not 2 MiB of address space for that.
-    ///
-    /// It does not compile for a `T` that has no size, is aligned to more than a page of 4 KiB, or
-    /// has something to drop.
     pub fn new() -> Self {
         const {
             assert!(size_of::<T>() > 0, "elements have a size");

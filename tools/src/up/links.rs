@@ -3,31 +3,20 @@
 use std::fmt::Display;
 
 use corelane::engine::link::Link;
-use corelane::io::af_packet::{AfPacketConfig, AfPacketCounters, AfPacketLink};
-use corelane::io::af_xdp::{AfXdpConfig, AfXdpCounters, AfXdpLink};
-use corelane::io::tap::{TapConfig, TapCounters, TapLink};
+use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
+use corelane::io::af_xdp::{AfXdpConfig, AfXdpLink};
+use corelane::io::tap::{TapConfig, TapLink};
 use serde_json::{Value, json};
 
 use crate::config::{LinkKind, LinkSetting, NicSetting};
 
 /// Reads what a link counts, the kernel's drops among it, also when the link is gone.
-pub(super) enum LinkCounters {
-    /// Of a TAP device.
-    Tap(TapCounters),
-    /// Of a device through AF_PACKET.
-    AfPacket(AfPacketCounters),
-    /// Of a device through AF_XDP.
-    AfXdp(AfXdpCounters),
-}
+pub(super) struct LinkCounters(Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>);
 
 impl LinkCounters {
     /// The counters by name.
     pub(super) fn read(&self) -> Vec<(&'static str, u64)> {
-        match self {
-            Self::Tap(counters) => counters.read(),
-            Self::AfPacket(counters) => counters.read(),
-            Self::AfXdp(counters) => counters.read(),
-        }
+        (self.0)()
     }
 
     /// As JSON.
@@ -53,8 +42,9 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
     match kind {
         LinkKind::Tap => {
             let link = TapLink::new(TapConfig { name, queues }).map_err(|error| refuse(&error))?;
-            let counters = LinkCounters::Tap(link.counters());
-            Ok((Box::new(link), counters))
+            let counters = link.counters();
+            let read = LinkCounters(Box::new(move || counters.read()));
+            Ok((Box::new(link), read))
         }
         LinkKind::AfPacket => {
             let config = AfPacketConfig {
@@ -63,8 +53,9 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
                 ..AfPacketConfig::default()
             };
             let link = AfPacketLink::new(config).map_err(|error| refuse(&error))?;
-            let counters = LinkCounters::AfPacket(link.counters());
-            Ok((Box::new(link), counters))
+            let counters = link.counters();
+            let read = LinkCounters(Box::new(move || counters.read()));
+            Ok((Box::new(link), read))
         }
         LinkKind::AfXdp => {
             let config = AfXdpConfig {
@@ -73,8 +64,9 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
                 ..AfXdpConfig::default()
             };
             let link = AfXdpLink::new(config).map_err(|error| refuse(&error))?;
-            let counters = LinkCounters::AfXdp(link.counters());
-            Ok((Box::new(link), counters))
+            let counters = link.counters();
+            let read = LinkCounters(Box::new(move || counters.read()));
+            Ok((Box::new(link), read))
         }
         LinkKind::Pcap => Err(refuse(
             &"a pcap link has no device to be up on: corelane sim plays captures; for up give it \

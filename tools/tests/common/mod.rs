@@ -1,4 +1,4 @@
-//! What the tests of the simulator share.
+//! What the tests that run the binary share.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::path::{Path, PathBuf};

@@ -6,7 +6,8 @@ use std::thread;
 
 use serde_json::Value;
 
-use super::host::{Client, Scratch, Up, eventually, ip, mode, refused};
+use super::common::Scratch;
+use super::host::{Client, Up, eventually, ip, mode, refused};
 
 /// A case and its name.
 type Case = (&'static str, fn());

@@ -8,6 +8,8 @@
 //! `CORELANE_REAL_LINKS=require`, as `ci/links` has it, that is a failure.
 
 mod cases;
+#[path = "../common/mod.rs"]
+mod common;
 mod host;
 
 use std::env;

@@ -182,7 +182,7 @@ mod tests {
         let pool = Pool::new(PoolConfig::default())?;
         let mut frame = pool.cache().alloc().ok_or("no frame")?;
         let (mut counts, _) = device::queue_counters(1);
-        let counts = counts.first_mut().ok_or("no counters")?;
+        let (counts, _) = counts.first_mut().ok_or("no counters")?;
         let mut data = [0; 18];
         data[12..].copy_from_slice(&[0x88, 0xb5, 0x12, 0x34, 0, 0]);
         let tag = VlanTag {

@@ -202,6 +202,16 @@ pub enum AfXdpError {
 }
 
 impl AfXdpError {
+    /// Why the device is not known.
+    pub(super) fn unknown(name: InterfaceName, why: device::Unknown) -> Self {
+        match why {
+            device::Unknown::NotEthernet => Self::NotEthernet {
+                name: name.to_string(),
+            },
+            device::Unknown::System(what, source) => Self::system(name, what, source),
+        }
+    }
+
     pub(super) fn system(name: InterfaceName, what: &'static str, source: io::Error) -> Self {
         let name = name.to_string();
         match device::errno(&source) {

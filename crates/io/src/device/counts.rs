@@ -40,18 +40,19 @@ pub(crate) type Counts = CounterWriter<DeviceCounter>;
 #[derive(Clone, Debug)]
 pub(crate) struct QueueCounters(Vec<CounterReader<DeviceCounter>>);
 
-/// Counters for so many queues, of both directions.
-pub(crate) fn queue_counters(queues: usize) -> (Vec<Counts>, QueueCounters) {
-    let (writers, readers) = (0..queues).map(|_| counters()).unzip();
-    (writers, QueueCounters(readers))
+/// Counters for so many queues: of each, those of its receive half and of its transmit half.
+pub(crate) fn queue_counters(queues: usize) -> (Vec<(Counts, Counts)>, QueueCounters) {
+    let mut readers = Vec::new();
+    let mut half = || {
+        let (writer, reader) = counters();
+        readers.push(reader);
+        writer
+    };
+    let halves = (0..queues).map(|_| (half(), half())).collect();
+    (halves, QueueCounters(readers))
 }
 
 impl QueueCounters {
-    /// Reads those of other queues too.
-    pub(crate) fn join(&mut self, others: Self) {
-        self.0.extend(others.0);
-    }
-
     /// The totals by name, of links that are told what was left to hardware.
     pub(crate) fn read(&self) -> Vec<(&'static str, u64)> {
         let named = [

@@ -52,56 +52,42 @@ impl Wire {
     pub(crate) fn new(kind: Kind, queues: usize) -> Result<Self> {
         static NUMBER: AtomicU8 = AtomicU8::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        match kind {
+        let (engine, kernel) = match kind {
+            Kind::Tap => (format!("tap{number}"), format!("tap{number}")),
+            Kind::Packet | Kind::XdpNative | Kind::XdpGeneric => veth(number, queues)?,
+        };
+        let name = engine.clone();
+        let (link, counters): (Box<dyn Link>, Counters) = match kind {
             Kind::Tap => {
-                let name = format!("tap{number}");
-                let link = TapLink::new(TapConfig {
-                    name: name.clone(),
-                    queues,
-                })?;
+                let link = TapLink::new(TapConfig { name, queues })?;
                 let counters = link.counters();
-                Ok(Self {
-                    kind,
-                    link: Some(Box::new(link)),
-                    counters: Box::new(move || counters.read()),
-                    kernel: name.clone(),
-                    engine: name,
-                    number,
-                })
+                (Box::new(link), Box::new(move || counters.read()))
             }
             Kind::Packet => {
-                let (engine, kernel) = veth(number, queues)?;
                 let link = AfPacketLink::new(AfPacketConfig {
-                    name: engine.clone(),
+                    name,
                     queues,
                     ring: RING,
                     ..AfPacketConfig::default()
                 })?;
                 let counters = link.counters();
-                Ok(Self {
-                    kind,
-                    link: Some(Box::new(link)),
-                    counters: Box::new(move || counters.read()),
-                    kernel,
-                    engine,
-                    number,
-                })
+                (Box::new(link), Box::new(move || counters.read()))
             }
             Kind::XdpNative | Kind::XdpGeneric => {
-                let (engine, kernel) = veth(number, queues)?;
                 Interface::new(kernel.parse()?)?.set_send_checksums(false)?;
                 let link = xdp(&engine, queues, kind)?;
                 let counters = link.counters();
-                Ok(Self {
-                    kind,
-                    link: Some(Box::new(link)),
-                    counters: Box::new(move || counters.read()),
-                    kernel,
-                    engine,
-                    number,
-                })
+                (Box::new(link), Box::new(move || counters.read()))
             }
-        }
+        };
+        Ok(Self {
+            kind,
+            link: Some(link),
+            counters,
+            kernel,
+            engine,
+            number,
+        })
     }
 
     /// Gives the kernel its addresses.

@@ -43,23 +43,41 @@ pub struct LpmEditor {
     /// The number of the version being made.
     version: u64,
     len: usize,
-    wide: Nodes,
-    narrow: Nodes,
-    routes: Arena,
-    /// The version that each route was made in.
-    routes_born: Vec<u64>,
+    wide: Numbered<About>,
+    narrow: Numbered<About>,
+    /// With the version that each was made in.
+    routes: Numbered<u64>,
     garbage: Vec<Garbage>,
 }
 
-/// The nodes of one width.
+/// The nodes of one width, or the routes: which numbers are in use, and what the editor alone knows of
+/// each.
 #[derive(Default)]
-struct Nodes {
+struct Numbered<A> {
     numbers: Arena,
-    about: Vec<About>,
+    about: Vec<A>,
+}
+
+impl<A: Copy + Default> Numbered<A> {
+    /// A number that nobody uses, out of those reserved.
+    fn allocate(&mut self, about: A) -> u32 {
+        let number = self.numbers.allocate();
+        let room = number as usize + 1;
+        if self.about.len() < room {
+            self.about.resize(room, A::default());
+        }
+        self.about[number as usize] = about;
+        number
+    }
+
+    /// Bytes of what is known, and of the list of free numbers.
+    fn bytes(&self) -> usize {
+        self.about.capacity() * size_of::<A>() + self.numbers.bytes()
+    }
 }
 
 /// What the editor alone knows of a node.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct About {
     /// A path that goes through the node: its bits up to the node's level are the node's.
     path: Path,
@@ -84,10 +102,9 @@ impl LpmEditor {
             roots: [Entry::EMPTY; 2],
             version: 1,
             len: 0,
-            wide: Nodes::default(),
-            narrow: Nodes::default(),
-            routes: Arena::default(),
-            routes_born: Vec::new(),
+            wide: Numbered::default(),
+            narrow: Numbered::default(),
+            routes: Numbered::default(),
             garbage: Vec::new(),
         }
     }
@@ -111,19 +128,19 @@ impl LpmEditor {
     /// included, and of what the editor knows about them.
     pub fn bytes(&self) -> usize {
         let [wide, narrow, routes] = self.used();
-        let about = self.wide.about.capacity() + self.narrow.about.capacity();
-        let free = [&self.wide.numbers, &self.narrow.numbers, &self.routes].map(Arena::bytes);
-        wide * 2048
-            + narrow * 128
-            + routes * 32
-            + about * size_of::<About>()
-            + self.routes_born.capacity() * size_of::<u64>()
-            + free.iter().sum::<usize>()
+        let known = self.wide.bytes() + self.narrow.bytes() + self.routes.bytes();
+        wide * 2048 + narrow * 128 + routes * 32 + known
     }
 
     /// Wide nodes, narrow nodes and routes in use.
     pub(super) fn used(&self) -> [usize; 3] {
-        [&self.wide.numbers, &self.narrow.numbers, &self.routes].map(Arena::used)
+        let Self {
+            wide,
+            narrow,
+            routes,
+            ..
+        } = self;
+        [&wide.numbers, &narrow.numbers, &routes.numbers].map(Arena::used)
     }
 
     /// The tries as they are now; what is changed later does not change this version.
@@ -148,7 +165,7 @@ impl LpmEditor {
         match garbage.0 {
             Kind::Wide(number) => self.wide.numbers.free(number),
             Kind::Narrow(number) => self.narrow.numbers.free(number),
-            Kind::Route(number) => self.routes.free(number),
+            Kind::Route(number) => self.routes.numbers.free(number),
         }
     }
 
@@ -172,6 +189,7 @@ impl LpmEditor {
             .numbers
             .reserve(&store.narrow, nodes(narrow), Entry::MAX_NODES)?;
         self.routes
+            .numbers
             .reserve(&store.routes, changes, Entry::MAX_ROUTES)?;
         Ok(())
     }
@@ -199,13 +217,8 @@ impl LpmEditor {
         neighbor: u32,
     ) -> Option<Hop> {
         let span = Span::of(prefix);
-        let number = self.routes.allocate();
+        let number = self.routes.allocate(self.version);
         self.store.route(number).write(span, nic, neighbor);
-        let room = number as usize + 1;
-        if self.routes_born.len() < room {
-            self.routes_born.resize(room, 0);
-        }
-        self.routes_born[number as usize] = self.version;
         let replaced = self.place(Family::of(prefix.address()), span, number);
         match replaced {
             0 => {
@@ -443,20 +456,12 @@ impl LpmEditor {
 
     /// An empty node of this version.
     fn new_node(&mut self, level: u8, path: Path) -> Entry {
-        let nodes = self.nodes_mut(level);
-        let number = nodes.numbers.allocate();
-        let node = Entry::node(number, level);
         let about = About {
             path,
-            born: 0,
+            born: self.version,
             items: 0,
         };
-        let room = number as usize + 1;
-        if nodes.about.len() < room {
-            nodes.about.resize(room, about);
-        }
-        let born = self.version;
-        *self.about_mut(node) = About { born, ..about };
+        let node = Entry::node(self.nodes_mut(level).allocate(about), level);
         let view = self.store.node(node);
         let words = view.slots.iter().chain(view.own);
         words.for_each(|word| word.store(0, Ordering::Relaxed));
@@ -478,15 +483,15 @@ impl LpmEditor {
     /// A route that the version being made does not lead to any more.
     fn discard_route(&mut self, number: u32) -> Hop {
         let hop = self.store.route(number).hop();
-        if self.routes_born[number as usize] == self.version {
-            self.routes.free(number);
+        if self.routes.about[number as usize] == self.version {
+            self.routes.numbers.free(number);
         } else {
             self.garbage.push(Garbage(Kind::Route(number)));
         }
         hop
     }
 
-    fn nodes_mut(&mut self, level: u8) -> &mut Nodes {
+    fn nodes_mut(&mut self, level: u8) -> &mut Numbered<About> {
         if is_wide(level) {
             &mut self.wide
         } else {

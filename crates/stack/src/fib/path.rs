@@ -14,7 +14,7 @@ pub(super) const MAX_LEVEL: u8 = 124;
 pub(super) const MAX_DEPTH: usize = (WIDE_END / 8 + (MAX_LEVEL - WIDE_END) / 4 + 1) as usize;
 
 /// The bits of an address from the left: those of IPv4 are the first 32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Path {
     pub(super) high: u64,
     pub(super) low: u64,
