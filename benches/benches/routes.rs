@@ -313,9 +313,10 @@ fn rival(routes: Routes, look: impl Fn(Key) -> Option<u32>) -> impl FnMut(Budget
     {
         let mut editor = LpmEditor::new();
         routes.insert_into(&mut editor);
+        let version = editor.version();
         routes.keys(&mut random, &mut keys);
         for key in &keys {
-            let hop: Option<Hop> = editor.current().lookup(editor.store(), *key);
+            let hop: Option<Hop> = version.lookup(editor.store(), *key);
             assert_eq!(look(*key), hop.map(Hop::neighbor));
         }
     }

@@ -1,7 +1,8 @@
 //! Which numbers of a slab are in use. The editor's.
 
-use corelane_sync::slab::{Slab, SlabError};
-use zerocopy::FromZeros;
+use corelane_sync::slab::SlabError;
+
+use super::store::Numbers;
 
 /// The numbers of one slab, from 1 on.
 pub(super) struct Arena {
@@ -24,9 +25,9 @@ impl Default for Arena {
 
 impl Arena {
     /// Makes sure of the next `count` numbers, all below `max`. On an error there may be fewer.
-    pub(super) fn reserve<T: FromZeros + Sync>(
+    pub(super) fn reserve(
         &mut self,
-        slab: &Slab<T>,
+        slab: &impl Numbers,
         count: u32,
         max: u32,
     ) -> Result<(), SlabError> {
@@ -62,10 +63,5 @@ impl Arena {
     /// Numbers in use, garbage included.
     pub(super) fn used(&self) -> usize {
         self.fresh as usize - 1 - self.free.len()
-    }
-
-    /// Bytes of the list of free numbers.
-    pub(super) fn bytes(&self) -> usize {
-        self.free.capacity() * size_of::<u32>()
     }
 }

@@ -4,8 +4,11 @@ use arrayvec::ArrayVec;
 use corelane_frame::BURST;
 use corelane_sync::prefetch::prefetch_read;
 
+use super::entry::Entry;
+use super::hop::Hop;
+use super::line::RouteLine;
 use super::path::{MAX_DEPTH, Path, trie};
-use super::store::{Entry, Hop, LpmStore, RouteLine};
+use super::store::LpmStore;
 use crate::address::Key;
 
 /// One version of the tries. It is good as long as what it leads to is not
@@ -14,16 +17,19 @@ use crate::address::Key;
 pub struct Lpm {
     /// By family: see [`trie`]. Nodes at level 0, or nothing.
     roots: [Entry; 2],
+    /// There is no sparse node, and no hop in a slot.
+    plain: bool,
 }
 
 impl Lpm {
     /// The version without routes.
     pub const EMPTY: Self = Self {
         roots: [Entry::EMPTY; 2],
+        plain: true,
     };
 
-    pub(super) const fn of(roots: [Entry; 2]) -> Self {
-        Self { roots }
+    pub(super) const fn of(roots: [Entry; 2], plain: bool) -> Self {
+        Self { roots, plain }
     }
 
     #[inline]
@@ -34,20 +40,19 @@ impl Lpm {
     /// The route with the longest prefix that `key` is in.
     pub fn lookup(&self, store: &LpmStore, key: Key) -> Option<Hop> {
         let path = Path::of(key);
-        let mut covers = ArrayVec::<Entry, MAX_DEPTH>::new();
+        let mut covered = ArrayVec::<Entry, MAX_DEPTH>::new();
         let mut entry = self.root(key);
         while entry.is_node() {
-            let next = Entry::load(store.slot(entry, path));
+            let next = store.next(entry, path);
             if next.is_covered() {
-                covers.push(entry);
+                covered.push(entry);
             }
             entry = next;
         }
-        let own = |node: Entry| store.node(node).cover(path.slot(node.level()));
-        std::iter::once(entry.route_number())
-            .chain(covers.into_iter().rev().map(own))
-            .filter_map(|number| store.routes.get(number))
-            .find_map(|route| route.hop_of(path).found())
+        let cover = |node| Entry::route(store.cover(node, path));
+        std::iter::once(entry)
+            .chain(covered.into_iter().rev().map(cover))
+            .find_map(|entry| store.leaf(entry, path).found())
     }
 
     /// Looks up each of `keys` and puts the result, [`Hop::NOWHERE`] if there is none, into `out` at
@@ -61,18 +66,28 @@ impl Lpm {
         let mut all = true;
         for (keys, out) in keys.chunks(BURST).zip(out.chunks_mut(BURST)) {
             let len = keys.len().min(out.len());
-            all &= self.lookup_chunk(store, &keys[..len], &mut out[..len]);
+            let (keys, out) = (&keys[..len], &mut out[..len]);
+            all &= if self.plain {
+                self.lookup_chunk::<true>(store, keys, out)
+            } else {
+                self.lookup_chunk::<false>(store, keys, out)
+            };
         }
         all
     }
 
     #[inline(never)]
-    fn lookup_chunk(&self, store: &LpmStore, keys: &[Key], out: &mut [Hop]) -> bool {
+    fn lookup_chunk<const PLAIN: bool>(
+        &self,
+        store: &LpmStore,
+        keys: &[Key],
+        out: &mut [Hop],
+    ) -> bool {
         let roots = self.roots.map(|root| store.root(root));
         let mut paths = [Path::ZERO; BURST];
         let mut entries = [Entry::EMPTY; BURST];
         let mut slots = [LpmStore::NO_SLOT; BURST];
-        let mut descending = Places::default();
+        let mut on_way = OnWay::<PLAIN>::default();
         for (at, key) in keys.iter().enumerate().take(BURST) {
             let path = Path::of(*key);
             // It is in the cache.
@@ -80,30 +95,58 @@ impl Lpm {
             let next = Entry::load(&root[path.wide_slot(0)]);
             paths[at] = path;
             entries[at] = next;
-            descending.add_if(at, next.is_node());
+            on_way.add(at, next);
         }
-        while !descending.is_empty() {
-            for at in descending {
+        while !on_way.is_empty() {
+            for at in on_way.slots {
                 slots[at] = store.slot(entries[at], paths[at]);
                 prefetch_read(slots[at]);
             }
-            for at in std::mem::take(&mut descending) {
+            for at in on_way.sparse {
+                store.prefetch_sparse(entries[at]);
+            }
+            let OnWay {
+                slots: direct,
+                sparse,
+            } = std::mem::take(&mut on_way);
+            for at in direct {
                 let next = Entry::load(slots[at]);
                 entries[at] = next;
-                descending.add_if(at, next.is_node());
+                on_way.add(at, next);
+            }
+            for at in sparse {
+                let next = store.sparse_next(entries[at], paths[at]);
+                entries[at] = next;
+                on_way.add(at, next);
+            }
+        }
+        let mut hops = Places::default();
+        if !PLAIN {
+            for (at, entry) in entries.iter().enumerate().take(keys.len()) {
+                hops.add_if(at, entry.is_hop());
             }
         }
         let mut routes = [RouteLine::NOBODYS; BURST];
         for (entry, route) in entries.iter().zip(&mut routes).take(keys.len()) {
-            if let Some(line) = store.routes.get(entry.route_number()) {
+            // Nobody has number 0.
+            let is_route = PLAIN || !entry.is_hop();
+            let number = if is_route { entry.route_number() } else { 0 };
+            if let Some(line) = store.routes.get(number) {
                 *route = line;
                 prefetch_read(line);
             }
         }
         let mut all = true;
-        for ((route, path), out) in routes.iter().zip(&paths).zip(out.iter_mut()) {
+        for (((route, path), entry), out) in
+            routes.iter().zip(&paths).zip(&entries).zip(out.iter_mut())
+        {
             *out = route.hop_of(*path);
-            all &= !out.is_nowhere();
+            all &= !out.is_nowhere() | (!PLAIN && entry.is_hop());
+        }
+        for at in hops {
+            if let Some(out) = out.get_mut(at) {
+                *out = store.hop(entries[at]);
+            }
         }
         all || self.lookup_covers(store, keys, out)
     }
@@ -144,43 +187,40 @@ impl Lpm {
     #[inline]
     fn deepest_cover(&self, store: &LpmStore, key: Key) -> Option<u32> {
         let path = Path::of(key);
-        let mut cover = None;
+        let mut covered = None;
         let mut entry = self.root(key);
         while entry.is_node() {
-            let next = Entry::load(store.slot(entry, path));
+            let next = store.next(entry, path);
             if next.is_covered() {
-                cover = Some(entry);
+                covered = Some(entry);
             }
             entry = next;
         }
-        cover.map(|node| store.node(node).cover(path.slot(node.level())))
+        covered.map(|node| store.cover(node, path))
+    }
+}
+
+/// The searches that are at a node, by how the node is read: so no branch has to guess it.
+#[derive(Default)]
+struct OnWay<const PLAIN: bool> {
+    /// Of a slot.
+    slots: Places,
+    /// Of a run.
+    sparse: Places,
+}
+
+impl<const PLAIN: bool> OnWay<PLAIN> {
+    /// Adds a search that came to `entry`, if that is a node.
+    #[inline]
+    fn add(&mut self, at: usize, entry: Entry) {
+        let sparse = !PLAIN && entry.is_sparse();
+        self.slots.add_if(at, entry.is_node() & !sparse);
+        self.sparse.add_if(at, entry.is_node() & sparse);
     }
 
-    /// All routes whose prefix `key` is in, longest first.
-    pub fn matches(&self, store: &LpmStore, key: Key) -> ArrayVec<Hop, 129> {
-        let path = Path::of(key);
-        let mut nodes = ArrayVec::<Entry, MAX_DEPTH>::new();
-        let mut entry = self.root(key);
-        while entry.is_node() {
-            nodes.push(entry);
-            entry = Entry::load(store.slot(entry, path));
-        }
-        let own = nodes.into_iter().rev().flat_map(|node| {
-            let slot = path.slot(node.level());
-            store.node(node).covers(slot)
-        });
-        let mut found = ArrayVec::<Hop, 129>::new();
-        for number in std::iter::once(entry.route_number()).chain(own) {
-            let Some(route) = store.routes.get(number).filter(|it| it.covers(path)) else {
-                continue;
-            };
-            // A slot may repeat an own route.
-            let hop = route.hop();
-            if found.last() != Some(&hop) {
-                found.push(hop);
-            }
-        }
-        found
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.slots.is_empty() & self.sparse.is_empty()
     }
 }
 

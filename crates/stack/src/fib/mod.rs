@@ -1,15 +1,16 @@
 //! The forwarding information base: which NIC and neighbour a destination goes to.
 //!
-//! Two layers. [`RouteTable`] is the control plane's: rows, several for one destination, in order.
-//! The best usable row of each destination stands in a longest-prefix trie, which
-//! [`LpmEditor`] changes copy-on-write and whose versions ([`Lpm`], two words) go into snapshots:
+//! Three layers. [`RouteTable`] is the control plane's: rows, several for one destination, in order.
+//! The best usable row of each destination stands in the tries of [`LpmEditor`], which are the control
+//! plane's too. When a version is made ([`Lpm`], a few words, which go into snapshots), what changed in
+//! them is written down as lines of the cache, copy-on-write:
 //!
 //! ```text
 //!  control plane                                      worker
 //!  RouteTable ─► LpmEditor ── version() ─► snapshot ─► Lpm::lookup_burst(store, keys, out)
 //!                   │  ▲                                   │
 //!    take_garbage() ▼  │ reuse()                           ▼
-//!              what the publisher keeps until       LpmStore: nodes and routes, shared
+//!              what the publisher keeps until       LpmStore: nodes, routes and hops, shared
 //!              no worker can see it any more
 //! ```
 //!
@@ -19,45 +20,66 @@
 //! steps of 8, the rest in steps of 4. A node stands at a *level*, the number of bits before its
 //! own, and has for each value of its bits a *slot*; levels at which nothing branches are left out,
 //! and where only one route is under a slot, the slot leads to it at once. The root stands at level 0;
-//! any other node has at least two things in it, so there are hardly more nodes than routes.
+//! any other node has at least two things in it, or had, so there are hardly more nodes than routes.
+//!
+//! A slot with nothing under it repeats the best of the routes that end in the node's bits and cover it,
+//! so most lookups read one line for each node and then the route, which has what the packet needs. Since
+//! levels were left out, the route has to be compared with the address; if it is another's, the
+//! deepest node with such a route over the address is asked (slots say that there is one), and if
+//! that is another's too, the ones above, without haste.
+//!
+//! # Lines
 //!
 //! ```text
-//!  node at level 40:  slots  [ route | node at 44 | route | – | … ]   the line a lookup reads
-//!                     own    [ /40 | /41 /41 | /42 /42 /42 /42 | … ]   routes that end in its bits,
-//!                                                                      as a heap
+//!  dense   256 slots                                 wide nodes: the line of the slot is read
+//!  sparse  the ends of up to 12 runs, and their      wide nodes with few things in them
+//!          entries
+//!  narrow  16 slots                                  below the first 40 bits
+//!  route   network, mask, hop                        32 bytes
+//!  hop     NIC, neighbor, prefix length              8 bytes, each once: a handful of lines
 //! ```
 //!
-//! A slot with nothing under it repeats the best of the node's own routes that cover it, so most
-//! lookups read one line for each node and then the route, which has what the packet needs. Since
-//! levels were left out, the route has to be compared with the address; if it is another's, the
-//! deepest node with an own route over the address is asked (slots say that there is one), and if
-//! that is another's too, the ones above, without haste.
+//! What a lookup costs with a million routes is not instructions but lines, and of those the ones that
+//! share no page with others cost twice as much: a page's address has to be found as well. So what only
+//! few lookups need, the routes that cover a slot, lies apart; a wide node with little in it is one line
+//! instead of sixteen; and where no level is left out from the root on, and so all bits of a route were
+//! looked at, the slot leads to the hop and not to the route. That is 99 % of IPv4 addresses in a table like the
+//! Internet's.
+//!
+//! Small tables are *plain*: only dense and narrow nodes, and routes. They fit the cache, and a lookup
+//! in them takes fewer instructions.
 //!
 //! # Cost
 //!
 //! A lookup or a change costs the depth, at most 4 nodes for IPv4 and 27 for IPv6, however many
 //! routes there are: a default route over a million others is written into one node. What
-//! a change copies is the nodes on its path, once for each version.
+//! a version writes anew is the nodes on the paths of its changes, each once.
 //!
 //! # Who may read what
 //!
-//! A node or route is written completely before the version that leads to it is published, and not
+//! A line is written completely before the version that leads to it is published, and not
 //! again before it came back through [`LpmEditor::reuse`], so its fields are read relaxed: the
 //! publish orders them (see [`corelane_sync::snapshot`]).
 
 mod arena;
+mod compile;
 mod editor;
+mod entry;
+mod hop;
+mod line;
 mod lookup;
 mod path;
 mod route_table;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trie;
 
 pub use editor::{Garbage, LpmEditor, LpmError};
+pub use hop::Hop;
 pub use lookup::Lpm;
 pub use route_table::{RouteTable, RouteTableError, Row, Via};
-pub use store::{Hop, LpmStore};
+pub use store::LpmStore;
 
 /// No neighbour: what an on-link route has, whose packets go to the destination itself.
 pub const NO_NEIGHBOR: u32 = u32::MAX;

@@ -91,6 +91,11 @@ impl Span {
         }
     }
 
+    /// Whether a path begins with it.
+    pub(super) const fn covers(self, path: Path) -> bool {
+        self.path.common(path) >= self.len
+    }
+
     /// The level of the node that has this as its own.
     pub(super) const fn home(self) -> u8 {
         level_of(self.len)

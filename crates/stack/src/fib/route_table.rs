@@ -289,8 +289,8 @@ impl RouteTable {
     /// destination in order: where the caller has more conditions than the datapath.
     pub fn lookup_candidates(&self, address: IpAddr) -> impl Iterator<Item = Row> {
         let key = Key::from(address);
-        let matches = self.trie.current().matches(self.trie.store(), key);
-        matches
+        self.trie
+            .matches(key)
             .into_iter()
             .filter_map(move |hop| Prefix::new(address, hop.prefix_len()).ok())
             .map(Prefix::network)

@@ -38,7 +38,7 @@ fn publish(editor: &mut LpmEditor) -> Lpm {
     version
 }
 
-/// Compares all ways to look up with a search of the model.
+/// Compares both ways to look up in a version with a search of the model.
 fn compare(editor: &LpmEditor, version: Lpm, model: &Model, addresses: &[IpAddr]) {
     let store = editor.store();
     let keys: Vec<Key> = addresses.iter().map(|address| (*address).into()).collect();
@@ -48,13 +48,17 @@ fn compare(editor: &LpmEditor, version: Lpm, model: &Model, addresses: &[IpAddr]
         let expected = longest(model, *address);
         assert_eq!(version.lookup(store, *key), expected, "{address}");
         assert_eq!(found.found(), expected, "{address} in a burst");
-        let mut all: Vec<Hop> = model
-            .iter()
-            .filter(|(prefix, _)| prefix.contains(*address))
-            .map(|(_, hop)| *hop)
-            .collect();
+    }
+}
+
+/// Compares what the editor says of the routes as they are with a search of the model.
+fn compare_matches(editor: &LpmEditor, model: &Model, addresses: &[IpAddr]) {
+    for address in addresses {
+        let matches = model.iter().filter(|(prefix, _)| prefix.contains(*address));
+        let mut all: Vec<Hop> = matches.map(|(_, hop)| *hop).collect();
         all.sort_by_key(|hop| std::cmp::Reverse(hop.prefix_len()));
-        assert_eq!(version.matches(store, *key).as_slice(), all, "{address}");
+        let key = (*address).into();
+        assert_eq!(editor.matches(key).as_slice(), all, "{address}");
     }
 }
 
@@ -95,6 +99,7 @@ fn every_length_by_itself_covers_what_it_should() {
             let version = publish(&mut editor);
             let model = vec![(prefix, hop(prefix, 7))];
             compare(&editor, version, &model, &edges(prefix));
+            compare_matches(&editor, &model, &edges(prefix));
         }
     }
 }
@@ -113,7 +118,7 @@ fn all_lengths_of_one_address_in_either_order() {
             if reversed {
                 order.reverse();
             }
-            let mut editor = LpmEditor::new();
+            let mut editor = LpmEditor::plain_up_to(3);
             let mut model = Model::new();
             for prefix in &order {
                 let neighbor = u32::from(prefix.len()) + 1;
@@ -121,14 +126,16 @@ fn all_lengths_of_one_address_in_either_order() {
                 model.push((*prefix, hop(*prefix, neighbor)));
                 let version = publish(&mut editor);
                 compare(&editor, version, &model, &probes);
+                compare_matches(&editor, &model, &probes);
             }
             while let Some((prefix, hop)) = model.pop() {
                 assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
                 assert_eq!(editor.remove(prefix).unwrap(), None);
                 let version = publish(&mut editor);
                 compare(&editor, version, &model, &probes);
+                compare_matches(&editor, &model, &probes);
             }
-            assert_eq!(editor.used(), [0, 0, 0]);
+            assert_eq!(editor.used(), [0; 5]);
         }
     }
 }
@@ -138,13 +145,13 @@ fn the_families_do_not_meet() {
     let mut editor = LpmEditor::new();
     let (v4, v6) = (prefix("0.0.0.0/0"), prefix("::/0"));
     insert(&mut editor, v6, 6);
-    let version = editor.current();
+    let version = editor.version();
     let store = editor.store();
     assert_eq!(version.lookup(store, ip("192.0.2.1").into()), None);
     assert_eq!(version.lookup(store, ip("::1").into()), Some(hop(v6, 6)));
     insert(&mut editor, v4, 4);
     assert_eq!(editor.remove(v6).unwrap(), Some(hop(v6, 6)));
-    let version = editor.current();
+    let version = editor.version();
     let store = editor.store();
     assert_eq!(
         version.lookup(store, ip("192.0.2.1").into()),
@@ -159,9 +166,8 @@ fn an_on_link_route_has_no_neighbor() {
     editor
         .insert(prefix("192.0.2.0/24"), NicId(u16::MAX), NO_NEIGHBOR)
         .unwrap();
-    let found = editor
-        .current()
-        .lookup(editor.store(), ip("192.0.2.9").into());
+    let version = editor.version();
+    let found = version.lookup(editor.store(), ip("192.0.2.9").into());
     assert_eq!(found, Some(Hop::new(NO_NEIGHBOR, NicId(u16::MAX), 24)));
 }
 
@@ -171,7 +177,7 @@ fn a_burst_of_any_size_is_looked_up_and_no_more() {
     let route = prefix("10.0.0.0/8");
     insert(&mut editor, route, 3);
     insert(&mut editor, prefix("10.1.2.0/24"), 4);
-    let version = editor.current();
+    let version = editor.version();
     let mark = hop(prefix("1.1.1.1/32"), 99);
     for len in [0, 1, 63, 64, 65, 200] {
         let keys = vec![Key::v4(0x0a00_0001); len];
@@ -186,7 +192,7 @@ fn a_burst_of_any_size_is_looked_up_and_no_more() {
 }
 
 #[test]
-fn a_default_route_over_many_others_changes_one_node() {
+fn a_default_route_over_many_others_changes_one_line() {
     let mut editor = LpmEditor::new();
     for n in 0..20_000_u32 {
         let prefix = Prefix::new(IpAddr::from((n << 12).to_be_bytes()), 24).unwrap();
@@ -195,12 +201,18 @@ fn a_default_route_over_many_others_changes_one_node() {
     publish(&mut editor);
     let before = editor.used();
     insert(&mut editor, prefix("0.0.0.0/0"), 1);
-    assert_eq!(editor.used(), [before[0] + 1, before[1], before[2] + 1]);
     editor.version();
-    assert_eq!(editor.take_garbage().len(), 1);
+    assert_eq!(editor.take_garbage().len(), 1, "the root's line");
+    let [dense, sparse, narrow, routes, hops] = before;
+    let after = [dense + 1, sparse, narrow, routes + 1, hops + 1];
+    assert_eq!(editor.used(), after);
     assert!(editor.remove(prefix("0.0.0.0/0")).unwrap().is_some());
     editor.version();
-    assert_eq!(editor.take_garbage().len(), 2, "the node and the route");
+    assert_eq!(
+        editor.take_garbage().len(),
+        3,
+        "the line, the route, the hop"
+    );
 }
 
 #[test]
@@ -218,7 +230,7 @@ fn changes_of_one_version_are_made_in_place() {
         });
     }
     assert!(editor.is_empty());
-    assert_eq!(editor.used(), [0, 0, 0]);
+    assert_eq!(editor.used(), [0; 5]);
     editor.version();
     assert_eq!(editor.take_garbage(), []);
 }
@@ -248,7 +260,7 @@ fn removing_everything_leaves_nothing() {
     }
     let version = publish(&mut editor);
     assert_eq!(version, Lpm::EMPTY);
-    assert_eq!((editor.len(), editor.used()), (0, [0, 0, 0]));
+    assert_eq!((editor.len(), editor.used()), (0, [0; 5]));
 }
 
 #[derive(Clone, Debug)]
@@ -291,8 +303,9 @@ proptest! {
     fn versions_agree_with_a_linear_search_and_do_not_change(
         steps in proptest::collection::vec(step(), 1..160),
         probes in proptest::collection::vec((any::<bool>(), any::<u16>()), 70),
+        plain in prop_oneof![Just(0), Just(5), Just(usize::MAX)],
     ) {
-        let mut editor = LpmEditor::new();
+        let mut editor = LpmEditor::plain_up_to(plain);
         let mut model = Model::new();
         let mut kept = std::collections::VecDeque::from([Kept {
             version: editor.version(),
@@ -339,7 +352,9 @@ proptest! {
             }
             prop_assert_eq!(editor.len(), model.len());
         }
-        compare(&editor, editor.current(), &model, &addresses);
+        let version = editor.version();
+        compare(&editor, version, &model, &addresses);
+        compare_matches(&editor, &model, &addresses);
         for kept in kept {
             compare(&editor, kept.version, &kept.model, &addresses);
             kept.garbage.into_iter().for_each(|it| editor.reuse(it));
@@ -348,6 +363,6 @@ proptest! {
             prop_assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
         }
         publish(&mut editor);
-        prop_assert_eq!(editor.used(), [0, 0, 0]);
+        prop_assert_eq!(editor.used(), [0; 5]);
     }
 }

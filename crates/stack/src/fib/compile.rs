@@ -1,0 +1,141 @@
+//! Writing nodes down as lines.
+
+use std::sync::atomic::Ordering;
+
+use super::editor::LpmEditor;
+use super::entry::{Entry, Shape};
+use super::line::RUNS;
+use super::path::is_wide;
+use super::trie::{Node, Under};
+
+/// A node's slots, and the number of the longest own route that covers each.
+pub(super) struct Slots {
+    entries: [Entry; 256],
+    covers: [u32; 256],
+    len: usize,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self {
+            entries: [Entry::EMPTY; 256],
+            covers: [0; 256],
+            len: 0,
+        }
+    }
+}
+
+impl Slots {
+    fn entries(&self) -> &[Entry] {
+        &self.entries[..self.len]
+    }
+
+    /// The slots that begin a run of equal ones.
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        let entries = self.entries();
+        (0..entries.len()).filter(|at| *at == 0 || entries[*at] != entries[*at - 1])
+    }
+}
+
+impl LpmEditor {
+    /// Writes what of the trie below a node is not written yet, and returns the node's entry.
+    ///
+    /// `found` tells that nothing is left out on the way from the root: whoever comes by has all the
+    /// bits.
+    pub(super) fn compile(&mut self, id: u32, found: bool) -> Entry {
+        let node = self.tries.node(id);
+        if let Some(line) = node.line.filter(|_| !self.tries.is_dirty(id)) {
+            return line;
+        }
+        let end = node.end();
+        for at in 0..node.under.len() {
+            if let (_, Under::Node(child)) = self.tries.node(id).under[at] {
+                let level = self.tries.node(child).level;
+                self.compile(child, found && level == end && is_wide(level));
+            }
+        }
+        let mut slots = std::mem::take(&mut self.slots);
+        self.paint(&mut slots, id, found && !self.plain);
+        let level = self.tries.node(id).level;
+        let line = self.write(&slots, level);
+        self.slots = slots;
+        let before = self.tries.written(id, line);
+        self.discard_lines(before);
+        line
+    }
+
+    /// What each of a node's slots leads to.
+    fn paint(&self, slots: &mut Slots, id: u32, found: bool) {
+        let node: &Node = self.tries.node(id);
+        let end = node.end();
+        slots.len = 1 << (end - node.level);
+        slots.entries[..slots.len].fill(Entry::EMPTY);
+        slots.covers[..slots.len].fill(0);
+        let hop = |route| Entry::hop(self.routes.about(route).hop);
+        // Longer ones over shorter ones.
+        for (place, route) in &node.own {
+            let entry = if found {
+                hop(*route)
+            } else {
+                Entry::route(*route)
+            };
+            let covered = node.covered_by(usize::from(*place));
+            slots.entries[covered.clone()].fill(entry);
+            slots.covers[covered].fill(*route);
+        }
+        for (slot, under) in &node.under {
+            let slot = usize::from(*slot);
+            let entry = match *under {
+                Under::Node(child) => self.tries.node(child).line.unwrap_or(Entry::EMPTY),
+                Under::Route(route) if found && self.store.route(route).span().len <= end => {
+                    slots.entries[slot] = hop(route);
+                    continue;
+                }
+                Under::Route(route) => Entry::route(route),
+            };
+            slots.entries[slot] = entry.with_covered(slots.covers[slot] != 0);
+        }
+    }
+
+    /// Writes slots into a line that nobody reads yet.
+    fn write(&mut self, slots: &Slots, level: u8) -> Entry {
+        // The root is looked at without asking how it is written down.
+        let sparse =
+            level > 0 && is_wide(level) && !self.plain && slots.starts().nth(RUNS).is_none();
+        let shape = Entry::node(0, level, sparse).shape();
+        let number = self.numbers_mut(shape).allocate();
+        let entry = Entry::node(number, level, sparse);
+        let (entries, covers) = match shape {
+            Shape::Dense => {
+                let nodes = &self.store.dense;
+                let lines = nodes.slots.get(number).zip(nodes.covers.get(number));
+                let (slots, covers) = lines.expect("reserved before");
+                (&slots.0[..], &covers.0[..])
+            }
+            Shape::Narrow => {
+                let nodes = &self.store.narrow;
+                let lines = nodes.slots.get(number).zip(nodes.covers.get(number));
+                let (slots, covers) = lines.expect("reserved before");
+                (&slots.0[..], &covers.0[..])
+            }
+            Shape::Sparse => {
+                let nodes = &self.store.sparse;
+                let lines = nodes.slots.get(number).zip(nodes.covers.get(number));
+                let (line, covers) = lines.expect("reserved before");
+                let runs = slots.starts().map(|at| (at as u8, slots.entries[at]));
+                line.write(runs);
+                for (cover, at) in covers.0.iter().zip(slots.starts()) {
+                    cover.store(slots.covers[at], Ordering::Relaxed);
+                }
+                return entry;
+            }
+        };
+        for (slot, entry) in entries.iter().zip(slots.entries()) {
+            entry.store(slot);
+        }
+        for (cover, number) in covers.iter().zip(&slots.covers) {
+            cover.store(*number, Ordering::Relaxed);
+        }
+        entry
+    }
+}

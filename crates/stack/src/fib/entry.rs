@@ -1,0 +1,168 @@
+//! What a slot leads to.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::path::is_wide;
+
+/// ```text
+///  31  30       29      28 … 24    23 … 0
+///  1   covered  sparse  level / 4  number of a node, not 0
+///  0   covered  0       number of a route, not 0
+///  0   0        1       number of a hop, not 0
+///  0   0        0       nothing
+/// ```
+///
+/// A route still has to be compared with the address that is looked up; a hop has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry(u32);
+
+const NODE: u32 = 1 << 31;
+const COVERED: u32 = 1 << 30;
+const SPARSE: u32 = 1 << 29;
+const HOP: u32 = SPARSE;
+const LEVEL: u32 = 24;
+
+/// How a node's slots are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// 256 slots.
+    Dense,
+    /// A few runs of equal slots out of 256.
+    Sparse,
+    /// 16 slots.
+    Narrow,
+}
+
+impl Entry {
+    pub(super) const EMPTY: Self = Self(0);
+    /// Nodes of one shape have numbers below this.
+    pub(super) const MAX_NODES: u32 = 1 << LEVEL;
+    /// Routes, and hops, have numbers below this.
+    pub(super) const MAX_ROUTES: u32 = SPARSE;
+
+    /// A node at a level: sparse only where nodes are wide.
+    pub(super) const fn node(number: u32, level: u8, sparse: bool) -> Self {
+        let sparse = if sparse { SPARSE } else { 0 };
+        Self(NODE | sparse | (level as u32 / 4) << LEVEL | number)
+    }
+
+    pub(super) const fn route(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(super) const fn hop(number: u32) -> Self {
+        Self(HOP | number)
+    }
+
+    #[inline]
+    pub(super) fn load(slot: &AtomicU32) -> Self {
+        Self(slot.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn store(self, slot: &AtomicU32) {
+        slot.store(self.0, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) const fn is_node(self) -> bool {
+        self.0 & NODE != 0
+    }
+
+    /// The number of a node.
+    #[inline]
+    pub(super) const fn number(self) -> u32 {
+        self.0 & (Self::MAX_NODES - 1)
+    }
+
+    /// The level of a node.
+    #[inline]
+    pub(super) const fn level(self) -> u8 {
+        (self.0 >> LEVEL & 31) as u8 * 4
+    }
+
+    /// How a node is written down.
+    #[inline]
+    pub(super) const fn shape(self) -> Shape {
+        if !is_wide(self.level()) {
+            Shape::Narrow
+        } else if self.is_sparse() {
+            Shape::Sparse
+        } else {
+            Shape::Dense
+        }
+    }
+
+    /// Whether a node is sparse.
+    #[inline]
+    pub(super) const fn is_sparse(self) -> bool {
+        self.0 & SPARSE != 0
+    }
+
+    /// The number of the route; 0 if there is nothing. Not for a node or hop.
+    #[inline]
+    pub(super) const fn route_number(self) -> u32 {
+        self.0 & (Self::MAX_ROUTES - 1)
+    }
+
+    /// The number of a hop.
+    #[inline]
+    pub(super) const fn hop_number(self) -> u32 {
+        self.0 & (Self::MAX_ROUTES - 1)
+    }
+
+    /// Whether it is a hop. Not for a node.
+    #[inline]
+    pub(super) const fn is_hop(self) -> bool {
+        self.0 & HOP != 0
+    }
+
+    /// Whether a route that ends in the node's bits covers the slot beside what the slot leads to.
+    #[inline]
+    pub(super) const fn is_covered(self) -> bool {
+        self.0 & COVERED != 0
+    }
+
+    /// The same, of a slot that is covered or not.
+    pub(super) const fn with_covered(self, covered: bool) -> Self {
+        Self(self.0 & !COVERED | if covered { COVERED } else { 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_tell_themselves_apart() {
+        assert!(!Entry::EMPTY.is_node() && !Entry::EMPTY.is_hop());
+        assert_eq!(Entry::EMPTY.route_number(), 0);
+        for covered in [false, true] {
+            for level in (0..=124).step_by(4) {
+                for number in [1, Entry::MAX_NODES - 1] {
+                    for sparse in [false, true] {
+                        let sparse = sparse && is_wide(level);
+                        let entry = Entry::node(number, level, sparse).with_covered(covered);
+                        assert!(entry.is_node() && entry.is_covered() == covered);
+                        assert_eq!((entry.number(), entry.level()), (number, level));
+                        let shape = match (is_wide(level), sparse) {
+                            (false, _) => Shape::Narrow,
+                            (true, false) => Shape::Dense,
+                            (true, true) => Shape::Sparse,
+                        };
+                        assert_eq!(entry.shape(), shape);
+                    }
+                }
+            }
+            for number in [1, Entry::MAX_ROUTES - 1] {
+                let entry = Entry::route(number).with_covered(covered);
+                assert!(!entry.is_node() && !entry.is_hop() && entry.is_covered() == covered);
+                assert_eq!(entry.route_number(), number);
+            }
+        }
+        for number in [1, Entry::MAX_ROUTES - 1] {
+            let entry = Entry::hop(number);
+            assert!(!entry.is_node() && entry.is_hop() && !entry.is_covered());
+            assert_eq!(entry.hop_number(), number);
+        }
+    }
+}
