@@ -6,12 +6,14 @@ use super::editor::LpmEditor;
 use super::entry::{Entry, Shape};
 use super::line::RUNS;
 use super::path::is_wide;
-use super::trie::{Node, Under};
+use super::trie::{Node, Under, covered_by};
 
 /// A node's slots, and the number of the longest own route that covers each.
 pub(super) struct Slots {
     entries: [Entry; 256],
     covers: [u32; 256],
+    /// Whether any is covered.
+    covered: bool,
     len: usize,
 }
 
@@ -20,6 +22,7 @@ impl Default for Slots {
         Self {
             entries: [Entry::EMPTY; 256],
             covers: [0; 256],
+            covered: false,
             len: 0,
         }
     }
@@ -47,16 +50,17 @@ impl LpmEditor {
         if let Some(line) = node.line.filter(|_| !self.tries.is_dirty(id)) {
             return line;
         }
-        let end = node.end();
+        let (level, end) = (node.level, node.end());
         for at in 0..node.under.len() {
-            if let (_, Under::Node(child)) = self.tries.node(id).under[at] {
-                let level = self.tries.node(child).level;
-                self.compile(child, found && level == end && is_wide(level));
+            let child = self.tries.node(id).under[at];
+            if let (Under::Node(below), true) = (child.what, child.entry.is_empty()) {
+                let level = self.tries.node(below).level;
+                let line = self.compile(below, found && level == end && is_wide(level));
+                self.tries.node_mut(id).under[at].entry = line;
             }
         }
         let mut slots = std::mem::take(&mut self.slots);
         self.paint(&mut slots, id, found && !self.plain);
-        let level = self.tries.node(id).level;
         let line = self.write(&slots, level);
         self.slots = slots;
         let before = self.tries.written(id, line);
@@ -65,35 +69,46 @@ impl LpmEditor {
     }
 
     /// What each of a node's slots leads to.
-    fn paint(&self, slots: &mut Slots, id: u32, found: bool) {
-        let node: &Node = self.tries.node(id);
+    fn paint(&mut self, slots: &mut Slots, id: u32, found: bool) {
+        let Self {
+            tries,
+            routes,
+            store,
+            ..
+        } = self;
+        let node: &mut Node = tries.node_mut(id);
         let end = node.end();
+        let anew = node.found != found;
+        node.found = found;
         slots.len = 1 << (end - node.level);
         slots.entries[..slots.len].fill(Entry::EMPTY);
         slots.covers[..slots.len].fill(0);
-        let hop = |route| Entry::hop(self.routes.about(route).hop);
+        slots.covered = !node.own.is_empty();
         // Longer ones over shorter ones.
-        for (place, route) in &node.own {
-            let entry = if found {
-                hop(*route)
-            } else {
-                Entry::route(*route)
-            };
-            let covered = node.covered_by(usize::from(*place));
-            slots.entries[covered.clone()].fill(entry);
-            slots.covers[covered].fill(*route);
+        for own in &mut node.own {
+            if anew || own.entry.is_empty() {
+                own.entry = match found {
+                    true => Entry::hop(routes.about(own.route).hop),
+                    false => Entry::route(own.route),
+                };
+            }
+            let covered = covered_by(node.level, usize::from(own.place));
+            slots.entries[covered.clone()].fill(own.entry);
+            slots.covers[covered].fill(own.route);
         }
-        for (slot, under) in &node.under {
-            let slot = usize::from(*slot);
-            let entry = match *under {
-                Under::Node(child) => self.tries.node(child).line.unwrap_or(Entry::EMPTY),
-                Under::Route(route) if found && self.store.route(route).span().len <= end => {
-                    slots.entries[slot] = hop(route);
-                    continue;
-                }
-                Under::Route(route) => Entry::route(route),
-            };
-            slots.entries[slot] = entry.with_covered(slots.covers[slot] != 0);
+        for child in &mut node.under {
+            let slot = usize::from(child.slot);
+            if let Under::Route(route) = child.what
+                && (anew || child.entry.is_empty())
+            {
+                child.entry = if found && store.route(route).span().len <= end {
+                    Entry::hop(routes.about(route).hop)
+                } else {
+                    Entry::route(route)
+                };
+            }
+            let covered = slots.covers[slot] != 0 && !child.entry.is_final();
+            slots.entries[slot] = child.entry.with_covered(covered);
         }
     }
 
@@ -133,8 +148,11 @@ impl LpmEditor {
         for (slot, entry) in entries.iter().zip(slots.entries()) {
             entry.store(slot);
         }
-        for (cover, number) in covers.iter().zip(&slots.covers) {
-            cover.store(*number, Ordering::Relaxed);
+        // Nobody asks for what covers a slot that is not covered.
+        if slots.covered {
+            for (cover, number) in covers.iter().zip(&slots.covers) {
+                cover.store(*number, Ordering::Relaxed);
+            }
         }
         entry
     }

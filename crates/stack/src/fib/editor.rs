@@ -267,9 +267,6 @@ impl LpmEditor {
     /// # Errors
     /// [`LpmError::NoRoom`]: the nodes above it are written anew.
     pub fn remove(&mut self, prefix: Prefix) -> Result<Option<Hop>, LpmError> {
-        if self.exact(prefix).is_none() {
-            return Ok(None);
-        }
         self.reserve(1)?;
         Ok(self.remove_reserved(prefix))
     }

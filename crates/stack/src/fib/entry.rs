@@ -68,6 +68,10 @@ impl Entry {
         self.0 & NODE != 0
     }
 
+    pub(super) fn is_empty(self) -> bool {
+        self == Self::EMPTY
+    }
+
     /// The number of a node.
     #[inline]
     pub(super) const fn number(self) -> u32 {
@@ -114,6 +118,11 @@ impl Entry {
     #[inline]
     pub(super) const fn is_hop(self) -> bool {
         self.0 & HOP != 0
+    }
+
+    /// Whether whoever comes here is done.
+    pub(super) const fn is_final(self) -> bool {
+        !self.is_node() && self.is_hop()
     }
 
     /// Whether a route that ends in the node's bits covers the slot beside what the slot leads to.

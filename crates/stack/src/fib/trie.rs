@@ -24,12 +24,33 @@ pub(super) struct Node {
     /// A path that goes through the node: its bits up to the level are the node's.
     path: Path,
     /// Routes that end in the node's bits, by [place](Span::place_at_home): shorter ones first.
-    pub(super) own: Vec<(u16, u32)>,
-    /// What is under a slot.
-    pub(super) under: Vec<(u8, Under)>,
+    pub(super) own: Vec<Own>,
+    /// By slot.
+    pub(super) under: Vec<Child>,
     /// The line that it was written to last.
     pub(super) line: Option<Entry>,
+    /// Whether its slots may lead to hops, as it was written last.
+    pub(super) found: bool,
     dirty: bool,
+}
+
+/// A route that ends in a node's bits.
+#[derive(Clone, Copy)]
+pub(super) struct Own {
+    /// Its [place](Span::place_at_home).
+    pub(super) place: u16,
+    pub(super) route: u32,
+    /// How it is written down: nothing if that has to be found out.
+    pub(super) entry: Entry,
+}
+
+/// What is under a slot.
+#[derive(Clone, Copy)]
+pub(super) struct Child {
+    pub(super) slot: u8,
+    pub(super) what: Under,
+    /// How it is written down: nothing if that has to be found out, or it has to be written first.
+    pub(super) entry: Entry,
 }
 
 /// What is under a slot, beside the node's own routes.
@@ -52,14 +73,19 @@ impl Node {
 
     fn own_at(&self, place: usize) -> Result<usize, usize> {
         self.own
-            .binary_search_by_key(&place, |(it, _)| usize::from(*it))
+            .binary_search_by_key(&place, |own| usize::from(own.place))
     }
 
     fn set_own(&mut self, place: usize, route: u32) -> Option<u32> {
+        let own = Own {
+            place: place as u16,
+            route,
+            entry: Entry::EMPTY,
+        };
         match self.own_at(place) {
-            Ok(at) => Some(std::mem::replace(&mut self.own[at].1, route)),
+            Ok(at) => Some(std::mem::replace(&mut self.own[at], own).route),
             Err(at) => {
-                self.own.insert(at, (place as u16, route));
+                self.own.insert(at, own);
                 None
             }
         }
@@ -67,28 +93,33 @@ impl Node {
 
     fn under_at(&self, slot: usize) -> Result<usize, usize> {
         self.under
-            .binary_search_by_key(&slot, |(it, _)| usize::from(*it))
+            .binary_search_by_key(&slot, |child| usize::from(child.slot))
     }
 
     fn under(&self, slot: usize) -> Option<Under> {
         let at = self.under_at(slot).ok()?;
-        Some(self.under[at].1)
+        Some(self.under[at].what)
     }
 
     fn set_under(&mut self, slot: usize, what: Under) {
+        let child = Child {
+            slot: slot as u8,
+            what,
+            entry: Entry::EMPTY,
+        };
         match self.under_at(slot) {
-            Ok(at) => self.under[at].1 = what,
-            Err(at) => self.under.insert(at, (slot as u8, what)),
+            Ok(at) => self.under[at] = child,
+            Err(at) => self.under.insert(at, child),
         }
     }
+}
 
-    /// The slots that the own route at `place` covers.
-    pub(super) fn covered_by(&self, place: usize) -> std::ops::Range<usize> {
-        let stride = u32::from(stride(self.level));
-        let up = stride - place.ilog2();
-        let slots = 1 << stride;
-        (place << up) - slots..((place + 1) << up) - slots
-    }
+/// The slots that the own route at `place` covers in a node at `level`.
+pub(super) fn covered_by(level: u8, place: usize) -> std::ops::Range<usize> {
+    let stride = u32::from(stride(level));
+    let up = stride - place.ilog2();
+    let slots = 1 << stride;
+    (place << up) - slots..((place + 1) << up) - slots
 }
 
 /// What routes are there, by number.
@@ -101,7 +132,7 @@ impl Tries {
         &self.nodes[id as usize]
     }
 
-    fn node_mut(&mut self, id: u32) -> &mut Node {
+    pub(super) fn node_mut(&mut self, id: u32) -> &mut Node {
         &mut self.nodes[id as usize]
     }
 
@@ -133,8 +164,7 @@ impl Tries {
             .nodes
             .iter()
             .map(|node| {
-                node.own.capacity() * size_of::<(u16, u32)>()
-                    + node.under.capacity() * size_of::<(u8, Under)>()
+                node.own.capacity() * size_of::<Own>() + node.under.capacity() * size_of::<Child>()
             })
             .sum();
         lists + self.nodes.capacity() * size_of::<Node>()
@@ -180,6 +210,8 @@ impl Tries {
                     let Node { level, path, .. } = *self.node(child);
                     let common = path.common(span.path).min(span.len);
                     if common >= level {
+                        // To be written anew.
+                        self.node_mut(at).set_under(slot, Under::Node(child));
                         at = child;
                         continue;
                     }
@@ -227,8 +259,11 @@ impl Tries {
                 break;
             }
             let place = node.under_at(slot).ok()?;
-            match node.under[place].1 {
-                Under::Node(child) => at = child,
+            match node.under[place].what {
+                Under::Node(child) => {
+                    node.under[place].entry = Entry::EMPTY;
+                    at = child;
+                }
                 Under::Route(_) => {
                     node.under.remove(place);
                     break;
@@ -255,9 +290,11 @@ impl Tries {
                 return;
             };
             let last = match (&node.own[..], &node.under[..]) {
-                ([(_, route)], []) => Under::Route(*route),
-                ([], [(_, Under::Node(child))]) if is_wide(self.node(*child).level) => return,
-                ([], [(_, last)]) => *last,
+                ([own], []) => Under::Route(own.route),
+                ([], [child]) => match child.what {
+                    Under::Node(last) if is_wide(self.node(last).level) => return,
+                    last => last,
+                },
                 _ => return,
             };
             self.free(*id);
@@ -276,7 +313,7 @@ impl Tries {
             }
             let found = if span.home() == node.level {
                 let at = node.own_at(span.place_at_home()).ok()?;
-                node.own[at].1
+                node.own[at].route
             } else {
                 match node.under(span.path.slot(node.level))? {
                     Under::Route(route) => route,
@@ -307,7 +344,7 @@ impl Tries {
             let slot = path.slot(node.level);
             let bottom = 1 << stride(node.level) | slot;
             let places = (1..=stride(node.level)).rev().map(|up| bottom >> up);
-            found.extend(places.filter_map(|place| Some(node.own[node.own_at(place).ok()?].1)));
+            found.extend(places.filter_map(|place| Some(node.own[node.own_at(place).ok()?].route)));
             next = match node.under(slot) {
                 Some(Under::Node(child)) => Some(child),
                 Some(Under::Route(route)) => {
