@@ -1,10 +1,11 @@
 //! The frame handle.
 
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 use std::{fmt, slice};
 
 use corelane_sync::prefetch;
+use corelane_wire::Offload;
 
 use crate::config::{MAX_SLOT_SIZE, MAX_SLOTS};
 use crate::pool::{Geometry, Inner, NOWHERE};
@@ -44,6 +45,7 @@ const LEN_SHIFT: u32 = 24;
 const NIC_SHIFT: u32 = 48;
 const SLOT_MASK: u32 = (1 << 24) - 1;
 const TRACE: u32 = 1 << 24;
+const OFFLOAD: u32 = 1 << 25;
 
 // SAFETY: a frame owns its slot's bytes alone, and what it reads of its pool is `Sync`.
 unsafe impl Send for Frame {}
@@ -229,7 +231,7 @@ impl Frame {
     }
 
     /// Replaces the data by a copy of `bytes`, behind the headroom of a new frame. The metadata
-    /// stays.
+    /// stays, but for what was left to do with what is gone ([`offload`](Self::offload)).
     ///
     /// # Errors
     /// `bytes` are more than a slot without its headroom; the frame is as it was.
@@ -247,6 +249,7 @@ impl Frame {
                 available,
             });
         }
+        self.slot &= !OFFLOAD;
         self.place(headroom, bytes.len());
         self.data_mut().copy_from_slice(bytes);
         Ok(())
@@ -383,6 +386,46 @@ impl Frame {
         };
     }
 
+    /// Whether something is left to do with this frame: see [`offload`](Self::offload).
+    #[inline]
+    pub fn has_offload(&self) -> bool {
+        self.slot & OFFLOAD != 0
+    }
+
+    /// What is left to do with this frame, a checksum or to be cut into segments. It describes the
+    /// data as it is: whoever changes that, beyond what a router does, sets it anew.
+    #[inline]
+    pub fn offload(&self) -> Option<Offload> {
+        // Frames that nothing is left to do with, nearly all, have no place that is read.
+        self.has_offload().then(|| {
+            // SAFETY: the handle says so since `set_offload` wrote the place, and as long as it owns
+            // the slot, which it does until it is taken apart.
+            unsafe { self.offload_place().as_ref().assume_init_read() }
+        })
+    }
+
+    /// Says what is left to do with this frame. An empty handle has nothing to do.
+    #[inline]
+    pub fn set_offload(&mut self, offload: Option<Offload>) {
+        self.slot &= !OFFLOAD;
+        if let Some(offload) = offload
+            && !self.is_vacant()
+        {
+            // SAFETY: the place is the slot's, which is this frame's alone.
+            unsafe { self.offload_place().as_mut().write(offload) };
+            self.slot |= OFFLOAD;
+        }
+    }
+
+    /// Where the pool keeps what is left to do with the frame in this slot. Only for a frame with a
+    /// slot.
+    #[inline]
+    fn offload_place(&self) -> NonNull<MaybeUninit<Offload>> {
+        debug_assert!(!self.is_vacant());
+        // SAFETY: there is a place for each slot of the pool.
+        unsafe { self.geometry().offloads.add(self.slot() as usize) }
+    }
+
     /// The index of the frame's slot in its pool: the same as long as the frame lives, and no other
     /// frame's of the pool meanwhile.
     #[inline]
@@ -423,6 +466,7 @@ impl fmt::Debug for Frame {
             .field("rx_time", &self.rx_time)
             .field("rss_hash", &self.rss_hash)
             .field("trace", &self.trace())
+            .field("offload", &self.offload())
             .field("headroom", &self.headroom())
             .field("len", &self.len())
             .finish()

@@ -1,10 +1,12 @@
 //! The pool: what its handles, caches and frames share.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::{Arc, PoisonError};
 
 use corelane_sync::depot::{Depot, MAGAZINE};
+use corelane_wire::Offload;
 use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
 
@@ -39,11 +41,13 @@ impl Pool {
     /// A field of `config` out of range, or no memory.
     pub fn new(config: PoolConfig) -> Result<Self, PoolError> {
         let arena = Arena::new(&config)?;
+        let offloads = Offloads::new(config.slots);
         let geometry = CachePadded::new(Geometry {
             base: arena.base(),
             stride: config.stride(),
             slot_size: config.slot_size,
             headroom: config.headroom,
+            offloads: offloads.base(),
         });
         let depot = Depot::new((config.slots / MAGAZINE).max(1));
         let inner = Inner {
@@ -53,6 +57,7 @@ impl Pool {
             registry: Mutex::default(),
             orphans: CachePadded::new(Orphans::new()),
             arena,
+            _offloads: offloads,
             config,
         };
         inner.fill();
@@ -142,6 +147,29 @@ pub(crate) struct Geometry {
     pub(crate) stride: usize,
     pub(crate) slot_size: usize,
     pub(crate) headroom: usize,
+    /// What is left to do with the frame in each slot, if its handle says that something is.
+    pub(crate) offloads: NonNull<MaybeUninit<Offload>>,
+}
+
+/// A place for each slot's [`Offload`], not touched as long as no frame has any. It is reached through
+/// the geometry alone.
+struct Offloads(NonNull<[MaybeUninit<Offload>]>);
+
+impl Offloads {
+    fn new(slots: usize) -> Self {
+        Self(NonNull::from(Box::leak(Box::new_uninit_slice(slots))))
+    }
+
+    fn base(&self) -> NonNull<MaybeUninit<Offload>> {
+        self.0.cast()
+    }
+}
+
+impl Drop for Offloads {
+    fn drop(&mut self) {
+        // SAFETY: it came from a box (`new`), and goes with its pool, which no frame is left of.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
 }
 
 /// The geometry that frames without a slot point at: no byte is in reach.
@@ -150,6 +178,7 @@ pub(crate) static NOWHERE: Nowhere = Nowhere(Geometry {
     stride: 0,
     slot_size: 0,
     headroom: 0,
+    offloads: NonNull::dangling(),
 });
 
 /// A geometry that can be a static.
@@ -171,14 +200,15 @@ pub(crate) struct Inner {
     registry: Mutex<Registry>,
     orphans: CachePadded<Orphans>,
     arena: Arena,
+    _offloads: Offloads,
     config: PoolConfig,
 }
 
-// SAFETY: all fields but `geometry` are `Send`, and `geometry.base` is the address of the arena
-// next to it, which belongs to no thread.
+// SAFETY: the addresses in `geometry` and `_offloads` are of memory that belongs to no thread, and
+// goes with this; all other fields are `Send`.
 unsafe impl Send for Inner {}
-// SAFETY: all fields but `geometry` are `Sync`, and `geometry` is never written after `Pool::new`.
-// The bytes behind `geometry.base` are touched by the owner of a slot alone.
+// SAFETY: `geometry` and `_offloads` are never written after `Pool::new`, and what is behind their
+// addresses is touched by the owner of a slot alone, in that slot's part. All other fields are `Sync`.
 unsafe impl Sync for Inner {}
 
 impl Inner {

@@ -1,7 +1,10 @@
 //! Every edit of a frame against a model of its slot.
 #![cfg(not(loom))]
 
+use std::num::NonZeroU16;
+
 use corelane_frame::{Frame, NoRoom, Pool, PoolConfig, TooShort};
+use corelane_wire::{Offload, PartialChecksum, SegmentKind, Segmentation};
 use proptest::prelude::*;
 
 const SLOT: usize = 512;
@@ -285,5 +288,60 @@ fn an_empty_handle_owns_nothing() {
     cache.recycle(frame);
     assert_eq!(pool.out(), 1, "an empty handle returns nothing");
     cache.recycle(std::mem::take(&mut taken));
+    assert_eq!(pool.out(), 0);
+}
+
+/// Something that is left to do.
+fn left(start: u16) -> Offload {
+    Offload {
+        checksum: Some(PartialChecksum { start, offset: 16 }),
+        segmentation: Some(Segmentation {
+            kind: SegmentKind::TcpV6,
+            segment_size: NonZeroU16::MAX,
+            header_len: 74,
+            has_cwr: true,
+        }),
+    }
+}
+
+#[test]
+fn what_is_left_to_do_goes_with_its_frame() {
+    let pool = Pool::new(PoolConfig::default()).unwrap();
+    let mut cache = pool.cache();
+    let mut frames: Vec<_> = std::iter::from_fn(|| cache.alloc()).collect();
+    assert_eq!(frames.len(), pool.config().slots);
+    for (at, frame) in (0..).zip(&mut frames) {
+        assert_eq!((frame.has_offload(), frame.offload()), (false, None));
+        frame.set_nic(3);
+        frame.set_trace(true);
+        frame.set_offload(Some(left(at)));
+    }
+    let mut moved = std::mem::take(&mut frames[0]);
+    assert!(frames[0].offload().is_none(), "an empty handle has nothing");
+    frames[0].set_offload(Some(left(1)));
+    assert!(!frames[0].has_offload());
+    assert_eq!(moved.offload(), Some(left(0)));
+    for (at, frame) in (0..).zip(&frames).skip(1) {
+        assert_eq!(frame.offload(), Some(left(at)));
+        assert_eq!(
+            (frame.nic(), frame.trace(), frame.slot()),
+            (3, true, frame.slot())
+        );
+    }
+    // What it described is gone.
+    moved.set_data(b"new").unwrap();
+    assert!(!moved.has_offload() && moved.trace());
+    moved.set_offload(Some(left(9)));
+    moved.set_offload(None);
+    assert_eq!(moved.offload(), None);
+    moved.set_offload(Some(left(9)));
+    cache.recycle(moved);
+    assert!(
+        !cache.alloc().unwrap().has_offload(),
+        "the next one's slot is as new"
+    );
+    for frame in frames {
+        cache.recycle(frame);
+    }
     assert_eq!(pool.out(), 0);
 }
