@@ -139,7 +139,8 @@ impl Builder {
         self
     }
 
-    /// The frame pool. Unless said, it is as large as what rings and caches can hold.
+    /// The frame pool. Unless said, it is as large as what rings and caches can hold, and its slots as
+    /// large as the links [ask for](Link::longest_frame): 64 KiB where they take super-frames.
     pub fn pool(&mut self, config: PoolConfig) -> &mut Self {
         self.pool = Some(config);
         self
@@ -237,9 +238,10 @@ impl Builder {
         let lanes = self.nics.len().saturating_mul(self.workers + 1);
         let held: usize = self.nics.iter().map(|(_, link)| link.holds()).sum();
         let in_flight = lanes.saturating_mul(per_lane).saturating_add(held);
+        let longest = self.nics.iter().map(|(_, link)| link.longest_frame()).max();
         let pool = Pool::new(self.pool.clone().unwrap_or_else(|| PoolConfig {
             slots: PoolConfig::slots_for(in_flight, caches),
-            ..PoolConfig::default()
+            ..PoolConfig::for_frames(longest.unwrap_or(0))
         }))?;
         let (event_sender, events) = events(self.event_capacity);
         let stack = Stack::new(StackParts {

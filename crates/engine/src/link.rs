@@ -7,7 +7,7 @@ use std::fmt;
 
 use corelane_frame::{Burst, Pool, PoolCache};
 use corelane_sync::doorbell::Doorbell;
-use corelane_wire::MacAddr;
+use corelane_wire::{MacAddr, Offloads};
 
 /// What a NIC is built on.
 pub trait Link: Send {
@@ -25,6 +25,14 @@ pub trait Link: Send {
     /// Whether the link gives back what it is sent, and has nobody at its other end.
     fn is_loopback(&self) -> bool {
         false
+    }
+
+    /// The longest frame that the link may receive, in bytes with its Ethernet header, if it is to be
+    /// given room for it; 0 if any slot will do. The engine makes the slots of its pool that large,
+    /// unless it is given one. In smaller ones a link does without: what super-frames it would take
+    /// ([`TxQueue::offloads`] tells what they are), it leaves to the sender to cut, or drops and counts.
+    fn longest_frame(&self) -> usize {
+        0
     }
 
     /// How many frames the link keeps while it is open (a device's rings, if frames arrive right in
@@ -60,8 +68,9 @@ pub struct Queues {
 /// A receive queue.
 pub trait RxQueue: Send {
     /// Takes frames from `cache`, fills them and appends them to `out` (up to its capacity), each
-    /// with its length, receive time and, if the link knows it, RSS hash set. It does not block, and
-    /// neither locks nor allocates: it runs on the datapath.
+    /// with its length, receive time and, if the link knows it, RSS hash set; and what is left to do
+    /// with it ([`Frame::set_offload`](corelane_frame::Frame::set_offload)), if its sender left
+    /// something. It does not block, and neither locks nor allocates: it runs on the datapath.
     ///
     /// # Errors
     /// An error ends the queue: the engine reports it and polls no more.
@@ -101,6 +110,13 @@ pub trait TxQueue: Send {
     /// # Errors
     /// An error ends the queue: what stays in `frames` is the caller's.
     fn tx_burst(&mut self, cache: &mut PoolCache, frames: &mut Burst) -> Result<usize, LinkError>;
+
+    /// What may be left to do with frames that are sent
+    /// ([`Frame::offload`](corelane_frame::Frame::offload)). What may not is done in software first:
+    /// nothing unless said.
+    fn offloads(&self) -> Offloads {
+        Offloads::NONE
+    }
 }
 
 /// A link that could not be opened, or broke.

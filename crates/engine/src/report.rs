@@ -169,12 +169,14 @@ impl Monitor {
             .iter()
             .map(|distributor| {
                 let nic = nics.iter().find(|nic| nic.id == distributor.nic);
-                // What the NIC looped back to itself did not come from the link.
-                let (received, looped) =
-                    nic.map_or((0, 0), |nic| (nic.totals.received, nic.totals.looped));
+                // What the NIC looped back to itself, or cut, did not come from the link.
+                let (received, others) = nic.map_or((0, 0), |nic| {
+                    let totals = &nic.totals;
+                    (totals.received, totals.looped + totals.unpacked)
+                });
                 distributor
                     .taken
-                    .saturating_add(looped)
+                    .saturating_add(others)
                     .saturating_sub(distributor.ring_full)
                     .saturating_sub(received)
             })

@@ -290,6 +290,8 @@ stages! {
         Queued => "queued",
         /// The link took it.
         Sent => "sent",
+        /// A super-frame, which the link does not take: cut into segments, which are sent.
+        Segmented => "segmented",
         /// Longer than the link takes: cut into fragments, which are sent.
         Fragmented => "fragmented",
         /// Neither the link nor the distributor had room; the link cannot send; or the frame is longer

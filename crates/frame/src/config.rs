@@ -59,6 +59,27 @@ impl Default for PoolConfig {
 }
 
 impl PoolConfig {
+    /// The default, with slots that have room for frames of so many bytes behind the headroom, as far as
+    /// slots [may be](MAX_SLOT_SIZE) that large. Of slots larger than a page most is rarely touched, and
+    /// huge pages would make all of it there: they are not asked for then.
+    pub fn for_frames(longest: usize) -> Self {
+        const PAGE: usize = 4096;
+        let default = Self::default();
+        let wanted = default.headroom.saturating_add(longest);
+        let slot_size = wanted
+            .clamp(default.slot_size, MAX_SLOT_SIZE)
+            .next_multiple_of(LINE);
+        Self {
+            slot_size,
+            huge_pages: if slot_size > PAGE {
+                HugePages::Off
+            } else {
+                default.huge_pages
+            },
+            ..default
+        }
+    }
+
     /// The slots of a pool that can have `in_flight` frames out while `caches` caches are in use,
     /// whatever those caches hold; at most [`MAX_SLOTS`].
     pub const fn slots_for(in_flight: usize, caches: usize) -> usize {

@@ -26,6 +26,14 @@ pub enum NicCounter {
     /// Frames taken up that did not come from the link: what the NIC itself sent, looped back. They
     /// are among the received.
     Looped,
+    /// Datagrams that super-frames to this host were cut into: taken up too, and among the received.
+    Unpacked,
+    /// Super-frames that were cut into segments, since the link does not take them.
+    Segmented,
+    /// What these were cut into.
+    Segments,
+    /// Checksums that the sender left to the hardware, completed.
+    ChecksumsCompleted,
     /// TCP resets, which answer segments for ports that nobody has.
     ResetsSent,
     /// Frames dropped for this reason.
@@ -35,7 +43,7 @@ pub enum NicCounter {
 }
 
 /// The counters that are not drops.
-const FIXED: usize = 10;
+const FIXED: usize = 14;
 
 impl CounterKey for NicCounter {
     const COUNT: usize = FIXED + DropReason::COUNT + IcmpCounter::COUNT;
@@ -53,6 +61,10 @@ impl CounterKey for NicCounter {
             Self::SendDropped => 7,
             Self::Looped => 8,
             Self::ResetsSent => 9,
+            Self::Unpacked => 10,
+            Self::Segmented => 11,
+            Self::Segments => 12,
+            Self::ChecksumsCompleted => 13,
             Self::Drop(reason) => FIXED + reason as usize,
             Self::Icmp(counter) => FIXED + DropReason::COUNT + counter as usize,
         }
@@ -82,6 +94,14 @@ pub struct NicTotals {
     pub send_dropped: u64,
     /// Frames taken up that the NIC itself sent, looped back; they are among the received.
     pub looped: u64,
+    /// Datagrams that super-frames to this host were cut into; they are among the received.
+    pub unpacked: u64,
+    /// Super-frames that were cut into segments, since the link does not take them.
+    pub segmented: u64,
+    /// What these were cut into.
+    pub segments: u64,
+    /// Checksums that the sender left to the hardware, completed.
+    pub checksums_completed: u64,
     /// TCP resets, which answer segments for ports that nobody has.
     pub resets_sent: u64,
     /// Frames dropped, by reason in the order of [`DropReason::ALL`].
@@ -109,6 +129,10 @@ impl NicTotals {
             sent_bytes: value(NicCounter::SentBytes),
             send_dropped: value(NicCounter::SendDropped),
             looped: value(NicCounter::Looped),
+            unpacked: value(NicCounter::Unpacked),
+            segmented: value(NicCounter::Segmented),
+            segments: value(NicCounter::Segments),
+            checksums_completed: value(NicCounter::ChecksumsCompleted),
             resets_sent: value(NicCounter::ResetsSent),
             drops: std::array::from_fn(|i| value(NicCounter::Drop(DropReason::ALL[i]))),
             icmp: std::array::from_fn(|i| value(NicCounter::Icmp(IcmpCounter::ALL[i]))),
@@ -167,6 +191,10 @@ impl NicTotals {
             sent_bytes: f(self.sent_bytes, other.sent_bytes),
             send_dropped: f(self.send_dropped, other.send_dropped),
             looped: f(self.looped, other.looped),
+            unpacked: f(self.unpacked, other.unpacked),
+            segmented: f(self.segmented, other.segmented),
+            segments: f(self.segments, other.segments),
+            checksums_completed: f(self.checksums_completed, other.checksums_completed),
             resets_sent: f(self.resets_sent, other.resets_sent),
             drops: std::array::from_fn(|i| f(self.drops[i], other.drops[i])),
             icmp: std::array::from_fn(|i| f(self.icmp[i], other.icmp[i])),
@@ -192,6 +220,10 @@ mod tests {
             NicCounter::SendDropped,
             NicCounter::Looped,
             NicCounter::ResetsSent,
+            NicCounter::Unpacked,
+            NicCounter::Segmented,
+            NicCounter::Segments,
+            NicCounter::ChecksumsCompleted,
         ];
         let drops = DropReason::ALL.iter().map(|r| NicCounter::Drop(*r));
         let icmp = IcmpCounter::ALL.iter().map(|c| NicCounter::Icmp(*c));

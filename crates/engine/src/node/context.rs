@@ -16,6 +16,8 @@ pub(super) struct Context<'p, O> {
     pub(super) arrival: NicView<'p>,
     /// The way out on that NIC.
     pub(super) output: &'p mut LinkOutput,
+    /// Whether something is left to do with some of its frames.
+    pub(super) has_offloads: bool,
     pub(super) cache: &'p mut PoolCache,
     pub(super) punt: &'p mut Punt,
     pub(super) stack: &'p mut StackDatapath,
@@ -47,6 +49,14 @@ impl<O: Observer> Context<'_, O> {
             counters,
             self.observer,
         );
+    }
+
+    /// Sends what is in line, so that there is room.
+    pub(super) fn make_room(&mut self) {
+        let counters = self.tally.counters();
+        let seat = self.stack.seat();
+        self.output
+            .make_room(&self.arrival, seat, self.cache, counters, self.observer);
     }
 
     /// Tells an observer what came of a packet.

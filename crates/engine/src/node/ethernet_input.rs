@@ -20,6 +20,8 @@ pub(super) struct Sorted<'f> {
     others: Places,
     /// Whether a frame may be for many stations.
     has_for_many: bool,
+    /// Whether something is left to do with a frame.
+    has_offloads: bool,
 }
 
 impl<'f> Sorted<'f> {
@@ -31,6 +33,7 @@ impl<'f> Sorted<'f> {
             v6: Places::new(),
             others: Places::new(),
             has_for_many: false,
+            has_offloads: false,
         }
     }
 
@@ -65,6 +68,11 @@ impl<'f> Sorted<'f> {
             let first = data.first().map_or(0, |first| first & 1);
             places | u64::from(first) << (place % BURST)
         })
+    }
+
+    /// Whether something is left to do with some of the frames.
+    pub(super) fn has_offloads(&self) -> bool {
+        self.has_offloads
     }
 
     /// The places of the frames of a protocol, of IPv4 and IPv6 if the NIC speaks it.
@@ -120,10 +128,11 @@ pub(super) fn ethernet_input<'f, O: Observer>(
     tally: &mut Tally<'_>,
     observer: &mut O,
 ) {
-    let mut bytes = 0;
+    let (mut bytes, mut has_offloads) = (0, false);
     for (frame, data) in frames.iter().zip(&mut sorted.data) {
         *data = frame.data();
         bytes += data.len();
+        has_offloads |= frame.has_offload();
         // All at once: the processor works through as many misses as it can.
         prefetch_read_slice(data);
     }
@@ -146,6 +155,7 @@ pub(super) fn ethernet_input<'f, O: Observer>(
         truncated += u64::from(!is_whole);
     }
     sorted.has_for_many = first_bytes & 1 == 1;
+    sorted.has_offloads = has_offloads;
     if v4.len() + v6.len() + (truncated as usize) < frames.len() {
         sorted.sort_others();
     }

@@ -13,15 +13,16 @@ use corelane_sync::counters::CounterWriter;
 use corelane_wire::ipv4::ipv4_header_mut;
 use corelane_wire::ipv4_options::{self, Ipv4OptionPolicy};
 use corelane_wire::ipv6::ipv6_header_mut;
-use corelane_wire::{MacAddr, parse_ipv4};
+use corelane_wire::{MacAddr, Segmentation, parse_ipv4};
 
 use super::context::Context;
-use super::fragment;
 use super::icmp_error::Error;
 use super::ip_lookup::NETWORK;
 use super::link_output::LinkOutput;
 use super::local_deliver::{self, Local};
 use super::observer::Observer;
+use super::tally::Tally;
+use super::{fragment, segment};
 use crate::port::Others;
 use crate::punt::NeighborPunt;
 use crate::trace::{self, Outcome};
@@ -44,6 +45,16 @@ struct Egress<'e> {
         NicView<'e>,
         &'e mut CounterWriter<NicCounter>,
     )>,
+}
+
+impl Egress<'_> {
+    /// What the NIC counts, of which `tally` has those of the NIC the burst arrived on.
+    fn counters<'c>(&'c mut self, tally: &'c mut Tally<'_>) -> &'c mut CounterWriter<NicCounter> {
+        match &mut self.port {
+            Some((_, _, counters)) => counters,
+            None => tally.counters(),
+        }
+    }
 }
 
 /// Sends the packets of `group` out by one NIC; those that are for an address of that NIC are for this
@@ -299,6 +310,7 @@ fn send_odd<O: Observer>(
     egress: &mut Egress<'_>,
 ) -> bool {
     let adjacency = context.stack.fib.adjacency(hop, destination);
+    let prepared = prepared.or_else(|obstacle| pass_whole(frames, packet, egress.mtu, obstacle));
     let mac = match (prepared, adjacency) {
         (Ok(()), Adjacency::Usable(mac)) => mac,
         (Ok(()), Adjacency::Stale(mac, neighbor)) => {
@@ -319,6 +331,40 @@ fn send_odd<O: Observer>(
         address(ethernet, mac, egress.mac);
     }
     true
+}
+
+/// A super-frame is not too big if its segments are not: makes it ready to leave.
+fn pass_whole(
+    frames: &mut [Frame],
+    packet: &Inbound,
+    mtu: usize,
+    obstacle: Obstacle,
+) -> Result<(), Obstacle> {
+    if !matches!(obstacle, Obstacle::TooBig | Obstacle::Fragment) {
+        return Err(obstacle);
+    }
+    let frame = frames.get_mut(usize::from(packet.frame));
+    let frame = frame
+        .filter(|frame| fits_in_segments(frame, mtu))
+        .ok_or(obstacle)?;
+    count_hop(frame, packet);
+    Ok(())
+}
+
+/// Whether a frame is a super-frame whose segments a link takes.
+pub(super) fn fits_in_segments(frame: &Frame, mtu: usize) -> bool {
+    let segmentation = frame.offload().and_then(|it| it.segmentation);
+    segmentation.is_some_and(|it| it.longest_segment() <= NETWORK + mtu)
+}
+
+/// Counts this hop of a packet that has some left.
+fn count_hop(frame: &mut Frame, packet: &Inbound) {
+    let data = frame.data_mut().get_mut(NETWORK..).unwrap_or_default();
+    if packet.flags.has(PacketFlags::V4) {
+        let _ = ipv4_header_mut(data).map(|header| header.decrement_ttl());
+    } else {
+        let _ = ipv6_header_mut(data).map(|header| header.decrement_hop_limit());
+    }
 }
 
 /// Tells the control plane that a neighbor was sent to that nobody has heard of for a while, or that
@@ -592,7 +638,7 @@ fn wait<O: Observer>(
 
 /// Cuts a packet into fragments that the link takes (RFC 791 section 3.2), and sends them on. The
 /// packet counts as forwarded if all of them had a frame; otherwise what is left of it is of no use, and
-/// none is sent.
+/// none is sent. A super-frame is cut into its segments first, and each of these is a packet of its own.
 #[cold]
 fn cut<O: Observer>(
     context: &mut Context<'_, O>,
@@ -612,27 +658,80 @@ fn cut<O: Observer>(
     if let Adjacency::Stale(_, neighbor) = adjacency {
         tell_used(context, neighbor);
     }
-    let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
+    let Some(whole) = frames.get_mut(usize::from(packet.frame)) else {
         return;
     };
-    if let Some(header) = ipv4_header_mut(frame.data_mut().get_mut(NETWORK..).unwrap_or_default()) {
-        // It has hops left.
-        let _ = header.decrement_ttl();
+    count_hop(whole, packet);
+    let mut whole = std::mem::take(whole);
+    let way = (mac, next_hop);
+    let done = match whole.offload().and_then(|it| it.segmentation) {
+        None => {
+            segment::complete(&mut whole, egress.counters(&mut context.tally));
+            let sent = send_in_fragments(context, &whole, way, egress);
+            sent.ok_or(DropReason::PacketTooBig)
+        }
+        Some(segmentation) => send_segments(context, &whole, segmentation, way, egress)
+            .ok_or(DropReason::SuperFrameInvalid),
+    };
+    let outcome = match done {
+        Ok(()) => {
+            context.tally.forwarded(1);
+            trace::IpForward::Fragmented
+        }
+        Err(reason) => {
+            context.tally.dropped(reason, 1);
+            trace::IpForward::Dropped(reason)
+        }
+    };
+    context.observer.step(&whole, Outcome::IpForward(outcome));
+    context.cache.recycle(whole);
+}
+
+/// The next hop, and its link address if that is known.
+type Way = (Option<MacAddr>, Key);
+
+/// Sends the segments of a super-frame, each in fragments; what there is no buffer for is dropped, and
+/// counted as others that are not sent. None if it is no super-frame.
+fn send_segments<O: Observer>(
+    context: &mut Context<'_, O>,
+    whole: &Frame,
+    segmentation: Segmentation,
+    way: Way,
+    egress: &mut Egress<'_>,
+) -> Option<()> {
+    let parts = segment::parse(whole, segmentation)?;
+    let counters = egress.counters(&mut context.tally);
+    counters.add(NicCounter::Segmented, 1);
+    counters.add(NicCounter::Segments, parts.count() as u64);
+    for index in 0..parts.count() {
+        let made = segment::segment(context.cache, whole, &parts, index);
+        let sent = made.and_then(|part| {
+            let sent = send_in_fragments(context, &part, way, egress);
+            context.cache.recycle(part);
+            sent
+        });
+        if sent.is_none() {
+            let counters = egress.counters(&mut context.tally);
+            counters.add(NicCounter::SendDropped, 1);
+        }
     }
+    Some(())
+}
+
+/// Sends the fragments of a packet, all of them or none.
+fn send_in_fragments<O: Observer>(
+    context: &mut Context<'_, O>,
+    whole: &Frame,
+    (mac, next_hop): Way,
+    egress: &mut Egress<'_>,
+) -> Option<()> {
     let mut pieces = ArrayVec::<Frame, BURST>::new();
-    if fragment::cut_v4(context.cache, frame, egress.mtu, &mut pieces).is_none() {
+    if fragment::cut_v4(context.cache, whole, egress.mtu, &mut pieces).is_none() {
         for piece in pieces {
             context.cache.recycle(piece);
         }
-        context.drop(frames, packet, DropReason::PacketTooBig, |reason| {
-            Outcome::IpForward(trace::IpForward::Dropped(reason))
-        });
-        return;
+        return None;
     }
-    context.observe(frames, packet, || {
-        Outcome::IpForward(trace::IpForward::Fragmented)
-    });
-    context.tally.forwarded(1);
     for mut piece in pieces {
         match mac {
             Some(mac) => {
@@ -649,4 +748,5 @@ fn cut<O: Observer>(
             }
         }
     }
+    Some(())
 }

@@ -8,6 +8,7 @@ use corelane_sync::ring::Producer;
 use corelane_sync::seat::Seat;
 
 use super::observer::Observer;
+use super::segment;
 use crate::link::{LinkError, TxQueue};
 use crate::trace::{LinkOutput as LinkOutcome, Outcome};
 
@@ -108,7 +109,7 @@ impl LinkOutput {
 
     /// One burst in makes several out: fragments, or replies beside what a handler sends.
     #[cold]
-    fn make_room<O: Observer>(
+    pub(super) fn make_room<O: Observer>(
         &mut self,
         view: &NicView<'_>,
         seat: &mut Seat,
@@ -172,8 +173,24 @@ impl LinkOutput {
     }
 }
 
-/// Sends from the front of `frames` and counts what went; the rest stays.
+/// Sends from the front of `frames` and counts what went; the rest stays. What is left to do with them
+/// and may not be left to the link is done before.
 pub(crate) fn transmit<O: Observer>(
+    queue: &mut dyn TxQueue,
+    cache: &mut PoolCache,
+    frames: &mut Burst,
+    counters: &mut CounterWriter<NicCounter>,
+    observer: &mut O,
+) -> Result<(), LinkError> {
+    let has_offloads = frames.iter().fold(false, |any, it| any | it.has_offload());
+    if has_offloads && segment::is_for_software(frames, queue.offloads()) {
+        return segment::transmit_in_segments(queue, cache, frames, counters, observer);
+    }
+    transmit_done(queue, cache, frames, counters, observer)
+}
+
+/// As [`transmit`], of frames that the link takes as they are.
+pub(super) fn transmit_done<O: Observer>(
     queue: &mut dyn TxQueue,
     cache: &mut PoolCache,
     frames: &mut Burst,

@@ -12,7 +12,7 @@ use super::extension::{Behind, extension};
 use super::observer::{Observer, Sight};
 use super::reassemble::reassemble;
 use super::transport_demux;
-use super::{control_input, icmp_input, source_fragments, unknown_destination};
+use super::{control_input, icmp_input, source_fragments, unknown_destination, unpack};
 use crate::trace::{self, Outcome};
 
 /// What a handler's panic said.
@@ -28,6 +28,21 @@ pub(super) struct Local<'s> {
 /// Takes packets through the rest of their way. `view` is of the NIC whose addresses they are for,
 /// which need not be the one they arrived on.
 pub(super) fn deliver<O: Observer>(
+    context: &mut Context<'_, O>,
+    view: &NicView<'_>,
+    frames: &mut [Frame],
+    packets: &mut PacketBurst,
+    local: &mut Local<'_>,
+) {
+    if context.has_offloads {
+        unpack::deliver_unpacked(context, view, frames, packets, local);
+    } else {
+        deliver_done(context, view, frames, packets, local);
+    }
+}
+
+/// As [`deliver`], of packets with which nothing is left to do that is not left to whom they are for.
+pub(super) fn deliver_done<O: Observer>(
     context: &mut Context<'_, O>,
     view: &NicView<'_>,
     frames: &mut [Frame],

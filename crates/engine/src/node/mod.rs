@@ -41,6 +41,7 @@ mod martian;
 mod observer;
 mod packet_endpoints;
 mod reassemble;
+mod segment;
 mod source_fragments;
 mod stages;
 mod tally;
@@ -49,6 +50,7 @@ mod tests;
 mod transport;
 mod transport_demux;
 mod unknown_destination;
+mod unpack;
 
 use corelane_frame::{Burst, Frame, PoolCache};
 use corelane_stack::{AddressKind, DropReason, Forwarding, Found, NicView, PacketBurst, TapWriter};
@@ -109,7 +111,7 @@ pub(crate) fn deliver_network_packets<O: Observer>(
     } = stages;
     let forwarding = view.forwarding();
     let forwards = forwarding != Forwarding::OFF;
-    let (other_protocols, for_many) = {
+    let (other_protocols, for_many, has_offloads) = {
         let mut sorted = Sorted::new();
         ethernet_input::ethernet_input(view, burst, &mut sorted, &mut tally, observer);
         // What comes back from itself was never on the link (BEHAVIOURS H9).
@@ -120,7 +122,8 @@ pub(crate) fn deliver_network_packets<O: Observer>(
         }
         ip_input(view, origin, burst, &sorted, packets, &mut tally, observer);
         let for_many = if forwards { sorted.for_many() } else { 0 };
-        (sorted.into_others(), for_many)
+        let has_offloads = sorted.has_offloads();
+        (sorted.into_others(), for_many, has_offloads)
     };
     let eligible = Eligible {
         forwarding,
@@ -140,6 +143,7 @@ pub(crate) fn deliver_network_packets<O: Observer>(
     let mut context = Context {
         arrival: view,
         output: &mut port.output,
+        has_offloads,
         cache,
         punt,
         stack,

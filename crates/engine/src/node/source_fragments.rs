@@ -7,9 +7,9 @@ use corelane_stack::NicCounter;
 use corelane_wire::ipv4::ipv4_header_mut;
 
 use super::context::Context;
-use super::fragment;
 use super::ip_lookup::NETWORK;
 use super::observer::Observer;
+use super::{fragment, ip_forward, segment};
 use crate::trace::{LinkOutput, Outcome};
 
 /// Sends a frame that is longer than the link takes, by the NIC that the burst arrived on. One that may
@@ -18,6 +18,10 @@ use crate::trace::{LinkOutput, Outcome};
 #[cold]
 pub(super) fn send_in_fragments<O: Observer>(context: &mut Context<'_, O>, mut frame: Frame) {
     let mtu = context.arrival.mtu();
+    if ip_forward::fits_in_segments(&frame, mtu) {
+        return context.stage(frame);
+    }
+    segment::complete(&mut frame, context.tally.counters());
     let mut pieces = ArrayVec::new();
     let cut = match frame.data().get(NETWORK).map(|byte| byte >> 4) {
         Some(4) => cut_v4(context, &mut frame, mtu, &mut pieces),

@@ -35,6 +35,12 @@ impl<'w> Tally<'w> {
         self.received_bytes += bytes as u64;
     }
 
+    /// Takes up datagrams that a super-frame was cut into: its bytes are received already.
+    pub(super) fn unpacked(&mut self, datagrams: usize) {
+        self.received += datagrams as u64;
+        self.counters.add(NicCounter::Unpacked, datagrams as u64);
+    }
+
     pub(super) fn delivered(&mut self, packets: usize) {
         self.delivered += packets as u64;
     }

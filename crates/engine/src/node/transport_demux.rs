@@ -223,6 +223,7 @@ fn copy(writer: &mut SocketWriter<'_>, cache: &mut PoolCache, frame: &Frame) -> 
     copy.set_nic(frame.nic());
     copy.set_rx_time(frame.rx_time());
     copy.set_rss_hash(frame.rss_hash());
+    copy.set_offload(frame.offload());
     Some(copy)
 }
 

@@ -153,6 +153,15 @@ impl PacketBurst {
         &self.destinations[..self.len.min(BURST)]
     }
 
+    /// Adds a packet whose destination was found to be this.
+    pub fn push_found(&mut self, destination: Key, packet: Inbound, found: Found) {
+        let at = self.len;
+        self.push(destination, packet);
+        if let Some(place) = self.found.get_mut(at) {
+            *place = found;
+        }
+    }
+
     /// What each destination was found to be.
     #[inline]
     pub fn found(&self) -> &[Found] {
@@ -202,11 +211,7 @@ impl PacketBurst {
         let mut kept = 0;
         for at in 0..self.len.min(BURST) {
             if pick(at, &self.packets[at], self.found[at]) {
-                let end = other.len;
-                other.push(self.destinations[at], self.packets[at]);
-                if let Some(found) = other.found.get_mut(end) {
-                    *found = self.found[at];
-                }
+                other.push_found(self.destinations[at], self.packets[at], self.found[at]);
             } else {
                 self.move_to(at, kept);
                 kept += 1;

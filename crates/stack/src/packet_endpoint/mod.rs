@@ -293,5 +293,8 @@ fn copy(frame: &Frame, snap_len: usize, cache: &mut PoolCache) -> Option<Frame> 
     copy.set_nic(frame.nic());
     copy.set_rx_time(frame.rx_time());
     copy.set_rss_hash(frame.rss_hash());
+    if copy.len() == data.len() {
+        copy.set_offload(frame.offload());
+    }
     Some(copy)
 }

@@ -50,7 +50,8 @@ impl PacketKind {
 /// address it came from (BEHAVIOURS H12).
 #[derive(Debug)]
 pub struct Shown {
-    /// The copy, Ethernet header first; its NIC and receive time are the original's.
+    /// The copy, Ethernet header first; its NIC and receive time are the original's, and so is what is
+    /// [left to do](corelane_frame::Frame::offload) with it, unless it was cut.
     pub frame: Frame,
     /// Which way the original went.
     pub direction: Direction,
