@@ -597,7 +597,14 @@ fn o5_a_reply_to_somebody_else_proves_nothing() {
 fn o5_addresses_that_come_into_use_are_announced_if_that_is_asked_for() {
     for announces in [false, true] {
         let config = NicConfig::new("n0").seed(7).arp_announcements(announces);
-        let mut net = Net::build(vec![Lan { config, mtu: 1500 }], unlimited(), |_| {});
+        let mut net = Net::build(
+            vec![Lan {
+                config,
+                ..Lan::new(0)
+            }],
+            unlimited(),
+            |_| {},
+        );
         let nic = net.nics[0].clone();
         let announced = |net: &mut Net| -> Vec<String> {
             net.poll();

@@ -451,7 +451,14 @@ fn h9_a_forwarded_frame_is_shown_as_it_came_on_one_nic_and_as_it_goes_on_the_oth
 #[test]
 fn h9_what_a_nic_sends_to_itself_is_shown_on_its_way_out_alone() {
     let config = NicConfig::new("loops").seed(7).multicast_loop(true);
-    let mut net = Net::build(vec![Lan { config, mtu: 1500 }], unlimited(), |_| {});
+    let mut net = Net::build(
+        vec![Lan {
+            config,
+            ..Lan::new(0)
+        }],
+        unlimited(),
+        |_| {},
+    );
     let nic = net.nics[0].clone();
     nic.add_address(common::net::prefix("10.0.0.1/24")).unwrap();
     let mut tap = Tap::both(net.stack()).on(&nic, All);

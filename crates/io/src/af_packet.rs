@@ -17,12 +17,18 @@
 //! **Send** is one system call per burst (`sendmmsg`). What does not go now, since the device has no
 //! room or is down, stays with the caller.
 //!
-//! **Offloads.** Frames carry a virtio-net header. Transport checksums that the sender left to
-//! hardware (a veth's peer does) are completed on receipt, in software, since frames in the engine
-//! carry no word of what is missing. The kernel cannot be told to cut super-frames: they are dropped
-//! and counted as `super_frames`, as frames longer than a slot are as `too_long`. Turn them off where
-//! they come from: `ethtool -K eth0 gro off lro off` on a NIC, `ethtool -K PEER tso off gso off` at a
-//! veth's peer.
+//! **Offloads.** Frames carry a virtio-net header, which says what is left to do with them, both ways
+//! ([`Frame::offload`](corelane_frame::Frame::offload)): a veth's peer leaves transport checksums to
+//! hardware, and sends super-frames of TCP and UDP, of up to 64 KiB; a NIC puts such together. The
+//! engine leaves both to the device, and the kernel does for it what it cannot.
+//!
+//! A super-frame is longer than a slot of the ring: the kernel keeps it beside the ring, and a system
+//! call takes it from there. It keeps as many as it gives memory for: 32 MiB to who has CAP_NET_ADMIN,
+//! and to others twice `net.core.rmem_max`, which is few. What it does not keep is counted as
+//! `super_frames_dropped`, and so is all of it if the pool's slots are not
+//! [large enough](Link::longest_frame): the kernel cannot be told to cut it. Turn super-frames off where
+//! they come from then: `ethtool -K eth0 gro off lro off` on a NIC, `ethtool -K PEER tso off gso off` at
+//! a veth's peer.
 //!
 //! **Made early.** [`AfPacketLink::new`] opens the sockets, which takes CAP_NET_RAW in the network
 //! namespace of the calling thread (`unshare -rn` gives anyone one of their own), and asks the device
@@ -61,9 +67,11 @@ use corelane_frame::{Pool, PoolConfig};
 use corelane_sys::errno;
 use corelane_sys::interface::InterfaceName;
 use corelane_sys::packet::{MAX_FANOUT, PacketSocket, RingSize, RxRing};
-use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr};
+use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr, Offloads};
 
-use crate::device::{self, Counts, Ethernet, Watch, queue_counters, random_mac};
+use crate::device::{
+    self, Counts, Ethernet, SUPER_FRAME, VLAN_TAG_LEN, Watch, queue_counters, random_mac,
+};
 
 pub use counters::AfPacketCounters;
 pub use error::AfPacketError;
@@ -72,8 +80,8 @@ use queue::{PacketRx, PacketTx};
 /// The most queues of an AF_PACKET link.
 pub const MAX_QUEUES: usize = MAX_FANOUT;
 
-/// Bytes of a VLAN tag behind the one that the kernel takes off.
-const INNER_TAG: usize = 4;
+/// What the kernel may keep of super-frames for a queue, in bytes; it doubles that for what it adds.
+const KEPT: c_int = 16 << 20;
 
 /// What an AF_PACKET link is like.
 #[derive(Clone, Debug)]
@@ -87,16 +95,19 @@ pub struct AfPacketConfig {
     /// Whether to send past the device's queueing discipline: faster on a NIC, but what finds its
     /// ring full is dropped, and rules of `tc` do not apply.
     pub bypass_qdisc: bool,
+    /// Whether to take super-frames, and to give them.
+    pub super_frames: bool,
 }
 
 impl Default for AfPacketConfig {
-    /// `eth0`, one queue, a ring of 4096 frames, through the queueing discipline.
+    /// `eth0`, one queue, a ring of 4096 frames, through the queueing discipline, with super-frames.
     fn default() -> Self {
         Self {
             name: "eth0".to_owned(),
             queues: 1,
             ring: 4096,
             bypass_qdisc: false,
+            super_frames: true,
         }
     }
 }
@@ -115,6 +126,7 @@ pub struct AfPacketLink {
     mtu: usize,
     ring: usize,
     bypass_qdisc: bool,
+    super_frames: bool,
     counters: AfPacketCounters,
     /// Gone once the link is open.
     closed: Option<Closed>,
@@ -139,6 +151,7 @@ impl AfPacketLink {
             queues,
             ring,
             bypass_qdisc,
+            super_frames,
         } = config;
         if !(1..=MAX_QUEUES).contains(&queues) {
             return Err(AfPacketError::Queues { queues });
@@ -151,7 +164,9 @@ impl AfPacketLink {
             mac: device_mac,
             ..
         } = Ethernet::ask(name).map_err(|why| AfPacketError::unknown(name, why))?;
-        let sockets: io::Result<Vec<_>> = (0..queues).map(|_| socket(bypass_qdisc)).collect();
+        let sockets: io::Result<Vec<_>> = (0..queues)
+            .map(|_| socket(bypass_qdisc, super_frames))
+            .collect();
         let sockets = sockets.map_err(system("open a socket"))?;
         let (counts, counters) = queue_counters(queues);
         let link = Self {
@@ -163,6 +178,7 @@ impl AfPacketLink {
             mtu,
             ring,
             bypass_qdisc,
+            super_frames,
             counters: AfPacketCounters::new(counters),
             closed: Some(Closed { sockets, counts }),
             watch: None,
@@ -183,7 +199,8 @@ impl AfPacketLink {
 
     /// Slots for what the device takes, as far as it fits a frame of the pool.
     fn ring_size(&self, pool: &PoolConfig) -> Result<RingSize, AfPacketError> {
-        let longest = self.mtu + ETHERNET_HEADER_LEN + INNER_TAG;
+        // The kernel takes the outer tag off.
+        let longest = self.mtu + ETHERNET_HEADER_LEN + VLAN_TAG_LEN;
         let fits = pool.slot_size.saturating_sub(pool.headroom);
         let size = RingSize::for_frames(self.ring, longest.min(fits));
         size.filter(|_| self.ring > 0)
@@ -230,11 +247,14 @@ impl AfPacketLink {
     }
 }
 
-fn socket(bypass_qdisc: bool) -> io::Result<PacketSocket> {
+fn socket(bypass_qdisc: bool, super_frames: bool) -> io::Result<PacketSocket> {
     let socket = PacketSocket::new()?;
     socket.ignore_outgoing()?;
     if bypass_qdisc {
         socket.bypass_qdisc()?;
+    }
+    if super_frames {
+        socket.keep_long_frames(KEPT)?;
     }
     Ok(socket)
 }
@@ -254,6 +274,15 @@ impl Link for AfPacketLink {
         self.mtu
     }
 
+    fn longest_frame(&self) -> usize {
+        let of_mtu = self.mtu + ETHERNET_HEADER_LEN + 2 * VLAN_TAG_LEN;
+        if self.super_frames {
+            of_mtu.max(SUPER_FRAME)
+        } else {
+            of_mtu
+        }
+    }
+
     /// After an error it may be tried again while the privilege is there: it takes new sockets.
     fn open(&mut self, pool: &Pool) -> Result<Queues, LinkError> {
         let refused = |error| LinkError::new(self.text.clone(), error);
@@ -268,7 +297,7 @@ impl Link for AfPacketLink {
                 let fresh: io::Result<_> = closed
                     .sockets
                     .iter()
-                    .map(|_| socket(self.bypass_qdisc))
+                    .map(|_| socket(self.bypass_qdisc, self.super_frames))
                     .collect();
                 closed.sockets = fresh.unwrap_or(closed.sockets);
                 let refused = refused(error);
@@ -296,6 +325,12 @@ impl Link for AfPacketLink {
             open.tx.push(Box::new(PacketTx {
                 link: self.text.clone(),
                 socket,
+                offloads: Offloads {
+                    checksum: true,
+                    tcp_v4: self.super_frames,
+                    tcp_v6: self.super_frames,
+                    udp: self.super_frames,
+                },
                 counts: tx,
             }));
         }

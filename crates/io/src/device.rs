@@ -3,19 +3,26 @@
 mod checksum;
 mod counts;
 mod health;
+mod offload;
 mod watch;
 
 use std::ffi::c_int;
 use std::io;
 
-use corelane_frame::{Burst, PoolCache};
+use corelane_frame::{Burst, Frame, PoolCache};
 use corelane_sys::interface::{Interface, InterfaceName};
+use corelane_sys::vnet::VnetHeader;
 use corelane_wire::MacAddr;
 
-pub(crate) use checksum::{complete, is_partial};
+pub(crate) use checksum::is_partial;
 pub(crate) use counts::{Counts, DeviceCounter, QueueCounters, queue_counters};
 pub(crate) use health::Health;
+pub(crate) use offload::SUPER_FRAME;
+use offload::{Invalid, left_to_do};
 pub(crate) use watch::{Waker, Watch};
+
+/// Bytes of a VLAN tag.
+pub(crate) const VLAN_TAG_LEN: usize = 4;
 
 /// What a device that carries Ethernet frames is like.
 pub(crate) struct Ethernet {
@@ -76,7 +83,7 @@ pub(crate) fn send_all<E>(
     cache: &mut PoolCache,
     frames: &mut Burst,
     counts: &mut Counts,
-    mut send: impl FnMut(&[corelane_frame::Frame]) -> Result<Sent, E>,
+    mut send: impl FnMut(&[Frame]) -> Result<Sent, E>,
 ) -> Result<usize, E> {
     let (mut sent, mut kept) = (0, 0);
     while let Some(rest) = frames.get(kept..)
@@ -89,6 +96,8 @@ pub(crate) fn send_all<E>(
             }
             Sent::Frames(count) => {
                 sent += count;
+                let supers = rest.iter().take(count).filter(|it| is_super_frame(it));
+                counts.add(DeviceCounter::SuperFramesSent, supers.count() as u64);
                 if count == frames.len() {
                     cache.recycle_burst(frames);
                 } else {
@@ -103,6 +112,32 @@ pub(crate) fn send_all<E>(
         }
     }
     Ok(sent)
+}
+
+/// Whether a frame stands for several.
+pub(crate) fn is_super_frame(frame: &Frame) -> bool {
+    frame.offload().is_some_and(|it| it.segmentation.is_some())
+}
+
+/// Notes what is left to do with a frame that was received, as [`left_to_do`] has it.
+pub(crate) fn note_offload(
+    frame: &mut Frame,
+    header: VnetHeader,
+    moved: u16,
+    counts: &mut Counts,
+) -> Result<(), DeviceCounter> {
+    if header == VnetHeader::Done {
+        return Ok(());
+    }
+    let left = left_to_do(frame.data(), header, moved);
+    let left = left.map_err(|Invalid| DeviceCounter::OffloadInvalid)?;
+    frame.set_offload(left);
+    if is_super_frame(frame) {
+        counts.add(DeviceCounter::SuperFramesReceived, 1);
+    } else {
+        counts.add(DeviceCounter::PartialChecksums, 1);
+    }
+    Ok(())
 }
 
 /// The number of a system's error; 0, which is none, if it is not of the system.

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Frames move; nothing is copied, and a frame may be of any pool: it returns to its own. A frame
-//! keeps what its sender set on it: receive time and RSS hash arrive as they were sent.
+//! keeps what its sender set on it: receive time, RSS hash and what is left to do with it arrive as they
+//! were sent.
 //!
 //! **Full is an outcome.** Neither side waits: what does not fit stays in the burst of the caller,
 //! who tries again, or drops and counts.
@@ -49,7 +50,7 @@ use std::sync::{Arc, OnceLock};
 use corelane_frame::Frame;
 use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::{Consumer, Producer, RingError, ring};
-use corelane_wire::MacAddr;
+use corelane_wire::{MacAddr, Offloads};
 use thiserror::Error;
 
 pub use link::MemoryLink;
@@ -72,10 +73,14 @@ pub struct MemoryConfig {
     /// The largest network packet, in bytes without the Ethernet header. It is what the link tells
     /// the engine; frames are not measured against it.
     pub mtu: usize,
+    /// What the peer takes undone of the frames that it receives. (Frames that it sends may say that
+    /// anything is left to do: [`Frame::set_offload`].)
+    pub offloads: Offloads,
 }
 
 impl Default for MemoryConfig {
-    /// One queue of 1024 frames, no link address, an MTU of 1500.
+    /// One queue of 1024 frames, no link address, an MTU of 1500, a peer that takes frames when they are
+    /// done.
     fn default() -> Self {
         Self {
             name: "memory".to_owned(),
@@ -83,6 +88,7 @@ impl Default for MemoryConfig {
             ring: 1024,
             mac: None,
             mtu: 1500,
+            offloads: Offloads::NONE,
         }
     }
 }
@@ -119,6 +125,7 @@ pub fn memory_link(config: MemoryConfig) -> Result<(MemoryLink, MemoryPeer), Mem
         ring: frames,
         mac,
         mtu,
+        offloads,
     } = config;
     if !(1..=MAX_QUEUES).contains(&queues) {
         return Err(MemoryError::Queues { queues });
@@ -130,6 +137,7 @@ pub fn memory_link(config: MemoryConfig) -> Result<(MemoryLink, MemoryPeer), Mem
         name,
         mac,
         mtu,
+        offloads,
         rx: Vec::new(),
         tx: Vec::new(),
     };

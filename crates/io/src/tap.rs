@@ -22,10 +22,11 @@
 //! their own with it; a device that root made for a user (`ip tuntap add dev tap0 mode tap
 //! multi_queue user USER`, then `ip link set tap0 up`) needs none.
 //!
-//! **Offloads.** Each frame has a virtio-net header. The kernel may leave transport checksums to this
-//! side, and they are completed on receipt, in software, since frames in the engine carry no word of
-//! what is missing. Segmentation is not offered, so the kernel cuts what it sends to the MTU itself;
-//! and the engine's frames are sent with all checksums in place.
+//! **Offloads.** Each frame has a virtio-net header, which says what is left to do with it, both ways
+//! ([`Frame::offload`](corelane_frame::Frame::offload)). The kernel may leave transport checksums to this
+//! side; and, if the pool's slots are [large enough](Link::longest_frame), super-frames of TCP and (from
+//! Linux 6.2 on) UDP, of up to 64 KiB: with smaller ones it cuts what it sends to the MTU itself. The
+//! engine leaves both to the kernel, which passes them on undone to whom that is enough for.
 //!
 //! **System calls.** One for each frame, each way: there are no others for a TAP.
 //!
@@ -39,7 +40,11 @@
 //! ```no_run
 //! use corelane_io::tap::{TapConfig, TapLink};
 //!
-//! let link = TapLink::new(TapConfig { name: "tap0".to_owned(), queues: 2 })?;
+//! let link = TapLink::new(TapConfig {
+//!     name: "tap0".to_owned(),
+//!     queues: 2,
+//!     ..TapConfig::default()
+//! })?;
 //! println!("the kernel's end is {}", link.device_mac());
 //! # Ok::<(), corelane_io::tap::TapError>(())
 //! ```
@@ -52,12 +57,14 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use corelane_engine::link::{Link, LinkError, Queues};
-use corelane_frame::Pool;
+use corelane_frame::{Pool, PoolConfig};
 use corelane_sys::interface::{Interface, InterfaceName};
 use corelane_sys::tap::{MAX_TAP_QUEUES, TapQueue, Unattached};
-use corelane_wire::MacAddr;
+use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr, Offloads};
 
-use crate::device::{Counts, QueueCounters, Watch, queue_counters, random_mac};
+use crate::device::{
+    Counts, QueueCounters, SUPER_FRAME, VLAN_TAG_LEN, Watch, queue_counters, random_mac,
+};
 
 pub use error::TapError;
 use queue::{TapRx, TapTx};
@@ -72,14 +79,17 @@ pub struct TapConfig {
     pub name: String,
     /// Queues, 1 to [`MAX_QUEUES`]: as many as the engine has workers, or one.
     pub queues: usize,
+    /// Whether to take super-frames, and to give them.
+    pub super_frames: bool,
 }
 
 impl Default for TapConfig {
-    /// `tap%d`, one queue.
+    /// `tap%d`, one queue, with super-frames.
     fn default() -> Self {
         Self {
             name: "tap%d".to_owned(),
             queues: 1,
+            super_frames: true,
         }
     }
 }
@@ -93,6 +103,7 @@ pub struct TapLink {
     /// The kernel's.
     device_mac: MacAddr,
     mtu: usize,
+    super_frames: bool,
     counters: TapCounters,
     /// Gone once the link is open.
     closed: Option<Closed>,
@@ -115,6 +126,7 @@ impl TapLink {
         let TapConfig {
             name,
             queues: count,
+            super_frames,
         } = config;
         if !(1..=MAX_QUEUES).contains(&count) {
             return Err(TapError::Queues { queues: count });
@@ -133,6 +145,7 @@ impl TapLink {
             mac: random_mac(),
             device_mac: MacAddr(device_mac.unwrap_or_default()),
             mtu,
+            super_frames,
             counters: TapCounters(counters),
             closed: Some(Closed { queues, counts }),
             watch,
@@ -147,6 +160,33 @@ impl TapLink {
     /// Reads what the link counts, also while an engine has it.
     pub fn counters(&self) -> TapCounters {
         self.counters.clone()
+    }
+}
+
+impl TapLink {
+    /// Has the kernel leave super-frames to this side if there is room for them; what may be left to it.
+    fn offloads(&self, pool: &Pool, queues: &[Arc<TapQueue>]) -> Offloads {
+        let mut offloads = Offloads {
+            checksum: true,
+            ..Offloads::NONE
+        };
+        let PoolConfig {
+            slot_size,
+            headroom,
+            ..
+        } = *pool.config();
+        if !self.super_frames {
+            return offloads;
+        }
+        // What the kernel takes from here does not depend on what it leaves to this side.
+        (offloads.tcp_v4, offloads.tcp_v6) = (true, true);
+        // Any queue will do: it holds for the device. Without, the kernel cuts what it sends.
+        if let Some(queue) = queues.first()
+            && slot_size - headroom >= SUPER_FRAME
+        {
+            offloads.udp = queue.take_super_frames().unwrap_or(false);
+        }
+        offloads
     }
 }
 
@@ -195,10 +235,20 @@ impl Link for TapLink {
         self.mtu
     }
 
-    fn open(&mut self, _pool: &Pool) -> Result<Queues, LinkError> {
+    fn longest_frame(&self) -> usize {
+        let of_mtu = self.mtu + ETHERNET_HEADER_LEN + 2 * VLAN_TAG_LEN;
+        if self.super_frames {
+            of_mtu.max(SUPER_FRAME)
+        } else {
+            of_mtu
+        }
+    }
+
+    fn open(&mut self, pool: &Pool) -> Result<Queues, LinkError> {
         let Some(Closed { queues, counts }) = self.closed.take() else {
             return Err(LinkError::already_open(&self.name));
         };
+        let offloads = self.offloads(pool, &queues);
         let mut open = Queues {
             rx: Vec::new(),
             tx: Vec::new(),
@@ -213,6 +263,7 @@ impl Link for TapLink {
             open.tx.push(Box::new(TapTx {
                 link: self.name.clone(),
                 queue,
+                offloads,
                 counts: tx,
             }));
         }
@@ -226,8 +277,10 @@ pub struct TapCounters(QueueCounters);
 
 impl TapCounters {
     /// The counters by name:
-    /// - received and dropped: `too_long` for a buffer of the pool, `super_frames`;
-    /// - received and mended: `checksums_completed`;
+    /// - received and dropped: `too_long` for a buffer of the pool, `offload_invalid`: not what the
+    ///   kernel said of them;
+    /// - received undone: `super_frames_received`, and `partial_checksums` of other frames;
+    /// - sent undone: `super_frames_sent`;
     /// - `buffer_waits`: bursts cut short because the pool had no more buffers;
     /// - `send_waits`: bursts cut short because the device had no room or was down, `send_refused`:
     ///   frames that it does not take. The engine counts both as `send_dropped`.
@@ -236,8 +289,8 @@ impl TapCounters {
     /// (`ip -s link`).
     pub fn read(&self) -> Vec<(&'static str, u64)> {
         let mut all = self.0.read();
-        // The kernel puts tags back itself.
-        all.retain(|&(name, _)| name != "vlan_tags_restored");
+        // The kernel puts tags back itself, and cuts super-frames that there is no room for.
+        all.retain(|&(name, _)| !matches!(name, "vlan_tags_restored" | "super_frames_dropped"));
         all
     }
 }

@@ -36,7 +36,7 @@ labelled! {
         FragmentInvalid => "fragment_invalid", "A fragment that is malformed, or does not fit its datagram.";
         FragmentOverlap => "fragment_overlap", "A fragment that overlaps another of its datagram, or comes after one that did.";
         ReassemblyFull => "reassembly_full", "A fragment for which there was no buffer.";
-        SuperFrameInvalid => "super_frame_invalid", "A super-frame to this host whose headers are not what its link says.";
+        SuperFrameInvalid => "super_frame_invalid", "A super-frame whose headers are not what its link says.";
         SuperFrameFull => "super_frame_full", "A datagram of a super-frame for which there was no buffer.";
         IcmpTruncated => "icmp_truncated", "The ICMP message is shorter than its header.";
         IcmpChecksum => "icmp_checksum", "The ICMP checksum is wrong.";

@@ -7,8 +7,8 @@
 //! - [`vnet`]: the header by which the kernel says what it left to the hardware.
 //! - [`epoll`]: waiting for many descriptors, and waking who waits.
 //!
-//! This crate knows nothing of links, and of frames and pools only what [`xdp`] has to, since the
-//! kernel writes to them: it turns arguments into system calls and their results into
+//! This crate knows nothing of links, and of frames only what [`xdp`] has to, since the kernel writes
+//! to them, and what [`vnet`] says of them: it turns arguments into system calls and their results into
 //! [`io::Error`](std::io::Error). Nothing here blocks but
 //! [`Epoll::wait`](epoll::Epoll::wait), and nothing allocates once it is made.
 //!

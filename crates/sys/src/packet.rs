@@ -6,8 +6,10 @@ use std::ffi::c_int;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::{array, io, mem, ptr};
 
-use crate::call::{Plain, check, get_option, owned, set_option};
-use crate::vnet::VNET_HEADER_LEN;
+use corelane_wire::Offload;
+
+use crate::call::{Plain, check, check_size, get_option, owned, set_option};
+use crate::vnet::{VNET_HEADER_LEN, VnetHeader};
 
 pub use ring::{RingSize, RxRing, Slot, VlanTag};
 
@@ -29,6 +31,17 @@ pub struct Statistics {
     pub received: u32,
     /// Frames dropped since there was no room.
     pub dropped: u32,
+}
+
+/// A frame that was kept beside the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// How many of its bytes were taken.
+    pub len: usize,
+    /// Whether it was longer.
+    pub is_cut: bool,
+    /// What is left to do with it.
+    pub header: VnetHeader,
 }
 
 /// The sockets of one device that share its frames by flow.
@@ -202,22 +215,73 @@ impl PacketSocket {
         }
     }
 
-    /// Sends frames in one call, the first [`SEND_BURST`] of them at most, and returns how many from
-    /// the front.
+    /// Keeps frames that are longer than a slot of the ring beside it, as far as `bytes` go:
+    /// [`receive_kept`](Self::receive_kept) takes them. The kernel counts its own memory for them, and
+    /// gives all of `bytes` to who has CAP_NET_ADMIN, and to others as much as `net.core.rmem_max` says.
+    /// Returns how many it gives.
+    ///
+    /// # Errors
+    /// None that a socket of this kind can have.
+    pub fn keep_long_frames(&self, bytes: c_int) -> io::Result<usize> {
+        let buffer = |option| set_option(self.as_fd(), libc::SOL_SOCKET, option, &bytes);
+        buffer(libc::SO_RCVBUFFORCE).or_else(|_| buffer(libc::SO_RCVBUF))?;
+        // Any number: what does not fit its slot is kept.
+        self.set(libc::PACKET_COPY_THRESH, 1)?;
+        let mut given: c_int = 0;
+        let (level, option) = (libc::SOL_SOCKET, libc::SO_RCVBUF);
+        get_option(self.as_fd(), level, option, &mut given)?;
+        Ok(usize::try_from(given).unwrap_or(0))
+    }
+
+    /// Takes the first frame that was kept beside the ring, into `front` and then `rest`. What does not
+    /// fit is lost.
+    ///
+    /// # Errors
+    /// `EAGAIN`: there is none; `ENETDOWN`: the device went down, which is told once.
+    pub fn receive_kept(&self, front: &mut [u8], rest: &mut [u8]) -> io::Result<Kept> {
+        let mut header = [0u8; VNET_HEADER_LEN];
+        let part = |bytes: &mut [u8]| libc::iovec {
+            iov_base: bytes.as_mut_ptr().cast(),
+            iov_len: bytes.len(),
+        };
+        let mut parts = [part(&mut header), part(front), part(rest)];
+        // SAFETY: numbers and pointers: zeros are valid, and ask for nothing.
+        let mut message: libc::msghdr = unsafe { mem::zeroed() };
+        message.msg_iov = parts.as_mut_ptr();
+        message.msg_iovlen = parts.len() as _;
+        // SAFETY: each part is memory borrowed mutably here, as long as it says.
+        let got = unsafe { libc::recvmsg(self.0.as_raw_fd(), &raw mut message, 0) };
+        let len = check_size(got)?.saturating_sub(VNET_HEADER_LEN);
+        Ok(Kept {
+            len,
+            is_cut: message.msg_flags & libc::MSG_TRUNC != 0,
+            header: VnetHeader::parse(&header),
+        })
+    }
+
+    /// Sends frames in one call, the first [`SEND_BURST`] of them at most, each with what is left to do
+    /// with it, and returns how many from the front.
     ///
     /// # Errors
     /// Why the first could not be sent. `ENOBUFS`, `EAGAIN`: no room now; `ENETDOWN`: the device is
-    /// down; `ENXIO`: it is gone; `EMSGSIZE`, `EINVAL`: it does not take this frame.
-    pub fn send_burst<'a>(&self, frames: impl Iterator<Item = &'a [u8]>) -> io::Result<usize> {
+    /// down; `ENXIO`: it is gone; `EMSGSIZE`, `EINVAL`: it does not take this frame, or it is not what is
+    /// said of it.
+    pub fn send_burst<'a>(
+        &self,
+        frames: impl Iterator<Item = (Option<Offload>, &'a [u8])>,
+    ) -> io::Result<usize> {
         const NONE: libc::iovec = libc::iovec {
             iov_base: ptr::null_mut(),
             iov_len: 0,
         };
-        let header = [0u8; VNET_HEADER_LEN];
+        let mut headers = [[0u8; VNET_HEADER_LEN]; SEND_BURST];
         let mut parts = [[NONE; 2]; SEND_BURST];
         let mut count = 0;
-        for ([front, data], frame) in parts.iter_mut().zip(frames) {
-            front.iov_base = header.as_ptr().cast_mut().cast();
+        for (([front, data], header), (left, frame)) in
+            parts.iter_mut().zip(&mut headers).zip(frames)
+        {
+            *header = VnetHeader::write(left);
+            front.iov_base = header.as_mut_ptr().cast();
             front.iov_len = header.len();
             data.iov_base = frame.as_ptr().cast_mut().cast();
             data.iov_len = frame.len();

@@ -6,6 +6,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
+use corelane_wire::Offload;
+
 use crate::call::{check, check_size};
 use crate::interface::InterfaceName;
 use crate::vnet::{VNET_HEADER_LEN, VnetHeader};
@@ -54,8 +56,8 @@ impl Unattached {
         Ok(InterfaceName::of(&request))
     }
 
-    /// Says what the kernel may leave to this side, which holds for the device: checksums, and no
-    /// super-frames.
+    /// Says that each frame has a virtio-net header, and that the kernel may leave checksums to this
+    /// side, and no more, which holds for the device.
     ///
     /// # Errors
     /// The descriptor is not attached.
@@ -65,10 +67,9 @@ impl Unattached {
         check(unsafe {
             libc::ioctl(self.0.as_raw_fd(), libc::TUNSETVNETHDRSZ, &raw const header)
         })?;
-        let offloads: c_uint = libc::TUN_F_CSUM;
-        // SAFETY: a call without pointers.
-        check(unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TUNSETOFFLOAD, offloads) })?;
-        Ok(TapQueue(self.0))
+        let queue = TapQueue(self.0);
+        queue.set_offloads(libc::TUN_F_CSUM)?;
+        Ok(queue)
     }
 }
 
@@ -88,6 +89,26 @@ pub struct Received {
 }
 
 impl TapQueue {
+    /// Lets the kernel leave super-frames to this side too, of up to 64 KiB, which holds for the device.
+    /// Returns whether those of UDP are among them, which kernels before 6.2 do not know.
+    ///
+    /// # Errors
+    /// None in a kernel of our time.
+    pub fn take_super_frames(&self) -> io::Result<bool> {
+        let tcp = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6 | libc::TUN_F_TSO_ECN;
+        match self.set_offloads(tcp | libc::TUN_F_USO4 | libc::TUN_F_USO6) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                self.set_offloads(tcp).map(|()| false)
+            }
+            set => set.map(|()| true),
+        }
+    }
+
+    fn set_offloads(&self, offloads: c_uint) -> io::Result<()> {
+        // SAFETY: a call without pointers.
+        check(unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TUNSETOFFLOAD, offloads) }).map(drop)
+    }
+
     /// Receives a frame.
     ///
     /// # Errors
@@ -121,12 +142,13 @@ impl TapQueue {
         })
     }
 
-    /// Sends a frame, with its checksums in place.
+    /// Sends a frame, and says what is left to do with it.
     ///
     /// # Errors
-    /// `EIO`: the device is down; `EINVAL`: the frame is too short; `EBADFD`: the device is gone.
-    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
-        let header = [0u8; VNET_HEADER_LEN];
+    /// `EIO`: the device is down; `EINVAL`: the frame is too short, or not what is said of it; `EBADFD`:
+    /// the device is gone.
+    pub fn send(&self, frame: &[u8], left: Option<Offload>) -> io::Result<()> {
+        let header = VnetHeader::write(left);
         let parts = [
             libc::iovec {
                 iov_base: header.as_ptr().cast_mut().cast(),

@@ -1,44 +1,107 @@
 //! The header by which kernel and user say what is left to the hardware: `struct virtio_net_hdr`.
 
+use std::num::NonZeroU16;
+
+use corelane_wire::{Offload, PartialChecksum, SegmentKind, Segmentation};
+
 /// The length of the header in front of a frame, in bytes.
 pub const VNET_HEADER_LEN: usize = 10;
 
 const NEEDS_CHECKSUM: u8 = 1;
 const GSO_NONE: u8 = 0;
+const GSO_TCP_V4: u8 = 1;
+const GSO_TCP_V6: u8 = 4;
+const GSO_UDP: u8 = 5;
+/// Beside the kind: the window was reduced.
+const GSO_ECN: u8 = 0x80;
 
-/// What is still to be done with a frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct VnetHeader {
-    /// The checksum that is missing.
-    pub checksum: Option<PartialChecksum>,
-    /// Whether this is a super-frame, to be cut into segments.
-    pub is_super_frame: bool,
-}
-
-/// A checksum left to the hardware: the sum of the pseudo header is in its place, and what it
-/// covers has to be added.
+/// What a header says: what is still to be done with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartialChecksum {
-    /// Where what it covers starts, in the frame; it ends where the frame does.
-    pub start: usize,
-    /// Where the checksum is, from `start`.
-    pub offset: usize,
+pub enum VnetHeader {
+    /// Nothing.
+    Done,
+    /// This. The length of the headers is no more than a hint.
+    Left(Offload),
+    /// To be cut in a way that is not known, or into segments of nothing.
+    Unknown,
 }
 
 impl VnetHeader {
     /// A header as the kernel wrote it.
     #[inline]
     pub fn parse(bytes: &[u8; VNET_HEADER_LEN]) -> Self {
-        let &[flags, gso_type, _, _, _, _, s0, s1, o0, o1] = bytes;
-        // The kernel writes it in the order of the machine.
-        let field = |bytes| usize::from(u16::from_ne_bytes(bytes));
-        Self {
-            checksum: (flags & NEEDS_CHECKSUM != 0).then(|| PartialChecksum {
-                start: field([s0, s1]),
-                offset: field([o0, o1]),
-            }),
-            is_super_frame: gso_type != GSO_NONE,
+        let &[flags, gso_type, ..] = bytes;
+        if flags & NEEDS_CHECKSUM == 0 && gso_type == GSO_NONE {
+            return Self::Done;
         }
+        Self::parse_left(bytes)
+    }
+
+    fn parse_left(bytes: &[u8; VNET_HEADER_LEN]) -> Self {
+        let &[flags, gso_type, h0, h1, g0, g1, s0, s1, o0, o1] = bytes;
+        // The kernel writes it in the order of the machine.
+        let field = u16::from_ne_bytes;
+        let checksum = (flags & NEEDS_CHECKSUM != 0).then(|| PartialChecksum {
+            start: field([s0, s1]),
+            offset: field([o0, o1]),
+        });
+        let kind = match gso_type & !GSO_ECN {
+            GSO_NONE => {
+                return Self::Left(Offload {
+                    checksum,
+                    segmentation: None,
+                });
+            }
+            GSO_TCP_V4 => SegmentKind::TcpV4,
+            GSO_TCP_V6 => SegmentKind::TcpV6,
+            GSO_UDP => SegmentKind::Udp,
+            _ => return Self::Unknown,
+        };
+        let Some(segment_size) = NonZeroU16::new(field([g0, g1])) else {
+            return Self::Unknown;
+        };
+        Self::Left(Offload {
+            checksum,
+            segmentation: Some(Segmentation {
+                kind,
+                segment_size,
+                header_len: field([h0, h1]),
+                has_cwr: gso_type & GSO_ECN != 0,
+            }),
+        })
+    }
+
+    /// The header that says what is left to do.
+    #[inline]
+    pub fn write(left: Option<Offload>) -> [u8; VNET_HEADER_LEN] {
+        left.map_or([0; VNET_HEADER_LEN], |it| Self::write_left(&it))
+    }
+
+    fn write_left(left: &Offload) -> [u8; VNET_HEADER_LEN] {
+        let (mut flags, mut gso_type) = (0, GSO_NONE);
+        let (mut header_len, mut segment_size) = (0, 0);
+        let (mut start, mut offset) = (0, 0);
+        if let Some(partial) = left.checksum {
+            flags = NEEDS_CHECKSUM;
+            (start, offset) = (partial.start, partial.offset);
+        }
+        if let Some(segmentation) = left.segmentation {
+            gso_type = match segmentation.kind {
+                SegmentKind::TcpV4 => GSO_TCP_V4,
+                SegmentKind::TcpV6 => GSO_TCP_V6,
+                SegmentKind::Udp => GSO_UDP,
+            };
+            if segmentation.has_cwr {
+                gso_type |= GSO_ECN;
+            }
+            header_len = segmentation.header_len;
+            segment_size = segmentation.segment_size.get();
+        }
+        let [h0, h1] = u16::to_ne_bytes(header_len);
+        let [g0, g1] = u16::to_ne_bytes(segment_size);
+        let [s0, s1] = u16::to_ne_bytes(start);
+        let [o0, o1] = u16::to_ne_bytes(offset);
+        [flags, gso_type, h0, h1, g0, g1, s0, s1, o0, o1]
     }
 }
 
@@ -49,19 +112,51 @@ mod tests {
     #[test]
     fn headers_say_what_is_left_to_do() {
         let mut bytes = [0; VNET_HEADER_LEN];
-        assert_eq!(VnetHeader::parse(&bytes), VnetHeader::default());
+        assert_eq!(VnetHeader::parse(&bytes), VnetHeader::Done);
+        // Flags that say nothing of what is to be done, as that a checksum was verified.
+        bytes[0] = 2;
         bytes[6..8].copy_from_slice(&34u16.to_ne_bytes());
         bytes[8..10].copy_from_slice(&6u16.to_ne_bytes());
-        assert_eq!(VnetHeader::parse(&bytes), VnetHeader::default());
+        assert_eq!(VnetHeader::parse(&bytes), VnetHeader::Done);
         bytes[0] = NEEDS_CHECKSUM;
-        bytes[1] = 1;
-        let left = VnetHeader {
+        let mut left = Offload {
             checksum: Some(PartialChecksum {
                 start: 34,
                 offset: 6,
             }),
-            is_super_frame: true,
+            segmentation: None,
         };
-        assert_eq!(VnetHeader::parse(&bytes), left);
+        assert_eq!(VnetHeader::parse(&bytes), VnetHeader::Left(left));
+        assert_eq!(VnetHeader::write(Some(left)), bytes);
+        bytes[2..4].copy_from_slice(&66u16.to_ne_bytes());
+        bytes[4..6].copy_from_slice(&1448u16.to_ne_bytes());
+        for (gso_type, kind, has_cwr) in [
+            (1, SegmentKind::TcpV4, false),
+            (4, SegmentKind::TcpV6, false),
+            (5, SegmentKind::Udp, false),
+            (0x81, SegmentKind::TcpV4, true),
+        ] {
+            bytes[1] = gso_type;
+            left.segmentation = Some(Segmentation {
+                kind,
+                segment_size: NonZeroU16::new(1448).expect("not zero"),
+                header_len: 66,
+                has_cwr,
+            });
+            assert_eq!(VnetHeader::parse(&bytes), VnetHeader::Left(left));
+            assert_eq!(VnetHeader::write(Some(left)), bytes);
+        }
+        assert_eq!(VnetHeader::write(None), [0; VNET_HEADER_LEN]);
+    }
+
+    #[test]
+    fn what_cannot_be_cut_is_unknown() {
+        let mut bytes = [NEEDS_CHECKSUM, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(VnetHeader::parse(&bytes), VnetHeader::Unknown);
+        bytes[4..6].copy_from_slice(&1u16.to_ne_bytes());
+        for gso_type in [2, 3, 6, 0x7f, 0x82] {
+            bytes[1] = gso_type;
+            assert_eq!(VnetHeader::parse(&bytes), VnetHeader::Unknown);
+        }
     }
 }

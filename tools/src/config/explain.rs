@@ -249,8 +249,13 @@ fn link_words(link: &LinkSetting) -> String {
         LinkKind::AfXdp => "device through AF_XDP",
     };
     let plural = if link.queues == 1 { "" } else { "s" };
+    let super_frames = if link.super_frames {
+        ", with super-frames"
+    } else {
+        ""
+    };
     format!(
-        "{device} '{}', {} queue{plural}; sim plays capture files in its place",
+        "{device} '{}', {} queue{plural}{super_frames}; sim plays capture files in its place",
         link.name, link.queues
     )
 }
@@ -384,6 +389,7 @@ impl Config {
                     "kind": nic.link.kind.label(),
                     "name": nic.link.name,
                     "queues": nic.link.queues,
+                    "super_frames": nic.link.super_frames,
                 },
                 "mac": nic.mac.to_string(),
                 "mtu": nic.mtu,

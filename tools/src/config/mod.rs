@@ -18,7 +18,8 @@
 //!
 //! [[nic]]
 //! name = "wan"
-//! link = { kind = "pcap" }       # default; or tap, af_packet, af_xdp with name and queues
+//! link = { kind = "pcap" }       # default; or tap, af_packet, af_xdp with name and queues, and
+//!                                # super_frames = true (default but for af_xdp)
 //! mac = "02:00:00:00:00:01"      # default: this for the first, and so on; up: the link makes one up
 //! mtu = 1500                     # default
 //! promiscuous = false            # default

@@ -98,6 +98,8 @@ pub struct LinkSetting {
     pub name: String,
     /// How many queues.
     pub queues: usize,
+    /// Whether super-frames are taken and given: of 64 KiB, for which the pool's slots have room then.
+    pub super_frames: bool,
 }
 
 /// The kinds of links.

@@ -87,6 +87,7 @@ fn nic(
             kind: LinkKind::Pcap,
             name: String::new(),
             queues: 1,
+            super_frames: false,
         },
     };
     let given = fields.get("mac").map(|field| mac(&field)).transpose()?;
@@ -166,13 +167,13 @@ fn name(field: &Field<'_>) -> Result<String, ConfigError> {
 fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     let fields = field.table(
         "a table, such as { kind = \"pcap\" },",
-        &["kind", "name", "queues"],
+        &["kind", "name", "queues", "super_frames"],
     )?;
     let kind = fields
         .need("kind", "\"pcap\"")?
         .word("a kind of link", LinkKind::WORDS)?;
     if kind == LinkKind::Pcap {
-        for key in ["name", "queues"] {
+        for key in ["name", "queues", "super_frames"] {
             if let Some(field) = fields.get(key) {
                 return Err(field.error("a pcap link has no device: it has nothing but a kind"));
             }
@@ -181,6 +182,7 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
             kind,
             name: String::new(),
             queues: 1,
+            super_frames: false,
         });
     }
     let name = fields.need("name", "\"veth0\"")?;
@@ -195,10 +197,19 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     let queues = fields
         .get("queues")
         .map_or(Ok(1), |field| field.integer("a number of queues", 1..=128))?;
+    let can = kind != LinkKind::AfXdp;
+    let super_frames = fields.flag_or("super_frames", can)?;
+    if let Some(field) = fields.get("super_frames")
+        && super_frames
+        && !can
+    {
+        return Err(field.error("an af_xdp link has no super-frames: they are cut in software"));
+    }
     Ok(LinkSetting {
         kind,
         name: device.to_owned(),
         queues: queues as usize,
+        super_frames,
     })
 }
 

@@ -213,8 +213,13 @@ fn refused(old: &Config, new: &Config) -> Vec<String> {
         let link = |nic: &NicSetting| {
             let (link, queues) = (&nic.link, nic.link.queues);
             let plural = if queues == 1 { "" } else { "s" };
+            let whole = if link.super_frames {
+                " with super-frames"
+            } else {
+                ""
+            };
             format!(
-                "{} '{}' of {queues} queue{plural}",
+                "{} '{}' of {queues} queue{plural}{whole}",
                 link.kind.label(),
                 link.name
             )

@@ -36,12 +36,22 @@ impl LinkCounters {
 /// # Errors
 /// There is no such link here, in words that say what to do.
 pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), String> {
-    let LinkSetting { kind, name, queues } = &nic.link;
-    let (name, queues) = (name.clone(), *queues);
+    let LinkSetting {
+        kind,
+        name,
+        queues,
+        super_frames,
+    } = &nic.link;
+    let (name, queues, super_frames) = (name.clone(), *queues, *super_frames);
     let refuse = |what: &dyn Display| format!("nic '{}': {what}", nic.name);
     match kind {
         LinkKind::Tap => {
-            let link = TapLink::new(TapConfig { name, queues }).map_err(|error| refuse(&error))?;
+            let config = TapConfig {
+                name,
+                queues,
+                super_frames,
+            };
+            let link = TapLink::new(config).map_err(|error| refuse(&error))?;
             let counters = link.counters();
             let read = LinkCounters(Box::new(move || counters.read()));
             Ok((Box::new(link), read))
@@ -50,6 +60,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
             let config = AfPacketConfig {
                 name,
                 queues,
+                super_frames,
                 ..AfPacketConfig::default()
             };
             let link = AfPacketLink::new(config).map_err(|error| refuse(&error))?;

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use corelane::engine::{Engine, Idle, Running, allowed_cores};
-use corelane::frame::{LINE, MAX_SLOT_SIZE, PoolConfig};
+use corelane::frame::PoolConfig;
 use corelane::stack::Nic;
 use corelane::wire::ETHERNET_HEADER_LEN;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
@@ -123,31 +123,29 @@ fn build(
         .stack(stack_config(config));
     let for_handlers = Arc::clone(services);
     builder.handler(move |_| for_handlers.handler());
-    let (mut links, mut held) = (Vec::new(), 0);
+    let (mut links, mut held, mut longest) = (Vec::new(), 0, 0);
     for (number, nic) in config.nics.iter().enumerate() {
         // One that was made up by its number is every other host's too.
         let mac = nic.mac_given.then_some(nic.mac);
         let (link, counters) = link(nic).map_err(Failure::Run)?;
         links.push(counters);
         held += link.holds();
+        longest = longest.max(link.longest_frame());
         builder.nic(nic_config(config, nic, number, mac), link);
     }
-    builder.pool(pool(config, workers, held));
+    builder.pool(pool(config, workers, held, longest));
     Ok((builder.build()?, links))
 }
 
-/// Slots for the largest packet of any NIC, as many as rings and caches can hold, and `held` that devices
-/// do.
-fn pool(config: &Config, workers: usize, held: usize) -> PoolConfig {
-    let default = PoolConfig::default();
+/// Slots for the largest packet of any NIC and the longest frame of any link, as many as rings and caches
+/// can hold, and `held` that devices do.
+fn pool(config: &Config, workers: usize, held: usize, longest: usize) -> PoolConfig {
     let mtu = config.nics.iter().map(|nic| nic.mtu).max().unwrap_or(0);
-    let largest = (default.headroom + ETHERNET_HEADER_LEN + mtu).next_multiple_of(LINE);
     let nics = config.nics.len();
     let in_flight = nics * (workers + 1) * (2 * RING + 256) + held;
     PoolConfig {
         slots: PoolConfig::slots_for(in_flight, workers + nics),
-        slot_size: largest.clamp(default.slot_size, MAX_SLOT_SIZE),
-        ..default
+        ..PoolConfig::for_frames(longest.max(ETHERNET_HEADER_LEN + mtu))
     }
 }
 

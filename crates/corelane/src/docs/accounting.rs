@@ -25,7 +25,8 @@
 //! in_flight = taken − ring_full − received
 //! ```
 //!
-//! (`received` less `looped` here: what the NIC sent to itself never passed the distributor.)
+//! (`received` less `looped` and `unpacked` here: what the NIC sent to itself, or cut, never passed the
+//! distributor.)
 //! `in_flight` ([`EngineReport`](crate::engine::EngineReport)) is over all distributors, 0 when every
 //! frame taken has been accounted for by a worker. A link that workers poll themselves has nothing
 //! in between.
@@ -34,7 +35,7 @@
 //!
 //! ```text
 //! replies + errors + forwarded packets (or their fragments) + own messages + routes' packets
-//!     = sent + send_dropped + those on their way
+//!     + segments − segmented = sent + send_dropped + those on their way
 //! ```
 //!
 //! (`consumed` counts echo replies, one for each request, and the packets that the control plane
@@ -42,6 +43,12 @@
 //! its protocol counter `unsent`.) Whoever gives a frame to the link counts it: the
 //! worker, or the NIC's distributor, whose share is in the NIC's sum and not in that of a worker. A
 //! worker counts as `send_dropped` what found the ring to the distributor full.
+//!
+//! **Super-frames.** One frame is one fate, whatever it stands for. Received and sent on, a super-frame
+//! is one `received` and one `forwarded`. Sent whole, it is one `sent`. Cut on its way out, it is one
+//! `segmented`, and each of the `segments` is `sent` or, without a buffer or room, `send_dropped`. A UDP
+//! super-frame to this host is one `consumed`, and each of its datagrams is received in turn
+//! (`unpacked`) and has its own fate: one for which there is no buffer is dropped as `super_frame_full`.
 //!
 //! For the pool, when nothing moves:
 //!
@@ -84,6 +91,8 @@
 //! | `fragment_invalid` | `reassemble`, `local_deliver` | A fragment that is malformed, or does not fit its datagram. |
 //! | `fragment_overlap` | `reassemble` | A fragment that overlaps another of its datagram, or comes after one that did. |
 //! | `reassembly_full` | `reassemble` | A fragment for which there was no buffer. |
+//! | `super_frame_invalid` | `unpack`, `ip_forward` | A super-frame whose headers are not what its link says. |
+//! | `super_frame_full` | `unpack` | A datagram of a super-frame for which there was no buffer. |
 //! | `icmp_truncated` | `icmp_input` | The ICMP message is shorter than its header. |
 //! | `icmp_checksum` | `icmp_input` | The ICMP checksum is wrong. |
 //! | `ndp_invalid` | `control_input` | A neighbor discovery message that RFC 4861 section 7.1 says to discard. |
@@ -111,12 +120,16 @@
 //! | `received` | frames that a worker took up |
 //! | `received_bytes` | their bytes, Ethernet headers included |
 //! | `delivered` | packets put into the queue of a socket (of several or one: once), or given to a handler, those it did not ask for included |
-//! | `forwarded` | packets for other hosts, in line on the NIC they leave by; one that was cut into fragments counts once |
+//! | `forwarded` | packets for other hosts, in line on the NIC they leave by; one that was cut into fragments, and a super-frame, counts once |
 //! | `consumed` | packets the stack dealt with itself: echo requests answered, messages taken by the control plane, fragments kept for their datagram, packets that wait for their next hop |
 //! | `sent` | frames that the link took |
 //! | `sent_bytes` | their bytes |
 //! | `send_dropped` | frames that the link, or the ring to its distributor, had no room for |
 //! | `looped` | frames among the received that the NIC sent to itself |
+//! | `unpacked` | datagrams among the received that UDP super-frames to this host were cut into; their bytes are counted with these |
+//! | `segmented` | super-frames that were cut since the link does not take them |
+//! | `segments` | what these were cut into, whether sent or not |
+//! | `checksums_completed` | checksums that a sender left to hardware, completed: of packets to this host, and of those sent on a link that does not take them so |
 //! | `resets_sent` | TCP resets, for segments to ports that nobody has |
 //! | `drops` | frames dropped, by reason |
 //! | `icmp` | ICMP messages by kind, beside what became of their frames |
@@ -329,7 +342,8 @@ mod tests {
             "Counters of a NIC",
             fields!(NicTotals {
                 received, received_bytes, delivered, forwarded, consumed, sent, sent_bytes,
-                send_dropped, looped, resets_sent, drops, icmp
+                send_dropped, looped, unpacked, segmented, segments, checksums_completed,
+                resets_sent, drops, icmp
             } not),
         );
         let protocols: Vec<_> = ProtocolCounter::ALL.iter().map(|c| c.label()).collect();

@@ -50,6 +50,12 @@
 //! 6. **Afterwards** the counters are added to once, replies are sent, and what is left of the burst
 //!    goes back to the worker's own stock of frames.
 //!
+//! A frame may have something left to do: a checksum that its sender left to hardware, or to be cut
+//! into segments ([`Frame::offload`](crate::frame::Frame::offload)). It goes through lookup and routes
+//! as it is; what this host takes is done before it is delivered (`unpack`), and what a link does not
+//! take undone, by the thread that sends it (`segment`). A burst is asked once whether it has any such
+//! frame: the path of the others has no branch for it.
+//!
 //! A frame that is dropped is counted and stays where it is in the burst, which the worker returns
 //! as a whole at the end. The stages are the files of `crates/engine/src/node/`.
 //!
@@ -64,7 +70,7 @@
 //!
 //! | crate | holds | `unsafe` |
 //! |---|---|---|
-//! | [`wire`](crate::wire) | header views and builders, checksums | none |
+//! | [`wire`](crate::wire) | header views and builders, checksums, super-frames | none |
 //! | [`sync`](crate::sync) | ring, snapshot, references, counters, depot, doorbell, slab, seats, carry-less products | fence 1 |
 //! | [`frame`](crate::frame) | pool, frame handle, burst | fence 2 |
 //! | [`stack`](crate::stack) | NIC, addresses, endpoint table, groups, duplicate address detection, source selection, lookup, delivery, counters; routes, neighbors, reassembly, sockets, packet endpoints | none |
@@ -170,6 +176,8 @@
 //! in the slot, in front of the data. In the handle it travels through the rings with the frame, by
 //! the lines that cross anyway; whoever needs the hash or the time touches no line of the slot, and
 //! the slot holds packet bytes only.
+//! What is left to do with a frame is too much for it and rare: the handle has a bit, and the rest
+//! stands in an array of the pool, by slot, that nobody reads for the others.
 //!
 //! **Slots are spread.** *Differs:* slots of 2,048 bytes were to lie side by side. The first lines
 //! of all of them would then share two sets of a 64-set cache. The default

@@ -9,8 +9,10 @@
 //! | receive | a system call per frame | copied from a ring shared with the kernel, no system call | in the frame itself, no system call |
 //! | send | a system call per frame | a system call per burst | from the frame itself, a system call per burst or some frames of it |
 //! | longest frame | a slot | a slot | 3,840 bytes, 1,792 in the default slot |
-//! | super-frames | none come | dropped, `super_frames` | dropped |
-//! | checksums left to hardware | completed | completed | counted, `partial_checksums` |
+//! | super-frames in | whole; cut by the kernel where slots are small | whole; dropped where slots are small, `super_frames_dropped` | dropped |
+//! | super-frames out | whole | whole | cut in software |
+//! | checksums left to hardware, in | taken so | taken so | counted, `partial_checksums` |
+//! | the same, out | left to the kernel | left to the device | completed |
 //!
 //! The capabilities are those of the network namespace that the calling thread is in; `unshare -rn`
 //! gives anyone one of their own, with all of them but CAP_BPF, which has to be the machine's: AF_XDP
@@ -21,7 +23,7 @@
 //! ```no_run
 //! use corelane::prelude::*;
 //!
-//! let link = TapLink::new(TapConfig { name: "tap0".to_owned(), queues: 1 })?;
+//! let link = TapLink::new(TapConfig { name: "tap0".to_owned(), ..TapConfig::default() })?;
 //! let counters = link.counters();
 //! let mut builder = Engine::builder();
 //! let id = builder.nic(NicConfig::new("lan"), Box::new(link));
@@ -81,14 +83,39 @@
 //!
 //! # Offloads
 //!
-//! A sender on the same machine leaves transport checksums to the hardware, and there is none in
-//! between. TAP and AF_PACKET are told so with each frame, and complete the checksum as it arrives
-//! (`checksums_completed`): a pass over the payload. Sent frames have all their checksums.
+//! A sender on the same machine leaves work to the hardware, and there is none in between: transport
+//! checksums, and to cut **super-frames**, up to 64 KiB of TCP segments or UDP datagrams under one header.
+//! A NIC makes super-frames, too, of what it receives (GRO). TAP and AF_PACKET are told with each frame
+//! what is left to do with it, and [`Frame::offload`](crate::frame::Frame::offload) tells the rest of
+//! the engine.
 //!
-//! Super-frames (up to 64 KiB, to be cut by hardware) are more than the engine takes. A TAP says so to
-//! the kernel. AF_PACKET cannot: they are dropped and counted, and TCP through such a link stalls
-//! until they are turned off at their source: `ethtool -K eth0 gro off lro off` for what a NIC puts
-//! together, `ethtool -K PEER tso off gso off` for what a veth's peer does not cut.
+//! - **A router** passes both on undone where the link they leave by takes that
+//!   ([`TxQueue::offloads`](crate::engine::link::TxQueue::offloads)): one look-up, one copy and one
+//!   system call for some 45 segments. Where it does not (AF_XDP, memory, captures) the thread that sends
+//!   completes the checksum or cuts the segments, by buffers of its own cache (`checksums_completed`;
+//!   `segmented`, `segments`). A super-frame is too big where its segments are; without a DF bit they
+//!   are cut into fragments, each its own.
+//! - **To this host**, packets are done first. Each datagram of a UDP super-frame is delivered by itself
+//!   (`unpacked`). A super-frame of TCP goes to handlers and raw sockets whole, its checksum left undone,
+//!   and packet endpoints are shown any frame as it came: `offload` says so.
+//! - **What a handler sends** may say what is left to do
+//!   ([`Frame::set_offload`](crate::frame::Frame::set_offload)). Who builds another packet in a
+//!   super-frame that it took says that nothing is (`set_data` does).
+//!
+//! **Room.** A super-frame needs a slot of 64 KiB. An engine that makes its own pool gives it such slots
+//! if a link [asks](crate::engine::link::Link::longest_frame), as TAP and AF_PACKET do unless
+//! `super_frames` is false in their configuration. Only what is in flight is touched, and of a small frame's slot a page or
+//! two. (With an AF_XDP link beside, which pins its pool, all of it is there: some hundred MiB.) In a
+//! pool of smaller slots, the kernel cuts what a TAP receives to the MTU; AF_PACKET cannot tell it to,
+//! and such frames are dropped and counted, so that TCP stalls until they are turned off at their
+//! source: `ethtool -K eth0 gro off lro off` for what a NIC puts together, `ethtool -K PEER tso off gso
+//! off` for what a veth's peer does not cut.
+//!
+//! The kernel keeps super-frames for an AF_PACKET link beside its ring, in memory of its own: 32 MiB for
+//! each queue, or, without CAP_NET_ADMIN, twice `net.core.rmem_max`, which by default is half a dozen of
+//! them; more is `super_frames_dropped`.
+//!
+//! What the kernel says of a frame is checked before it is believed: `offload_invalid`.
 //!
 //! A VLAN tag that the kernel or the NIC took off is put back (not by AF_XDP, which does not see it).
 //!
@@ -103,7 +130,8 @@
 //! # Counters
 //!
 //! [`TapCounters::read`], [`AfPacketCounters::read`] and [`AfXdpCounters::read`] tell, by name, what
-//! the engine does not see: frames that were too long for a slot, or super-frames; what the kernel
+//! the engine does not see: frames that were too long for a slot; super-frames, received, sent and
+//! dropped; what the kernel
 //! dropped since a ring was full (AF_PACKET, AF_XDP; for a TAP the device itself counts it, `ip -s
 //! link`); bursts that found no buffer; sends that found no room. A frame that the device does not take
 //! (longer than its MTU) stays behind in its burst while others go, and the engine counts it as
@@ -119,7 +147,7 @@
 //!
 //! # Not yet
 //!
-//! Super-frames carried whole or cut in software; checksums left to the device; receive times;
+//! Super-frames of what is in a tunnel; super-frames and checksums that AF_XDP's metadata tells of; receive times;
 //! TPACKET_V3 for capture; the device's state as the NIC's; frames of several buffers with AF_XDP.
 //!
 //! [`TapLink`]: crate::io::tap::TapLink

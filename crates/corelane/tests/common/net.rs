@@ -13,7 +13,7 @@ use corelane::stack::{
     Clock, DropReason, Event, Forwarding, Handler, ManualClock, Nic, NicTotals, Packet, Prefix,
     ProtocolCounter, RouteSpec, Stack, StackConfig,
 };
-use corelane::wire::MacAddr;
+use corelane::wire::{MacAddr, Offloads};
 
 use super::packets::between;
 
@@ -83,6 +83,8 @@ impl Handler for Host {
 pub struct Lan {
     pub config: NicConfig,
     pub mtu: usize,
+    /// What the other end takes undone.
+    pub offloads: Offloads,
 }
 
 impl Lan {
@@ -90,6 +92,7 @@ impl Lan {
         Self {
             config: NicConfig::new(format!("n{n}")).seed(7),
             mtu: 1500,
+            offloads: Offloads::NONE,
         }
     }
 }
@@ -169,6 +172,7 @@ impl Net {
                 ring: 4096,
                 mac: Some(nic_mac(n)),
                 mtu: lan.mtu,
+                offloads: lan.offloads,
                 ..MemoryConfig::default()
             })
             .expect("a link");

@@ -54,8 +54,11 @@ impl AfPacketCounters {
     /// - of the kernel: `kernel_received` for the link's sockets, and of these `kernel_dropped` since
     ///   the ring was full;
     /// - received and dropped: `too_long` for a slot of the ring or a buffer of the pool,
-    ///   `super_frames`;
-    /// - received and mended: `checksums_completed`, `vlan_tags_restored`;
+    ///   `super_frames_dropped`: super-frames that are too long for a buffer, or that the kernel had no
+    ///   memory to keep, `offload_invalid`: not what the kernel said of them;
+    /// - received undone: `super_frames_received`, and `partial_checksums` of other frames;
+    /// - received and mended: `vlan_tags_restored`;
+    /// - sent undone: `super_frames_sent`;
     /// - `buffer_waits`: bursts cut short because the pool had no more buffers;
     /// - `send_waits`: bursts cut short because the device had no room or was down, `send_refused`:
     ///   frames that it does not take. The engine counts both as `send_dropped`.

@@ -8,10 +8,11 @@ use corelane_frame::{BURST, Burst, Frame, NoRoom, PoolCache};
 use corelane_sync::doorbell::Doorbell;
 use corelane_sys::errno;
 use corelane_sys::packet::{PacketSocket, RxRing, Slot, VlanTag};
-use corelane_sys::vnet::PartialChecksum;
+use corelane_sys::vnet::VnetHeader;
+use corelane_wire::{Offload, Offloads};
 
 use super::{AfPacketCounters, AfPacketError, failed};
-use crate::device::{self, Counts, DeviceCounter, Health, Sent, Waker};
+use crate::device::{self, Counts, DeviceCounter, Health, Sent, VLAN_TAG_LEN, Waker};
 
 /// Bytes of an Ethernet header's two link addresses, behind which tags stand.
 const ADDRESSES: usize = 12;
@@ -29,6 +30,7 @@ pub(super) struct PacketRx {
 pub(super) struct PacketTx {
     pub(super) link: String,
     pub(super) socket: Arc<PacketSocket>,
+    pub(super) offloads: Offloads,
     pub(super) counts: Counts,
 }
 
@@ -79,7 +81,7 @@ impl RxQueue for PacketRx {
                 self.counts.add(DeviceCounter::BufferWaits, 1);
                 return Ok(RxStatus::Ready);
             };
-            match take(&mut frame, &slot, &mut self.counts) {
+            match take(&mut frame, &slot, &self.socket, &mut self.counts) {
                 Ok(()) => out.push(frame),
                 Err(why) => {
                     self.counts.add(why, 1);
@@ -108,47 +110,87 @@ impl Drop for PacketRx {
     }
 }
 
-/// Copies a frame out of its slot, as it was on the wire.
-fn take(frame: &mut Frame, slot: &Slot<'_>, counts: &mut Counts) -> Result<(), DeviceCounter> {
-    let header = slot.vnet_header();
-    if header.is_super_frame {
-        return Err(DeviceCounter::SuperFrames);
+/// Takes a frame out of its slot, or from beside the ring, as it was on the wire.
+fn take(
+    frame: &mut Frame,
+    slot: &Slot<'_>,
+    socket: &PacketSocket,
+    counts: &mut Counts,
+) -> Result<(), DeviceCounter> {
+    let (tag, header) = (slot.vlan_tag(), slot.vnet_header());
+    if slot.is_kept() {
+        receive_kept(frame, socket, tag.is_some()).map_err(|Lost| too_long(header))?;
+    } else if slot.is_cut() || fill(frame, slot.data(), tag.is_some()).is_err() {
+        return Err(too_long(header));
     }
-    if slot.is_cut() {
-        return Err(DeviceCounter::TooLong);
-    }
-    fill(frame, slot.data(), slot.vlan_tag(), header.checksum, counts)
-        .map_err(|_| DeviceCounter::TooLong)
+    finish(frame, tag, header, counts)
 }
 
-/// Makes `frame` of what is in a slot and what was taken off.
-fn fill(
+/// What counts a frame that is too long.
+fn too_long(header: VnetHeader) -> DeviceCounter {
+    match header {
+        VnetHeader::Left(Offload {
+            segmentation: Some(_),
+            ..
+        }) => DeviceCounter::SuperFramesDropped,
+        _ => DeviceCounter::TooLong,
+    }
+}
+
+/// There was no room for a frame.
+struct Lost;
+
+/// Copies a frame that is there whole, with a gap where a tag belongs.
+fn fill(frame: &mut Frame, data: &[u8], has_tag: bool) -> Result<(), NoRoom> {
+    match data.split_at_checked(ADDRESSES).filter(|_| has_tag) {
+        Some((addresses, rest)) => {
+            frame.append(addresses)?;
+            frame.append(&[0; VLAN_TAG_LEN])?;
+            frame.append(rest)
+        }
+        None => frame.append(data),
+    }
+}
+
+/// Takes a frame from beside the ring, with a gap where a tag belongs. It is gone from there in any case.
+fn receive_kept(frame: &mut Frame, socket: &PacketSocket, has_tag: bool) -> Result<(), Lost> {
+    let gap = if has_tag { VLAN_TAG_LEN } else { 0 };
+    let mut front = [0; ADDRESSES];
+    let behind = frame.spare_mut().get_mut(ADDRESSES + gap..);
+    let rest = behind.unwrap_or_default();
+    let kept = match socket.receive_kept(&mut front, rest) {
+        // That the device went down is told first.
+        Err(error) if device::errno(&error) == errno::ENETDOWN => {
+            socket.receive_kept(&mut front, rest)
+        }
+        kept => kept,
+    };
+    let kept = kept.ok().filter(|it| !it.is_cut).ok_or(Lost)?;
+    frame.set_len(kept.len + gap).map_err(|_| Lost)?;
+    let place = frame.data_mut().first_chunk_mut().ok_or(Lost)?;
+    *place = front;
+    Ok(())
+}
+
+/// Puts the tag into its gap, and notes what is left to do.
+fn finish(
     frame: &mut Frame,
-    data: &[u8],
     tag: Option<VlanTag>,
-    partial: Option<PartialChecksum>,
+    header: VnetHeader,
     counts: &mut Counts,
-) -> Result<(), NoRoom> {
+) -> Result<(), DeviceCounter> {
     // By how much the tag moves what is behind it.
     let mut moved = 0;
-    match tag.zip(data.split_at_checked(ADDRESSES)) {
-        Some((tag, (addresses, rest))) => {
-            frame.append(addresses)?;
-            frame.append(&tag.protocol.to_be_bytes())?;
-            frame.append(&tag.control.to_be_bytes())?;
-            moved = frame.len() - ADDRESSES;
-            frame.append(rest)?;
-            counts.add(DeviceCounter::TagsRestored, 1);
-        }
-        None => frame.append(data)?,
+    if let Some(tag) = tag
+        && let Some(gap) = frame.data_mut().get_mut(ADDRESSES..)
+        && let Some([p0, p1, c0, c1]) = gap.first_chunk_mut()
+    {
+        [*p0, *p1] = tag.protocol.to_be_bytes();
+        [*c0, *c1] = tag.control.to_be_bytes();
+        moved = VLAN_TAG_LEN as u16;
+        counts.add(DeviceCounter::TagsRestored, 1);
     }
-    if let Some(PartialChecksum { start, offset }) = partial {
-        let start = start + moved;
-        if device::complete(frame.data_mut(), PartialChecksum { start, offset }) {
-            counts.add(DeviceCounter::ChecksumsCompleted, 1);
-        }
-    }
-    Ok(())
+    device::note_offload(frame, header, moved, counts)
 }
 
 impl TxQueue for PacketTx {
@@ -157,9 +199,10 @@ impl TxQueue for PacketTx {
             link,
             socket,
             counts,
+            ..
         } = self;
         device::send_all(cache, frames, counts, |rest| {
-            let sent = socket.send_burst(rest.iter().map(Frame::data));
+            let sent = socket.send_burst(rest.iter().map(|it| (it.offload(), it.data())));
             sent.map(Sent::Frames)
                 .or_else(|error| match device::errno(&error) {
                     errno::EAGAIN | errno::ENOBUFS | errno::ENOMEM | errno::ENETDOWN => {
@@ -170,15 +213,20 @@ impl TxQueue for PacketTx {
                 })
         })
     }
+
+    fn offloads(&self) -> Offloads {
+        self.offloads
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use corelane_frame::{Pool, PoolConfig};
+    use corelane_wire::PartialChecksum;
 
     #[test]
-    fn a_checksum_behind_a_restored_tag_is_completed() -> Result<(), Box<dyn std::error::Error>> {
+    fn a_place_behind_a_restored_tag_moves() -> Result<(), Box<dyn std::error::Error>> {
         let pool = Pool::new(PoolConfig::default())?;
         let mut frame = pool.cache().alloc().ok_or("no frame")?;
         let (mut counts, _) = device::queue_counters(1);
@@ -190,15 +238,18 @@ mod tests {
             control: 5,
         };
         // As the kernel counts: without the tag.
-        let partial = PartialChecksum {
-            start: 14,
-            offset: 2,
+        let partial = |start| Offload {
+            checksum: Some(PartialChecksum { start, offset: 2 }),
+            segmentation: None,
         };
-        fill(&mut frame, &data, Some(tag), Some(partial), counts)?;
-        let behind = [0x81, 0, 0, 5, 0x88, 0xb5, 0x12, 0x34, 0xed, 0xcb];
+        fill(&mut frame, &data, true)?;
+        let finished = finish(&mut frame, Some(tag), VnetHeader::Left(partial(14)), counts);
+        assert_eq!(finished.map_err(|why| format!("{why:?}")), Ok(()));
+        let behind = [0x81, 0, 0, 5, 0x88, 0xb5, 0x12, 0x34, 0, 0];
         assert_eq!(frame.data()[12..], behind);
+        assert_eq!(frame.offload(), Some(partial(18)));
         assert_eq!(counts.value(DeviceCounter::TagsRestored), 1);
-        assert_eq!(counts.value(DeviceCounter::ChecksumsCompleted), 1);
+        assert_eq!(counts.value(DeviceCounter::PartialChecksums), 1);
         Ok(())
     }
 }

@@ -1,24 +1,6 @@
-//! Doing what the kernel left to the hardware.
+//! What was left to the hardware, where nobody says so.
 
-use corelane_sys::vnet::PartialChecksum;
 use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, IpProtocol, checksum};
-
-/// Completes a partial checksum. Whether it could: its place has to be in the frame.
-pub(crate) fn complete(frame: &mut [u8], partial: PartialChecksum) -> bool {
-    let PartialChecksum { start, offset } = partial;
-    let Some(covered) = frame.get_mut(start..) else {
-        return false;
-    };
-    // The sum of the pseudo header is in the field already, and is added with the rest.
-    let sum = checksum::sum(covered).checksum();
-    let Some(field) = covered.get_mut(offset..).and_then(<[u8]>::first_chunk_mut) else {
-        return false;
-    };
-    // Zero would say that there is none (RFC 768), and is the same number.
-    let sum = if sum == 0 { 0xffff } else { sum };
-    *field = u16::to_be_bytes(sum);
-    true
-}
 
 /// Whether all that is in the checksum's place of a TCP segment or UDP datagram is the sum of its
 /// pseudo header, and it is wrong: the sender left the rest to hardware.
@@ -104,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn completed_checksums_are_those_of_whole_datagrams(payload: Vec<u8>, source: u16) {
+        fn datagrams_with_the_sum_of_the_pseudo_header_are_partial(payload: Vec<u8>, source: u16) {
             let spec = FrameSpec {
                 source_mac: corelane_wire::MacAddr([2, 0, 0, 0, 0, 9]),
                 destination_mac: corelane_wire::MacAddr([2, 0, 0, 0, 0, 1]),
@@ -125,13 +107,9 @@ mod tests {
                 datagram,
             );
             frame[40..42].copy_from_slice(&pseudo.fold().to_be_bytes());
-            let partial = PartialChecksum { start: 34, offset: 6 };
             prop_assert!(is_partial(&frame) && !is_partial(&whole));
             frame.splice(12..12, [0x81, 0, 0, 5]);
             prop_assert!(is_partial(&frame));
-            frame.drain(12..16);
-            prop_assert!(complete(&mut frame, partial));
-            prop_assert_eq!(frame, whole);
         }
 
         #[test]
@@ -157,14 +135,5 @@ mod tests {
         assert!(is_partial(&frame));
         frame[71] ^= 1;
         assert!(!is_partial(&frame));
-    }
-
-    #[test]
-    fn places_outside_the_frame_change_nothing() {
-        for (start, offset) in [(8, 0), (7, 0), (0, 7), (9, 0), (0, 9)] {
-            let mut frame = [1; 8];
-            assert!(!complete(&mut frame, PartialChecksum { start, offset }));
-            assert_eq!(frame, [1; 8]);
-        }
     }
 }

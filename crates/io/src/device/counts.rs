@@ -7,10 +7,14 @@ use corelane_sync::counters::{self, CounterKey, CounterReader, CounterWriter, co
 pub(crate) enum DeviceCounter {
     /// Frames dropped: longer than a slot of the ring or of the pool.
     TooLong,
-    /// Super-frames dropped.
-    SuperFrames,
-    /// Checksums completed.
-    ChecksumsCompleted,
+    /// Super-frames received.
+    SuperFramesReceived,
+    /// Super-frames sent.
+    SuperFramesSent,
+    /// Super-frames dropped: longer than a buffer of the pool, or than the kernel had memory for.
+    SuperFramesDropped,
+    /// Frames dropped that are not what the kernel said of them.
+    OffloadInvalid,
     /// VLAN tags put back.
     TagsRestored,
     /// Bursts cut short since the pool had no more buffers.
@@ -19,14 +23,14 @@ pub(crate) enum DeviceCounter {
     SendWaits,
     /// Frames that the device does not take.
     SendRefused,
-    /// Frames received whose checksum was left to hardware, where nobody says so.
+    /// Frames received, super-frames aside, whose checksum was left to hardware.
     PartialChecksums,
     /// Frames of another pool, copied to be sent.
     Copied,
 }
 
 impl CounterKey for DeviceCounter {
-    const COUNT: usize = 9;
+    const COUNT: usize = 11;
 
     fn index(self) -> usize {
         self as usize
@@ -57,8 +61,11 @@ impl QueueCounters {
     pub(crate) fn read(&self) -> Vec<(&'static str, u64)> {
         let named = [
             ("too_long", DeviceCounter::TooLong),
-            ("super_frames", DeviceCounter::SuperFrames),
-            ("checksums_completed", DeviceCounter::ChecksumsCompleted),
+            ("super_frames_received", DeviceCounter::SuperFramesReceived),
+            ("super_frames_sent", DeviceCounter::SuperFramesSent),
+            ("super_frames_dropped", DeviceCounter::SuperFramesDropped),
+            ("offload_invalid", DeviceCounter::OffloadInvalid),
+            ("partial_checksums", DeviceCounter::PartialChecksums),
             ("vlan_tags_restored", DeviceCounter::TagsRestored),
             ("buffer_waits", DeviceCounter::BufferWaits),
             ("send_waits", DeviceCounter::SendWaits),

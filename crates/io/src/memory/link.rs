@@ -6,7 +6,7 @@ use corelane_engine::link::{Link, LinkError, Queues, TxQueue};
 use corelane_frame::{Burst, Frame, Pool, PoolCache};
 use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::{Consumer, Producer};
-use corelane_wire::MacAddr;
+use corelane_wire::{MacAddr, Offloads};
 
 use crate::queue::RingRx;
 
@@ -16,6 +16,7 @@ pub struct MemoryLink {
     pub(super) name: String,
     pub(super) mac: Option<MacAddr>,
     pub(super) mtu: usize,
+    pub(super) offloads: Offloads,
     pub(super) rx: Vec<(Consumer<Frame>, Arc<OnceLock<Doorbell>>)>,
     pub(super) tx: Vec<Producer<Frame>>,
 }
@@ -45,21 +46,33 @@ impl Link for MemoryLink {
                 .collect(),
             tx: std::mem::take(&mut self.tx)
                 .into_iter()
-                .map(|ring| Box::new(MemoryTx(ring)) as _)
+                .map(|ring| {
+                    Box::new(MemoryTx {
+                        ring,
+                        offloads: self.offloads,
+                    }) as _
+                })
                 .collect(),
         })
     }
 }
 
-struct MemoryTx(Producer<Frame>);
+struct MemoryTx {
+    ring: Producer<Frame>,
+    offloads: Offloads,
+}
 
 impl TxQueue for MemoryTx {
     /// The frames move to the peer: none returns to the cache here.
     fn tx_burst(&mut self, _cache: &mut PoolCache, frames: &mut Burst) -> Result<usize, LinkError> {
         // Nobody will take them out: they stay with the caller.
-        if self.0.is_closed() {
+        if self.ring.is_closed() {
             return Ok(0);
         }
-        Ok(self.0.push_burst(frames))
+        Ok(self.ring.push_burst(frames))
+    }
+
+    fn offloads(&self) -> Offloads {
+        self.offloads
     }
 }

@@ -5,10 +5,11 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use corelane_engine::link::{LinkError, RxQueue, RxStatus, TxQueue};
-use corelane_frame::{BURST, Burst, PoolCache};
+use corelane_frame::{BURST, Burst, Frame, PoolCache};
 use corelane_sync::doorbell::Doorbell;
 use corelane_sys::errno;
 use corelane_sys::tap::{Received, TapQueue};
+use corelane_wire::Offloads;
 
 use super::TapError;
 use crate::device::{self, Counts, DeviceCounter, Sent, Waker};
@@ -23,6 +24,7 @@ pub(super) struct TapRx {
 pub(super) struct TapTx {
     pub(super) link: String,
     pub(super) queue: Arc<TapQueue>,
+    pub(super) offloads: Offloads,
     pub(super) counts: Counts,
 }
 
@@ -47,22 +49,13 @@ impl RxQueue for TapRx {
                     };
                 }
             };
-            if let Some(why) = reason_to_drop(&received).or_else(|| {
-                frame
-                    .set_len(received.len)
-                    .err()
-                    .map(|_| DeviceCounter::TooLong)
-            }) {
-                self.counts.add(why, 1);
-                cache.recycle(frame);
-                continue;
+            match take(&mut frame, &received, &mut self.counts) {
+                Ok(()) => out.push(frame),
+                Err(why) => {
+                    self.counts.add(why, 1);
+                    cache.recycle(frame);
+                }
             }
-            if let Some(partial) = received.header.checksum
-                && device::complete(frame.data_mut(), partial)
-            {
-                self.counts.add(DeviceCounter::ChecksumsCompleted, 1);
-            }
-            out.push(frame);
         }
         Ok(RxStatus::Ready)
     }
@@ -77,11 +70,11 @@ impl RxQueue for TapRx {
     }
 }
 
-fn reason_to_drop(received: &Received) -> Option<DeviceCounter> {
-    if received.header.is_super_frame {
-        return Some(DeviceCounter::SuperFrames);
+fn take(frame: &mut Frame, received: &Received, counts: &mut Counts) -> Result<(), DeviceCounter> {
+    if received.is_cut || frame.set_len(received.len).is_err() {
+        return Err(DeviceCounter::TooLong);
     }
-    received.is_cut.then_some(DeviceCounter::TooLong)
+    device::note_offload(frame, received.header, 0, counts)
 }
 
 impl TxQueue for TapTx {
@@ -90,11 +83,12 @@ impl TxQueue for TapTx {
             link,
             queue,
             counts,
+            ..
         } = self;
         device::send_all(cache, frames, counts, |rest| {
             let mut sent = 0;
             for frame in rest {
-                match queue.send(frame.data()) {
+                match queue.send(frame.data(), frame.offload()) {
                     Ok(()) => sent += 1,
                     // Told again at the next call, as the first.
                     Err(_) if sent > 0 => break,
@@ -111,6 +105,10 @@ impl TxQueue for TapTx {
             }
             Ok(Sent::Frames(sent))
         })
+    }
+
+    fn offloads(&self) -> Offloads {
+        self.offloads
     }
 }
 

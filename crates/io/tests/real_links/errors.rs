@@ -41,6 +41,7 @@ fn tap_of(name: &str, queues: usize) -> Result<TapLink, TapError> {
     TapLink::new(TapConfig {
         name: name.to_owned(),
         queues,
+        ..TapConfig::default()
     })
 }
 

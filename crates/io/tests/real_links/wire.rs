@@ -59,7 +59,11 @@ impl Wire {
         let name = engine.clone();
         let (link, counters): (Box<dyn Link>, Counters) = match kind {
             Kind::Tap => {
-                let link = TapLink::new(TapConfig { name, queues })?;
+                let link = TapLink::new(TapConfig {
+                    name,
+                    queues,
+                    ..TapConfig::default()
+                })?;
                 let counters = link.counters();
                 (Box::new(link), Box::new(move || counters.read()))
             }

@@ -192,6 +192,13 @@ impl Slot<'_> {
         self.header.tp_len as usize > self.data.len()
     }
 
+    /// Whether the frame was longer than the slot, and is kept beside the ring: it has to be
+    /// [received](super::PacketSocket::receive_kept) before the slot is released.
+    #[inline]
+    pub fn is_kept(&self) -> bool {
+        self.header.tp_status & libc::TP_STATUS_COPY != 0
+    }
+
     /// What is left to do with it. Places count from the start of [`data`](Self::data).
     #[inline]
     pub fn vnet_header(&self) -> VnetHeader {
