@@ -609,7 +609,10 @@ fn super_frames_of_tcp_are_given_whole_and_may_be_sent_so() {
         given.try_iter().collect::<Vec<_>>(),
         [(frame.len(), Some(left))]
     );
-    let copy = shown.iter_mut().find_map(|it| it.try_next()).expect("shown");
+    let copy = shown
+        .iter_mut()
+        .find_map(|it| it.try_next())
+        .expect("shown");
     assert_eq!(
         (copy.frame.len(), copy.frame.offload()),
         (frame.len(), Some(left))

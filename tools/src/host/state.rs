@@ -280,9 +280,13 @@ pub(crate) fn counters_json(totals: &NicTotals) -> Value {
         "forwarded": totals.forwarded,
         "consumed": totals.consumed,
         "looped": totals.looped,
+        "unpacked": totals.unpacked,
         "sent": totals.sent,
         "sent_bytes": totals.sent_bytes,
         "send_dropped": totals.send_dropped,
+        "segmented": totals.segmented,
+        "segments": totals.segments,
+        "checksums_completed": totals.checksums_completed,
         "resets_sent": totals.resets_sent,
     })
 }

@@ -12,7 +12,7 @@
 //! | `seed` | what random draws started from |
 //! | `ended_at_ns` | the virtual time of the end, in nanoseconds |
 //! | `end` | `complete`: nothing was left to happen; `until`, `limit` (1 h) or `interrupted`: something was |
-//! | `nics.NAME.counters` | `received` `received_bytes` `delivered` `forwarded` `consumed` `looped` `sent` `sent_bytes` `send_dropped` `resets_sent`; frames, and bytes with the Ethernet header |
+//! | `nics.NAME.counters` | `received` `received_bytes` `delivered` `forwarded` `consumed` `looped` `unpacked` `sent` `sent_bytes` `send_dropped` `segmented` `segments` `checksums_completed` `resets_sent`; frames, and bytes with the Ethernet header |
 //! | `nics.NAME.drops` | frames dropped, by reason; every reason is there |
 //! | `nics.NAME.icmp` | ICMP messages received and sent, by type; those that are not 0 |
 //! | `nics.NAME.protocols` | what the NIC's own protocols counted: ARP, neighbor discovery, IGMP, MLD, ICMP errors received |

@@ -75,6 +75,9 @@
 //! - To answer, [take](crate::stack::Packet::take) the frame, change it, and
 //!   [send](crate::stack::Packet::send) it.
 //! - What a handler allocates or locks is on the datapath. `WorkerReport::allocations` shows it.
+//! - On a TAP or AF_PACKET link a TCP packet may be a super-frame: many segments in one, its checksum left
+//!   undone, as [`offload`](crate::frame::Frame::offload) of its frame says
+//!   ([offloads](super::real_links#offloads)). All other packets come complete.
 //! - **A panic** costs the packet it happened over: counted as `handler_panicked`, told as
 //!   [`Event::HandlerPanicked`](crate::stack::Event::HandlerPanicked), the frame back in its pool.
 //!   The handler is called again with the next packet, so its state must be one to go on from. With

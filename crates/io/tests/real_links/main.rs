@@ -16,6 +16,7 @@ mod errors;
 mod host;
 mod kernel;
 mod raw;
+mod through;
 mod wire;
 mod xdp;
 
@@ -62,6 +63,9 @@ fn main() -> ExitCode {
     }
     if let Some(kind) = env::var_os(errors::TRY) {
         return errors::try_without_privilege(&kind);
+    }
+    if env::var_os(through::PEER).is_some() {
+        return through::peer();
     }
     if let Some(inside_of) = env::var_os(INSIDE) {
         return inside(&arguments, inside_of == "root");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use corelane_engine::link::{Link, Queues, RxStatus};
-use corelane_frame::{Burst, Pool, PoolCache, PoolConfig};
+use corelane_frame::{Burst, Frame, Pool, PoolCache, PoolConfig};
 use corelane_wire::{IpProtocol, checksum, parse_ipv4};
 
 use crate::kernel::{PATIENCE, ip};
@@ -47,10 +47,10 @@ impl Raw {
         let mut frames = Vec::new();
         let mut burst = Burst::new();
         while rx.rx_burst(&mut self.cache, &mut burst)? == RxStatus::Ready {
-            frames.extend(burst.iter().map(|frame| frame.data().to_vec()));
+            frames.extend(burst.iter().map(completed));
             self.cache.recycle_burst(&mut burst);
         }
-        frames.extend(burst.iter().map(|frame| frame.data().to_vec()));
+        frames.extend(burst.iter().map(completed));
         self.cache.recycle_burst(&mut burst);
         Ok(frames)
     }
@@ -76,6 +76,15 @@ impl Raw {
         }
         Ok(burst)
     }
+}
+
+/// The bytes of a frame, its checksum completed if that was left to do.
+fn completed(frame: &Frame) -> Vec<u8> {
+    let mut bytes = frame.data().to_vec();
+    if let Some(partial) = frame.offload().and_then(|it| it.checksum) {
+        partial.complete(&mut bytes).expect("a place in the frame");
+    }
+    bytes
 }
 
 /// Tells the kernel that this address is the engine's.

@@ -50,6 +50,11 @@ impl Wire {
     /// Makes the devices and the link. The kernel's end is not up until [`up`](Self::up), so that
     /// nothing is sent before somebody counts.
     pub(crate) fn new(kind: Kind, queues: usize) -> Result<Self> {
+        Self::with(kind, queues, true)
+    }
+
+    /// As [`new`](Self::new); whether the link takes and gives super-frames, if its kind can.
+    pub(crate) fn with(kind: Kind, queues: usize, super_frames: bool) -> Result<Self> {
         static NUMBER: AtomicU8 = AtomicU8::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (engine, kernel) = match kind {
@@ -62,7 +67,7 @@ impl Wire {
                 let link = TapLink::new(TapConfig {
                     name,
                     queues,
-                    ..TapConfig::default()
+                    super_frames,
                 })?;
                 let counters = link.counters();
                 (Box::new(link), Box::new(move || counters.read()))
@@ -72,6 +77,7 @@ impl Wire {
                     name,
                     queues,
                     ring: RING,
+                    super_frames,
                     ..AfPacketConfig::default()
                 })?;
                 let counters = link.counters();
