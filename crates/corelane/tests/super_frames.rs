@@ -419,7 +419,6 @@ fn a_super_frame_waits_for_its_next_hop_and_goes_whole() {
 
 #[test]
 fn segments_without_a_buffer_are_counted() {
-    // Two queues: the worker sends itself, by its own cache.
     let mut net = router(Offloads::NONE);
     let (frame, left) = undone("10.0.0.9", "10.0.1.9", tcp(&bytes(60_000)), 1400);
     let count = 60_000u64.div_ceil(1400);
@@ -537,7 +536,7 @@ fn a_socket_is_given_each_datagram_of_a_super_frame() {
         let (frame, left) = undone("10.0.0.9", local, udp_to(4000, &payload), 1400);
         let (totals, _) = run(&mut net, &frame, left);
         assert_eq!((totals[0].delivered, totals[0].unpacked), (4, 4));
-        let mut joined = Vec::new();
+        let mut joined: Vec<u8> = Vec::new();
         while let Some(datagram) = queues.iter_mut().find_map(|it| it.recv()) {
             joined.extend(datagram.payload());
         }
