@@ -14,7 +14,7 @@ use corelane::engine::Builder;
 use corelane::frame::{Burst, Frame, PoolConfig};
 use corelane::stack::{
     DropReason, Family, Handler, Nic, NicTotals, Packet, PacketEndpointConfig, PacketProtocol,
-    RawBind, UdpBind,
+    PacketQueue, RawBind, SocketQueue, UdpBind,
 };
 use corelane::wire::{
     IpProtocol, Offload, Offloads, PartialChecksum, SegmentKind, Segmentation, SuperFrame,
@@ -294,7 +294,7 @@ fn others_of_the_burst_stay_in_order() {
         inject(&mut net, 0, frame, left);
     }
     net.poll();
-    let lens: Vec<_> = sent(&mut net, 1).iter().map(|it| it.len()).collect();
+    let lens: Vec<_> = sent(&mut net, 1).iter().map(Frame::len).collect();
     assert_eq!(lens, [plain.len(), 1442, 1442, 1442, 842, plain.len()]);
 }
 
@@ -537,7 +537,7 @@ fn a_socket_is_given_each_datagram_of_a_super_frame() {
         let (totals, _) = run(&mut net, &frame, left);
         assert_eq!((totals[0].delivered, totals[0].unpacked), (4, 4));
         let mut joined: Vec<u8> = Vec::new();
-        while let Some(datagram) = queues.iter_mut().find_map(|it| it.recv()) {
+        while let Some(datagram) = queues.iter_mut().find_map(SocketQueue::recv) {
             joined.extend(datagram.payload());
         }
         assert_eq!(joined, payload);
@@ -610,13 +610,13 @@ fn super_frames_of_tcp_are_given_whole_and_may_be_sent_so() {
     );
     let copy = shown
         .iter_mut()
-        .find_map(|it| it.try_next())
+        .find_map(PacketQueue::try_next)
         .expect("shown");
     assert_eq!(
         (copy.frame.len(), copy.frame.offload()),
         (frame.len(), Some(left))
     );
-    let copy = raw.iter_mut().find_map(|it| it.recv()).expect("a copy");
+    let copy = raw.iter_mut().find_map(SocketQueue::recv).expect("a copy");
     assert_eq!(copy.into_frame().offload(), Some(left));
     // It is not longer than the link takes: its segments are not.
     let out = sent(&mut net, 0);

@@ -13,7 +13,7 @@ use corelane_sync::counters::CounterWriter;
 use corelane_wire::ipv4::ipv4_header_mut;
 use corelane_wire::ipv4_options::{self, Ipv4OptionPolicy};
 use corelane_wire::ipv6::ipv6_header_mut;
-use corelane_wire::{MacAddr, Segmentation, parse_ipv4};
+use corelane_wire::{Ipv4Header, Ipv6Header, MacAddr, Segmentation, parse_ipv4};
 
 use super::context::Context;
 use super::icmp_error::Error;
@@ -361,9 +361,9 @@ pub(super) fn fits_in_segments(frame: &Frame, mtu: usize) -> bool {
 fn count_hop(frame: &mut Frame, packet: &Inbound) {
     let data = frame.data_mut().get_mut(NETWORK..).unwrap_or_default();
     if packet.flags.has(PacketFlags::V4) {
-        let _ = ipv4_header_mut(data).map(|header| header.decrement_ttl());
+        let _ = ipv4_header_mut(data).map(Ipv4Header::decrement_ttl);
     } else {
-        let _ = ipv6_header_mut(data).map(|header| header.decrement_hop_limit());
+        let _ = ipv6_header_mut(data).map(Ipv6Header::decrement_hop_limit);
     }
 }
 

@@ -16,7 +16,7 @@ const V6: (Ipv6Addr, Ipv6Addr) = (
     Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
     Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 2),
 );
-const ALL_FLAGS: TcpFlags = TcpFlags(0xff & !(TcpFlags::SYN.0 | TcpFlags::RST.0));
+const ALL_FLAGS: TcpFlags = TcpFlags(!(TcpFlags::SYN.0 | TcpFlags::RST.0));
 
 /// What is in front of a TCP header, without a checksum.
 fn ethernet(ethertype: EtherType, tags: usize) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn tcp(sequence: u32, options: usize, payload: &[u8]) -> Vec<u8> {
         destination_port: U16::new(80),
         sequence: U32::new(sequence),
         acknowledgement: U32::new(77),
-        data_offset: ((20 + options * 4) / 4 << 4) as u8,
+        data_offset: (((20 + options * 4) / 4) << 4) as u8,
         flags: ALL_FLAGS,
         window: U16::new(500),
         checksum: U16::new(0xbeef),
