@@ -106,12 +106,16 @@ fn sum_long(bytes: &[u8]) -> Sum {
 
 #[inline]
 fn sum_short(bytes: &[u8]) -> Sum {
-    let (words, rest) = bytes.as_chunks::<8>();
     // The carries of 64-bit words gather in the upper half: two instructions for eight bytes.
     let mut total = 0u128;
-    for word in words {
-        total += u128::from(u64::from_ne_bytes(*word));
+    let mut add = |word: &[u8; 8]| total += u128::from(u64::from_ne_bytes(*word));
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        words.iter().for_each(&mut add);
     }
+    let (words, rest) = rest.as_chunks::<8>();
+    words.iter().for_each(add);
     // No jump by how many are left, which nobody could predict.
     total += u128::from(match bytes.last_chunk::<8>() {
         Some(last) => end_of(u64::from_ne_bytes(*last), rest.len()),

@@ -29,6 +29,7 @@
 mod consumer;
 mod producer;
 mod shared;
+mod slots;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
