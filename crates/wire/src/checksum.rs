@@ -114,8 +114,16 @@ fn sum_short(bytes: &[u8]) -> Sum {
         let (words, _) = block.as_chunks::<8>();
         words.iter().for_each(&mut add);
     }
-    let (words, rest) = rest.as_chunks::<8>();
-    words.iter().for_each(add);
+    // Not a loop: it would be made one for many words, of which there are three at most.
+    let (pair, rest) = rest.as_chunks::<16>();
+    if let [pair, ..] = pair {
+        let (words, _) = pair.as_chunks::<8>();
+        words.iter().for_each(&mut add);
+    }
+    let (word, rest) = rest.as_chunks::<8>();
+    if let [word, ..] = word {
+        add(word);
+    }
     // No jump by how many are left, which nobody could predict.
     total += u128::from(match bytes.last_chunk::<8>() {
         Some(last) => end_of(u64::from_ne_bytes(*last), rest.len()),

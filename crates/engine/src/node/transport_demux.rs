@@ -88,13 +88,15 @@ fn deliver(
 ) {
     let mut sockets: [Option<&Socket>; BURST] = [None; BURST];
     let demux = writer.demux;
-    demux.lookup(writer.seat, &Described::new(frames, packets), &mut sockets);
+    let described = Described::new(frames, packets);
+    demux.lookup(writer.seat, &described, &mut sockets);
     // Asks for what is written next: on its way while the sums are computed.
     let mut right = 0_u64;
-    for (at, (packet, socket)) in packets.inbound().iter().zip(&sockets).enumerate() {
-        if let (Some(socket), Some(frame)) = (socket, frames.get(usize::from(packet.frame))) {
+    let found = packets.inbound().iter().zip(&described.data).zip(&sockets);
+    for (at, ((packet, data), socket)) in found.enumerate() {
+        if let Some(socket) = socket {
             socket.prefetch_queue(writer.seat);
-            let is_right = transport::is_udp_checksum_right(frame.data(), packet);
+            let is_right = transport::is_udp_checksum_right(data, packet);
             right |= u64::from(is_right == Some(true)) << (at % BURST);
         }
     }
@@ -141,27 +143,32 @@ fn is_for_many(packets: &PacketBurst, at: usize) -> bool {
 
 /// The flows of a burst, of which one socket each is looked for.
 struct Described<'p> {
-    frames: &'p [Frame],
     packets: &'p PacketBurst,
     words: [FlowWord; BURST],
+    /// The frames' data; of a packet that has no flow, none.
+    data: [&'p [u8]; BURST],
 }
 
 impl<'p> Described<'p> {
     #[inline(always)]
     fn new(frames: &'p [Frame], packets: &'p PacketBurst) -> Self {
         let mut words = [FlowWord::NONE; BURST];
+        let mut data: [&[u8]; BURST] = [&[]; BURST];
         let found = packets.inbound().iter().zip(packets.found());
-        for ((packet, found), word) in found.zip(&mut words) {
-            if packet.protocol == IpProtocol::UDP && !found.is_for_many() {
-                let frame = frames.get(usize::from(packet.frame));
-                let it = frame.and_then(|frame| word_of(frame, packet));
-                *word = it.unwrap_or(FlowWord::NONE);
+        for ((packet, found), (word, data)) in found.zip(words.iter_mut().zip(&mut data)) {
+            if packet.protocol == IpProtocol::UDP
+                && !found.is_for_many()
+                && let Some(frame) = frames.get(usize::from(packet.frame))
+                && let Some(it) = word_of(frame, packet)
+            {
+                *word = it;
+                *data = frame.data();
             }
         }
         Self {
-            frames,
             packets,
             words,
+            data,
         }
     }
 }
@@ -185,8 +192,7 @@ impl Flows for Described<'_> {
     #[inline]
     fn remote(&self, at: usize) -> Key {
         let packet = self.packets.inbound().get(at);
-        let frame = packet.and_then(|it| self.frames.get(usize::from(it.frame)));
-        let key = packet.zip(frame).and_then(|(it, frame)| source_of(frame, it));
+        let key = packet.and_then(|packet| source_of(self.data[at % BURST], packet));
         // The stages have seen a whole network header.
         key.unwrap_or(Key::v4(0))
     }
@@ -198,12 +204,17 @@ fn word_of(frame: &Frame, packet: &Inbound) -> Option<FlowWord> {
     let ports = frame.data().get(usize::from(packet.transport)..)?;
     let ports = u32::from_be_bytes(*ports.first_chunk()?);
     let (local, remote) = (ports as u16, (ports >> 16) as u16);
-    Some(FlowWord::udp(family(packet), local, remote, NicId(frame.nic())))
+    Some(FlowWord::udp(
+        family(packet),
+        local,
+        remote,
+        NicId(frame.nic()),
+    ))
 }
 
 #[inline]
-fn source_of(frame: &Frame, packet: &Inbound) -> Option<Key> {
-    let header = frame.data().get(usize::from(packet.network)..)?;
+fn source_of(data: &[u8], packet: &Inbound) -> Option<Key> {
+    let header = data.get(usize::from(packet.network)..)?;
     Some(if packet.flags.has(PacketFlags::V4) {
         Key::v4(u32::from_be_bytes(*header.get(12..)?.first_chunk()?))
     } else {
@@ -273,7 +284,7 @@ fn to_many(
     packet: &Inbound,
     destination: Key,
 ) -> End {
-    let ends = word_of(frame, packet).zip(source_of(frame, packet));
+    let ends = word_of(frame, packet).zip(source_of(frame.data(), packet));
     let Some((word, source)) = ends else {
         return End::NoSocket;
     };

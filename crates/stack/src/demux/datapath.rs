@@ -137,7 +137,10 @@ fn lookup_way<'d, const WAY: u8, F: Flows + ?Sized>(
     }
     let mut candidates: [Option<&Option<Entry>>; BURST] = [None; BURST];
     for at in 0..len {
-        if let Some(place) = homes[at].candidate().and_then(|it| snapshot.entries.place(it)) {
+        if let Some(place) = homes[at]
+            .candidate()
+            .and_then(|it| snapshot.entries.place(it))
+        {
             prefetch_read(place);
             candidates[at] = Some(place);
         }

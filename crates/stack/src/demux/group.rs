@@ -86,8 +86,7 @@ impl Group {
     pub(super) fn choose(&self, flow: &Flow, seed: u64) -> Option<&Member> {
         let words = flow.words();
         let hash = words.iter().fold(seed, |state, word| mix(state ^ word));
-        eligible(&self.members, flow.nic())
-            .max_by_key(|it| mix(hash ^ it.socket.number))
+        eligible(&self.members, flow.nic()).max_by_key(|it| mix(hash ^ it.socket.number))
     }
 }
 

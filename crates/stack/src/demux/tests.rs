@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 use corelane_frame::BURST;
+use corelane_sync::seat::SeatPlan;
 use proptest::prelude::*;
 
 use super::*;
