@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use corelane::frame::BURST;
-use corelane::stack::{Flow, Key, Nic, NicId, SocketQueue, Stack, UdpSocket};
+use corelane::stack::{Flow, Key, Nic, NicId, SocketQueue, SocketWriter, Stack, UdpSocket};
 use corelane_benches::bare::Return;
 use corelane_benches::bed::{self, Bed, BedConfig, Receiver};
 use corelane_benches::harness::{Bench, Bound, Budget, Sample, Size, in_rounds};
@@ -125,7 +125,7 @@ fn looked_up(sockets: Sockets) -> impl FnMut(Budget) -> Sample {
     let mut flows = Vec::with_capacity(LOOKUPS);
     move |budget| {
         datapath.refresh();
-        let demux = &datapath.demux;
+        let SocketWriter { demux, seat, .. } = datapath.sockets();
         in_rounds(budget, || {
             flows.clear();
             flows.extend((0..LOOKUPS).map(|_| sockets.flow(&mut random)));
@@ -133,7 +133,7 @@ fn looked_up(sockets: Sockets) -> impl FnMut(Budget) -> Sample {
             let mut found = [None; BURST];
             let start = Instant::now();
             for flows in flows.chunks(BURST) {
-                demux.lookup(flows, &mut found);
+                demux.lookup(seat, flows, &mut found);
                 count += found.iter().flatten().count();
             }
             let time = start.elapsed();

@@ -75,7 +75,7 @@ pub use datapath::{
     Delivery, ErrorSources, Found, Handler, Inbound, NicDatapath, NicView, Packet, PacketBurst,
     PacketFlags, Sink,
 };
-pub use demux::{Demux, DemuxDatapath, Flow, Identity};
+pub use demux::{Demux, DemuxDatapath, Flow, FlowWord, Flows, Identity};
 pub use drop_reason::DropReason;
 pub use endpoint::EndpointRef;
 pub use error::{

@@ -47,8 +47,9 @@ fn read(line: *const u8) {
     let _ = line;
 }
 
+/// Asks for the line of an address, to be written.
 #[inline(always)]
-fn write(line: *const u8) {
+pub(crate) fn write(line: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: as above. The intrinsic would give the read hint where the target is not known to
     // have `prefetchw`; in 64-bit mode every processor takes the instruction, one that does not

@@ -18,9 +18,12 @@
 
 use std::cell::UnsafeCell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::utils::CachePadded;
+
+use crate::prefetch;
 
 /// Tells plans apart.
 static NEXT_PLAN: AtomicU64 = AtomicU64::new(1);
@@ -117,6 +120,47 @@ impl<T> PerSeat<T> {
     }
 }
 
+impl<T> PerSeat<T> {
+    /// Where the cells are, to be kept where it is at hand sooner than this.
+    pub fn hint(&self) -> SeatHint<T> {
+        SeatHint {
+            first: self.cells.as_ptr().addr(),
+            cells: PhantomData,
+        }
+    }
+}
+
+/// Where the cells of a [`PerSeat`] are: to ask for one while the `PerSeat` itself is still on its way.
+/// Nothing is looked at through it, so that it does not matter whether they are still there.
+pub struct SeatHint<T> {
+    first: usize,
+    cells: PhantomData<fn() -> T>,
+}
+
+impl<T> SeatHint<T> {
+    /// Asks for the first line of a seat's cell, to be written.
+    #[inline]
+    pub fn prefetch_write(&self, seat: &Seat) {
+        let stride = size_of::<CachePadded<UnsafeCell<T>>>();
+        let cell = self.first.wrapping_add(seat.number.wrapping_mul(stride));
+        prefetch::write(std::ptr::without_provenance(cell));
+    }
+}
+
+impl<T> Clone for SeatHint<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for SeatHint<T> {}
+
+impl<T> fmt::Debug for SeatHint<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SeatHint").finish_non_exhaustive()
+    }
+}
+
 impl<T> fmt::Debug for PerSeat<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PerSeat")
@@ -167,6 +211,18 @@ mod tests {
         let cells = PerSeat::new(&plan, vec!["a"]);
         assert_eq!(cells.get(&mut seats[0]), Some(&mut "a"));
         assert!(cells.get(&mut seats[1]).is_none());
+    }
+
+    #[test]
+    fn a_hint_outlives_the_cells() {
+        let (plan, mut seats) = SeatPlan::mint(2);
+        let cells = PerSeat::new(&plan, vec![7]);
+        let hint = cells.hint();
+        // Of a seat that has a cell, of one that has none, and of cells that are gone.
+        seats.iter().for_each(|seat| hint.prefetch_write(seat));
+        assert_eq!(cells.get(&mut seats[0]), Some(&mut 7));
+        drop(cells);
+        hint.prefetch_write(&seats[0]);
     }
 
     #[test]

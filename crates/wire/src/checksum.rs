@@ -106,11 +106,23 @@ fn sum_long(bytes: &[u8]) -> Sum {
 
 #[inline]
 fn sum_short(bytes: &[u8]) -> Sum {
-    let (words, rest) = bytes.as_chunks::<8>();
     // The carries of 64-bit words gather in the upper half: two instructions for eight bytes.
     let mut total = 0u128;
-    for word in words {
-        total += u128::from(u64::from_ne_bytes(*word));
+    let mut add = |word: &[u8; 8]| total += u128::from(u64::from_ne_bytes(*word));
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        words.iter().for_each(&mut add);
+    }
+    // Not a loop: it would be made one for many words, of which there are three at most.
+    let (pair, rest) = rest.as_chunks::<16>();
+    if let [pair, ..] = pair {
+        let (words, _) = pair.as_chunks::<8>();
+        words.iter().for_each(&mut add);
+    }
+    let (word, rest) = rest.as_chunks::<8>();
+    if let [word, ..] = word {
+        add(word);
     }
     // No jump by how many are left, which nobody could predict.
     total += u128::from(match bytes.last_chunk::<8>() {

@@ -87,25 +87,44 @@ pub(super) fn is_checksum_right(frame: &Frame, packet: &Inbound) -> bool {
     }
 }
 
-/// As [`is_checksum_right`], of UDP, in one go: mostly the addresses stand right in front of the
-/// transport header. None if parts are not there.
+/// As [`is_checksum_right`], of UDP. None if parts are not there.
 #[inline(always)]
 pub(super) fn is_udp_checksum_right(data: &[u8], packet: &Inbound) -> Option<bool> {
-    let is_v4 = packet.flags.has(PacketFlags::V4);
-    let datagram = data.get(usize::from(packet.transport)..)?;
-    let [.., high, low, checksum_high, checksum_low] = *datagram.first_chunk::<8>()?;
-    if checksum_high | checksum_low == 0 {
-        // In IPv4 it may be absent (RFC 768), in IPv6 not (RFC 8200 section 8.1).
-        return Some(is_v4);
-    }
-    let length = u16::from_be_bytes([high, low]);
-    let (offset, addresses) = if is_v4 { (12, 8) } else { (8, 32) };
-    let start = data.get(usize::from(packet.network) + offset..)?;
-    let between = usize::from(packet.transport).wrapping_sub(packet.network.into());
-    let sum = if between == offset + addresses {
-        checksum::sum(start.get(..addresses + usize::from(length))?)
+    // Where the addresses begin in the header, and how long they are together.
+    if packet.flags.has(PacketFlags::V4) {
+        is_udp_right::<12, 8>(data, packet, true)
     } else {
-        checksum::sum(start.get(..addresses)?) + checksum::sum(datagram.get(..usize::from(length))?)
+        is_udp_right::<8, 32>(data, packet, false)
+    }
+}
+
+#[inline(always)]
+fn is_udp_right<const OFFSET: usize, const ADDRESSES: usize>(
+    data: &[u8],
+    packet: &Inbound,
+    may_be_absent: bool,
+) -> Option<bool> {
+    let start = usize::from(packet.network) + OFFSET;
+    let transport = usize::from(packet.transport);
+    // Mostly the addresses stand right in front of the transport header: one sum, then.
+    let is_adjacent = transport == start + ADDRESSES;
+    let addresses = data.get(start..)?;
+    let datagram = if is_adjacent {
+        addresses.get(ADDRESSES..)?
+    } else {
+        data.get(transport..)?
+    };
+    let header = u64::from_be_bytes(*datagram.first_chunk()?);
+    let (length, checksum) = ((header >> 16) as u16, header as u16);
+    if checksum == 0 {
+        // In IPv4 it may be absent (RFC 768), in IPv6 not (RFC 8200 section 8.1).
+        return Some(may_be_absent);
+    }
+    let sum = if is_adjacent {
+        checksum::sum(addresses.get(..ADDRESSES + usize::from(length))?)
+    } else {
+        let datagram = datagram.get(..usize::from(length))?;
+        checksum::sum(addresses.get(..ADDRESSES)?) + checksum::sum(datagram)
     };
     let rest = Sum::word(length) + Sum::word(IpProtocol::UDP.0.into());
     Some((sum + rest).is_valid())

@@ -1,10 +1,9 @@
 //! Packets for this host whose port somebody has: into the queues of sockets (BEHAVIOURS section K).
 
-use arrayvec::ArrayVec;
 use corelane_frame::{BURST, Frame, PoolCache};
 use corelane_stack::{
-    DropReason, Family, Flow, Inbound, Key, NicId, PacketBurst, PacketFlags, Queued, Socket,
-    SocketDrop, SocketWriter,
+    DropReason, Family, Flow, FlowWord, Flows, Inbound, Key, NicId, PacketBurst, PacketFlags,
+    Queued, Socket, SocketDrop, SocketWriter,
 };
 use corelane_wire::IpProtocol;
 
@@ -87,30 +86,42 @@ fn deliver(
     packets: &PacketBurst,
     mut ended: impl FnMut(usize, End),
 ) {
-    let mut flows = ArrayVec::new();
-    describe(frames, packets, &mut flows);
     let mut sockets: [Option<&Socket>; BURST] = [None; BURST];
-    writer.demux.lookup(&flows, &mut sockets);
-    let sockets = &sockets[..flows.len()];
-    // What they touch, step by step, so that the misses of a burst overlap.
-    for socket in sockets.iter().flatten() {
-        socket.prefetch(writer.seat);
-    }
-    for socket in sockets.iter().flatten() {
-        socket.prefetch_queue(writer.seat);
+    let demux = writer.demux;
+    let described = Described::new(frames, packets);
+    demux.lookup(writer.seat, &described, &mut sockets);
+    // Asks for what is written next: on its way while the sums are computed.
+    let mut right = 0_u64;
+    let found = packets.inbound().iter().zip(&described.data).zip(&sockets);
+    for (at, ((packet, data), socket)) in found.enumerate() {
+        if let Some(socket) = socket {
+            socket.prefetch_queue(writer.seat);
+            let is_right = transport::is_udp_checksum_right(data, packet);
+            right |= u64::from(is_right == Some(true)) << (at % BURST);
+        }
     }
     // The sockets whose bell is to be rung, by the packet that was the first for them.
     let mut bells = 0_u64;
-    let found = packets.inbound().iter().zip(packets.found());
-    for (at, ((packet, found), socket)) in found.zip(sockets).enumerate() {
+    for (at, (packet, socket)) in packets.inbound().iter().zip(&sockets).enumerate() {
         let end = match (frames.get_mut(usize::from(packet.frame)), socket) {
-            // For all sockets that have its port, in whatever way (BEHAVIOURS K5).
-            (Some(frame), _) if found.is_for_many() && packet.protocol == IpProtocol::UDP => {
-                to_many(writer, cache, &flows[at % BURST], frame, packet)
+            (Some(frame), Some(socket)) => {
+                if right >> (at % BURST) & 1 == 1 {
+                    match give(writer, socket, frame, packet) {
+                        Ok(queued) => {
+                            bells |= u64::from(queued.bell) << (at % BURST);
+                            End::Delivered
+                        }
+                        Err(reason) => End::Dropped(reason),
+                    }
+                } else {
+                    socket.count_checksum_error(writer.seat);
+                    End::Dropped(DropReason::TransportChecksum)
+                }
             }
-            (Some(frame), Some(socket)) => give_checked(writer, socket, frame, packet, |queued| {
-                bells |= u64::from(queued.bell) << (at % BURST);
-            }),
+            // For all sockets that have its port, in whatever way (BEHAVIOURS K5).
+            (Some(frame), None) if is_for_many(packets, at) => {
+                to_many(writer, cache, frame, packet, packets.destination(at))
+            }
             _ => End::NoSocket,
         };
         ended(at, end);
@@ -123,55 +134,92 @@ fn deliver(
     }
 }
 
-/// The flow of each packet; of what is not UDP, none.
-#[inline(never)]
-fn describe(frames: &[Frame], packets: &PacketBurst, flows: &mut ArrayVec<Flow, BURST>) {
-    for (packet, destination) in packets.inbound().iter().zip(packets.destinations()) {
-        let frame = frames.get(usize::from(packet.frame));
-        let frame = frame.filter(|_| packet.protocol == IpProtocol::UDP);
-        let flow = frame.and_then(|frame| describe_one(frame, packet, *destination));
-        flows.push(flow.unwrap_or(Flow::NONE));
-    }
+/// Whether a packet is for all sockets that have its port.
+#[inline]
+fn is_for_many(packets: &PacketBurst, at: usize) -> bool {
+    let packet = packets.inbound().get(at).zip(packets.found().get(at));
+    packet.is_some_and(|(it, found)| found.is_for_many() && it.protocol == IpProtocol::UDP)
 }
 
-#[inline(always)]
-fn describe_one(frame: &Frame, packet: &Inbound, destination: Key) -> Option<Flow> {
-    let data = frame.data();
-    let ports = data.get(usize::from(packet.transport)..)?.first_chunk()?;
-    let network = usize::from(packet.network);
-    let (family, source) = if packet.flags.has(PacketFlags::V4) {
-        let source = data.get(network + 12..)?.first_chunk()?;
-        (Family::V4, Key::v4(u32::from_be_bytes(*source)))
-    } else {
-        let source = data.get(network + 8..)?.first_chunk()?;
-        (Family::V6, Key::v6(u128::from_be_bytes(*source)))
-    };
-    let ports = u32::from_be_bytes(*ports);
-    let local = (destination, ports as u16);
-    let remote = (source, (ports >> 16) as u16);
-    Some(Flow::udp(family, local, remote, NicId(frame.nic())))
+/// The flows of a burst, of which one socket each is looked for.
+struct Described<'p> {
+    packets: &'p PacketBurst,
+    words: [FlowWord; BURST],
+    /// The frames' data; of a packet that has no flow, none.
+    data: [&'p [u8]; BURST],
 }
 
-/// Puts a packet into a socket's queue if its checksum is right.
-#[inline(always)]
-fn give_checked(
-    writer: &mut SocketWriter<'_>,
-    socket: &Socket,
-    frame: &mut Frame,
-    packet: &Inbound,
-    queued: impl FnOnce(Queued),
-) -> End {
-    if transport::is_udp_checksum_right(frame.data(), packet) != Some(true) {
-        socket.count_checksum_error(writer.seat);
-        return End::Dropped(DropReason::TransportChecksum);
-    }
-    match give(writer, socket, frame, packet) {
-        Ok(it) => {
-            queued(it);
-            End::Delivered
+impl<'p> Described<'p> {
+    #[inline(always)]
+    fn new(frames: &'p [Frame], packets: &'p PacketBurst) -> Self {
+        let mut words = [FlowWord::NONE; BURST];
+        let mut data: [&[u8]; BURST] = [&[]; BURST];
+        let found = packets.inbound().iter().zip(packets.found());
+        for ((packet, found), (word, data)) in found.zip(words.iter_mut().zip(&mut data)) {
+            if packet.protocol == IpProtocol::UDP
+                && !found.is_for_many()
+                && let Some(frame) = frames.get(usize::from(packet.frame))
+                && let Some(it) = word_of(frame, packet)
+            {
+                *word = it;
+                *data = frame.data();
+            }
         }
-        Err(reason) => End::Dropped(reason),
+        Self {
+            packets,
+            words,
+            data,
+        }
     }
+}
+
+impl Flows for Described<'_> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.packets.len()
+    }
+
+    #[inline]
+    fn word(&self, at: usize) -> FlowWord {
+        self.words[at % BURST]
+    }
+
+    #[inline]
+    fn local(&self, at: usize) -> Key {
+        self.packets.destination(at)
+    }
+
+    #[inline]
+    fn remote(&self, at: usize) -> Key {
+        let packet = self.packets.inbound().get(at);
+        let key = packet.and_then(|packet| source_of(self.data[at % BURST], packet));
+        // The stages have seen a whole network header.
+        key.unwrap_or(Key::v4(0))
+    }
+}
+
+/// Ports and NIC of a UDP packet.
+#[inline(always)]
+fn word_of(frame: &Frame, packet: &Inbound) -> Option<FlowWord> {
+    let ports = frame.data().get(usize::from(packet.transport)..)?;
+    let ports = u32::from_be_bytes(*ports.first_chunk()?);
+    let (local, remote) = (ports as u16, (ports >> 16) as u16);
+    Some(FlowWord::udp(
+        family(packet),
+        local,
+        remote,
+        NicId(frame.nic()),
+    ))
+}
+
+#[inline]
+fn source_of(data: &[u8], packet: &Inbound) -> Option<Key> {
+    let header = data.get(usize::from(packet.network)..)?;
+    Some(if packet.flags.has(PacketFlags::V4) {
+        Key::v4(u32::from_be_bytes(*header.get(12..)?.first_chunk()?))
+    } else {
+        Key::v6(u128::from_be_bytes(*header.get(8..)?.first_chunk()?))
+    })
 }
 
 /// Puts a packet into a socket's queue.
@@ -233,16 +281,20 @@ fn copy(writer: &mut SocketWriter<'_>, cache: &mut PoolCache, frame: &Frame) -> 
 fn to_many(
     writer: &mut SocketWriter<'_>,
     cache: &mut PoolCache,
-    flow: &Flow,
     frame: &mut Frame,
     packet: &Inbound,
+    destination: Key,
 ) -> End {
+    let ends = word_of(frame, packet).zip(source_of(frame.data(), packet));
+    let Some((word, source)) = ends else {
+        return End::NoSocket;
+    };
     let demux = writer.demux;
     let mut last = None;
     let mut copies = 0;
     let mut dropped = None;
     let mut is_valid = true;
-    demux.for_each(flow, |socket| {
+    demux.for_each(&Flow::of(destination, source, word), |socket| {
         if last.is_none() {
             is_valid = transport::is_checksum_right(frame, packet);
         }

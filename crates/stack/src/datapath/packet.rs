@@ -14,20 +14,22 @@ use crate::error::HoldError;
 use crate::nic::NicId;
 
 /// What the input stages found out about one packet of a burst: where its parts are.
+// The first four as a socket's queue keeps them, a word to be copied.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub struct Inbound {
-    /// The frame's place in the burst.
-    pub frame: u8,
+    /// Where the network packet ends: what follows is padding of the link.
+    pub end: u32,
+    /// Where the transport header starts.
+    pub transport: u16,
+    /// Where the network header starts, in bytes from the start of the frame's data.
+    pub network: u8,
     /// The transport protocol.
     pub protocol: IpProtocol,
     /// What else there is to know.
     pub flags: PacketFlags,
-    /// Where the network header starts, in bytes from the start of the frame's data.
-    pub network: u8,
-    /// Where the transport header starts.
-    pub transport: u16,
-    /// Where the network packet ends: what follows is padding of the link.
-    pub end: u32,
+    /// The frame's place in the burst.
+    pub frame: u8,
 }
 
 /// Facts about a packet, a bit each.

@@ -1,13 +1,13 @@
 //! Looking packets up, by burst.
 
-use std::sync::Arc;
-
 use corelane_frame::BURST;
 use corelane_sync::prefetch::prefetch_read;
+use corelane_sync::seat::Seat;
 use corelane_sync::snapshot::Reader;
 use corelane_wire::IpProtocol;
 
-use super::identity::{Flow, Way};
+use super::group::Member;
+use super::identity::{Flow, Flows, Way, identity};
 use super::{Entry, Snapshot};
 use crate::address::Family;
 use crate::nic::NicId;
@@ -53,9 +53,14 @@ impl DemuxDatapath {
     ///
     /// For each way that sockets are bound in, three passes, so that the misses of a burst overlap: hash
     /// and ask for the bucket; match the tag and ask for the entry; compare, choose and ask for the
-    /// socket.
+    /// socket and its end at `seat`. A pass looks at nothing that the one before has not asked for.
     #[inline(never)]
-    pub fn lookup<'d>(&'d self, flows: &[Flow], out: &mut [Option<&'d Socket>; BURST]) {
+    pub fn lookup<'d, F: Flows + ?Sized>(
+        &'d self,
+        seat: &Seat,
+        flows: &F,
+        out: &mut [Option<&'d Socket>; BURST],
+    ) {
         out.fill(None);
         let Some(snapshot) = self.snapshots.current() else {
             return;
@@ -63,10 +68,16 @@ impl DemuxDatapath {
         for way in snapshot.ways() {
             // Compiled for each, so that what it looks at is known.
             match way {
-                Way::Exact => lookup_way::<{ Way::Exact as u8 }>(snapshot, flows, out),
-                Way::AnyLocal => lookup_way::<{ Way::AnyLocal as u8 }>(snapshot, flows, out),
-                Way::AnyRemote => lookup_way::<{ Way::AnyRemote as u8 }>(snapshot, flows, out),
-                Way::PortOnly => lookup_way::<{ Way::PortOnly as u8 }>(snapshot, flows, out),
+                Way::Exact => lookup_way::<{ Way::Exact as u8 }, F>(snapshot, seat, flows, out),
+                Way::AnyLocal => {
+                    lookup_way::<{ Way::AnyLocal as u8 }, F>(snapshot, seat, flows, out);
+                }
+                Way::AnyRemote => {
+                    lookup_way::<{ Way::AnyRemote as u8 }, F>(snapshot, seat, flows, out);
+                }
+                Way::PortOnly => {
+                    lookup_way::<{ Way::PortOnly as u8 }, F>(snapshot, seat, flows, out);
+                }
             }
         }
     }
@@ -109,38 +120,42 @@ impl DemuxDatapath {
 }
 
 #[inline(always)]
-fn lookup_way<'d, const WAY: u8>(
+fn lookup_way<'d, const WAY: u8, F: Flows + ?Sized>(
     snapshot: &'d Snapshot,
-    flows: &[Flow],
+    seat: &Seat,
+    flows: &F,
     out: &mut [Option<&'d Socket>; BURST],
 ) {
     let way = Way::ALL[usize::from(WAY)];
+    let len = flows.len().min(BURST);
     let mut homes = [Home::NOWHERE; BURST];
-    for ((flow, home), out) in flows.iter().zip(&mut homes).zip(out.iter()) {
-        if out.is_none() && flow.is_some() {
-            *home = snapshot.table.home(flow.identity(way));
-            home.prefetch();
+    for at in 0..len {
+        if out[at].is_none() && flows.word(at).is_some() {
+            homes[at] = snapshot.table.home(identity(flows, at, way));
+            homes[at].prefetch();
         }
     }
-    let mut candidates: [Option<&Entry>; BURST] = [None; BURST];
-    for (home, candidate) in homes.iter().zip(&mut candidates).take(flows.len()) {
-        *candidate = home.candidate().and_then(|at| snapshot.entries.get(at));
-        if let Some(entry) = *candidate {
-            prefetch_read(entry);
+    let mut candidates: [Option<&Option<Entry>>; BURST] = [None; BURST];
+    for at in 0..len {
+        if let Some(place) = homes[at]
+            .candidate()
+            .and_then(|it| snapshot.entries.place(it))
+        {
+            prefetch_read(place);
+            candidates[at] = Some(place);
         }
     }
-    let found = flows.iter().zip(&candidates).zip(&homes).zip(out);
-    for (((flow, candidate), home), out) in found {
-        let socket = match *candidate {
-            None if home.ends_here() => continue,
-            Some(entry) if entry.identity().is(flow.identity(way)) => {
-                entry.choose(flow, snapshot.seed)
+    for at in 0..len {
+        let member = match candidates[at] {
+            None if homes[at].ends_here() => continue,
+            Some(Some(entry)) if entry.identity().is(identity(flows, at, way)) => {
+                entry.choose(flows.word(at).nic(), || flows.flow(at), snapshot.seed)
             }
-            _ => search(snapshot, flow, way),
+            _ => search(snapshot, &flows.flow(at), way),
         };
-        if let Some(socket) = socket {
-            prefetch_read::<Socket>(socket);
-            *out = Some(socket);
+        if let Some(member) = member {
+            member.prefetch(seat);
+            out[at] = Some(member.socket());
         }
     }
 }
@@ -148,7 +163,6 @@ fn lookup_way<'d, const WAY: u8>(
 /// Finds a socket where another one has the same tag, or the bucket had no room.
 #[cold]
 #[inline(never)]
-fn search<'d>(snapshot: &'d Snapshot, flow: &Flow, way: Way) -> Option<&'d Arc<Socket>> {
-    let entry = snapshot.entry(flow.identity(way))?;
-    entry.choose(flow, snapshot.seed)
+fn search<'d>(snapshot: &'d Snapshot, flow: &Flow, way: Way) -> Option<&'d Member> {
+    snapshot.choose(flow, way)
 }

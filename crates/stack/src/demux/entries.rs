@@ -81,10 +81,15 @@ impl Entry {
 
     /// The socket that a flow is for (BEHAVIOURS K6, K7); None if all are bound to other NICs.
     #[inline]
-    pub(super) fn choose(&self, flow: &Flow, seed: u64) -> Option<&Arc<Socket>> {
+    pub(super) fn choose(
+        &self,
+        nic: NicId,
+        flow: impl FnOnce() -> Flow,
+        seed: u64,
+    ) -> Option<&Member> {
         match &self.sockets {
-            Sockets::One(member) => member.is_on(flow.nic()).then(|| member.socket()),
-            Sockets::Several(group) => group.choose(flow, seed),
+            Sockets::One(member) => member.is_on(nic).then_some(member),
+            Sockets::Several(group) => group.choose(&flow(), seed),
         }
     }
 
@@ -111,9 +116,15 @@ pub(super) struct Entries {
 impl Entries {
     #[inline]
     pub(super) fn get(&self, at: u32) -> Option<&Entry> {
+        self.place(at)?.as_ref()
+    }
+
+    /// Where a number's entry stands, if it is in use: not looked at yet.
+    #[inline]
+    pub(super) fn place(&self, at: u32) -> Option<&Option<Entry>> {
         let at = at as usize;
         let node = self.root.get(at / (NODE * LEAF))?;
-        node[at / LEAF % NODE][at % LEAF].as_ref()
+        Some(&node[at / LEAF % NODE][at % LEAF])
     }
 
     /// Puts one at a number from `free`, or at a new one; None if there is none left.

@@ -42,6 +42,8 @@ pub struct Identity {
 
 const LOCAL_PORT: u32 = 48;
 const REMOTE_PORT: u32 = 32;
+/// In a [`FlowWord`] only.
+const NIC: u32 = 16;
 const PROTOCOL: u32 = 8;
 
 impl Identity {
@@ -61,15 +63,19 @@ impl Identity {
         (local, local_port): (Key, u16),
         (remote, remote_port): (Key, u16),
     ) -> Self {
-        let rest = u64::from(local_port) << LOCAL_PORT
-            | u64::from(remote_port) << REMOTE_PORT
-            | u64::from(protocol.0) << PROTOCOL
-            | u64::from(family == Family::V6);
         Self {
             local,
             remote,
-            rest,
+            rest: Self::rest(protocol, family, local_port, remote_port),
         }
+    }
+
+    #[inline]
+    fn rest(protocol: IpProtocol, family: Family, local_port: u16, remote_port: u16) -> u64 {
+        u64::from(local_port) << LOCAL_PORT
+            | u64::from(remote_port) << REMOTE_PORT
+            | u64::from(protocol.0) << PROTOCOL
+            | u64::from(family == Family::V6)
     }
 
     /// What a UDP socket is bound to.
@@ -128,20 +134,58 @@ impl TableKey for Identity {
     }
 }
 
+/// What of a flow is not an address: in one word, ports, protocol and family as an [`Identity`] has
+/// them, and the NIC.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowWord(u64);
+
+impl FlowWord {
+    /// Of a packet that no socket is for.
+    pub const NONE: Self = Self(0);
+
+    /// Of a UDP packet of a family that arrived on `nic`, with these ports.
+    #[inline]
+    pub fn udp(family: Family, local: u16, remote: u16, nic: NicId) -> Self {
+        Self::new(IpProtocol::UDP, family, local, remote, nic)
+    }
+
+    #[inline]
+    fn new(protocol: IpProtocol, family: Family, local: u16, remote: u16, nic: NicId) -> Self {
+        Self(Identity::rest(protocol, family, local, remote) | u64::from(nic.0) << NIC)
+    }
+
+    /// Whether a socket can be found by it.
+    #[inline]
+    pub(super) fn is_some(self) -> bool {
+        self.0 != 0
+    }
+
+    /// The NIC that the packet arrived on.
+    #[inline]
+    pub(super) fn nic(self) -> NicId {
+        NicId((self.0 >> NIC) as u16)
+    }
+
+    /// What of it a socket is bound to that is found in this way.
+    #[inline(always)]
+    const fn rest(self, way: Way) -> u64 {
+        let aside = match way {
+            Way::Exact | Way::AnyLocal => 0xffff << NIC,
+            Way::AnyRemote | Way::PortOnly => 0xffff << NIC | 0xffff << REMOTE_PORT,
+        };
+        self.0 & !aside
+    }
+}
+
 /// The addresses and ports of a packet, as its receiver sees them.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
-    exact: Identity,
-    nic: NicId,
+    local: Key,
+    remote: Key,
+    word: FlowWord,
 }
 
 impl Flow {
-    /// Of a packet that no socket is for.
-    pub const NONE: Self = Self {
-        exact: Identity::NOBODYS,
-        nic: NicId(0),
-    };
-
     /// Of a UDP packet of a family that arrived on `nic`: destination and source, with their ports.
     #[inline]
     pub fn udp(family: Family, local: (Key, u16), remote: (Key, u16), nic: NicId) -> Self {
@@ -152,49 +196,107 @@ impl Flow {
     pub(crate) fn new(
         protocol: IpProtocol,
         family: Family,
-        local: (Key, u16),
-        remote: (Key, u16),
+        (local, local_port): (Key, u16),
+        (remote, remote_port): (Key, u16),
         nic: NicId,
     ) -> Self {
+        let word = FlowWord::new(protocol, family, local_port, remote_port, nic);
+        Self::of(local, remote, word)
+    }
+
+    /// Of a packet with this destination and source.
+    pub fn of(local: Key, remote: Key, word: FlowWord) -> Self {
         Self {
-            exact: Identity::new(protocol, family, local, remote),
-            nic,
+            local,
+            remote,
+            word,
         }
     }
 
     /// The NIC it arrived on.
     #[inline]
     pub(super) fn nic(&self) -> NicId {
-        self.nic
+        self.word.nic()
     }
 
-    /// All that tells it from others.
+    /// All that tells it from others, the NIC aside.
     pub(super) fn words(&self) -> [u64; 5] {
-        let Identity {
+        let Self {
             local,
             remote,
-            rest,
-        } = self.exact;
+            word,
+        } = self;
+        let rest = word.rest(Way::Exact);
         [local.high, local.low, remote.high, remote.low, rest]
     }
 
-    /// Whether a socket can be found by it.
-    #[inline]
-    pub(super) fn is_some(&self) -> bool {
-        self.exact.rest != 0
+    /// What a socket is bound to that is found in this way.
+    pub(super) fn identity(&self, way: Way) -> Identity {
+        identity(std::slice::from_ref(self), 0, way)
+    }
+}
+
+/// The flows of a burst of packets. An address is asked for only where some socket is bound to one of
+/// its kind: that of the sender rarely is, and need not be dug out of each packet.
+pub trait Flows {
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    /// What a socket is bound to that is found in this way.
-    #[inline(always)]
-    pub(super) fn identity(&self, way: Way) -> Identity {
-        let mut identity = self.exact;
-        if matches!(way, Way::AnyLocal | Way::PortOnly) {
-            identity.local = ANY;
-        }
-        if matches!(way, Way::AnyRemote | Way::PortOnly) {
-            identity.remote = ANY;
-            identity.rest &= !(0xffff << REMOTE_PORT);
-        }
-        identity
+    /// Ports and NIC of one of them.
+    fn word(&self, at: usize) -> FlowWord;
+
+    /// Its destination.
+    fn local(&self, at: usize) -> Key;
+
+    /// Its source.
+    fn remote(&self, at: usize) -> Key;
+
+    /// All of it.
+    fn flow(&self, at: usize) -> Flow {
+        Flow::of(self.local(at), self.remote(at), self.word(at))
+    }
+}
+
+/// What a socket is bound to that one of `flows` finds in a way.
+#[inline(always)]
+pub(super) fn identity<F: Flows + ?Sized>(flows: &F, at: usize, way: Way) -> Identity {
+    let (mut local, mut remote) = (ANY, ANY);
+    if matches!(way, Way::Exact | Way::AnyRemote) {
+        local = flows.local(at);
+    }
+    if matches!(way, Way::Exact | Way::AnyLocal) {
+        remote = flows.remote(at);
+    }
+    Identity {
+        local,
+        remote,
+        rest: flows.word(at).rest(way),
+    }
+}
+
+impl Flows for [Flow] {
+    #[inline]
+    fn len(&self) -> usize {
+        <[Flow]>::len(self)
+    }
+
+    #[inline]
+    fn word(&self, at: usize) -> FlowWord {
+        self[at].word
+    }
+
+    #[inline]
+    fn local(&self, at: usize) -> Key {
+        self[at].local
+    }
+
+    #[inline]
+    fn remote(&self, at: usize) -> Key {
+        self[at].remote
     }
 }

@@ -50,10 +50,11 @@ use crate::nic::NicId;
 use crate::socket::{BindError, Socket};
 use crate::table::{Table, TableFull};
 use entries::{Entries, Entry};
+use group::Member;
 use ports::Ports;
 
 pub use datapath::DemuxDatapath;
-pub use identity::{Flow, Identity};
+pub use identity::{Flow, FlowWord, Flows, Identity};
 pub(crate) use identity::{WAYS, Way};
 
 /// What a UDP socket is to be bound to, but for the port.
@@ -292,7 +293,14 @@ impl Snapshot {
     /// The one socket that a packet of this flow is for, if there is one.
     fn find(&self, flow: &Flow) -> Option<&Arc<Socket>> {
         self.ways()
-            .find_map(|way| self.entry(flow.identity(way))?.choose(flow, self.seed))
+            .find_map(|way| self.choose(flow, way))
+            .map(Member::socket)
+    }
+
+    /// The one that it is for in a way.
+    fn choose(&self, flow: &Flow, way: Way) -> Option<&Member> {
+        let entry = self.entry(flow.identity(way))?;
+        entry.choose(flow.nic(), || *flow, self.seed)
     }
 
     /// The ways that sockets are bound in, in the order of the search.

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 use corelane_frame::BURST;
+use corelane_sync::seat::SeatPlan;
 use proptest::prelude::*;
 
 use super::*;
@@ -199,6 +200,7 @@ proptest! {
     ) {
         let demux = Demux::new(seed);
         let mut datapath = demux.datapath();
+        let (_, seats) = SeatPlan::mint(1);
         let mut model = Model::default();
         for step in steps {
             match step {
@@ -242,7 +244,7 @@ proptest! {
                     datapath.load();
                     let flows: Vec<_> = packets.iter().map(Packet::flow).collect();
                     let mut found = [None; BURST];
-                    datapath.lookup(&flows, &mut found);
+                    datapath.lookup(&seats[0], &flows[..], &mut found);
                     for ((packet, flow), found) in packets.iter().zip(&flows).zip(found) {
                         model.check(packet, found);
                         let for_error = demux.find_for_error(flow);

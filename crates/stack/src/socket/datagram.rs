@@ -5,15 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use corelane_frame::Frame;
 use corelane_wire::{IpProtocol, UDP_HEADER_LEN};
 
-use crate::datapath::{Inbound, PacketFlags};
+use crate::datapath::Inbound;
 use crate::nic::NicId;
 
 /// A packet that a socket got: its frame, and where in it the parts are.
+// Sockets have many places for these, so they are kept small.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Datagram {
     frame: Frame,
-    /// Where the network packet ends, and whether it is IPv4's: sockets have many places for these, so
-    /// they are kept small.
+    /// Where the network packet ends.
     end: u32,
     transport: u16,
     network: u8,
@@ -22,21 +23,13 @@ pub struct Datagram {
 
 const _: () = assert!(size_of::<Datagram>() == 40);
 
-/// In `end`: no frame is as long.
-const V4: u32 = 1 << 31;
-
 impl Datagram {
     /// Of a frame and what the input stages found out about it.
     #[inline]
     pub(super) fn new(frame: Frame, packet: &Inbound) -> Self {
-        let family = if packet.flags.has(PacketFlags::V4) {
-            V4
-        } else {
-            0
-        };
         Self {
             frame,
-            end: packet.end & !V4 | family,
+            end: packet.end,
             transport: packet.transport,
             network: packet.network,
             protocol: packet.protocol,
@@ -71,7 +64,8 @@ impl Datagram {
     /// The address that is here in an IPv4 or IPv6 header, and the port here in the transport's.
     fn address(&self, v4: usize, v6: usize, port: usize) -> SocketAddr {
         let header = self.packet();
-        let address = if self.end & V4 != 0 {
+        let is_v4 = header.first().is_some_and(|byte| byte >> 4 == 4);
+        let address = if is_v4 {
             let bytes = header.get(v4..).and_then(|it| it.first_chunk::<4>());
             bytes.map(|bytes| IpAddr::from(*bytes))
         } else {
@@ -100,8 +94,8 @@ impl Datagram {
     }
 
     fn from(&self, start: usize) -> &[u8] {
-        let end = (self.end & !V4) as usize;
-        self.frame.data().get(start..end).unwrap_or_default()
+        let data = self.frame.data();
+        data.get(start..self.end as usize).unwrap_or_default()
     }
 
     /// What UDP carries, by its length field; of another protocol, what follows the network header.

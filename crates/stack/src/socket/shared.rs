@@ -12,9 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use corelane_frame::Frame;
 use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::Doorbell;
-use corelane_sync::prefetch::prefetch_write;
 use corelane_sync::ring::{Gauge, Producer, RingError, ring};
-use corelane_sync::seat::{PerSeat, Seat, SeatPlan};
+use corelane_sync::seat::{PerSeat, Seat, SeatHint, SeatPlan};
 
 use super::datagram::Datagram;
 use super::error::{SocketDrop, SocketError, SocketStats};
@@ -68,9 +67,12 @@ pub(super) struct SocketParts<'p> {
     pub(super) bell: Option<&'p Doorbell>,
 }
 
+/// Where the workers' ends of a socket are.
+pub(crate) type Ends = SeatHint<AtSeat>;
+
 /// One worker's end: what a packet is put into a queue with on its first line.
 #[repr(C)]
-struct AtSeat {
+pub(crate) struct AtSeat {
     ring: Producer<Datagram>,
     bell: Option<Doorbell>,
     /// Whether something came since it rang.
@@ -141,12 +143,9 @@ impl Socket {
         Ok((socket, queues))
     }
 
-    /// Asks for what [`prefetch_queue`](Self::prefetch_queue) looks at.
-    #[inline]
-    pub fn prefetch(&self, seat: &mut Seat) {
-        if let Some(end) = self.seats.get(seat) {
-            prefetch_write(end);
-        }
+    /// Where its workers' ends are, to ask for one.
+    pub(crate) fn ends(&self) -> Ends {
+        self.seats.hint()
     }
 
     /// Asks for what [`deliver`](Self::deliver) touches: a burst of packets for as many sockets misses

@@ -1,6 +1,6 @@
 //! The end that pops.
 
-use super::shared::Shared;
+use super::{shared::Shared, slots::Slots};
 use crate::primitive::Arc;
 use arrayvec::ArrayVec;
 use std::{cell::Cell, fmt, marker::PhantomData};
@@ -16,6 +16,8 @@ use std::{cell::Cell, fmt, marker::PhantomData};
 /// ```
 pub struct Consumer<T> {
     shared: Arc<Shared<T>>,
+    /// Those of `shared`.
+    slots: Slots<T>,
     /// The head, which only this end moves.
     head: usize,
     /// The tail as last seen; the real one may have moved on since, never back.
@@ -28,8 +30,11 @@ impl<T> Consumer<T> {
     /// The end of an empty ring.
     pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
         let head = shared.head.load();
+        // SAFETY: this end keeps the ring alive, and where it is.
+        let slots = unsafe { shared.slots() };
         Self {
             shared,
+            slots,
             head,
             tail: head,
             _not_sync: PhantomData,
@@ -39,7 +44,7 @@ impl<T> Consumer<T> {
     /// How many items the ring holds when full.
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.shared.capacity()
+        self.slots.capacity()
     }
 
     /// Pops the oldest item. Prefer [`pop_burst`](Self::pop_burst) where there may be several.
@@ -50,7 +55,7 @@ impl<T> Consumer<T> {
         }
         // SAFETY: one item is ready, so the slot of the head is ours and initialised; releasing it
         // gives it up.
-        let item = unsafe { self.shared.read_one(self.head) };
+        let item = unsafe { self.slots.read_one(self.head) };
         self.release(1);
         Some(item)
     }
@@ -70,13 +75,13 @@ impl<T> Consumer<T> {
         // releasing them gives them up. `into` has room for `n` more behind its length. No code of
         // `T` runs meanwhile.
         unsafe {
-            self.shared.read(self.head, into.as_mut_ptr().add(len), n);
+            self.slots.read(self.head, into.as_mut_ptr().add(len), n);
             into.set_len(len + n);
         }
         self.release(n);
         // What comes next is written already: its lines can travel while this burst is in work.
         let next = self.tail.wrapping_sub(self.head).min(N);
-        self.shared.prefetch(self.head, next);
+        self.slots.prefetch(self.head, next);
         n
     }
 
@@ -96,7 +101,7 @@ impl<T> Consumer<T> {
     /// this first and then pop until nothing is left.
     #[inline]
     pub fn is_closed(&self) -> bool {
-        self.shared.producer.is_gone()
+        self.shared.tail.producer.is_gone()
     }
 
     /// Items ready as last seen if that is at least `wanted`, otherwise as they are now.
@@ -106,7 +111,7 @@ impl<T> Consumer<T> {
         if ready >= wanted {
             return ready;
         }
-        self.tail = self.shared.tail.load();
+        self.tail = self.shared.tail.index.load();
         self.tail.wrapping_sub(self.head)
     }
 
@@ -120,7 +125,7 @@ impl<T> Consumer<T> {
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
-        self.shared.consumer.leave();
+        self.shared.tail.consumer.leave();
     }
 }
 

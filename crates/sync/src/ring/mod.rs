@@ -22,13 +22,16 @@
 //!
 //! **Cost.** Each end remembers the other's index as it last saw it and looks again only when that
 //! is not enough for what it was asked to move. Moving by bursts, a cache line of indices crosses
-//! between the cores once per burst, and the items are copied in at most two pieces.
+//! between the cores once per burst, and the items are copied in at most two pieces. Where rings are
+//! many and each is pushed to now and then, what counts is how many lines a push touches: the slot's and
+//! the tail's, beside the end itself, which knows where the slots are.
 //!
 //! Full is an outcome, not a wait: what does not fit stays with the caller.
 
 mod consumer;
 mod producer;
 mod shared;
+mod slots;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

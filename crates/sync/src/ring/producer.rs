@@ -1,6 +1,6 @@
 //! The end that pushes.
 
-use super::{Full, shared::Shared};
+use super::{Full, shared::Shared, slots::Slots};
 use crate::primitive::Arc;
 use arrayvec::ArrayVec;
 use std::{cell::Cell, fmt, marker::PhantomData, ptr};
@@ -16,6 +16,8 @@ use std::{cell::Cell, fmt, marker::PhantomData, ptr};
 /// ```
 pub struct Producer<T> {
     shared: Arc<Shared<T>>,
+    /// Those of `shared`.
+    slots: Slots<T>,
     /// The tail, which only this end moves.
     tail: usize,
     /// The head as last seen; the real one may have moved on since, never back.
@@ -27,9 +29,12 @@ pub struct Producer<T> {
 impl<T> Producer<T> {
     /// The end of an empty ring.
     pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
-        let tail = shared.tail.load();
+        let tail = shared.tail.index.load();
+        // SAFETY: this end keeps the ring alive, and where it is.
+        let slots = unsafe { shared.slots() };
         Self {
             shared,
+            slots,
             tail,
             head: tail,
             _not_sync: PhantomData,
@@ -39,7 +44,7 @@ impl<T> Producer<T> {
     /// How many items the ring holds when full.
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.shared.capacity()
+        self.slots.capacity()
     }
 
     /// Free slots now: that many items can be pushed.
@@ -77,7 +82,7 @@ impl<T> Producer<T> {
             return Err(Full(item));
         }
         // SAFETY: one slot is free, so that of the tail is ours and empty.
-        unsafe { self.shared.write_one(self.tail, item) };
+        unsafe { self.slots.write_one(self.tail, item) };
         self.publish(1);
         Ok(())
     }
@@ -90,7 +95,7 @@ impl<T> Producer<T> {
             return false;
         }
         // SAFETY: as in `push`. What `make` does, it does to neither end.
-        unsafe { self.shared.write_one_with(self.tail, make) };
+        unsafe { self.slots.write_one_with(self.tail, make) };
         self.publish(1);
         true
     }
@@ -99,7 +104,8 @@ impl<T> Producer<T> {
     /// pushed to now and then.
     #[inline]
     pub fn prefetch_push(&self) {
-        self.shared.prefetch_push(self.tail);
+        self.shared.prefetch_tail();
+        self.slots.prefetch_push(self.tail);
     }
 
     /// Reads how much is pushed from now on, from any thread.
@@ -124,7 +130,7 @@ impl<T> Producer<T> {
         // least `n` items. Those are moved out by sliding the rest over them and cutting the
         // length; no code of `T` runs meanwhile.
         unsafe {
-            self.shared.write(self.tail, from.as_ptr(), n);
+            self.slots.write(self.tail, from.as_ptr(), n);
             let items = from.as_mut_ptr();
             ptr::copy(items.add(n), items, len - n);
             from.set_len(len - n);
@@ -136,14 +142,14 @@ impl<T> Producer<T> {
     /// Whether the consumer is gone: nobody will pop what is pushed from now on.
     #[inline]
     pub fn is_closed(&self) -> bool {
-        self.shared.consumer.is_gone()
+        self.shared.tail.consumer.is_gone()
     }
 
     /// Hands the `n` slots written at the tail to the consumer.
     #[inline]
     fn publish(&mut self, n: usize) {
         self.tail = self.tail.wrapping_add(n);
-        self.shared.tail.store(self.tail);
+        self.shared.tail.index.store(self.tail);
     }
 }
 
@@ -155,7 +161,7 @@ pub struct Gauge<T> {
 impl<T> Gauge<T> {
     /// How many items there were since the ring was made, those popped since included; wrapping.
     pub fn pushed(&self) -> usize {
-        self.shared.tail.load()
+        self.shared.tail.index.load()
     }
 }
 
@@ -177,7 +183,7 @@ impl<T> fmt::Debug for Gauge<T> {
 
 impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
-        self.shared.producer.leave();
+        self.shared.tail.producer.leave();
     }
 }
 

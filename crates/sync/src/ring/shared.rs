@@ -1,29 +1,23 @@
 //! What the two ends of a ring share.
 
-use crate::prefetch::{prefetch_read, prefetch_write, prefetch_write_end};
+use super::slots::{Slot, Slots};
+use crate::prefetch::prefetch_write;
 use crate::primitive::{
     UnsafeCell,
     atomic::{
         AtomicBool, AtomicUsize,
         Ordering::{Acquire, Relaxed, Release},
     },
-    copy_into_cells, copy_out_of_cells,
 };
 use crossbeam::utils::CachePadded;
-use std::{
-    collections::TryReserveError,
-    mem::{ManuallyDrop, MaybeUninit},
-};
+use std::{collections::TryReserveError, mem::MaybeUninit};
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
-
-/// One end's index, on a line of its own. Written by that end only.
-pub(super) struct Index(CachePadded<AtomicUsize>);
+/// One end's index. Written by that end only.
+pub(super) struct Index(AtomicUsize);
 
 impl Index {
     fn new() -> Self {
-        Self(CachePadded::new(AtomicUsize::new(0)))
+        Self(AtomicUsize::new(0))
     }
 
     /// The end's index, and with it everything the end did to the slots before.
@@ -40,8 +34,7 @@ impl Index {
     }
 }
 
-/// Whether an end is gone. Written once: beside what is only read, so that asking costs nothing while
-/// the end is there.
+/// Whether an end is gone. Written once.
 pub(super) struct Gone(AtomicBool);
 
 impl Gone {
@@ -61,16 +54,22 @@ impl Gone {
     }
 }
 
-/// Indices and slots.
-pub(super) struct Shared<T> {
-    /// The consumer's index.
-    pub(super) head: Index,
+/// The line that the producer writes with each push. Whether an end is gone stands here too: who asks
+/// has the line at hand, the producer as its own, the consumer because it has just looked at the tail.
+pub(super) struct Tail {
     /// The producer's index.
-    pub(super) tail: Index,
+    pub(super) index: Index,
     pub(super) consumer: Gone,
     pub(super) producer: Gone,
+}
+
+/// Indices and slots.
+pub(super) struct Shared<T> {
+    /// The consumer's index, on a line of its own.
+    pub(super) head: CachePadded<Index>,
+    pub(super) tail: CachePadded<Tail>,
     /// A power of two of them. Those of the indices from head to tail are initialised.
-    slots: Box<[UnsafeCell<MaybeUninit<T>>]>,
+    slots: Box<[Slot<T>]>,
 }
 
 // SAFETY: a slot is touched by one end at a time, handed over through the indices (module docs), so
@@ -88,150 +87,45 @@ impl<T> Shared<T> {
         slots.try_reserve_exact(capacity)?;
         slots.resize_with(capacity, || UnsafeCell::new(MaybeUninit::uninit()));
         Ok(Self {
-            head: Index::new(),
-            tail: Index::new(),
-            consumer: Gone::new(),
-            producer: Gone::new(),
+            head: CachePadded::new(Index::new()),
+            tail: CachePadded::new(Tail {
+                index: Index::new(),
+                consumer: Gone::new(),
+                producer: Gone::new(),
+            }),
             slots: slots.into_boxed_slice(),
         })
     }
 
-    #[inline]
-    pub(super) fn capacity(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// The slots of the `n` indices from `index` on: one run, and the rest from the front of the
-    /// array if it wraps.
+    /// Where the slots are, for an end.
     ///
-    /// `n` is at most the capacity.
-    #[inline]
-    fn runs(&self, index: usize, n: usize) -> [&[UnsafeCell<MaybeUninit<T>>]; 2] {
-        let start = index & (self.slots.len() - 1);
-        let first = n.min(self.slots.len() - start);
-        [&self.slots[start..start + first], &self.slots[..n - first]]
+    /// # Safety
+    ///
+    /// It is used only as long as this is alive and where it is.
+    pub(super) unsafe fn slots(&self) -> Slots<T> {
+        // SAFETY: the box neither moves nor drops them before; the rest is the caller's.
+        unsafe { Slots::new(&self.slots) }
     }
 
-    /// The slot of an index.
+    /// Asks for the line that a push writes beside its slot.
     #[inline]
-    fn slot(&self, index: usize) -> &UnsafeCell<MaybeUninit<T>> {
-        &self.slots[index & (self.slots.len() - 1)]
-    }
-
-    /// Asks for the lines that a push at `tail` writes.
-    #[inline]
-    pub(super) fn prefetch_push(&self, tail: usize) {
+    pub(super) fn prefetch_tail(&self) {
         prefetch_write(&self.tail);
-        let slot = self.slot(tail);
-        prefetch_write(slot);
-        if size_of::<T>() > 1 && !LINE.is_multiple_of(size_of::<T>()) {
-            // It may begin on one line and end on the next.
-            prefetch_write_end(slot);
-        }
-    }
-
-    /// Asks for the lines of the `n` slots from `index` on, to be read. `n` is at most the capacity.
-    #[inline]
-    pub(super) fn prefetch(&self, index: usize, n: usize) {
-        let per_line = const {
-            match size_of::<T>() {
-                0 => LINE,
-                size if size >= LINE => 1,
-                size => LINE / size,
-            }
-        };
-        for run in self.runs(index, n) {
-            run.iter().step_by(per_line).for_each(prefetch_read);
-        }
-    }
-
-    /// Moves an item into the slot of an index: without the loops that several need.
-    ///
-    /// # Safety
-    ///
-    /// The slot is the caller's to write, as the producer, and empty.
-    #[inline]
-    pub(super) unsafe fn write_one(&self, index: usize, item: T) {
-        // SAFETY: as the caller's.
-        unsafe { self.write_one_with(index, || item) }
-    }
-
-    /// Moves the item that `make` returns into the slot of an index. If it panics, the slot stays empty.
-    ///
-    /// # Safety
-    ///
-    /// As [`write_one`](Self::write_one).
-    #[inline]
-    pub(super) unsafe fn write_one_with(&self, index: usize, make: impl FnOnce() -> T) {
-        // Found before the item is made, which can then go there without a stop on the way.
-        let slot = std::slice::from_ref(self.slot(index));
-        let item = ManuallyDrop::new(make());
-        // SAFETY: the caller owns the slot; the item is moved, its copy here forgotten.
-        unsafe { copy_into_cells(slot, std::ptr::from_ref(&*item)) };
-    }
-
-    /// Moves the item out of the slot of an index.
-    ///
-    /// # Safety
-    ///
-    /// The slot is the caller's to read, as the consumer, and initialised; the caller treats it as
-    /// empty afterwards.
-    #[inline]
-    pub(super) unsafe fn read_one(&self, index: usize) -> T {
-        let mut item = MaybeUninit::<T>::uninit();
-        let slot = std::slice::from_ref(self.slot(index));
-        // SAFETY: the caller owns the slot, which holds an item.
-        unsafe {
-            copy_out_of_cells(slot, item.as_mut_ptr());
-            item.assume_init()
-        }
-    }
-
-    /// Moves `n` items from `from` into the slots of the indices from `index` on.
-    ///
-    /// # Safety
-    ///
-    /// These slots are the caller's to write, as the producer, and empty. `from` points at `n`
-    /// items, which the caller treats as moved out afterwards.
-    #[inline]
-    pub(super) unsafe fn write(&self, index: usize, from: *const T, n: usize) {
-        let [first, second] = self.runs(index, n);
-        // SAFETY: the caller owns the slots of both runs, and `from` has as many items as the two
-        // have slots.
-        unsafe {
-            copy_into_cells(first, from);
-            copy_into_cells(second, from.add(first.len()));
-        }
-    }
-
-    /// Moves `n` items out of the slots of the indices from `index` on, to `into`.
-    ///
-    /// # Safety
-    ///
-    /// These slots are the caller's to read, as the consumer, and initialised; the caller treats
-    /// them as empty afterwards. `into` points at room for `n` items.
-    #[inline]
-    pub(super) unsafe fn read(&self, index: usize, into: *mut T, n: usize) {
-        let [first, second] = self.runs(index, n);
-        // SAFETY: the caller owns the slots of both runs, and `into` has as much room as the two
-        // have slots.
-        unsafe {
-            copy_out_of_cells(first, into);
-            copy_out_of_cells(second, into.add(first.len()));
-        }
     }
 }
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
         // Both ends are gone, and the `Arc` they shared has ordered all they did before this.
-        let tail = self.tail.0.load(Relaxed);
+        let tail = self.tail.index.0.load(Relaxed);
         let mut head = self.head.0.load(Relaxed);
+        // SAFETY: for this function only.
+        let slots = unsafe { self.slots() };
         while head != tail {
             // SAFETY: slots from head to tail are initialised, nobody else is left to touch them,
             // and the index moves on before the item is dropped, so that each is read once. Should
             // an item's drop panic, the rest leak.
-            let item = unsafe { self.read_one(head) };
+            let item = unsafe { slots.read_one(head) };
             head = head.wrapping_add(1);
             drop(item);
         }

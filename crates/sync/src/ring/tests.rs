@@ -18,7 +18,7 @@ const N: usize = 64;
 fn ring_from<T: Send>(capacity: usize, index: usize) -> (Producer<T>, Consumer<T>) {
     let shared = Arc::new(Shared::new(capacity.next_power_of_two().max(MIN_CAPACITY)).unwrap());
     shared.head.store(index);
-    shared.tail.store(index);
+    shared.tail.index.store(index);
     (Producer::new(Arc::clone(&shared)), Consumer::new(shared))
 }
 
