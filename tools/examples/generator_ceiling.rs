@@ -8,7 +8,7 @@ use std::time::Duration;
 use corelane::engine::link::RxQueue;
 use corelane::frame::{Burst, Pool, PoolConfig};
 use corelane_tools::clock::Clock;
-use corelane_tools::generator::{GeneratorLink, Limits, Pace, Schedule, Sequence, Source, Traffic};
+use corelane_tools::generator::{GeneratorLink, Pace, Schedule, Sequence, Source, Traffic, Window};
 use corelane_tools::unit::{Arrival, Destinations, Family, FrameSize};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -61,11 +61,12 @@ fn cost(sequence: &Sequence, pace: Pace) -> Result<f64, Box<dyn Error>> {
     let pool = Pool::new(PoolConfig::default())?;
     let mut cache = pool.cache();
     assert!(sequence.longest() <= pool.config().slot_size - pool.config().headroom);
-    let (link, handle) = GeneratorLink::new(sequence.clone(), pace, Clock::start());
+    let (link, handle) = GeneratorLink::new(sequence.clone(), Clock::start());
     let mut queue = link.into_queue();
-    handle.run(Limits {
+    handle.run(Window {
+        pace,
         duration: Some(Duration::from_millis(100)),
-        ..Limits::default()
+        frames: None,
     });
     let mut burst = Burst::new();
     loop {

@@ -4,7 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`generator`] | the link whose frames are made up or replayed, due at planned times |
-//! | [`handler`], [`latency`] | what takes the packets, counts them and measures their latency |
+//! | [`sink`], [`latency`] | what takes the packets, counts them and measures their latency |
 //! | [`churn`] | addresses that come and go while traffic flows |
 //! | [`run`] | an engine under a generator: set-up, windows, from counters to a report |
 //! | [`report`] | the report, its books, its JSON layout ([`report::schema`]) |
@@ -36,7 +36,6 @@ pub mod config;
 pub mod control;
 pub mod exit;
 pub mod generator;
-pub mod handler;
 mod host;
 pub mod interrupt;
 pub mod latency;
@@ -45,6 +44,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod sim;
+pub mod sink;
 pub mod sockets;
 pub mod unit;
 pub mod up;

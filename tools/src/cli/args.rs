@@ -47,26 +47,14 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub engine: EngineArgs,
 
-    /// Addresses of the NIC, up to 10 million: 1000, 64k, 1_000_000, 10m
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = endpoints)]
-    pub endpoints: u32,
-
-    /// How destinations are drawn from them: uniform, zipf:S or one
-    #[arg(long, value_name = "LAW", default_value = "uniform")]
-    pub destinations: Destinations,
-
-    /// v4, v6 or mixed (half of each)
-    #[arg(long, value_name = "FAMILY", default_value = "mixed")]
-    pub family: Family,
+    /// What the frames are and where they go.
+    #[command(flatten)]
+    pub load: LoadArgs,
 
     /// Bytes of a frame, its check sequence (4 bytes that are not in memory) included: 64 to 9018,
     /// or imix (64, 570 and 1518 as 7:4:1). An IPv6/UDP frame has at least 66
     #[arg(long, value_name = "BYTES", default_value = "64")]
     pub frame_size: FrameSize,
-
-    /// Pairs of source address and ports, pseudorandom, independent of destinations
-    #[arg(long, value_name = "N", default_value = "4096", value_parser = flows)]
-    pub flows: u32,
 
     /// max (as fast as the workers take it), frames or bits per second on the wire (5Mpps,
     /// 2.5gbps, 10g), or a share of what a calibration of one second at max achieves (50%)
@@ -90,6 +78,26 @@ pub struct BenchArgs {
     /// meanwhile, by another thread
     #[arg(long, value_name = "OPS_PER_S", value_parser = churn)]
     pub churn: Option<u32>,
+}
+
+/// The options that say what the frames of a load are and where they go, but for their size.
+#[derive(Clone, Debug, Args)]
+pub struct LoadArgs {
+    /// Addresses of the NIC, up to 10 million: 1000, 64k, 1_000_000, 10m
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = endpoints)]
+    pub endpoints: u32,
+
+    /// How destinations are drawn from them: uniform, zipf:S or one
+    #[arg(long, value_name = "LAW", default_value = "uniform")]
+    pub destinations: Destinations,
+
+    /// v4, v6 or mixed (half of each)
+    #[arg(long, value_name = "FAMILY", default_value = "mixed")]
+    pub family: Family,
+
+    /// Pairs of source address and ports, pseudorandom, independent of destinations
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = flows)]
+    pub flows: u32,
 
     /// The share of frames for an endpoint; the others go to random addresses that are none's
     #[arg(long, value_name = "SHARE", default_value = "1", value_parser = ratio)]

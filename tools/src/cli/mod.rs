@@ -7,7 +7,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use args::{
-    BenchArgs, CheckConfigArgs, CtlArgs, EngineArgs, Input, ReplayArgs, SimArgs, UpArgs,
+    BenchArgs, CheckConfigArgs, CtlArgs, EngineArgs, Input, LoadArgs, ReplayArgs, SimArgs, UpArgs,
 };
 pub use usage::Usage;
 

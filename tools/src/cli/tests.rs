@@ -27,9 +27,12 @@ fn refusal(line: &str) -> String {
 #[test]
 fn defaults_of_bench() {
     let args = bench("bench");
-    assert_eq!((args.endpoints, args.flows, args.seed), (1000, 4096, 1));
     assert_eq!(
-        (args.destinations, args.family),
+        (args.load.endpoints, args.load.flows, args.load.seed),
+        (1000, 4096, 1)
+    );
+    assert_eq!(
+        (args.load.destinations, args.load.family),
         (Destinations::Uniform, Family::Mixed)
     );
     assert_eq!(
@@ -41,7 +44,7 @@ fn defaults_of_bench() {
         (Duration::from_secs(10), Duration::from_secs(1))
     );
     assert_eq!(
-        (args.arrival, args.churn, args.hit_ratio),
+        (args.arrival, args.churn, args.load.hit_ratio),
         (None, None, 1.0)
     );
     assert!(!args.engine.promiscuous && !args.engine.latency && args.engine.json.is_none());
@@ -57,11 +60,11 @@ fn every_option_of_bench() {
          --ring 256 --pool-slots 2048",
     );
     assert_eq!(
-        (args.endpoints, args.flows, args.seed),
+        (args.load.endpoints, args.load.flows, args.load.seed),
         (1_000_000, 10_000, 99)
     );
     assert_eq!(
-        (args.destinations, args.family),
+        (args.load.destinations, args.load.family),
         (Destinations::Zipf(0.9), Family::V6)
     );
     assert_eq!(
@@ -76,7 +79,7 @@ fn every_option_of_bench() {
         (args.arrival, args.churn),
         (Some(Arrival::Burst(32)), Some(100_000))
     );
-    assert_eq!(args.hit_ratio, 0.25);
+    assert_eq!(args.load.hit_ratio, 0.25);
     let engine = args.engine;
     assert_eq!(
         (engine.workers, engine.ring, engine.pool_slots),
@@ -90,14 +93,17 @@ fn every_option_of_bench() {
 fn bench_forwards_or_has_sockets() {
     let args = bench("bench --forward");
     assert_eq!(
-        (args.forward, args.routes, args.neighbors),
+        (args.load.forward, args.load.routes, args.load.neighbors),
         (true, 1000, 64)
     );
     let args = bench("bench --forward --routes 1m --neighbors 16 --churn 100 --latency");
-    assert_eq!((args.routes, args.neighbors), (1_000_000, 16));
+    assert_eq!((args.load.routes, args.load.neighbors), (1_000_000, 16));
     assert_eq!((args.churn, args.engine.latency), (Some(100), true));
     let args = bench("bench --sockets 10k --churn 100 --hit-ratio 0.5");
-    assert_eq!((args.sockets, args.forward), (Some(10_000), false));
+    assert_eq!(
+        (args.load.sockets, args.load.forward),
+        (Some(10_000), false)
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use corelane::engine::link::{Link, LinkError, Queues, TxQueue};
 use corelane::frame::{Burst, Pool, PoolCache};
 
 use super::link::mtu_for;
-use crate::handler::Recorder;
+use crate::sink::Recorder;
 
 /// A link that takes what it is sent, and from which nothing comes.
 pub struct DrainLink {

@@ -50,7 +50,7 @@ mod source;
 
 pub use address::{AddressPlan, MAX_ENDPOINTS};
 pub use captures::{CaptureFrames, CaptureSet};
-pub use control::{Emission, GeneratorHandle, Lateness, Limits, Pace, Stage, Totals};
+pub use control::{Emission, GeneratorHandle, Lateness, Pace, Stage, Totals, Window};
 pub use destination::DestinationPicker;
 pub use drain::DrainLink;
 pub use flow::{Flow, draw_flows};

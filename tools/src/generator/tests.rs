@@ -10,7 +10,7 @@ use corelane::wire::{EtherType, parse_ethernet, parse_ipv4, parse_ipv6, parse_ud
 
 use super::*;
 use crate::clock::Clock;
-use crate::handler::Handlers;
+use crate::sink::Sinks;
 use crate::unit::{Arrival, Destinations, Family, FrameSize};
 
 fn traffic() -> Traffic {
@@ -297,7 +297,7 @@ fn a_single_route_and_the_most_neighbors() {
 #[test]
 fn a_drain_takes_everything_and_says_so() {
     let clock = Clock::told();
-    let peers = Handlers::new(clock, true);
+    let mut peers = Sinks::new(clock, true);
     let mut link = DrainLink::recorded(9014, [peers.maker().recorder(0)]);
     assert_eq!(link.mtu(), 9000);
     let pool = pool(64);
@@ -320,11 +320,14 @@ fn a_drain_takes_everything_and_says_so() {
     send(5);
     peers.start_window();
     send(7);
+    let taken = peers.handled();
     drop((queues, cache));
-    let taken = peers.collect();
     assert_eq!((taken.len(), taken[0].packets, taken[0].bytes), (1, 7, 420));
     let latency = taken[0].latency.as_ref().unwrap();
-    assert_eq!((latency.len(), latency.min(), latency.max()), (7, 100, 100));
+    assert_eq!(
+        (latency.histogram.len(), latency.min, latency.max),
+        (7, 100, 100)
+    );
     assert_eq!(pool.out(), 0);
 }
 
@@ -464,10 +467,11 @@ fn poll_window(
     }
 }
 
-fn window(ms: u64) -> Limits {
-    Limits {
+fn window(pace: &Pace, ms: u64) -> Window {
+    Window {
+        pace: pace.clone(),
         duration: Some(Duration::from_millis(ms)),
-        ..Limits::default()
+        frames: None,
     }
 }
 
@@ -475,7 +479,7 @@ fn window(ms: u64) -> Limits {
 fn windows_start_and_end_when_told() {
     let clock = Clock::told();
     let sequence = Sequence::draw_frames(&traffic(), 1000);
-    let (link, handle) = GeneratorLink::new(sequence, Pace::Max, clock);
+    let (link, handle) = GeneratorLink::new(sequence, clock);
     let mut queue = link.into_queue();
     let pool = pool(512);
     let mut cache = pool.cache();
@@ -486,9 +490,9 @@ fn windows_start_and_end_when_told() {
     );
     assert!(burst.is_empty());
 
-    handle.run(Limits {
+    handle.run(Window {
         frames: Some(100),
-        ..Limits::default()
+        ..Window::default()
     });
     let mut received = 0;
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1), |burst| {
@@ -499,7 +503,7 @@ fn windows_start_and_end_when_told() {
     assert_eq!(handle.emitted(), 100);
 
     // A window without an end, until it is stopped.
-    handle.run(Limits::default());
+    handle.run(Window::default());
     queue.rx_burst(&mut cache, &mut burst).unwrap();
     assert_eq!(burst.len(), 64);
     cache.recycle_burst(&mut burst);
@@ -523,10 +527,10 @@ fn every_planned_frame_is_emitted_at_or_after_its_time() {
         let clock = Clock::told();
         let schedule = Schedule::new(arrival, 500_000.0, 1);
         let pace = Pace::Planned(schedule.clone());
-        let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+        let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
         let (mut queue, pool) = (link.into_queue(), pool(512));
         let mut cache = pool.cache();
-        handle.run(window(20));
+        handle.run(window(&pace, 20));
         let mut times = Vec::new();
         let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 700), |burst| {
             for frame in burst {
@@ -558,10 +562,10 @@ fn every_planned_frame_is_emitted_at_or_after_its_time() {
 fn a_stopped_window_has_intended_what_was_due_until_then() {
     let clock = Clock::told();
     let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1));
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
     let (mut queue, pool) = (link.into_queue(), pool(512));
     let mut cache = pool.cache();
-    handle.run(window(20));
+    handle.run(window(&pace, 20));
     let mut burst = Burst::new();
     queue.rx_burst(&mut cache, &mut burst).unwrap();
     // 500 frames become due; a poll takes 64 of them.
@@ -580,16 +584,14 @@ fn a_stopped_window_has_intended_what_was_due_until_then() {
 }
 
 #[test]
-fn a_warm_up_keeps_no_pace() {
+fn without_a_pace_frames_go_poll_by_poll() {
     let clock = Clock::told();
-    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1.0, 1));
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
     let (mut queue, pool) = (link.into_queue(), pool(512));
     let mut cache = pool.cache();
-    handle.run(Limits {
+    handle.run(Window {
         frames: Some(1000),
-        at_max: true,
-        ..Limits::default()
+        ..Window::default()
     });
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 100), |_| {});
     assert_eq!((totals.emitted, totals.intended), (1000, 1000));
@@ -600,10 +602,10 @@ fn a_warm_up_keeps_no_pace() {
 fn what_cannot_be_sent_in_time_is_not_sent() {
     let clock = Clock::told();
     let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1));
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
     let (mut queue, pool) = (link.into_queue(), pool(512));
     let mut cache = pool.cache();
-    handle.run(window(20));
+    handle.run(window(&pace, 20));
     // A receiver that polls once in a millisecond takes 64,000 frames a second.
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1_000_000), |_| {});
     // One at the start, and a burst each millisecond up to the end; the grace ends with the next.
@@ -618,10 +620,10 @@ fn a_frame_without_a_buffer_is_lost_at_its_time() {
     let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 100_000.0, 1));
     let sequence = Sequence::draw_frames(&traffic(), 64);
     let want = frames(&mut Sequence::draw_frames(&traffic(), 64), 64);
-    let (link, handle) = GeneratorLink::new(sequence, pace, clock);
+    let (link, handle) = GeneratorLink::new(sequence, clock);
     let (mut queue, pool) = (link.into_queue(), pool(8));
     let mut cache = pool.cache();
-    handle.run(window(10));
+    handle.run(window(&pace, 10));
     let mut kept: Vec<Frame> = Vec::new();
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 10_000), |burst| {
         kept.extend(burst.drain(..));
@@ -637,7 +639,7 @@ fn a_frame_without_a_buffer_is_lost_at_its_time() {
 
     // A new window starts at the first frame of the sequence again; what is lost is passed over.
     drop(kept.split_off(6));
-    handle.run(window(10));
+    handle.run(window(&pace, 10));
     let mut polls = 0;
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 10_000), |burst| {
         polls += 1;
@@ -655,10 +657,10 @@ fn a_frame_without_a_buffer_is_lost_at_its_time() {
 fn at_the_maximum_a_frame_waits_for_its_buffer() {
     let clock = Clock::told();
     let sequence = Sequence::draw_frames(&traffic(), 64);
-    let (link, handle) = GeneratorLink::new(sequence, Pace::Max, clock);
+    let (link, handle) = GeneratorLink::new(sequence, clock);
     let (mut queue, pool) = (link.into_queue(), pool(8));
     let mut cache = pool.cache();
-    handle.run(window(5));
+    handle.run(window(&Pace::Max, 5));
     let mut kept: Vec<Frame> = Vec::new();
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1_000), |burst| {
         kept.extend(burst.drain(..));
@@ -676,7 +678,7 @@ fn a_pool_of_small_slots_is_refused() {
         ..traffic()
     };
     let sequence = Sequence::draw_frames(&traffic, 8);
-    let (mut link, _handle) = GeneratorLink::new(sequence, Pace::Max, Clock::start());
+    let (mut link, _handle) = GeneratorLink::new(sequence, Clock::start());
     let pool = Pool::new(PoolConfig::default()).unwrap();
     let refused = link.open(&pool).err().unwrap();
     assert_eq!(

@@ -32,16 +32,18 @@ pub struct Ledger {
     pub socket_closed: u64,
     /// Received, by each worker.
     pub received_by_worker: Vec<u64>,
-    /// Delivered, by each handler.
-    pub delivered_to_handlers: u64,
+    /// Delivered, by each worker.
+    pub delivered_by_worker: Vec<u64>,
+    /// What the handler of each worker was given.
+    pub handled_by_worker: Vec<u64>,
     /// Of the sockets and who reads them; none if there are none.
     pub sockets: Option<SocketShare>,
     /// Of the second NIC and its peer; none if there is none.
     pub egress: Option<EgressShare>,
     /// Handed to a worker and not accounted for.
     pub in_flight: u64,
-    /// Frames of the pool that are out.
-    pub frames_out: u64,
+    /// Frames of the pool that are out when the engine has stopped; none if it has not.
+    pub frames_out: Option<u64>,
 }
 
 /// Two figures that have to be the same.
@@ -101,11 +103,22 @@ impl Ledger {
             identity(
                 "delivered = sum over handlers + read from sockets",
                 self.delivered,
-                self.delivered_to_handlers + read,
+                self.handled_by_worker.iter().sum::<u64>() + read,
             ),
             identity("in_flight_at_end = 0", self.in_flight, 0),
-            identity("frames_out_at_end = 0", self.frames_out, 0),
         ];
+        if let Some(out) = self.frames_out {
+            identities.push(identity("frames_out_at_end = 0", out, 0));
+        }
+        if self.sockets.is_none() {
+            let pairs = self.delivered_by_worker.iter().zip(&self.handled_by_worker);
+            let agreeing = pairs.filter(|(nic, handler)| nic == handler).count();
+            identities.push(identity(
+                "workers whose handler was given what the NIC says = workers",
+                agreeing as u64,
+                self.delivered_by_worker.len() as u64,
+            ));
+        }
         if let Some(sockets) = self.sockets {
             identities.extend([
                 identity(

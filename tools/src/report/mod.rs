@@ -254,14 +254,6 @@ impl Report {
     pub fn text(&self) -> String {
         text::write(self)
     }
-
-    /// Whether the latency measured may be the generator's own lateness: only a generator that is on
-    /// time tells something about the engine.
-    pub fn limited_by_generator(latency: &Percentiles, lateness: &Lateness) -> bool {
-        /// Lateness that no latency of interest is about.
-        const NEGLIGIBLE_NS: u64 = 10_000;
-        lateness.p999 > NEGLIGIBLE_NS.max(latency.p999 / 100)
-    }
 }
 
 /// `part` for each of `whole`; none if there is none.

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use corelane::engine::link::Link;
 use corelane::engine::{Engine, EngineReport, Idle, NicConfig, Running, WhenFull, allowed_cores};
 use corelane::frame::{LINE, PoolConfig};
 use corelane::stack::{Event, Forwarding, Nic, NicId, NicTotals};
 use serde_json::{Value, json};
 
 use super::{Failure, Measured};
-use crate::cli::EngineArgs;
+use crate::cli::{EngineArgs, LoadArgs};
 use crate::clock::Clock;
-use crate::generator::{DrainLink, GeneratorHandle, GeneratorLink, Limits, Source, Totals};
-use crate::handler::{Handled, Handlers};
+use crate::generator::{DrainLink, GeneratorHandle, Pace, Totals, Window};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::report::SocketShare;
+use crate::sink::Sinks;
 use crate::sockets::{QUEUE, SocketReader, Sockets};
 
 /// How an engine is set up.
@@ -69,14 +69,21 @@ impl Setting {
         }
     }
 
-    /// As it is, with a second NIC to forward to.
-    pub fn forwarding(mut self) -> Self {
-        self.forward = true;
-        self
+    /// The one for a synthetic load: with a second NIC to forward to, or with room for what waits in
+    /// sockets.
+    pub fn of_load(engine: &EngineArgs, load: &LoadArgs) -> Self {
+        let setting = Self::new(engine, WhenFull::Drop, load.seed);
+        match load.sockets {
+            Some(sockets) => setting.with_sockets(engine, sockets),
+            None => Self {
+                forward: load.forward,
+                ..setting
+            },
+        }
     }
 
     /// As it is, with room for what waits in so many sockets, and for who reads them.
-    pub fn with_sockets(mut self, args: &EngineArgs, sockets: u32) -> Self {
+    fn with_sockets(mut self, args: &EngineArgs, sockets: u32) -> Self {
         // More than this, nobody lets wait who reads at all.
         let waiting = (sockets as usize * self.workers * QUEUE).min(1 << 15);
         if args.pool_slots.is_none() {
@@ -133,9 +140,9 @@ pub struct Session {
     running: Running,
     nics: Nics,
     generator: GeneratorHandle,
-    handlers: Handlers,
+    handlers: Sinks,
     /// What counts at the peer of the second NIC.
-    peers: Handlers,
+    peers: Sinks,
     sockets: Option<SocketReader>,
     warnings: Vec<String>,
 }
@@ -144,12 +151,6 @@ pub struct Session {
 pub struct Outcome {
     /// The last counters.
     pub last: EngineReport,
-    /// What each handler counted in the last recorded window.
-    pub handled: Vec<Handled>,
-    /// What the sockets counted in it, and who reads them, if there are any.
-    pub sockets: Option<SocketShare>,
-    /// What the peer of the second NIC counted in it, by transmit queue.
-    pub taken: Vec<Handled>,
     /// What may make the result mean less.
     pub warnings: Vec<String>,
 }
@@ -157,25 +158,29 @@ pub struct Outcome {
 /// How long frames have to get through the engine after the generator stopped.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long a count may take to be seen by another thread, by far.
+const VISIBLE: Duration = Duration::from_millis(100);
+
 /// How long after its planned end a window may take to end: the generator's thread may have lost
 /// its core, but not for ever.
 const OVERDUE: Duration = Duration::from_secs(30);
 
 impl Session {
-    /// Builds and starts an engine on a generator's link; the generator holds. `clock` is the one
-    /// of the link. What sockets `set_up` returns are read from here on.
+    /// Builds and starts an engine on a generator's link, or on what stands between the two; the
+    /// generator holds. `clock` is the one of the link. What sockets `set_up` returns are read from here
+    /// on.
     ///
     /// # Errors
     /// The engine cannot be built or started.
-    pub fn start<S: Source>(
+    pub fn start(
         setting: &Setting,
-        (link, generator): (GeneratorLink<S>, GeneratorHandle),
+        (link, generator): (Box<dyn Link>, GeneratorHandle),
         longest: usize,
         clock: Clock,
         set_up: impl FnOnce(&Nics) -> Result<Option<Sockets>, Failure>,
     ) -> Result<Self, Failure> {
-        let handlers = Handlers::new(clock, setting.latency);
-        let peers = Handlers::new(clock, setting.latency);
+        let handlers = Sinks::new(clock, setting.latency);
+        let peers = Sinks::new(clock, setting.latency);
         let mut builder = Engine::builder();
         builder
             .workers(setting.workers)
@@ -190,7 +195,7 @@ impl Session {
         if setting.forward {
             config = config.forwarding(Forwarding::ON);
         }
-        let ingress = builder.nic(config, Box::new(link));
+        let ingress = builder.nic(config, link);
         let egress = setting.forward.then(|| {
             let maker = peers.maker();
             let recorders = (0..setting.workers).map(|worker| maker.recorder(worker));
@@ -243,7 +248,7 @@ impl Session {
     /// The generator's link failed, or the window does not end.
     pub fn window(
         &mut self,
-        limits: Limits,
+        window: Window,
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<Measured, Failure> {
@@ -253,25 +258,41 @@ impl Session {
         if let Some(sockets) = &mut self.sockets {
             sockets.start_window();
         }
+        let at_max = matches!(window.pace, Pace::Max);
         let emitted = self.generator.emitted();
         let start = Instant::now();
-        self.generator.run(limits);
-        let totals = self.wait(limits, start, emitted, progress, interrupt)?;
+        let duration = window.duration;
+        self.generator.run(window);
+        let totals = self.wait(duration, start, emitted, progress, interrupt)?;
         let after = self.settle();
         Ok(Measured {
+            at_max,
             totals,
             before,
             after,
+            handled: self.handlers.handled(),
+            sockets: self.sockets.as_ref().map(SocketReader::counted),
+            taken: self.peers.handled(),
         })
     }
 
-    /// Waits until nothing is in flight, and everything in sockets is read, and says what was counted.
+    /// Waits until nothing is in flight, and all has reached who takes it, and says what was counted.
     fn settle(&self) -> EngineReport {
         self.running.drain(DRAIN);
         let report = self.sent_on();
-        if let (Some(sockets), Some(nic)) = (&self.sockets, report.nics.first()) {
+        let delivered = report.nics.iter().map(|nic| nic.totals.delivered).sum();
+        if let Some(sockets) = &self.sockets {
             // What is missing after that, the accounting shows.
-            sockets.settle(nic.totals.delivered, DRAIN);
+            sockets.settle(delivered, DRAIN);
+        }
+        // The NIC's counts may be seen before those of who takes the packets.
+        let sent = report.nics.get(1).map_or(0, |egress| egress.totals.sent);
+        let read = || self.sockets.as_ref().map_or(0, SocketReader::read_so_far);
+        let start = Instant::now();
+        while (self.handlers.packets() + read() < delivered || self.peers.packets() < sent)
+            && start.elapsed() < VISIBLE
+        {
+            std::thread::yield_now();
         }
         report
     }
@@ -300,18 +321,16 @@ impl Session {
 
     fn wait(
         &self,
-        limits: Limits,
+        planned: Option<Duration>,
         start: Instant,
         emitted: u64,
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<Totals, Failure> {
         // Often enough for short windows, seldom enough to disturb nothing.
-        let nap = limits
-            .duration
-            .map_or(Duration::from_millis(5), |duration| {
-                (duration / 20).clamp(Duration::from_millis(1), Duration::from_millis(50))
-            });
+        let nap = planned.map_or(Duration::from_millis(5), |duration| {
+            (duration / 20).clamp(Duration::from_millis(1), Duration::from_millis(50))
+        });
         let mut stopped = false;
         let mut shown = (start, emitted);
         loop {
@@ -328,10 +347,7 @@ impl Session {
             }
             let now = Instant::now();
             let elapsed = now - start;
-            if limits
-                .duration
-                .is_some_and(|duration| elapsed > duration + OVERDUE)
-            {
+            if planned.is_some_and(|duration| elapsed > duration + OVERDUE) {
                 return Err(Failure::Run(
                     "the generator does not end its window".to_owned(),
                 ));
@@ -360,21 +376,16 @@ impl Session {
             running,
             nics,
             generator,
-            handlers,
-            peers,
             sockets,
             warnings,
+            ..
         } = self;
         generator.finish();
-        let sockets = sockets.map(SocketReader::finish);
+        if let Some(sockets) = sockets {
+            sockets.finish();
+        }
         let last = running.stop();
         drop(nics);
-        Outcome {
-            last,
-            handled: handlers.collect(),
-            sockets,
-            taken: peers.collect(),
-            warnings,
-        }
+        Outcome { last, warnings }
     }
 }

@@ -14,7 +14,7 @@ use super::finish;
 use crate::cli::{ReplayArgs, Usage};
 use crate::clock::Clock;
 use crate::exit::Exit;
-use crate::generator::{CaptureFrames, CaptureSet, GeneratorLink, Limits, Pace, Schedule};
+use crate::generator::{CaptureFrames, CaptureSet, GeneratorLink, Pace, Schedule, Window};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{CaptureShare, Setup};
@@ -61,7 +61,8 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     progress.stage("endpoints", None);
     let (mut endpoints, mut endpoints_s) = (0, 0.0);
     let clock = Clock::start();
-    let link = GeneratorLink::new(CaptureFrames::new(Arc::clone(&set)), pace, clock);
+    let (link, generator) = GeneratorLink::new(CaptureFrames::new(Arc::clone(&set)), clock);
+    let link = (Box::new(link) as _, generator);
     let mut session = Session::start(&setting, link, set.longest(), clock, |nics| {
         let before = Instant::now();
         if args.own {
@@ -71,10 +72,9 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         Ok(None)
     })?;
     // Every thread has then done everything once. The pace is not kept: a capture can take days.
-    let warmup = Limits {
+    let warmup = Window {
         frames: Some((set.len() as u64).min(WARMUP)),
-        at_max: true,
-        ..Limits::default()
+        ..Window::default()
     };
     session.window(warmup, &progress, interrupt)?;
     let expected = expected(args, &set);
@@ -85,11 +85,12 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         );
     }
     progress.stage("replaying", expected);
-    let limits = Limits {
+    let window = Window {
+        pace,
         frames: Some(frames),
-        ..Limits::default()
+        duration: None,
     };
-    let measured = session.window(limits, &progress, interrupt)?;
+    let measured = session.window(window, &progress, interrupt)?;
     progress.clear();
 
     let conditions = Conditions {

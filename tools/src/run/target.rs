@@ -1,0 +1,120 @@
+//! What the frames of a synthetic load go to.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use corelane::stack::{AddAddressError, Nic};
+
+use super::{Failure, Nics};
+use crate::churn::Churned;
+use crate::cli::LoadArgs;
+use crate::generator::{AddressPlan, RoutePlan, Traffic};
+use crate::report::Setup;
+use crate::sockets::{self, Sockets};
+use crate::unit::FrameSize;
+
+/// Endpoints, sockets or routes: laid out before the run, and added to the engine's NICs.
+#[derive(Clone)]
+pub struct Target {
+    load: LoadArgs,
+    plan: AddressPlan,
+    routes: Option<Arc<RoutePlan>>,
+}
+
+impl Target {
+    /// The one that the options ask for.
+    pub fn new(load: &LoadArgs) -> Self {
+        let draw = || RoutePlan::draw(load.family, load.routes, load.neighbors, load.seed);
+        Self {
+            plan: AddressPlan::new(load.family, load.sockets.unwrap_or(load.endpoints)),
+            routes: load.forward.then(|| Arc::new(draw())),
+            load: load.clone(),
+        }
+    }
+
+    /// The traffic for it.
+    pub fn traffic(&self, frame_size: FrameSize) -> Traffic {
+        let load = &self.load;
+        Traffic {
+            family: load.family,
+            endpoints: self.plan.len(),
+            destinations: load.destinations,
+            hit_ratio: load.hit_ratio,
+            frame_size,
+            flows: load.flows,
+            port: load.sockets.map(|_| sockets::PORT),
+            routes: self.routes.clone(),
+            seed: load.seed,
+        }
+    }
+
+    /// In a few words, for people.
+    pub fn describe(&self) -> String {
+        match (&self.routes, self.load.sockets) {
+            (Some(routes), _) => {
+                let neighbors = self.load.neighbors;
+                format!("{} routes to {neighbors} neighbors", routes.len())
+            }
+            (None, Some(sockets)) => format!("{sockets} endpoints with a UDP socket each"),
+            (None, None) => format!("{} endpoints", self.load.endpoints),
+        }
+    }
+
+    /// What setting it up is called.
+    pub fn stage(&self) -> &'static str {
+        if self.routes.is_some() {
+            "routes"
+        } else {
+            "endpoints"
+        }
+    }
+
+    /// Adds it all, and notes what that was and how long it took.
+    pub(super) fn set_up(
+        &self,
+        nics: &Nics,
+        setup: &mut Setup,
+    ) -> Result<Option<Sockets>, Failure> {
+        let before = Instant::now();
+        if let (Some(routes), Some(egress)) = (&self.routes, &nics.egress) {
+            routes
+                .install(egress)
+                .map_err(|error| Failure::Run(format!("cannot route: {error}")))?;
+            setup.routes = routes.len().into();
+            setup.neighbors = routes.neighbors().count() as u64;
+            setup.routes_s = before.elapsed().as_secs_f64();
+            return Ok(None);
+        }
+        add_endpoints(&nics.ingress, self.plan)?;
+        let sockets = self
+            .load
+            .sockets
+            .map(|_| Sockets::bind(&nics.ingress, self.plan))
+            .transpose()
+            .map_err(|error| Failure::Run(format!("cannot bind the sockets: {error}")))?;
+        setup.endpoints = self.plan.len().into();
+        setup.endpoints_s = before.elapsed().as_secs_f64();
+        Ok(sockets)
+    }
+
+    /// What comes and goes beside it.
+    pub fn churned(&self, nics: &Nics) -> Churned {
+        match (&self.routes, &nics.egress) {
+            (Some(plan), Some(egress)) => Churned::Routes {
+                egress: egress.clone(),
+                plan: Arc::clone(plan),
+            },
+            _ => Churned::Addresses {
+                nic: nics.ingress.clone(),
+                plan: self.plan,
+            },
+        }
+    }
+}
+
+fn add_endpoints(nic: &Nic, plan: AddressPlan) -> Result<(), Failure> {
+    nic.transaction(|tx| plan.iter().try_for_each(|address| tx.add_address(address)))
+        .map_err(AddAddressError::from)
+        .flatten()
+        .map_err(|error| Failure::Run(format!("cannot add the endpoints: {error}")))
+}
