@@ -9,7 +9,7 @@ use corelane::engine::link::RxQueue;
 use corelane::frame::{Burst, Pool, PoolConfig};
 use corelane_tools::clock::Clock;
 use corelane_tools::generator::{GeneratorLink, Pace, Schedule, Sequence, Source, Traffic, Window};
-use corelane_tools::unit::{Arrival, Destinations, Family, FrameSize};
+use corelane_tools::unit::{Arrival, Family, FrameSize};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!(
@@ -20,19 +20,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         (1_000, Family::V4, FrameSize::Fixed(64)),
         (1_000, Family::Mixed, FrameSize::Fixed(64)),
         (1_000_000, Family::Mixed, FrameSize::Fixed(64)),
-        (1_000, Family::Mixed, FrameSize::Imix),
+        (1_000, Family::Mixed, "imix".parse()?),
         (1_000, Family::Mixed, FrameSize::Fixed(1518)),
     ] {
         let sequence = Sequence::draw(&Traffic {
             family,
-            endpoints,
-            destinations: Destinations::Uniform,
-            hit_ratio: 1.0,
             frame_size,
-            flows: 4096,
-            port: None,
-            routes: None,
-            seed: 1,
+            ..Traffic::new(endpoints)
         });
         // A plan that nobody can keep up with shows what planning costs.
         let planned = |arrival| Pace::Planned(Schedule::new(arrival, 1e9, 1));

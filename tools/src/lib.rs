@@ -7,6 +7,7 @@
 //! | [`sink`], [`latency`] | what takes the packets, counts them and measures their latency |
 //! | [`churn`] | addresses that come and go while traffic flows |
 //! | [`run`] | an engine under a generator: set-up, windows, from counters to a report |
+//! | [`selftest`] | what the tester finds out about itself |
 //! | [`report`] | the report, its books, its JSON layout ([`report::schema`]) |
 //! | [`config`] | the configuration files of `sim` and `up` |
 //! | [`sim`] | the simulator: the engine over captures, in virtual time |
@@ -43,6 +44,7 @@ pub mod machine;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod selftest;
 pub mod sim;
 pub mod sink;
 pub mod sockets;

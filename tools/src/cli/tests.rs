@@ -69,7 +69,7 @@ fn every_option_of_bench() {
     );
     assert_eq!(
         (args.frame_size, args.rate),
-        (FrameSize::Imix, Rate::Bps(2.5e9))
+        ("imix".parse().unwrap(), Rate::Bps(2.5e9))
     );
     assert_eq!(
         (args.duration, args.warmup),
@@ -186,8 +186,8 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
     for (line, message) in [
         (
             "bench --frame-size imx",
-            "--frame-size: 'imx' is not a frame size: bytes from 64 to 9018, or imix; did you mean \
-             'imix'?",
+            "--frame-size: 'imx' is not a frame size: bytes from 64 to 9218, a mix (imix, trex, csit, csit-v6, tolly, \
+             rpr-tri, rpr-quad, rfc2544) or genome:LETTERS; did you mean 'imix'?",
         ),
         (
             "bench --endpoints 20m",

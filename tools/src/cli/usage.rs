@@ -5,12 +5,18 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::unit::nearest;
 
 /// Verbs that are planned.
-const PLANNED: &[&str] = &[
-    "search", "top", "profile", "report", "compare", "selftest", "doctor",
-];
+const PLANNED: &[&str] = &["search", "top", "profile", "report", "compare", "doctor"];
 
 /// Verbs that are there.
-const VERBS: [&str; 6] = ["bench", "replay", "sim", "up", "ctl", "check-config"];
+const VERBS: [&str; 7] = [
+    "bench",
+    "replay",
+    "selftest",
+    "sim",
+    "up",
+    "ctl",
+    "check-config",
+];
 
 pub(super) const PLANNED_VERBS: &str = "\
 Examples:
@@ -22,9 +28,10 @@ Examples:
   corelane up --config lab.toml
   corelane ctl show addresses
 
-Planned, not there yet: search, top, profile, report, compare, selftest, doctor.
+Planned, not there yet: search, top, profile, report, compare, doctor.
 
-Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting violated;
+Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting, order
+or corruption violated; 4 a target unmet; 5 the measurement is not valid (the tester was the limit);
 130 interrupted, the report still written.";
 
 pub(super) const BENCH_NOTES: &str = "\
@@ -50,6 +57,15 @@ One round, of up to 65,536 packets, goes through unmeasured first, at full speed
 
 Link types: Ethernet, raw IP, BSD loopback, Linux cooked. At --speed max latency counts from a
 frame's emission, otherwise from its planned send time.";
+
+pub(super) const SELFTEST_NOTES: &str = "\
+Example:
+  corelane selftest --json -
+
+Reads the clock, computes the published hashes of receive side scaling, runs the engine and checks that
+its books balance and that changed ones are found out, and has the generator send into a sink in its own
+thread: what it makes there no measurement can exceed. bench and replay do a short one before each run
+and say what share of the ceiling the run used.";
 
 pub(super) const SIM_NOTES: &str = "\
 Example:

@@ -172,6 +172,10 @@ impl Source for CaptureFrames {
         self.at = 0;
     }
 
+    fn numbered(&self) -> u64 {
+        0
+    }
+
     fn fill(&mut self, frames: &mut [Frame]) {
         for frame in frames {
             if let Some(&place) = self.set.places.get(self.at)

@@ -40,6 +40,8 @@ pub struct Totals {
     pub intended: u64,
     /// Frames that were emitted.
     pub emitted: u64,
+    /// Of these, those that have a number.
+    pub numbered: u64,
     /// Frames that were due and for which there was no buffer.
     pub pool_empty: u64,
     /// Frames that were due and not emitted before the window ended.

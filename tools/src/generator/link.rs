@@ -4,8 +4,8 @@ use corelane::engine::link::{Link, LinkError, Queues, TxQueue};
 use corelane::frame::{Burst, Pool, PoolCache};
 use corelane::wire::MacAddr;
 
+use super::build::DESTINATION_MAC;
 use super::control;
-use super::frame::DESTINATION_MAC;
 use super::{GeneratorHandle, GeneratorQueue, Source};
 use crate::clock::Clock;
 

@@ -33,6 +33,7 @@
 //! of a shared tail, for larger frames) into a fresh slot. The clock is read once per burst.
 
 mod address;
+mod build;
 mod captures;
 mod control;
 mod destination;
@@ -45,16 +46,19 @@ mod random;
 mod routes;
 mod schedule;
 mod sequence;
+mod signature;
 mod size;
 mod source;
+mod spread;
 
 pub use address::{AddressPlan, MAX_ENDPOINTS};
+pub use build::{Defect, FrameBuilder};
 pub use captures::{CaptureFrames, CaptureSet};
 pub use control::{Emission, GeneratorHandle, Lateness, Pace, Stage, Totals, Window};
 pub use destination::DestinationPicker;
 pub use drain::DrainLink;
 pub use flow::{Flow, draw_flows};
-pub use frame::{LINE, Line, Tail, lay_out};
+pub use frame::{LINE, LaidOut, Line, Shape, Tail};
 pub use link::GeneratorLink;
 pub use queue::{GRACE, GeneratorQueue};
 pub use random::stream;
@@ -62,8 +66,10 @@ pub(crate) use routes::route;
 pub use routes::{InstallError, MAX_NEIGHBORS, MAX_ROUTES, RoutePlan};
 pub use schedule::Schedule;
 pub use sequence::{Sequence, Traffic};
-pub use size::{SizeDeck, mean_size, size_on_wire};
+pub use signature::{CLASSES, Corrupt, SIGNATURE, Signature, class};
+pub use size::{Deck, size_deck, size_on_wire};
 pub use source::Source;
+pub use spread::Spread;
 
 #[cfg(test)]
 mod tests;

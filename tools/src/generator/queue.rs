@@ -105,6 +105,7 @@ impl<S: Source> GeneratorQueue<S> {
             // A stop can come before the time of frames that were emitted in the same nanosecond.
             intended: intended.max(run.next),
             emitted: run.emitted,
+            numbered: self.source.numbered(),
             pool_empty: run.pool_empty,
             late: intended.saturating_sub(run.next),
             polls: run.polls,

@@ -1,15 +1,18 @@
 //! Frames drawn before the run.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use corelane::frame::Frame;
 use rand::RngExt;
 
+use super::signature::{CLASSES, SIGNATURE, Signature, class};
+use super::size::CHECK_SEQUENCE;
 use super::{
-    AddressPlan, DestinationPicker, Line, RoutePlan, SizeDeck, Source, Tail, draw_flows, lay_out,
-    stream,
+    AddressPlan, Deck, Defect, DestinationPicker, FrameBuilder, Line, RoutePlan, Shape, Source,
+    Tail, draw_flows, size_deck, stream,
 };
-use crate::unit::{Destinations, Family, FrameSize};
+use crate::unit::{Destinations, Family, FrameSize, Protocol, Protocols};
 
 /// What the frames of a run are like.
 #[derive(Clone, Debug)]
@@ -26,15 +29,45 @@ pub struct Traffic {
     pub frame_size: FrameSize,
     /// From how many pairs of source and ports they come.
     pub flows: u32,
+    /// How those are drawn.
+    pub flow_law: Destinations,
+    /// What frames carry.
+    pub protocols: Protocols,
+    /// The share of frames that are malformed.
+    pub malformed: f64,
+    /// VLAN tags of all frames, outermost first.
+    pub vlan: Vec<u16>,
     /// The destination port of all frames; a flow's own if none is said.
     pub port: Option<u16>,
     /// Networks that the frames go to instead of endpoints, each drawn as an endpoint would be.
     pub routes: Option<Arc<RoutePlan>>,
+    /// Whether frames have numbers, where they fit.
+    pub signed: bool,
     /// What all draws start from.
     pub seed: u64,
 }
 
 impl Traffic {
+    /// UDP of the smallest frames to so many endpoints, IPv4 and IPv6 mixed, from 4096 flows.
+    pub fn new(endpoints: u32) -> Self {
+        Self {
+            family: Family::Mixed,
+            endpoints,
+            destinations: Destinations::Uniform,
+            hit_ratio: 1.0,
+            frame_size: FrameSize::Fixed(64),
+            flows: 4096,
+            flow_law: Destinations::Uniform,
+            protocols: Protocols::UDP,
+            malformed: 0.0,
+            vlan: Vec::new(),
+            port: None,
+            routes: None,
+            signed: true,
+            seed: 1,
+        }
+    }
+
     /// How many endpoints or networks there are.
     fn population(&self) -> u32 {
         self.routes.as_ref().map_or(self.endpoints, |it| it.len())
@@ -47,25 +80,26 @@ impl Traffic {
 /// predictor learns it by heart, and that destinations in a large table are cold when they come
 /// again. 2^20 uniform draws reach 63 % of a million endpoints.
 ///
-/// Clones share the round and start at its first frame.
+/// Clones share the round and start at its first frame, with their numbers from 0.
 pub struct Sequence {
     round: Arc<Round>,
     /// The place of the next frame.
     at: usize,
+    /// The number of the next frame of each class of flows: they go on from window to window.
+    numbers: [u32; CLASSES],
+    /// Frames that were given a number since the last rewinding.
+    numbered: u64,
 }
 
 struct Round {
     lines: Vec<Line>,
-    lens: Vec<u16>,
+    shapes: Vec<Shape>,
     tail: Tail,
 }
 
 impl Clone for Sequence {
     fn clone(&self) -> Self {
-        Self {
-            round: Arc::clone(&self.round),
-            at: 0,
-        }
+        Self::of(Arc::clone(&self.round))
     }
 }
 
@@ -73,6 +107,15 @@ const SHORTEST: u32 = 1 << 16;
 const LONGEST: u32 = 1 << 20;
 
 impl Sequence {
+    fn of(round: Arc<Round>) -> Self {
+        Self {
+            round,
+            at: 0,
+            numbers: [0; CLASSES],
+            numbered: 0,
+        }
+    }
+
     /// Draws a round of this traffic.
     pub fn draw(traffic: &Traffic) -> Self {
         let n = traffic
@@ -87,50 +130,52 @@ impl Sequence {
         let n = n.max(1);
         // A stream for each purpose: another hit ratio leaves the flows as they were, and flows
         // cannot follow destinations.
-        let mut picks = stream(traffic.seed, "destinations");
-        let mut misses = stream(traffic.seed, "misses");
-        let mut flow_picks = stream(traffic.seed, "flow of a frame");
-        let mut sizes = stream(traffic.seed, "sizes");
-        let tail = Tail::draw(&mut stream(traffic.seed, "payload"));
-        let mut flows = draw_flows(
-            traffic.flows.max(1) as usize,
-            &mut stream(traffic.seed, "flows"),
-        );
+        let seeded = |purpose| stream(traffic.seed, purpose);
+        let mut flow_picks = seeded("flow of a frame");
+        let mut sizes = seeded("sizes");
+        let mut protocols = seeded("protocols");
+        let mut malformed = seeded("malformed");
+        let tail = Tail::draw(&mut seeded("payload"));
+        let mut flows = draw_flows(traffic.flows.max(1) as usize, &mut seeded("flows"));
         if let Some(port) = traffic.port {
             flows
                 .iter_mut()
                 .for_each(|flow| flow.destination_port = port);
         }
-        let plan = AddressPlan::new(traffic.family, traffic.endpoints);
-        let mut hosts = stream(traffic.seed, "hosts");
-        let picker = DestinationPicker::new(traffic.destinations, traffic.population(), &mut picks);
-        let mut deck = SizeDeck::new(traffic.frame_size);
+        let mut destinations = DestinationDraw::new(traffic);
+        let mut flow_law =
+            DestinationPicker::new(traffic.flow_law, flows.len() as u32, &mut flow_picks);
+        let mut deck = size_deck(traffic.frame_size);
+        let mut protocol_deck = Deck::new(traffic.protocols.parts(), true);
+        let mut builder = FrameBuilder::new(&tail, &traffic.vlan, traffic.signed);
 
-        let mut scratch = Vec::new();
         let mut lines = Vec::with_capacity(n);
-        let mut lens = Vec::with_capacity(n);
-        for _ in 0..n {
-            let destination = if misses.random::<f64>() >= traffic.hit_ratio {
-                plan.miss(&mut misses)
-            } else {
-                let index = picker.draw(&mut picks);
-                match &traffic.routes {
-                    Some(routes) => routes.destination(index, &mut hosts),
-                    None => plan.endpoint(index),
-                }
-            };
-            let Some(flow) = flows.get(flow_picks.random_range(0..flows.len())) else {
-                continue;
-            };
-            let size = deck.deal(&mut sizes);
-            let (line, len) = lay_out(flow, destination, size, &tail, &mut scratch);
-            lines.push(line);
-            lens.push(len);
+        let mut shapes = Vec::with_capacity(n);
+        let mut laid_out = Vec::new();
+        while lines.len() < n {
+            let destination = destinations.draw(traffic);
+            let flow = flow_law.draw(&mut flow_picks) as usize;
+            let size = deck.deal(&mut sizes).unwrap_or(0);
+            let protocol = protocol_deck.deal(&mut protocols).unwrap_or(Protocol::Udp);
+            if let Some(flow) = flows.get(flow) {
+                builder.lay_out(protocol, flow, destination, size, &mut laid_out);
+            }
+            if malformed.random::<f64>() < traffic.malformed {
+                let defect = Defect::ALL[malformed.random_range(0..Defect::ALL.len())];
+                laid_out
+                    .iter_mut()
+                    .for_each(|frame| builder.spoil(frame, defect));
+            }
+            for frame in laid_out.drain(..) {
+                lines.push(frame.line);
+                shapes.push(frame.shape);
+            }
         }
-        Self {
-            round: Arc::new(Round { lines, lens, tail }),
-            at: 0,
-        }
+        Self::of(Arc::new(Round {
+            lines,
+            shapes,
+            tail,
+        }))
     }
 
     /// Frames of a round.
@@ -142,15 +187,73 @@ impl Sequence {
     pub fn is_empty(&self) -> bool {
         self.round.lines.is_empty()
     }
+
+    /// The mean size of frames, check sequence included.
+    pub fn mean_size(&self) -> f64 {
+        let bytes: u64 = self.shapes().iter().map(|shape| u64::from(shape.len)).sum();
+        bytes as f64 / self.len().max(1) as f64 + f64::from(CHECK_SEQUENCE)
+    }
+
+    /// The share of frames that have a signature.
+    pub fn signed_share(&self) -> f64 {
+        let signed = self.shapes().iter().filter(|shape| shape.signature > 0);
+        signed.count() as f64 / self.len().max(1) as f64
+    }
+
+    /// The shapes of a round.
+    pub fn shapes(&self) -> &[Shape] {
+        &self.round.shapes
+    }
+}
+
+/// Draws destination addresses.
+struct DestinationDraw {
+    plan: AddressPlan,
+    picker: DestinationPicker,
+    picks: Random,
+    misses: Random,
+    hosts: Random,
+}
+
+type Random = rand::rngs::Xoshiro256PlusPlus;
+
+impl DestinationDraw {
+    fn new(traffic: &Traffic) -> Self {
+        let mut picks = stream(traffic.seed, "destinations");
+        Self {
+            plan: AddressPlan::new(traffic.family, traffic.endpoints),
+            picker: DestinationPicker::new(traffic.destinations, traffic.population(), &mut picks),
+            picks,
+            misses: stream(traffic.seed, "misses"),
+            hosts: stream(traffic.seed, "hosts"),
+        }
+    }
+
+    fn draw(&mut self, traffic: &Traffic) -> IpAddr {
+        if self.misses.random::<f64>() >= traffic.hit_ratio {
+            return self.plan.miss(&mut self.misses);
+        }
+        let index = self.picker.draw(&mut self.picks);
+        match &traffic.routes {
+            Some(routes) => routes.destination(index, &mut self.hosts),
+            None => self.plan.endpoint(index),
+        }
+    }
 }
 
 impl Source for Sequence {
     fn longest(&self) -> usize {
-        self.round.lens.iter().copied().max().unwrap_or(0).into()
+        let lens = self.shapes().iter().map(|shape| shape.len);
+        lens.max().unwrap_or(0).into()
     }
 
     fn rewind(&mut self) {
         self.at = 0;
+        self.numbered = 0;
+    }
+
+    fn numbered(&self) -> u64 {
+        self.numbered
     }
 
     #[inline]
@@ -158,11 +261,11 @@ impl Source for Sequence {
         while !frames.is_empty() {
             // A run up to the end of the round: one check of bounds for all of it.
             let lines = self.round.lines.get(self.at..).unwrap_or_default();
-            let lens = self.round.lens.get(self.at..).unwrap_or_default();
+            let shapes = self.round.shapes.get(self.at..).unwrap_or_default();
             let n = frames.len().min(lines.len());
             let (run, rest) = frames.split_at_mut(n);
-            for ((frame, line), &len) in run.iter_mut().zip(lines).zip(lens) {
-                let len = usize::from(len);
+            for ((frame, line), shape) in run.iter_mut().zip(lines).zip(shapes) {
+                let len = usize::from(shape.len);
                 // The whole line in one copy of a fixed size, then the length put right. It fits:
                 // the queue was opened with slots for the longest frame.
                 let mut written = frame.set_data(&line.0);
@@ -172,6 +275,10 @@ impl Source for Sequence {
                     frame.truncate(len);
                 }
                 debug_assert!(written.is_ok());
+                if shape.signature > 0 {
+                    sign(frame, shape, &mut self.numbers);
+                    self.numbered += 1;
+                }
             }
             self.at += n;
             if self.at >= self.round.lines.len() {
@@ -187,5 +294,20 @@ impl Source for Sequence {
     fn skip(&mut self, n: u64) {
         let len = self.round.lines.len().max(1);
         self.at = (self.at + (n % len as u64) as usize) % len;
+    }
+}
+
+/// Writes the next number of the frame's class into it.
+#[inline]
+fn sign(frame: &mut Frame, shape: &Shape, numbers: &mut [u32; CLASSES]) {
+    let number = &mut numbers[class(shape.hash)];
+    let signature = Signature {
+        number: *number,
+        hash: shape.hash,
+    };
+    *number = number.wrapping_add(1);
+    let at = usize::from(shape.signature);
+    if let Some(room) = frame.data_mut().get_mut(at..at + SIGNATURE) {
+        room.copy_from_slice(&signature.bytes());
     }
 }

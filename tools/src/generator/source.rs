@@ -14,6 +14,10 @@ pub trait Source: Send + 'static {
     /// for the longest.
     fn fill(&mut self, frames: &mut [Frame]);
 
+    /// Frames filled since the last rewinding that have a number, by which their order and uniqueness can
+    /// be checked.
+    fn numbered(&self) -> u64;
+
     /// Passes over the next `n` frames.
     fn skip(&mut self, n: u64);
 }

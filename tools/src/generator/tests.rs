@@ -10,20 +10,15 @@ use corelane::wire::{EtherType, parse_ethernet, parse_ipv4, parse_ipv6, parse_ud
 
 use super::*;
 use crate::clock::Clock;
-use crate::sink::Sinks;
-use crate::unit::{Arrival, Destinations, Family, FrameSize};
+use crate::sink::{Ends, Sinks};
+use crate::unit::{Arrival, Check, Destinations, Family, FrameSize};
 
 fn traffic() -> Traffic {
     Traffic {
-        family: Family::Mixed,
-        endpoints: 1000,
-        destinations: Destinations::Uniform,
-        hit_ratio: 1.0,
-        frame_size: FrameSize::Fixed(64),
         flows: 256,
-        port: None,
-        routes: None,
+        signed: false,
         seed: 7,
+        ..Traffic::new(1000)
     }
 }
 
@@ -97,7 +92,7 @@ fn the_same_seed_gives_the_same_frames() {
     let draw = |seed| {
         let traffic = Traffic {
             seed,
-            frame_size: FrameSize::Imix,
+            frame_size: "imix".parse().unwrap(),
             hit_ratio: 0.5,
             ..traffic()
         };
@@ -119,7 +114,7 @@ fn a_round_repeats_and_rewinds_and_skips() {
 
 #[test]
 fn frames_are_valid_and_of_the_size_asked_for() {
-    for requested in [64, 65, 66, 67, 68, 69, 128, 571, 1518, 9018] {
+    for requested in [64, 65, 66, 67, 68, 69, 128, 571, 1518, 9218] {
         let traffic = Traffic {
             frame_size: FrameSize::Fixed(requested),
             ..traffic()
@@ -140,7 +135,7 @@ fn frames_are_valid_and_of_the_size_asked_for() {
 #[test]
 fn imix_keeps_its_proportions() {
     let traffic = Traffic {
-        frame_size: FrameSize::Imix,
+        frame_size: "imix".parse().unwrap(),
         family: Family::V4,
         ..traffic()
     };
@@ -150,9 +145,8 @@ fn imix_keeps_its_proportions() {
         *by_size.entry(frame.len() + 4).or_insert(0) += 1;
     }
     assert_eq!(by_size, HashMap::from([(64, 700), (570, 400), (1518, 100)]));
-    let mean = mean_size(FrameSize::Imix, Family::V4);
+    let mean = Sequence::draw_frames(&traffic, 1200).mean_size();
     assert!((mean - (64.0 * 7.0 + 570.0 * 4.0 + 1518.0) / 12.0).abs() < 1e-9);
-    assert_eq!(mean_size(FrameSize::Fixed(64), Family::Mixed), 65.0);
 }
 
 #[test]
@@ -297,7 +291,11 @@ fn a_single_route_and_the_most_neighbors() {
 #[test]
 fn a_drain_takes_everything_and_says_so() {
     let clock = Clock::told();
-    let mut peers = Sinks::new(clock, true);
+    let mut peers = Sinks::new(Ends {
+        clock,
+        latency: true,
+        check: Check::Order,
+    });
     let mut link = DrainLink::recorded(9014, [peers.maker().recorder(0)]);
     assert_eq!(link.mtu(), 9000);
     let pool = pool(64);
@@ -350,7 +348,7 @@ fn flows_are_pseudorandom_and_as_many_as_asked_for() {
 fn destinations_follow_their_law() {
     let draw = |law, endpoints| {
         let mut random = stream(3, "test");
-        let picker = DestinationPicker::new(law, endpoints, &mut random);
+        let mut picker = DestinationPicker::new(law, endpoints, &mut random);
         let mut counts = vec![0u32; endpoints as usize];
         for _ in 0..100_000 {
             counts[picker.draw(&mut random) as usize] += 1;
@@ -674,7 +672,7 @@ fn at_the_maximum_a_frame_waits_for_its_buffer() {
 #[test]
 fn a_pool_of_small_slots_is_refused() {
     let traffic = Traffic {
-        frame_size: FrameSize::Fixed(9018),
+        frame_size: FrameSize::Fixed(9218),
         ..traffic()
     };
     let sequence = Sequence::draw_frames(&traffic, 8);

@@ -1,10 +1,12 @@
 //! Latency: recorded by the datapath, read by anybody, summed up as percentiles.
 
+mod files;
 mod percentiles;
 mod shared;
 
 use hdrhistogram::Histogram;
 
+pub use files::{write_file, write_hgrm, write_hlog};
 pub use percentiles::Percentiles;
 pub use shared::{Latencies, LatencyReader, LatencyWriter, Snapshot, shared};
 

@@ -140,6 +140,22 @@ pub struct Latencies {
 }
 
 impl Latencies {
+    /// The latency at a quantile, in nanoseconds; none if there are too few values to have one beyond it.
+    pub fn at(&self, quantile: f64) -> Option<f64> {
+        let beyond = self.histogram.len() as f64 * (1.0 - quantile);
+        if self.histogram.is_empty() || (quantile < 1.0 && beyond < 0.999_999) {
+            return None;
+        }
+        let value = if quantile < 1.0 {
+            self.histogram
+                .value_at_quantile(quantile)
+                .clamp(self.min, self.max)
+        } else {
+            self.max
+        };
+        Some(value as f64)
+    }
+
     /// Adds those of another recorder.
     pub fn add(&mut self, other: &Self) {
         if other.histogram.is_empty() {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{EgressShare, GeneratorDrops, SocketShare, Unsent};
+use crate::sink::OrderShare;
 
 /// What independent counts say of one window: the generator's, the engine's, and those of who takes the
 /// packets at the end of their way: handlers, sockets and their reader, the peer of the second NIC.
@@ -40,6 +41,8 @@ pub struct Ledger {
     pub sockets: Option<SocketShare>,
     /// Of the second NIC and its peer; none if there is none.
     pub egress: Option<EgressShare>,
+    /// What was found of the frames at the end of their way.
+    pub order: OrderShare,
     /// Handed to a worker and not accounted for.
     pub in_flight: u64,
     /// Frames of the pool that are out when the engine has stopped; none if it has not.
@@ -79,6 +82,10 @@ impl Ledger {
             holds: left == right,
         };
         let read = self.sockets.map_or(0, |sockets| sockets.read);
+        let taken = self.egress.map_or(0, |egress| egress.taken);
+        let send_dropped = self.egress.map_or(0, |egress| egress.send_dropped);
+        let order = &self.order;
+        let lost = self.drops.ring_full + self.drops.pool_empty + self.dropped + send_dropped;
         let mut identities = vec![
             identity(
                 "intended = sent + unsent",
@@ -86,8 +93,8 @@ impl Ledger {
                 self.sent + self.unsent.late + self.unsent.too_large,
             ),
             identity(
-                "sent = received + ring_full + pool_empty",
-                self.sent,
+                "sent + duplicates = received + ring_full + pool_empty",
+                self.sent + self.order.duplicates,
                 self.received + self.drops.ring_full + self.drops.pool_empty,
             ),
             identity(
@@ -105,6 +112,27 @@ impl Ledger {
                 self.delivered,
                 self.handled_by_worker.iter().sum::<u64>() + read,
             ),
+            identity(
+                "sent = received unique + without number + read from sockets + corrupt + consumed + all drops \
+                 + in flight",
+                self.sent,
+                order.unique()
+                    + order.too_late
+                    + order.unchecked
+                    + read
+                    + order.corrupt
+                    + self.consumed
+                    + lost
+                    + self.in_flight,
+            ),
+            identity(
+                "given to handlers + taken = received unique + duplicates + corrupt + without number",
+                self.handled_by_worker.iter().sum::<u64>() + taken,
+                order.all(),
+            ),
+            identity("reordered = 0", order.reordered + order.too_late, 0),
+            identity("duplicates = 0", order.duplicates, 0),
+            identity("corrupt = 0", order.corrupt, 0),
             identity("in_flight_at_end = 0", self.in_flight, 0),
         ];
         if let Some(out) = self.frames_out {

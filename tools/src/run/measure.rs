@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use corelane::engine::{DistributorReport, EngineReport, NicReport, WorkerReport};
 use corelane::stack::{DropReason, NicTotals};
 
-use super::Outcome;
-use crate::generator::Totals;
+use super::{Interval, Outcome};
+use crate::generator::{Spread, Totals};
 use crate::latency::{Latencies, Percentiles};
 use crate::machine::{Machine, Versions};
 use crate::report::{
     CaptureShare, ChurnShare, EgressShare, Evidence, GeneratorDrops, GeneratorShare, Ledger, Limit,
-    Polls, Report, SCHEMA, Setup, SocketShare, Unsent, WorkerShare, per,
+    OrderReport, Polls, Report, SCHEMA, Setup, SloShare, SocketShare, Unsent, WorkerShare, per,
 };
-use crate::sink::Handled;
+use crate::selftest::SelfCheck;
+use crate::sink::{Handled, OrderShare};
+use crate::unit::Slo;
 
 /// What was counted in a window: the generator's word, the engine's before and after, and that of who takes
 /// the packets at the end.
@@ -33,6 +35,8 @@ pub struct Measured {
     pub sockets: Option<SocketShare>,
     /// What the peer of the second NIC counted, by transmit queue.
     pub taken: Vec<Handled>,
+    /// What happened when.
+    pub intervals: Vec<Interval>,
 }
 
 impl Measured {
@@ -122,9 +126,16 @@ impl Measured {
             handled_by_worker: self.handled.iter().map(|handled| handled.packets).collect(),
             sockets: self.sockets,
             egress: self.egress_share(),
+            order: self.order(),
             in_flight: self.after.in_flight,
             frames_out: None,
         }
+    }
+
+    /// What was found of all frames that arrived.
+    pub fn order(&self) -> OrderShare {
+        let ends = self.handled.iter().chain(&self.taken);
+        ends.fold(OrderShare::default(), |all, end| all.and(&end.order))
     }
 
     fn egress_share(&self) -> Option<EgressShare> {
@@ -220,6 +231,12 @@ pub struct Conditions {
     pub captures: Option<Vec<CaptureShare>>,
     /// What may make the result mean less.
     pub warnings: Vec<String>,
+    /// How frames spread over workers, if that is known beforehand.
+    pub spread: Option<Spread>,
+    /// What the tester found out about itself.
+    pub self_check: Option<SelfCheck>,
+    /// What the result has to reach.
+    pub slo: Option<Slo>,
 }
 
 /// Puts a report together.
@@ -257,6 +274,7 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         unsent,
         drops,
         egress,
+        order,
         ..
     } = ledger;
     let polls = measured.polls();
@@ -266,6 +284,16 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
     if cfg!(debug_assertions) {
         warnings.push("built with debug assertions: the figures mean little".to_owned());
     }
+
+    let limit = measured.limit(conditions.room);
+    let latency_limited = latency_ns.map(|latency| totals.lateness.spoils(&latency));
+    // At a rate that the generator did not keep, what was lost is not the engine's.
+    let is_behind = conditions.planned_pps.is_some() && limit == Limit::Generator;
+    let slo = conditions.slo.as_ref().map(|slo| {
+        let latencies = measured.latencies();
+        let received = measured.dealt_with();
+        SloShare::of(slo, latencies.as_ref(), intended, received, seconds)
+    });
 
     Report {
         schema: SCHEMA,
@@ -294,10 +322,20 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
             .collect(),
         sockets: measured.sockets,
         egress,
+        order: OrderReport {
+            numbered: totals.numbered,
+            missing: totals.numbered.saturating_sub(order.unique()),
+            found: order,
+        },
         in_flight_at_end: measured.after.in_flight,
         workers,
+        spread: conditions.spread,
         latency_ns,
-        latency_limited_by_generator: latency_ns.map(|latency| totals.lateness.spoils(&latency)),
+        intervals: measured.intervals.clone(),
+        latency_limited_by_generator: latency_limited,
+        tester_limited: is_behind || latency_limited == Some(true),
+        self_check: conditions.self_check,
+        slo,
         datapath_allocations,
         generator: GeneratorShare {
             core: generator_core,
@@ -309,7 +347,7 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
             drops,
             polls,
             busy_share: polls.busy_share(),
-            limit: measured.limit(conditions.room),
+            limit,
             lateness_ns: totals.lateness.into(),
             allocations: generator_allocations,
         },

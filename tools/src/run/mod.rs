@@ -7,6 +7,7 @@ mod output;
 mod session;
 mod target;
 mod trial;
+mod watch;
 
 pub use bed::{Bed, Between, Layout};
 pub use failure::Failure;
@@ -15,3 +16,4 @@ pub use output::{Output, Taken, check_free, print};
 pub use session::{Nics, Outcome, Session, Setting};
 pub use target::Target;
 pub use trial::{Trial, TrialResult};
+pub use watch::{INTERVAL, Interval};

@@ -9,14 +9,16 @@ use corelane::frame::{LINE, PoolConfig};
 use corelane::stack::{Event, Forwarding, Nic, NicId, NicTotals};
 use serde_json::{Value, json};
 
+use super::watch::{Watch, Watched};
 use super::{Failure, Measured};
 use crate::cli::{EngineArgs, LoadArgs};
 use crate::clock::Clock;
 use crate::generator::{DrainLink, GeneratorHandle, Pace, Totals, Window};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::sink::Sinks;
+use crate::sink::{Ends, Sinks};
 use crate::sockets::{QUEUE, SocketReader, Sockets};
+use crate::unit::Check;
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -35,6 +37,10 @@ pub struct Setting {
     pub promiscuous: bool,
     /// Whether handlers measure latency.
     pub latency: bool,
+    /// Whether the latencies of each interval are kept.
+    pub log: bool,
+    /// What is checked of each frame.
+    pub check: Check,
     /// Whether there is a second NIC that the first one forwards to.
     pub forward: bool,
     /// The seed of the endpoint table's hash.
@@ -63,7 +69,9 @@ impl Setting {
             pool_slots: args.pool_slots.unwrap_or(enough),
             when_full,
             promiscuous: args.promiscuous,
-            latency: args.latency,
+            latency: args.measures_latency(),
+            log: args.hlog.is_some(),
+            check: Check::Off,
             forward: false,
             seed,
         }
@@ -72,7 +80,10 @@ impl Setting {
     /// The one for a synthetic load: with a second NIC to forward to, or with room for what waits in
     /// sockets.
     pub fn of_load(engine: &EngineArgs, load: &LoadArgs) -> Self {
-        let setting = Self::new(engine, WhenFull::Drop, load.seed);
+        let setting = Self {
+            check: load.check,
+            ..Self::new(engine, WhenFull::Drop, load.seed)
+        };
         match load.sockets {
             Some(sockets) => setting.with_sockets(engine, sockets),
             None => Self {
@@ -101,6 +112,7 @@ impl Setting {
             ("pool_slots", json!(self.pool_slots)),
             ("promiscuous", json!(self.promiscuous)),
             ("latency", json!(self.latency)),
+            ("check", json!(self.check.to_string())),
         ])
     }
 
@@ -144,6 +156,8 @@ pub struct Session {
     /// What counts at the peer of the second NIC.
     peers: Sinks,
     sockets: Option<SocketReader>,
+    /// Whether the histogram of each interval is kept.
+    log: bool,
     warnings: Vec<String>,
 }
 
@@ -179,8 +193,13 @@ impl Session {
         clock: Clock,
         set_up: impl FnOnce(&Nics) -> Result<Option<Sockets>, Failure>,
     ) -> Result<Self, Failure> {
-        let handlers = Sinks::new(clock, setting.latency);
-        let peers = Sinks::new(clock, setting.latency);
+        let ends = Ends {
+            clock,
+            latency: setting.latency,
+            check: setting.check,
+        };
+        let handlers = Sinks::new(ends);
+        let peers = Sinks::new(ends);
         let mut builder = Engine::builder();
         builder
             .workers(setting.workers)
@@ -233,6 +252,7 @@ impl Session {
             handlers,
             peers,
             sockets,
+            log: setting.log,
             warnings,
         })
     }
@@ -259,12 +279,19 @@ impl Session {
             sockets.start_window();
         }
         let at_max = matches!(window.pace, Pace::Max);
-        let emitted = self.generator.emitted();
-        let start = Instant::now();
         let duration = window.duration;
+        let mut watch = Watch::start(Watched {
+            running: &self.running,
+            generator: &self.generator,
+            handlers: &self.handlers,
+            peers: &self.peers,
+            sockets: self.sockets.as_ref(),
+            log: self.log,
+        });
         self.generator.run(window);
-        let totals = self.wait(duration, start, emitted, progress, interrupt)?;
+        let totals = self.wait(duration, &mut watch, progress, interrupt)?;
         let after = self.settle();
+        let intervals = watch.finish(progress);
         Ok(Measured {
             at_max,
             totals,
@@ -273,6 +300,7 @@ impl Session {
             handled: self.handlers.handled(),
             sockets: self.sockets.as_ref().map(SocketReader::counted),
             taken: self.peers.handled(),
+            intervals,
         })
     }
 
@@ -322,8 +350,7 @@ impl Session {
     fn wait(
         &self,
         planned: Option<Duration>,
-        start: Instant,
-        emitted: u64,
+        watch: &mut Watch<'_>,
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<Totals, Failure> {
@@ -332,12 +359,11 @@ impl Session {
             (duration / 20).clamp(Duration::from_millis(1), Duration::from_millis(50))
         });
         let mut stopped = false;
-        let mut shown = (start, emitted);
         loop {
             if let Some(totals) = self.generator.ended() {
                 return Ok(totals);
             }
-            std::thread::sleep(nap);
+            std::thread::sleep(nap.min(watch.due_in()));
             if let Some(failure) = self.link_failure() {
                 return Err(failure);
             }
@@ -345,19 +371,12 @@ impl Session {
                 self.generator.stop();
                 stopped = true;
             }
-            let now = Instant::now();
-            let elapsed = now - start;
-            if planned.is_some_and(|duration| elapsed > duration + OVERDUE) {
+            if planned.is_some_and(|duration| watch.elapsed() > duration + OVERDUE) {
                 return Err(Failure::Run(
                     "the generator does not end its window".to_owned(),
                 ));
             }
-            if now - shown.0 >= Duration::from_millis(100) {
-                let emitted = self.generator.emitted();
-                let pps = (emitted - shown.1) as f64 / (now - shown.0).as_secs_f64();
-                progress.update(elapsed, pps);
-                shown = (now, emitted);
-            }
+            watch.look(progress);
         }
     }
 

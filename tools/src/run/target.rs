@@ -11,7 +11,7 @@ use crate::cli::LoadArgs;
 use crate::generator::{AddressPlan, RoutePlan, Traffic};
 use crate::report::Setup;
 use crate::sockets::{self, Sockets};
-use crate::unit::FrameSize;
+use crate::unit::{Check, FrameSize};
 
 /// Endpoints, sockets or routes: laid out before the run, and added to the engine's NICs.
 #[derive(Clone)]
@@ -42,6 +42,11 @@ impl Target {
             hit_ratio: load.hit_ratio,
             frame_size,
             flows: load.flows,
+            flow_law: load.flow_law,
+            protocols: load.protocols,
+            malformed: load.malformed,
+            vlan: load.vlan.clone(),
+            signed: load.check != Check::Off,
             port: load.sockets.map(|_| sockets::PORT),
             routes: self.routes.clone(),
             seed: load.seed,

@@ -1,14 +1,19 @@
 //! Where the frames of a run end: handlers, or the peer of the link that they are forwarded to. Each
 //! worker's is counted by a recorder of its own, which others may read at any time.
 
+mod arrival;
+mod order;
 mod recorder;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use arrival::Arrived;
+pub use order::{Arrival, OrderCheck, OrderShare};
 pub use recorder::{CountingHandler, Recorder, RecorderReader, Seen};
 
 use crate::clock::Clock;
 use crate::latency::{Latencies, Snapshot};
+use crate::unit::Check;
 
 /// What one recorder counted in a window.
 #[derive(Clone, Debug)]
@@ -19,8 +24,21 @@ pub struct Handled {
     pub packets: u64,
     /// Bytes of their frames.
     pub bytes: u64,
+    /// What was found of them.
+    pub order: OrderShare,
     /// Nanoseconds from planned send time to here, if measured.
     pub latency: Option<Latencies>,
+}
+
+/// What ends do with frames.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// What they read to measure latency: that of the generator's link.
+    pub clock: Clock,
+    /// Whether they measure it.
+    pub latency: bool,
+    /// What they check.
+    pub check: Check,
 }
 
 /// The recorders of one kind of end.
@@ -31,12 +49,11 @@ pub struct Sinks {
 }
 
 impl Sinks {
-    /// Ends that read this clock, if they measure latency.
-    pub fn new(clock: Clock, latency: bool) -> Self {
+    /// Ends of this kind.
+    pub fn new(ends: Ends) -> Self {
         Self {
             maker: SinkMaker {
-                clock,
-                latency,
+                ends,
                 readers: Arc::default(),
             },
             before: Vec::new(),
@@ -91,8 +108,7 @@ impl Sinks {
 /// Makes recorders.
 #[derive(Clone)]
 pub struct SinkMaker {
-    clock: Clock,
-    latency: bool,
+    ends: Ends,
     readers: Arc<Mutex<Vec<RecorderReader>>>,
 }
 
@@ -104,7 +120,7 @@ impl SinkMaker {
 
     /// What counts for a worker.
     pub fn recorder(&self, worker: usize) -> Recorder {
-        let (recorder, reader) = Recorder::new(worker, self.clock, self.latency);
+        let (recorder, reader) = Recorder::new(worker, self.ends);
         self.lock().push(reader);
         recorder
     }

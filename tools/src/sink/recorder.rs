@@ -6,15 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use corelane::stack::{Delivery, Handler, Packet};
 use crossbeam::utils::CachePadded;
 
-use super::Handled;
+use super::{Arrival, Arrived, Ends, Handled, OrderCheck, OrderShare};
 use crate::clock::Clock;
 use crate::latency::{self, LatencyReader, LatencyWriter, Snapshot};
+use crate::unit::Check;
 
-/// Counts packets and bytes, burst by burst, and, if asked to, measures their latency. The clock is
-/// read once per burst, before its first packet.
+/// Counts packets and bytes, burst by burst, checks their order and, if asked to, measures their latency.
+/// The clock is read once per burst, before its first packet.
 pub struct Recorder {
     clock: Clock,
+    check: Check,
     tally: Arc<CachePadded<Tally>>,
+    order: OrderCheck,
     latency: Option<LatencyWriter>,
 }
 
@@ -22,8 +25,22 @@ pub struct Recorder {
 #[derive(Default)]
 struct Tally {
     bytes: AtomicU64,
+    in_order: AtomicU64,
+    reordered: AtomicU64,
+    duplicates: AtomicU64,
+    too_late: AtomicU64,
+    corrupt: AtomicU64,
+    unchecked: AtomicU64,
     /// Stored last: who sees it sees what belongs to it.
     packets: AtomicU64,
+}
+
+/// Only its thread counts: no read-modify-write.
+fn add(counter: &AtomicU64, n: u64) {
+    if n > 0 {
+        let sum = counter.load(Ordering::Relaxed) + n;
+        counter.store(sum, Ordering::Relaxed);
+    }
 }
 
 /// What a recorder was given.
@@ -33,6 +50,8 @@ pub struct Seen {
     pub packets: u64,
     /// Bytes of their frames.
     pub bytes: u64,
+    /// What was found of them.
+    pub order: OrderShare,
 }
 
 /// Reads what a recorder counted.
@@ -44,15 +63,17 @@ pub struct RecorderReader {
 }
 
 impl Recorder {
-    pub(super) fn new(worker: usize, clock: Clock, latency: bool) -> (Self, RecorderReader) {
+    pub(super) fn new(worker: usize, ends: Ends) -> (Self, RecorderReader) {
         let tally = Arc::default();
-        let (writer, reader) = match latency.then(latency::shared) {
+        let (writer, reader) = match ends.latency.then(latency::shared) {
             Some((writer, reader)) => (Some(writer), Some(reader)),
             None => (None, None),
         };
         let recorder = Self {
-            clock,
+            clock: ends.clock,
+            check: ends.check,
             tally: Arc::clone(&tally),
+            order: OrderCheck::default(),
             latency: writer,
         };
         let reader = RecorderReader {
@@ -63,43 +84,59 @@ impl Recorder {
         (recorder, reader)
     }
 
-    /// Records a burst: `next` gives the length of the next frame, in bytes, and its planned time.
+    /// What is checked of each frame.
+    pub fn check(&self) -> Check {
+        self.check
+    }
+
+    /// Records a burst: `next` gives what there is to know of the next frame.
     #[inline]
-    pub fn record(&mut self, mut next: impl FnMut() -> Option<(usize, u64)>) {
+    pub fn record(&mut self, mut next: impl FnMut() -> Option<Arrived>) {
         let mut packets = 0;
         let mut bytes = 0;
-        match &mut self.latency {
-            None => {
-                while let Some((len, _)) = next() {
-                    packets += 1;
-                    bytes += len as u64;
-                }
-            }
-            Some(latency) => {
-                let now = self.clock.now();
-                // Frames that were due at once are recorded at once: at full speed, whole bursts.
-                let (mut due, mut alike) = (0, 0);
-                while let Some((len, planned)) = next() {
-                    packets += 1;
-                    bytes += len as u64;
-                    if planned != due && alike > 0 {
-                        latency.record(now.saturating_sub(due), alike);
-                        alike = 0;
+        let mut found = OrderShare::default();
+        let now = self.latency.as_ref().map_or(0, |_| self.clock.now());
+        // Frames that were due at once are recorded at once: at full speed, whole bursts.
+        let (mut due, mut alike) = (0, 0);
+        while let Some(frame) = next() {
+            packets += 1;
+            bytes += frame.len as u64;
+            match frame.said {
+                None => found.unchecked += 1,
+                Some(Ok(signature)) if signature.hash == frame.hash => {
+                    match self.order.note(signature.hash, signature.number) {
+                        Arrival::InOrder => found.in_order += 1,
+                        Arrival::Reordered => found.reordered += 1,
+                        Arrival::Duplicate => found.duplicates += 1,
+                        Arrival::TooLate => found.too_late += 1,
                     }
-                    due = planned;
-                    alike += 1;
                 }
-                if alike > 0 {
+                Some(_) => found.corrupt += 1,
+            }
+            if let Some(latency) = &mut self.latency {
+                if frame.planned != due && alike > 0 {
                     latency.record(now.saturating_sub(due), alike);
+                    alike = 0;
                 }
+                due = frame.planned;
+                alike += 1;
             }
         }
-        let Tally {
-            packets: all,
-            bytes: all_bytes,
-        } = &**self.tally;
-        all_bytes.store(all_bytes.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
-        all.store(all.load(Ordering::Relaxed) + packets, Ordering::Release);
+        if let Some(latency) = &mut self.latency
+            && alike > 0
+        {
+            latency.record(now.saturating_sub(due), alike);
+        }
+        let tally = &**self.tally;
+        add(&tally.bytes, bytes);
+        add(&tally.in_order, found.in_order);
+        add(&tally.reordered, found.reordered);
+        add(&tally.duplicates, found.duplicates);
+        add(&tally.too_late, found.too_late);
+        add(&tally.corrupt, found.corrupt);
+        add(&tally.unchecked, found.unchecked);
+        let all = tally.packets.load(Ordering::Relaxed) + packets;
+        tally.packets.store(all, Ordering::Release);
     }
 }
 
@@ -107,9 +144,19 @@ impl RecorderReader {
     /// What it was given so far.
     pub fn seen(&self) -> Seen {
         let packets = self.tally.packets.load(Ordering::Acquire);
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let tally = &**self.tally;
         Seen {
             packets,
-            bytes: self.tally.bytes.load(Ordering::Relaxed),
+            bytes: count(&tally.bytes),
+            order: OrderShare {
+                in_order: count(&tally.in_order),
+                reordered: count(&tally.reordered),
+                duplicates: count(&tally.duplicates),
+                too_late: count(&tally.too_late),
+                corrupt: count(&tally.corrupt),
+                unchecked: count(&tally.unchecked),
+            },
         }
     }
 
@@ -126,11 +173,16 @@ impl RecorderReader {
     }
 
     pub(super) fn since(&self, before: &Seen, latency: &Snapshot) -> Handled {
-        let Seen { packets, bytes } = self.seen();
+        let Seen {
+            packets,
+            bytes,
+            order,
+        } = self.seen();
         Handled {
             worker: self.worker,
             packets: packets - before.packets,
             bytes: bytes - before.bytes,
+            order: order.since(&before.order),
             latency: self.latency.as_ref().map(|reader| reader.since(latency)),
         }
     }
@@ -147,14 +199,15 @@ impl CountingHandler {
 
 impl Handler for CountingHandler {
     fn packet(&mut self, packet: &mut Packet<'_>) {
-        let mut packet = Some((packet.len(), packet.rx_time()));
+        let mut packet = Some(Arrived::packet(packet, self.0.check()));
         self.0.record(|| packet.take());
     }
 
     fn burst(&mut self, delivery: &mut Delivery<'_>) {
+        let check = self.0.check();
         self.0.record(|| {
             let packet = delivery.next()?;
-            Some((packet.len(), packet.rx_time()))
+            Some(Arrived::packet(&packet, check))
         });
     }
 }

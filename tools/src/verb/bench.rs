@@ -6,17 +6,18 @@ use std::time::Duration;
 use corelane::engine::WhenFull;
 use serde_json::{Value, json};
 
-use super::finish;
+use super::{finish, write_latencies};
 use crate::churn::Churn;
 use crate::cli::BenchArgs;
 use crate::exit::Exit;
-use crate::generator::{mean_size, size_on_wire};
+use crate::generator::{Pace, Schedule, Spread, size_on_wire};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{Setup, time};
 use crate::run::{
     Bed, Conditions, Failure, Layout, Measured, Outcome, Output, Setting, Trial, assemble,
 };
+use crate::selftest::SelfCheck;
 use crate::unit::{Arrival, Family, FrameSize, Rate};
 
 /// The unmeasured run before the calibration for a rate in percent, and the calibration.
@@ -27,6 +28,7 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
     let output = Output::new(args.engine.json.as_deref(), &[])?;
     let progress = Progress::new(args.engine.json_to_stdout());
     let (conditions, measured, outcome) = measure(args, &progress, interrupt)?;
+    write_latencies(&args.engine, &measured)?;
     finish(&assemble(conditions, &measured, outcome), output)
 }
 
@@ -38,7 +40,8 @@ fn measure(
 ) -> Result<(Conditions, Measured, Outcome), Failure> {
     progress.stage("frames", None);
     let layout = Layout::new(&args.engine, &args.load, args.frame_size);
-    let mean = mean_size(args.frame_size, args.load.family);
+    let mean = layout.frames().mean_size();
+    let arrival = args.arrival.unwrap_or(Arrival::Cbr);
     let calibrated_pps = match args.rate {
         Rate::Percent(_) => Some(calibrate(&layout, progress, interrupt)?),
         _ => None,
@@ -48,9 +51,15 @@ fn measure(
         None => WhenFull::Wait,
         Some(_) => WhenFull::Drop,
     };
+    progress.stage("self-test", None);
+    let pace = planned_pps.map_or(Pace::Max, |_| {
+        // A plan that nobody can keep up with.
+        Pace::Planned(Schedule::new(arrival, 1e9, args.load.seed))
+    });
+    let self_check = SelfCheck::run(layout.frames().clone(), pace)?;
     let trial = |duration| Trial {
         pps: planned_pps,
-        arrival: args.arrival.unwrap_or(Arrival::Cbr),
+        arrival,
         duration,
     };
 
@@ -75,11 +84,12 @@ fn measure(
     progress.clear();
 
     let setup = bed.setup();
+    let spread = Spread::of(layout.frames().shapes(), layout.setting().workers);
     let conditions = Conditions {
         verb: "bench",
         seed: args.load.seed,
         flags: flags(args, layout.setting()),
-        lines: lines(args, &layout, &setup),
+        lines: lines(args, &layout, &setup, spread.as_ref()),
         interrupted: interrupt.is_raised(),
         planned_pps,
         calibrated_pps,
@@ -88,7 +98,10 @@ fn measure(
         churn,
         setup,
         captures: None,
-        warnings: Vec::new(),
+        warnings: spread.iter().filter_map(Spread::warning).collect(),
+        spread,
+        self_check: Some(self_check.used(result.offered_pps())),
+        slo: args.engine.slo.clone(),
     };
     Ok((conditions, result.measured, bed.finish()))
 }
@@ -126,6 +139,10 @@ fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
         ("frame_size", json!(args.frame_size.to_string())),
         ("smallest_ipv6_frame", json!(size_on_wire(0, true))),
         ("flows", json!(args.load.flows)),
+        ("flow_law", json!(args.load.flow_law.to_string())),
+        ("protocols", json!(args.load.protocols.to_string())),
+        ("malformed", json!(args.load.malformed)),
+        ("vlan", json!(args.load.vlan)),
         ("rate", json!(args.rate.to_string())),
         (
             "arrival",
@@ -142,9 +159,9 @@ fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
     flags
 }
 
-fn lines(args: &BenchArgs, layout: &Layout, setup: &Setup) -> Vec<String> {
+fn lines(args: &BenchArgs, layout: &Layout, setup: &Setup, spread: Option<&Spread>) -> Vec<String> {
     let size = match args.frame_size {
-        FrameSize::Imix => "imix frames".to_owned(),
+        FrameSize::Mix(mix) => format!("{mix} frames"),
         FrameSize::Fixed(size)
             if args.load.family != Family::V4 && size_on_wire(size, true) != size =>
         {
@@ -184,6 +201,25 @@ fn lines(args: &BenchArgs, layout: &Layout, setup: &Setup) -> Vec<String> {
             args.warmup.as_secs_f64(),
         ),
     ]
+    .into_iter()
+    .chain(
+        spread
+            .filter(|spread| spread.shares.len() > 1)
+            .map(|spread| {
+                let shares: Vec<_> = spread
+                    .shares
+                    .iter()
+                    .map(|share| format!("{:.1}%", 100.0 * share))
+                    .collect();
+                format!(
+                    "spread over workers {} ({:.1}% each, ±{:.1}% at random)",
+                    shares.join(" "),
+                    100.0 / spread.shares.len() as f64,
+                    100.0 * spread.expected_deviation,
+                )
+            }),
+    )
+    .collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use corelane::io::pcap::{Capture, PcapEnd};
 use corelane::stack::Nic;
 use serde_json::{Value, json};
 
-use super::finish;
+use super::{finish, write_latencies};
 use crate::cli::{ReplayArgs, Usage};
 use crate::clock::Clock;
 use crate::exit::Exit;
@@ -19,6 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{CaptureShare, Setup};
 use crate::run::{Conditions, Failure, Output, Session, Setting, Taken, assemble};
+use crate::selftest::SelfCheck;
 use crate::unit::Speed;
 
 /// Nothing is drawn in a replay; the endpoint table's hash starts from this, always.
@@ -58,6 +59,8 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
     let setting = Setting::new(&args.engine, when_full, SEED);
 
+    progress.stage("self-test", None);
+    let self_check = SelfCheck::run(CaptureFrames::new(Arc::clone(&set)), Pace::Max)?;
     progress.stage("endpoints", None);
     let (mut endpoints, mut endpoints_s) = (0, 0.0);
     let clock = Clock::start();
@@ -112,7 +115,11 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         },
         captures: Some(set.captures().iter().map(capture_share).collect()),
         warnings: warnings(&set),
+        spread: None,
+        self_check: Some(self_check.used(measured.achieved_pps())),
+        slo: args.engine.slo.clone(),
     };
+    write_latencies(&args.engine, &measured)?;
     let mut report = assemble(conditions, &measured, session.finish());
     if report.delivered == 0 && report.received > 0 && !args.own && !args.engine.promiscuous {
         report.warnings.push(NOTHING_DELIVERED.to_owned());
