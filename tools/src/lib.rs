@@ -37,6 +37,8 @@ pub mod config;
 pub mod control;
 pub mod exit;
 pub mod generator;
+#[cfg(test)]
+mod honesty;
 mod host;
 pub mod interrupt;
 pub mod latency;

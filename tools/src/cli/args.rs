@@ -66,10 +66,21 @@ pub struct BenchArgs {
     #[arg(long, value_name = "RATE", default_value = "max")]
     pub rate: Rate,
 
-    /// When frames are due, at a fixed rate: cbr, poisson or burst:N (trains of N frames due at
-    /// once) [default: cbr]
+    /// When frames are due, at a fixed rate: cbr, poisson, burst:N (trains of N frames due at once) or
+    /// onoff:ON:OFF (cbr for a time, nothing for another: onoff:10ms:90ms) [default: cbr]
     #[arg(long, value_name = "MODEL")]
     pub arrival: Option<Arrival>,
+
+    /// Streams of frames instead of one load, from a TOML file: each with its rate, arrival, size, fields,
+    /// start and stop (corelane_tools::config::LoadProfile); what it leaves out is as the other options
+    /// say
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "arrival"])]
+    pub profile: Option<PathBuf>,
+
+    /// Write the frames that would be sent in --duration to a capture, each at its planned time, and send
+    /// none
+    #[arg(long, value_name = "FILE")]
+    pub pcap_out: Option<PathBuf>,
 
     /// How long to measure: 10s, 500ms, 2min
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = window)]

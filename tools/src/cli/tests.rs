@@ -294,19 +294,19 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         (
             "search",
-            "'search' is planned and not there yet; bench, replay, sim, up, ctl and check-config are",
+            "'search' is planned and not there yet; bench, replay, selftest, sim, up, ctl and check-config are",
         ),
         (
             "top x",
-            "'top' is planned and not there yet; bench, replay, sim, up, ctl and check-config are",
+            "'top' is planned and not there yet; bench, replay, selftest, sim, up, ctl and check-config are",
         ),
         (
             "bnech",
-            "'bnech' is no verb; bench, replay, sim, up, ctl and check-config are; did you mean 'bench'?",
+            "'bnech' is no verb; bench, replay, selftest, sim, up, ctl and check-config are; did you mean 'bench'?",
         ),
         (
             "frobnicate",
-            "'frobnicate' is no verb; bench, replay, sim, up, ctl and check-config are",
+            "'frobnicate' is no verb; bench, replay, selftest, sim, up, ctl and check-config are",
         ),
         (
             "up --config x --idle pol",
@@ -388,7 +388,7 @@ fn help_lists_what_is_and_says_what_is_planned() {
     ] {
         assert!(bench.contains(&format!("\n      {option}")), "{option}");
     }
-    assert!(bench.contains("Not there yet: --capture N, --profile FILE.toml"));
+    assert!(bench.contains("Not there yet: --capture N."));
     assert!(
         bench.contains("at least 66"),
         "says what becomes of a 64-byte IPv6 frame"

@@ -47,7 +47,7 @@ With --forward the frames go on by a second NIC, and --latency counts to its lin
 thread reads the sockets, which shares the machine with the workers: at --rate max on few cores it
 may fall behind, and what finds no room is dropped as socket_full. The books cover either.
 
-Not there yet: --capture N, --profile FILE.toml.";
+Not there yet: --capture N.";
 
 pub(super) const REPLAY_NOTES: &str = "\
 Example:
@@ -177,7 +177,7 @@ impl Usage {
                 _ => Self(format!("{}: given more than once", argument())),
             },
             ErrorKind::UnknownArgument => match argument() {
-                planned @ ("--capture" | "--profile") => Self(format!(
+                planned @ "--capture" => Self(format!(
                     "{planned}: not there yet; corelane bench --help lists what is"
                 )),
                 surplus if !surplus.starts_with('-') => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use crossbeam::utils::CachePadded;
 
-use super::Schedule;
+use super::Plan;
 use crate::latency::Percentiles;
 
 /// When a generator emits.
@@ -17,7 +17,7 @@ pub enum Pace {
     #[default]
     Max,
     /// At planned times, counted from the start of the window.
-    Planned(Schedule),
+    Planned(Plan),
 }
 
 /// A stretch of sending: at which pace, and how long, whichever limit comes first.

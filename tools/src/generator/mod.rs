@@ -34,6 +34,7 @@
 
 mod address;
 mod build;
+mod capture_out;
 mod captures;
 mod control;
 mod destination;
@@ -41,6 +42,7 @@ mod drain;
 mod flow;
 mod frame;
 mod link;
+mod plan;
 mod queue;
 mod random;
 mod routes;
@@ -53,6 +55,7 @@ mod spread;
 
 pub use address::{AddressPlan, MAX_ENDPOINTS};
 pub use build::{Defect, FrameBuilder};
+pub use capture_out::{CaptureOutError, write_capture};
 pub use captures::{CaptureFrames, CaptureSet};
 pub use control::{Emission, GeneratorHandle, Lateness, Pace, Stage, Totals, Window};
 pub use destination::DestinationPicker;
@@ -60,6 +63,7 @@ pub use drain::DrainLink;
 pub use flow::{Flow, draw_flows};
 pub use frame::{LINE, LaidOut, Line, Shape, Tail};
 pub use link::GeneratorLink;
+pub use plan::Plan;
 pub use queue::{GRACE, GeneratorQueue};
 pub use random::stream;
 pub(crate) use routes::route;

@@ -93,9 +93,9 @@ impl<S: Source> GeneratorQueue<S> {
         self.stage = Stage::Holding;
         let run = &self.run;
         let (elapsed_ns, intended) = match &run.pace {
-            Pace::Planned(schedule) => {
+            Pace::Planned(plan) => {
                 let end = elapsed.min(run.duration);
-                (end, schedule.due_before(end, run.limit))
+                (end, plan.due_before(end, run.limit))
             }
             Pace::Max => (elapsed, run.emitted),
         };
@@ -136,7 +136,7 @@ impl<S: Source> GeneratorQueue<S> {
             return RxStatus::Idle;
         }
         let frames = out.get_mut(first..).unwrap_or_default();
-        self.source.fill(frames);
+        self.source.fill(0, frames);
         for frame in frames {
             frame.set_rx_time(now);
         }
@@ -148,10 +148,14 @@ impl<S: Source> GeneratorQueue<S> {
     #[inline]
     fn emit_due(&mut self, cache: &mut PoolCache, out: &mut Burst) -> RxStatus {
         let run = &mut self.run;
-        let Pace::Planned(schedule) = &run.pace else {
+        let Pace::Planned(plan) = &mut run.pace else {
             return RxStatus::Idle;
         };
         let elapsed = self.clock.now().saturating_sub(run.start);
+        if elapsed >= run.duration.saturating_add(GRACE) {
+            self.conclude(elapsed);
+            return RxStatus::Idle;
+        }
         let until = elapsed.saturating_add(1).min(run.duration);
         let room = run
             .limit
@@ -159,13 +163,13 @@ impl<S: Source> GeneratorQueue<S> {
             .min(out.remaining_capacity() as u64);
 
         let mut times = [0; BURST];
+        let mut streams = [0; BURST];
         let mut due = 0;
-        for slot in times.iter_mut().take(room as usize) {
-            let time = schedule.at(run.next + due as u64);
-            if time >= until {
+        for (time, stream) in times.iter_mut().zip(&mut streams).take(room as usize) {
+            let Some(next) = plan.next_before(until) else {
                 break;
-            }
-            *slot = run.start + time;
+            };
+            (*time, *stream) = (run.start + next.0, next.1);
             due += 1;
         }
         if due == 0 {
@@ -176,11 +180,6 @@ impl<S: Source> GeneratorQueue<S> {
             run.polls.idle += 1;
             return RxStatus::Idle;
         }
-        if elapsed >= run.duration.saturating_add(GRACE) {
-            self.conclude(elapsed);
-            return RxStatus::Idle;
-        }
-
         let first = out.len();
         let got = cache.alloc_burst(out, due);
         // A frame that finds no buffer when it is due is lost, as in a NIC: its time goes by.
@@ -188,13 +187,20 @@ impl<S: Source> GeneratorQueue<S> {
         run.next += due as u64;
         let oldest = (run.start + elapsed).saturating_sub(times[0]);
         self.lateness.saturating_record_n(oldest, due as u64);
+        let streams = streams.get(..due).unwrap_or_default();
+        let (sent, lost) = streams.split_at_checked(got).unwrap_or((streams, &[]));
+        let mut at = first;
+        for of_one in sent.chunk_by(|a, b| a == b) {
+            let end = at + of_one.len();
+            if let (Some(stream), Some(frames)) = (of_one.first(), out.get_mut(at..end)) {
+                self.source.fill(*stream, frames);
+            }
+            at = end;
+        }
+        lost.iter().for_each(|stream| self.source.skip(*stream, 1));
         let frames = out.get_mut(first..).unwrap_or_default();
-        self.source.fill(frames);
         for (frame, time) in frames.iter_mut().zip(times) {
             frame.set_rx_time(time);
-        }
-        if got < due {
-            self.source.skip((due - got) as u64);
         }
         if got == 0 {
             self.run.polls.starved += 1;

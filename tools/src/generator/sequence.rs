@@ -17,8 +17,10 @@ use crate::unit::{Destinations, Family, FrameSize, Protocol, Protocols};
 /// What the frames of a run are like.
 #[derive(Clone, Debug)]
 pub struct Traffic {
-    /// The address family.
+    /// The address family of the frames.
     pub family: Family,
+    /// That of the endpoints or networks there are: the same, or both.
+    pub population_family: Family,
     /// How many endpoints there are.
     pub endpoints: u32,
     /// How destinations are drawn from them.
@@ -52,6 +54,7 @@ impl Traffic {
     pub fn new(endpoints: u32) -> Self {
         Self {
             family: Family::Mixed,
+            population_family: Family::Mixed,
             endpoints,
             destinations: Destinations::Uniform,
             hit_ratio: 1.0,
@@ -80,11 +83,12 @@ impl Traffic {
 /// predictor learns it by heart, and that destinations in a large table are cold when they come
 /// again. 2^20 uniform draws reach 63 % of a million endpoints.
 ///
-/// Clones share the round and start at its first frame, with their numbers from 0.
+/// There is a round for each stream of a profile. Clones share the rounds and start at their first frames,
+/// with their numbers from 0.
 pub struct Sequence {
-    round: Arc<Round>,
-    /// The place of the next frame.
-    at: usize,
+    rounds: Arc<[Round]>,
+    /// The place of the next frame of each.
+    at: Box<[usize]>,
     /// The number of the next frame of each class of flows: they go on from window to window.
     numbers: [u32; CLASSES],
     /// Frames that were given a number since the last rewinding.
@@ -99,7 +103,7 @@ struct Round {
 
 impl Clone for Sequence {
     fn clone(&self) -> Self {
-        Self::of(Arc::clone(&self.round))
+        Self::of(Arc::clone(&self.rounds))
     }
 }
 
@@ -107,10 +111,10 @@ const SHORTEST: u32 = 1 << 16;
 const LONGEST: u32 = 1 << 20;
 
 impl Sequence {
-    fn of(round: Arc<Round>) -> Self {
+    fn of(rounds: Arc<[Round]>) -> Self {
         Self {
-            round,
-            at: 0,
+            at: vec![0; rounds.len()].into(),
+            rounds,
             numbers: [0; CLASSES],
             numbered: 0,
         }
@@ -118,15 +122,49 @@ impl Sequence {
 
     /// Draws a round of this traffic.
     pub fn draw(traffic: &Traffic) -> Self {
-        let n = traffic
-            .population()
-            .clamp(SHORTEST, LONGEST)
-            .next_power_of_two();
-        Self::draw_frames(traffic, n as usize)
+        Self::draw_streams(std::slice::from_ref(traffic))
+    }
+
+    /// Draws a round for each of several streams.
+    pub fn draw_streams(streams: &[Traffic]) -> Self {
+        let draw = |traffic: &Traffic| {
+            let n = traffic.population().clamp(SHORTEST, LONGEST);
+            Round::draw(traffic, n.next_power_of_two() as usize)
+        };
+        Self::of(streams.iter().map(draw).collect())
     }
 
     /// Draws a round of `n` frames (at least one).
     pub fn draw_frames(traffic: &Traffic, n: usize) -> Self {
+        Self::of([Round::draw(traffic, n)].into())
+    }
+
+    /// Frames of all rounds.
+    pub fn len(&self) -> usize {
+        self.rounds.iter().map(|round| round.shapes.len()).sum()
+    }
+
+    /// Whether there is none. Never.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The mean size of the frames of a stream, check sequence included.
+    pub fn mean_size(&self, stream: usize) -> f64 {
+        let shapes = self.shapes(stream);
+        let bytes: u64 = shapes.iter().map(|shape| u64::from(shape.len)).sum();
+        bytes as f64 / shapes.len().max(1) as f64 + f64::from(CHECK_SEQUENCE)
+    }
+
+    /// The shapes of the frames of a stream.
+    pub fn shapes(&self, stream: usize) -> &[Shape] {
+        let round = self.rounds.get(stream);
+        round.map_or(&[], |round| &round.shapes)
+    }
+}
+
+impl Round {
+    fn draw(traffic: &Traffic, n: usize) -> Self {
         let n = n.max(1);
         // A stream for each purpose: another hit ratio leaves the flows as they were, and flows
         // cannot follow destinations.
@@ -171,44 +209,22 @@ impl Sequence {
                 shapes.push(frame.shape);
             }
         }
-        Self::of(Arc::new(Round {
+        Self {
             lines,
             shapes,
             tail,
-        }))
-    }
-
-    /// Frames of a round.
-    pub fn len(&self) -> usize {
-        self.round.lines.len()
-    }
-
-    /// Whether there is none. Never.
-    pub fn is_empty(&self) -> bool {
-        self.round.lines.is_empty()
-    }
-
-    /// The mean size of frames, check sequence included.
-    pub fn mean_size(&self) -> f64 {
-        let bytes: u64 = self.shapes().iter().map(|shape| u64::from(shape.len)).sum();
-        bytes as f64 / self.len().max(1) as f64 + f64::from(CHECK_SEQUENCE)
-    }
-
-    /// The share of frames that have a signature.
-    pub fn signed_share(&self) -> f64 {
-        let signed = self.shapes().iter().filter(|shape| shape.signature > 0);
-        signed.count() as f64 / self.len().max(1) as f64
-    }
-
-    /// The shapes of a round.
-    pub fn shapes(&self) -> &[Shape] {
-        &self.round.shapes
+        }
     }
 }
 
 /// Draws destination addresses.
 struct DestinationDraw {
+    /// Of all that there is, and of what is not.
     plan: AddressPlan,
+    misses_plan: AddressPlan,
+    /// Those of the frames' family are every so many of all, from this one on.
+    stride: u32,
+    first: u32,
     picker: DestinationPicker,
     picks: Random,
     misses: Random,
@@ -219,10 +235,19 @@ type Random = rand::rngs::Xoshiro256PlusPlus;
 
 impl DestinationDraw {
     fn new(traffic: &Traffic) -> Self {
+        let (stride, first) = match (traffic.population_family, traffic.family) {
+            (Family::Mixed, Family::V4) => (2, 0),
+            (Family::Mixed, Family::V6) => (2, 1),
+            _ => (1, 0),
+        };
+        let population = traffic.population().saturating_sub(first).div_ceil(stride);
         let mut picks = stream(traffic.seed, "destinations");
         Self {
-            plan: AddressPlan::new(traffic.family, traffic.endpoints),
-            picker: DestinationPicker::new(traffic.destinations, traffic.population(), &mut picks),
+            plan: AddressPlan::new(traffic.population_family, traffic.endpoints),
+            misses_plan: AddressPlan::new(traffic.family, traffic.endpoints),
+            stride,
+            first,
+            picker: DestinationPicker::new(traffic.destinations, population, &mut picks),
             picks,
             misses: stream(traffic.seed, "misses"),
             hosts: stream(traffic.seed, "hosts"),
@@ -231,9 +256,9 @@ impl DestinationDraw {
 
     fn draw(&mut self, traffic: &Traffic) -> IpAddr {
         if self.misses.random::<f64>() >= traffic.hit_ratio {
-            return self.plan.miss(&mut self.misses);
+            return self.misses_plan.miss(&mut self.misses);
         }
-        let index = self.picker.draw(&mut self.picks);
+        let index = self.picker.draw(&mut self.picks) * self.stride + self.first;
         match &traffic.routes {
             Some(routes) => routes.destination(index, &mut self.hosts),
             None => self.plan.endpoint(index),
@@ -243,12 +268,12 @@ impl DestinationDraw {
 
 impl Source for Sequence {
     fn longest(&self) -> usize {
-        let lens = self.shapes().iter().map(|shape| shape.len);
-        lens.max().unwrap_or(0).into()
+        let shapes = self.rounds.iter().flat_map(|round| &round.shapes);
+        shapes.map(|shape| shape.len).max().unwrap_or(0).into()
     }
 
     fn rewind(&mut self) {
-        self.at = 0;
+        self.at.fill(0);
         self.numbered = 0;
     }
 
@@ -257,11 +282,14 @@ impl Source for Sequence {
     }
 
     #[inline]
-    fn fill(&mut self, mut frames: &mut [Frame]) {
+    fn fill(&mut self, stream: usize, mut frames: &mut [Frame]) {
+        let (Some(round), Some(at)) = (self.rounds.get(stream), self.at.get_mut(stream)) else {
+            return;
+        };
         while !frames.is_empty() {
             // A run up to the end of the round: one check of bounds for all of it.
-            let lines = self.round.lines.get(self.at..).unwrap_or_default();
-            let shapes = self.round.shapes.get(self.at..).unwrap_or_default();
+            let lines = round.lines.get(*at..).unwrap_or_default();
+            let shapes = round.shapes.get(*at..).unwrap_or_default();
             let n = frames.len().min(lines.len());
             let (run, rest) = frames.split_at_mut(n);
             for ((frame, line), shape) in run.iter_mut().zip(lines).zip(shapes) {
@@ -270,7 +298,7 @@ impl Source for Sequence {
                 // the queue was opened with slots for the longest frame.
                 let mut written = frame.set_data(&line.0);
                 if len > line.0.len() {
-                    written = written.and_then(|()| frame.append(self.round.tail.behind_line(len)));
+                    written = written.and_then(|()| frame.append(round.tail.behind_line(len)));
                 } else {
                     frame.truncate(len);
                 }
@@ -280,9 +308,9 @@ impl Source for Sequence {
                     self.numbered += 1;
                 }
             }
-            self.at += n;
-            if self.at >= self.round.lines.len() {
-                self.at = 0;
+            *at += n;
+            if *at >= round.lines.len() {
+                *at = 0;
             }
             if n == 0 {
                 return;
@@ -291,9 +319,11 @@ impl Source for Sequence {
         }
     }
 
-    fn skip(&mut self, n: u64) {
-        let len = self.round.lines.len().max(1);
-        self.at = (self.at + (n % len as u64) as usize) % len;
+    fn skip(&mut self, stream: usize, n: u64) {
+        if let (Some(round), Some(at)) = (self.rounds.get(stream), self.at.get_mut(stream)) {
+            let len = round.lines.len().max(1);
+            *at = (*at + (n % len as u64) as usize) % len;
+        }
     }
 }
 

@@ -20,22 +20,26 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Over so many workers, by the table that engines start with. None if there cannot be so many.
-    pub fn of(shapes: &[Shape], workers: usize) -> Option<Self> {
+    /// Over so many workers, by the table that engines start with; of the frames of streams, each with its
+    /// rate. None if there cannot be so many.
+    pub fn of(streams: &[(&[Shape], f64)], workers: usize) -> Option<Self> {
         let table = IndirectionTable::even(NonZeroUsize::new(workers)?).ok()?;
-        let mut frames = vec![0u64; workers];
+        let mut shares = vec![0.0; workers];
         let mut hashes = HashSet::new();
-        for shape in shapes {
-            hashes.insert(shape.hash);
-            if let Some(frames) = frames.get_mut(table.worker(shape.hash)) {
-                *frames += 1;
+        let whole: f64 = streams.iter().map(|(_, rate)| rate).sum();
+        for (shapes, rate) in streams {
+            let each = rate / whole.max(f64::MIN_POSITIVE) / shapes.len().max(1) as f64;
+            for shape in *shapes {
+                hashes.insert(shape.hash);
+                if let Some(share) = shares.get_mut(table.worker(shape.hash)) {
+                    *share += each;
+                }
             }
         }
-        let whole = shapes.len().max(1) as f64;
         let p = 1.0 / workers as f64;
         let hashes = hashes.len() as u64;
         Some(Self {
-            shares: frames.iter().map(|n| *n as f64 / whole).collect(),
+            shares,
             hashes,
             expected_deviation: (p * (1.0 - p) / hashes.max(1) as f64).sqrt(),
         })
@@ -82,13 +86,13 @@ mod tests {
     #[test]
     fn pseudorandom_tuples_spread_as_random_hashes_do() {
         let sequence = Sequence::draw_frames(&Traffic::new(1000), 1 << 14);
-        let spread = Spread::of(sequence.shapes(), 4).unwrap();
+        let spread = Spread::of(&[(sequence.shapes(0), 1.0)], 4).unwrap();
         assert_eq!((spread.idle(), spread.warning()), (0, None));
         for share in &spread.shares {
             let off = (share - 0.25).abs();
             assert!(off < 5.0 * spread.expected_deviation, "{spread:?}");
         }
-        assert!(Spread::of(sequence.shapes(), 129).is_none());
+        assert!(Spread::of(&[(sequence.shapes(0), 1.0)], 129).is_none());
     }
 
     #[test]
@@ -99,7 +103,7 @@ mod tests {
             ..Traffic::new(1)
         };
         let sequence = Sequence::draw_frames(&traffic, 64);
-        let spread = Spread::of(sequence.shapes(), 2).unwrap();
+        let spread = Spread::of(&[(sequence.shapes(0), 1.0)], 2).unwrap();
         assert_eq!((spread.idle(), spread.hashes), (1, 1));
         assert!(
             spread

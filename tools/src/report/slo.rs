@@ -79,7 +79,7 @@ mod tests {
             ("max<1ms", false),
             ("loss=0", false),
             ("loss<=0.2%", true),
-            ("loss<0.001", false),
+            ("loss<0.05%", false),
             ("rate>=499pps", true),
             ("rate>500pps", false),
             // 100,000 values make a p99.999.

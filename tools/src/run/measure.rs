@@ -80,12 +80,12 @@ impl Measured {
         })
     }
 
-    /// Frames that were received and dealt with: delivered, consumed, or taken by the peer of the second
-    /// NIC.
+    /// Frames that were received and dealt with, each once and as it was sent: delivered, consumed, or taken
+    /// by the peer of the second NIC.
     pub fn dealt_with(&self) -> u64 {
-        let handled = self.handled.iter().chain(&self.taken);
+        let order = self.order();
         let read = self.sockets.map_or(0, |sockets| sockets.read);
-        handled.map(|handled| handled.packets).sum::<u64>() + read + self.nic().consumed
+        order.unique() + order.too_late + order.unchecked + read + self.nic().consumed
     }
 
     /// Frames lost before the NIC, and polls in which the generator was not asked because a ring was full.

@@ -9,7 +9,7 @@ mod target;
 mod trial;
 mod watch;
 
-pub use bed::{Bed, Between, Layout};
+pub use bed::{Bed, Between, Layout, Stream};
 pub use failure::Failure;
 pub use measure::{Conditions, Measured, assemble};
 pub use output::{Output, Taken, check_free, print};

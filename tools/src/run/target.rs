@@ -7,11 +7,12 @@ use corelane::stack::{AddAddressError, Nic};
 
 use super::{Failure, Nics};
 use crate::churn::Churned;
-use crate::cli::LoadArgs;
+use crate::cli::{LoadArgs, Usage};
+use crate::config::StreamSetting;
 use crate::generator::{AddressPlan, RoutePlan, Traffic};
 use crate::report::Setup;
 use crate::sockets::{self, Sockets};
-use crate::unit::{Check, FrameSize};
+use crate::unit::{Check, Family, FrameSize};
 
 /// Endpoints, sockets or routes: laid out before the run, and added to the engine's NICs.
 #[derive(Clone)]
@@ -37,6 +38,7 @@ impl Target {
         let load = &self.load;
         Traffic {
             family: load.family,
+            population_family: load.family,
             endpoints: self.plan.len(),
             destinations: load.destinations,
             hit_ratio: load.hit_ratio,
@@ -51,6 +53,42 @@ impl Target {
             routes: self.routes.clone(),
             seed: load.seed,
         }
+    }
+
+    /// The traffic of a stream of a profile for it; what the profile leaves out is as of `whole`.
+    ///
+    /// # Errors
+    /// Its frames are of a family that nothing here has an address of.
+    pub fn stream(
+        &self,
+        number: usize,
+        stream: &StreamSetting,
+        whole: &Traffic,
+    ) -> Result<Traffic, Usage> {
+        let family = stream.family.unwrap_or(whole.family);
+        if whole.family != Family::Mixed && family != whole.family {
+            return Err(Usage::new(format!(
+                "--profile: {} has frames of family {family}, and --family {} gives nothing such an \
+                 address; did you mean '--family mixed'?",
+                stream.name, whole.family
+            )));
+        }
+        let traffic = whole.clone();
+        Ok(Traffic {
+            family,
+            frame_size: stream.frame_size.unwrap_or(traffic.frame_size),
+            destinations: stream.destinations.unwrap_or(traffic.destinations),
+            hit_ratio: stream.hit_ratio.unwrap_or(traffic.hit_ratio),
+            flows: stream.flows.unwrap_or(traffic.flows),
+            flow_law: stream.flow_law.unwrap_or(traffic.flow_law),
+            protocols: stream.protocols.unwrap_or(traffic.protocols),
+            malformed: stream.malformed.unwrap_or(traffic.malformed),
+            vlan: stream.vlan.clone().unwrap_or(traffic.vlan),
+            port: stream.port.or(traffic.port),
+            // Streams are drawn apart.
+            seed: traffic.seed.wrapping_add(number as u64),
+            ..traffic
+        })
     }
 
     /// In a few words, for people.

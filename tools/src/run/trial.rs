@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Measured;
-use crate::generator::{Lateness, Pace, Schedule, Window};
+use crate::generator::Lateness;
 use crate::latency::Percentiles;
 use crate::report::{Accounting, GeneratorDrops, Limit, Unsent};
 use crate::unit::Arrival;
@@ -12,9 +12,10 @@ use crate::unit::Arrival;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
     /// Frames per second; none to send as fast as the generator can (on a bed where a full ring means a
-    /// drop), or as the workers take them (where it means to wait).
+    /// drop), or as the workers take them (where it means to wait). Streams of a profile have them in the
+    /// proportion of their rates.
     pub pps: Option<f64>,
-    /// How they come, at a rate.
+    /// How they come, at a rate, unless a profile says so.
     pub arrival: Arrival,
     /// For how long.
     pub duration: Duration,
@@ -27,16 +28,6 @@ impl Trial {
             pps,
             arrival: Arrival::Cbr,
             duration,
-        }
-    }
-
-    pub(super) fn window(&self, seed: u64) -> Window {
-        Window {
-            pace: self.pps.map_or(Pace::Max, |pps| {
-                Pace::Planned(Schedule::new(self.arrival, pps, seed))
-            }),
-            duration: Some(self.duration),
-            frames: None,
         }
     }
 }

@@ -266,7 +266,7 @@ fn targets() {
     assert!(!"loss<=0.1%".parse::<Slo>().unwrap().needs_latency());
     for (text, nearest) in [
         ("p99", "p99<50us"),
-        ("p98<1ms", "p99<1ms"),
+        ("p98<1ms", "p90<1ms"),
         ("p99<1 parsec", "p99<1s"),
         ("loss<2", "loss<2%"),
         ("rate>1g", "rate>1Mpps"),

@@ -1,21 +1,25 @@
 //! `bench`: synthetic traffic.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::Path;
 use std::time::Duration;
 
 use corelane::engine::WhenFull;
+use corelane::io::pcap::PcapWriter;
 use serde_json::{Value, json};
 
 use super::{finish, write_latencies};
 use crate::churn::Churn;
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, Usage};
+use crate::config::LoadProfile;
 use crate::exit::Exit;
-use crate::generator::{Pace, Schedule, Spread, size_on_wire};
+use crate::generator::{Pace, Spread, size_on_wire, write_capture};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::report::{Setup, time};
+use crate::report::{Setup, scaled, time};
 use crate::run::{
-    Bed, Conditions, Failure, Layout, Measured, Outcome, Output, Setting, Trial, assemble,
+    Bed, Conditions, Failure, Layout, Measured, Outcome, Output, Setting, Trial, assemble, print,
 };
 use crate::selftest::SelfCheck;
 use crate::unit::{Arrival, Family, FrameSize, Rate};
@@ -25,6 +29,9 @@ const CALIBRATION_WARMUP: Duration = Duration::from_millis(200);
 const CALIBRATION: Duration = Duration::from_secs(1);
 
 pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    if let Some(file) = &args.pcap_out {
+        return write_frames(args, file);
+    }
     let output = Output::new(args.engine.json.as_deref(), &[])?;
     let progress = Progress::new(args.engine.json_to_stdout());
     let (conditions, measured, outcome) = measure(args, &progress, interrupt)?;
@@ -39,14 +46,17 @@ fn measure(
     interrupt: &Interrupt,
 ) -> Result<(Conditions, Measured, Outcome), Failure> {
     progress.stage("frames", None);
-    let layout = Layout::new(&args.engine, &args.load, args.frame_size);
-    let mean = layout.frames().mean_size();
+    let layout = layout(args)?;
+    let mean = layout.frames().mean_size(0);
     let arrival = args.arrival.unwrap_or(Arrival::Cbr);
     let calibrated_pps = match args.rate {
         Rate::Percent(_) => Some(calibrate(&layout, progress, interrupt)?),
         _ => None,
     };
-    let planned_pps = args.rate.pps(mean, calibrated_pps.unwrap_or(0.0));
+    let planned_pps = match args.profile {
+        Some(_) => Some(layout.pps()),
+        None => args.rate.pps(mean, calibrated_pps.unwrap_or(0.0)),
+    };
     let when_full = match planned_pps {
         None => WhenFull::Wait,
         Some(_) => WhenFull::Drop,
@@ -54,7 +64,7 @@ fn measure(
     progress.stage("self-test", None);
     let pace = planned_pps.map_or(Pace::Max, |_| {
         // A plan that nobody can keep up with.
-        Pace::Planned(Schedule::new(arrival, 1e9, args.load.seed))
+        Pace::Planned(layout.plan(1e9, arrival))
     });
     let self_check = SelfCheck::run(layout.frames().clone(), pace)?;
     let trial = |duration| Trial {
@@ -84,7 +94,7 @@ fn measure(
     progress.clear();
 
     let setup = bed.setup();
-    let spread = Spread::of(layout.frames().shapes(), layout.setting().workers);
+    let spread = layout.spread();
     let conditions = Conditions {
         verb: "bench",
         seed: args.load.seed,
@@ -104,6 +114,40 @@ fn measure(
         slo: args.engine.slo.clone(),
     };
     Ok((conditions, result.measured, bed.finish()))
+}
+
+fn layout(args: &BenchArgs) -> Result<Layout, Failure> {
+    let Some(file) = &args.profile else {
+        return Ok(Layout::new(&args.engine, &args.load, args.frame_size));
+    };
+    let profile = LoadProfile::load(file).map_err(|error| Usage::new(error.to_string()))?;
+    Layout::of_profile(&args.engine, &args.load, args.frame_size, &profile)
+}
+
+/// Writes what would be sent to a capture, and sends nothing.
+fn write_frames(args: &BenchArgs, file: &Path) -> Result<Exit, Failure> {
+    let layout = layout(args)?;
+    let pps = match args.profile {
+        Some(_) => Some(layout.pps()),
+        None => args.rate.pps(layout.frames().mean_size(0), 0.0),
+    };
+    let Some(pps) = pps.filter(|_| !matches!(args.rate, Rate::Percent(_))) else {
+        return Err(Usage::value(
+            "--pcap-out",
+            &format!("at --rate {} frames have no times", args.rate),
+            "--rate 1Mpps",
+        )
+        .into());
+    };
+    let name = file.display();
+    let fail = |error: &dyn Display| Failure::Run(format!("cannot write {name}: {error}"));
+    let plan = layout.plan(pps, args.arrival.unwrap_or(Arrival::Cbr));
+    let end = u64::try_from(args.duration.as_nanos()).unwrap_or(u64::MAX);
+    let mut out = PcapWriter::create(file).map_err(|error| fail(&error))?;
+    let frames = write_capture(&mut layout.frames().clone(), plan, end, &mut out)
+        .map_err(|error| fail(&error))?;
+    print(&format!("{frames} frames written to {name}, none sent\n"))?;
+    Ok(Exit::Done)
 }
 
 /// What the engine takes at `max`, in frames per second.
@@ -143,7 +187,11 @@ fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
         ("protocols", json!(args.load.protocols.to_string())),
         ("malformed", json!(args.load.malformed)),
         ("vlan", json!(args.load.vlan)),
-        ("rate", json!(args.rate.to_string())),
+        ("profile", json!(args.profile)),
+        (
+            "rate",
+            json!(args.profile.is_none().then(|| args.rate.to_string())),
+        ),
         (
             "arrival",
             json!(
@@ -175,6 +223,13 @@ fn lines(args: &BenchArgs, layout: &Layout, setup: &Setup, spread: Option<&Sprea
         String::new()
     };
     let rate = match args.rate {
+        _ if args.profile.is_some() => {
+            let streams = layout.streams().len();
+            format!(
+                "{streams} streams of a profile, {}",
+                scaled(layout.pps(), "pps")
+            )
+        }
         Rate::Max => "rate max".to_owned(),
         rate => format!("rate {rate} {}", args.arrival.unwrap_or(Arrival::Cbr)),
     };

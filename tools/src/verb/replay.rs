@@ -136,7 +136,7 @@ fn pace(speed: Speed, set: &CaptureSet) -> (Pace, WhenFull, Option<f64>) {
     let scale = |ns: u64| (ns as f64 / times) as u64;
     let pps = set.len() as f64 / (scale(period).max(1) as f64 / 1e9);
     let schedule = Schedule::recorded(due.into_iter().map(scale), scale(period));
-    (Pace::Planned(schedule), WhenFull::Drop, Some(pps))
+    (Pace::Planned(schedule.into()), WhenFull::Drop, Some(pps))
 }
 
 /// How long the replay takes at the pace asked for.

@@ -105,7 +105,7 @@ fn ceilings(duration: Duration) -> Result<Vec<CeilingShare>, Failure> {
             ..Traffic::new(1000)
         });
         // A plan that nobody can keep up with shows what planning costs.
-        let planned = Pace::Planned(Schedule::new(Arrival::Cbr, 1e9, 1));
+        let planned = Pace::Planned(Schedule::new(Arrival::Cbr, 1e9, 1).into());
         for (pace_name, pace) in [("max", Pace::Max), ("cbr", planned)] {
             let mut push = |sink, ceiling| {
                 all.push(CeilingShare {
