@@ -118,21 +118,32 @@ fn a_delay_is_read_to_the_nanosecond() {
     }
 }
 
-/// Takes nothing for a time at the start of each period; each frame takes it a time otherwise.
+/// Takes nothing for a time in each period; each frame takes it a time otherwise.
 struct Stall {
     length: u64,
     period: u64,
     service: u64,
 }
 
+/// From the start of a period to its stall: neither end of a run is in one.
+const UNTIL_STALL: u64 = 100 * MS;
+
+impl Stall {
+    /// How long the stall still is.
+    fn left(&self, now: u64) -> u64 {
+        let into = (now % self.period).checked_sub(UNTIL_STALL);
+        into.map_or(0, |into| self.length.saturating_sub(into))
+    }
+}
+
 impl Device for Stall {
     fn takes(&self, now: u64) -> bool {
-        now % self.period >= self.length
+        self.left(now) == 0
     }
 
     fn poll(&mut self, now: u64, arrived: &mut Burst, through: &mut VecDeque<Frame>) -> u64 {
         if !self.takes(now) {
-            return self.length - now % self.period;
+            return self.left(now);
         }
         let n = arrived.len() as u64;
         through.extend(arrived.drain(..));

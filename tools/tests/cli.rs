@@ -28,14 +28,12 @@ fn text(bytes: &[u8]) -> &str {
 /// Runs with `--json -`, checks exit status and identities, and returns the result.
 fn result(args: &[&str]) -> Value {
     let output = corelane(&[args, &["--json", "-"]].concat());
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{args:?}: {}",
-        text(&output.stderr)
-    );
-    let json = serde_json::from_str(text(&output.stdout)).unwrap();
+    let json: Value = serde_json::from_str(text(&output.stdout))
+        .unwrap_or_else(|_| panic!("{args:?}: {}", text(&output.stderr)));
     check_identities(&json);
+    // On a machine that has much else to do, the generator is late.
+    let status = if json["tester_limited"] == true { 5 } else { 0 };
+    assert_eq!(output.status.code(), Some(status), "{args:?}: {json}");
     json
 }
 
@@ -66,6 +64,16 @@ fn check_identities(json: &Value) {
         n(&json["sent"]),
         n(&json["received"]) + sum(&generator["drops"])
     );
+    let order = &json["order"];
+    let unique = n(&order["in_order"]) + n(&order["reordered"]);
+    assert_eq!(
+        n(&order["numbered"]),
+        unique + n(&order["missing"]),
+        "each number is there or missing"
+    );
+    for wrong in ["reordered", "duplicates", "corrupt", "too_late"] {
+        assert_eq!(n(&order[wrong]), 0, "{wrong}: {order}");
+    }
     let ended = n(&json["delivered"]) + n(&json["forwarded"]) + n(&json["consumed"]);
     assert_eq!(n(&json["received"]), ended + sum(&json["drops"]));
     assert_eq!(n(&json["in_flight_at_end"]), 0);
@@ -307,7 +315,7 @@ fn a_pool_that_is_too_small_is_said() {
 #[test]
 fn large_frames_and_mixes() {
     let json = bench(&["--frame-size", "9218", "--family", "v4"]);
-    assert_eq!(n(&json["received_bytes"]), 9014 * n(&json["received"]));
+    assert_eq!(n(&json["received_bytes"]), 9214 * n(&json["received"]));
     let json = bench(&["--frame-size", "imix", "--family", "v4"]);
     let mean = json["received_bytes"].as_f64().unwrap() / json["received"].as_f64().unwrap();
     // 353.83 with the check sequence.
@@ -317,7 +325,7 @@ fn large_frames_and_mixes() {
 #[test]
 fn the_report_is_one_screen_and_nothing_else() {
     let output = corelane(&[&["bench"], &SHORT[..], &["--latency", "--rate", "100kpps"]].concat());
-    assert_eq!(output.status.code(), Some(0));
+    assert!(matches!(output.status.code(), Some(0 | 5)));
     assert_eq!(
         text(&output.stderr),
         "",

@@ -289,8 +289,8 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
             "--capture: not there yet; corelane bench --help lists what is",
         ),
         (
-            "bench --profile x.toml",
-            "--profile: not there yet; corelane bench --help lists what is",
+            "bench --profile x.toml --rate 1kpps",
+            "--rate: not together with --profile",
         ),
         (
             "search",

@@ -103,7 +103,7 @@ impl<'a> FrameBuilder<'a> {
                 let data = self.tail.between(at + self.tags_len(), len);
                 tcp_syn(&mut self.payload, flow, destination, data);
                 let written = self.packet(flow, destination, IpProtocol::TCP, Whole::Yes);
-                self.finish(written, len, 0, out);
+                self.finish(written, len, at, 0, out);
             }
             Protocol::IcmpEcho => {
                 let at = network_end(destination) + UDP_HEADER;
@@ -120,7 +120,7 @@ impl<'a> FrameBuilder<'a> {
                     IpAddr::V4(to) => build_echo_ipv4(buffer, &spec(flow.source_v4, to), &echo),
                     IpAddr::V6(to) => build_echo_ipv6(buffer, &spec(flow.source_v6, to), &echo),
                 };
-                self.finish(written, len, 0, out);
+                self.finish(written, len, at, 0, out);
             }
             Protocol::Fragments => self.fragments(flow, destination, requested, out),
         }
@@ -145,7 +145,7 @@ impl<'a> FrameBuilder<'a> {
         udp_datagram(&mut self.payload, flow, destination);
         let written = self.packet(flow, destination, IpProtocol::UDP, Whole::Yes);
         let signature = if is_signed { data_at } else { 0 };
-        self.finish(written, len, signature, out);
+        self.finish(written, len, at, signature, out);
     }
 
     /// A datagram in two fragments, each of the size asked for but for the rounding to eight bytes.
@@ -193,7 +193,7 @@ impl<'a> FrameBuilder<'a> {
             };
             let written = self.packet(flow, destination, protocol, part);
             self.payload.clear();
-            self.finish(written, len, 0, out);
+            self.finish(written, len, at + UDP_HEADER, 0, out);
         }
     }
 
@@ -223,11 +223,13 @@ impl<'a> FrameBuilder<'a> {
         }
     }
 
-    /// Takes the frame from the scratch, with the tags put in.
+    /// Takes the frame from the scratch, with the tags put in. Without them, what is behind `head` bytes is the
+    /// tail's.
     fn finish(
         &mut self,
         written: Result<usize, NoRoom>,
         len: usize,
+        head: usize,
         signature: usize,
         out: &mut Vec<LaidOut>,
     ) {
@@ -243,14 +245,22 @@ impl<'a> FrameBuilder<'a> {
         });
         self.scratch.splice(MACS..MACS, tags);
         let hash = flow_hash(&self.toeplitz, &self.scratch);
+        let version = self.scratch.get(14 + self.tags_len());
+        let is_v6 = version.is_some_and(|byte| byte >> 4 == 6);
         self.scratch.resize(LONGEST.max(LINE), 0);
         let line = self.scratch.first_chunk().copied().unwrap_or([0; LINE]);
+        let second = self.scratch.get(LINE..).and_then(|rest| rest.first_chunk());
         out.push(LaidOut {
             line: Line(line),
+            second: second
+                .filter(|_| head + self.tags_len() > LINE)
+                .map(|bytes| Line(*bytes)),
             shape: Shape {
                 len: len as u16,
                 signature: signature as u16,
                 hash,
+                is_v6,
+                second: 0,
             },
         });
     }
@@ -272,7 +282,6 @@ impl<'a> FrameBuilder<'a> {
     /// Makes a frame malformed: every device has to drop it.
     pub fn spoil(&self, frame: &mut LaidOut, defect: Defect) {
         let at = 14 + self.tags_len();
-        let is_v6 = frame.line.0.get(at).is_some_and(|byte| byte >> 4 == 6);
         match defect {
             Defect::Version => {
                 if let Some(byte) = frame.line.0.get_mut(at) {
@@ -280,7 +289,7 @@ impl<'a> FrameBuilder<'a> {
                 }
             }
             Defect::Length => {
-                let length_at = at + if is_v6 { 4 } else { 2 };
+                let length_at = at + if frame.shape.is_v6 { 4 } else { 2 };
                 if let Some(length) = frame.line.0.get_mut(length_at..length_at + 2) {
                     length.copy_from_slice(&u16::MAX.to_be_bytes());
                 }

@@ -5,7 +5,7 @@ use rand::{Rng, RngExt};
 use super::size::CHECK_SEQUENCE;
 use crate::unit::MAX_FRAME;
 
-/// Bytes of a frame that are laid out one by one: all headers are in them.
+/// Bytes of a frame that are laid out one by one: in nearly all frames, all headers are in them.
 pub const LINE: usize = 64;
 
 /// The first bytes of a frame, on a cache line of their own.
@@ -23,13 +23,20 @@ pub struct Shape {
     pub signature: u16,
     /// The receive side scaling hash.
     pub hash: u32,
+    /// Whether it is IPv6.
+    pub is_v6: bool,
+    /// Which second line it has, where its headers are longer than one (IPv6 with a TCP, fragment or VLAN
+    /// header): 1 for the first of them, 0 for none.
+    pub second: u32,
 }
 
-/// A frame: its line, and its shape; the rest is [`Tail::behind_line`].
+/// A frame: its line, and its shape; the rest is the [`Tail`]'s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaidOut {
     /// Its first bytes.
     pub line: Line,
+    /// Those behind, where they are not the tail's.
+    pub second: Option<Line>,
     /// What else there is to it.
     pub shape: Shape,
 }
@@ -45,13 +52,9 @@ impl Tail {
         Self((0..LONGEST).map(|_| random.random()).collect())
     }
 
-    /// The bytes of a frame of `len` bytes behind its line.
+    /// The bytes of a frame from `start` to `end`.
     #[inline]
-    pub fn behind_line(&self, len: usize) -> &[u8] {
-        self.0.get(LINE..len).unwrap_or_default()
-    }
-
-    pub(super) fn between(&self, start: usize, end: usize) -> &[u8] {
+    pub fn between(&self, start: usize, end: usize) -> &[u8] {
         self.0.get(start..end).unwrap_or_default()
     }
 }

@@ -70,7 +70,7 @@ pub(crate) use routes::route;
 pub use routes::{InstallError, MAX_NEIGHBORS, MAX_ROUTES, RoutePlan};
 pub use schedule::Schedule;
 pub use sequence::{Sequence, Traffic};
-pub use signature::{CLASSES, Corrupt, SIGNATURE, Signature, class};
+pub use signature::{CLASSES, Corrupt, SIGNATURE, Signature, class, is_v6};
 pub use size::{Deck, size_deck, size_on_wire};
 pub use source::Source;
 pub use spread::Spread;

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use corelane::frame::Frame;
+use corelane::frame::{Frame, NoRoom};
 use rand::RngExt;
 
 use super::signature::{CLASSES, SIGNATURE, Signature, class};
 use super::size::CHECK_SEQUENCE;
 use super::{
-    AddressPlan, Deck, Defect, DestinationPicker, FrameBuilder, Line, RoutePlan, Shape, Source,
-    Tail, draw_flows, size_deck, stream,
+    AddressPlan, Deck, Defect, DestinationPicker, FrameBuilder, LINE, Line, RoutePlan, Shape,
+    Source, Tail, draw_flows, size_deck, stream,
 };
 use crate::unit::{Destinations, Family, FrameSize, Protocol, Protocols};
 
@@ -97,6 +97,8 @@ pub struct Sequence {
 
 struct Round {
     lines: Vec<Line>,
+    /// The second lines of frames that have one.
+    seconds: Vec<Line>,
     shapes: Vec<Shape>,
     tail: Tail,
 }
@@ -189,6 +191,7 @@ impl Round {
 
         let mut lines = Vec::with_capacity(n);
         let mut shapes = Vec::with_capacity(n);
+        let mut seconds = Vec::new();
         let mut laid_out = Vec::new();
         while lines.len() < n {
             let destination = destinations.draw(traffic);
@@ -204,16 +207,47 @@ impl Round {
                     .iter_mut()
                     .for_each(|frame| builder.spoil(frame, defect));
             }
-            for frame in laid_out.drain(..) {
+            for mut frame in laid_out.drain(..) {
+                if let Some(second) = frame.second {
+                    seconds.push(second);
+                    frame.shape.second = seconds.len() as u32;
+                }
                 lines.push(frame.line);
                 shapes.push(frame.shape);
             }
         }
         Self {
             lines,
+            seconds,
             shapes,
             tail,
         }
+    }
+
+    /// Makes a frame, which is empty, the one of this line and shape, numbers apart.
+    #[inline]
+    fn write(&self, frame: &mut Frame, line: &Line, shape: &Shape) {
+        let len = usize::from(shape.len);
+        // The whole line in one copy of a fixed size, then the length put right. It fits: the queue was
+        // opened with slots for the longest frame.
+        let mut written = frame.set_data(&line.0);
+        if len <= LINE {
+            frame.truncate(len);
+        } else if shape.second == 0 {
+            written = written.and_then(|()| frame.append(self.tail.between(LINE, len)));
+        } else {
+            written = written.and_then(|()| self.append_second(frame, shape, len));
+        }
+        debug_assert!(written.is_ok());
+    }
+
+    #[cold]
+    fn append_second(&self, frame: &mut Frame, shape: &Shape, len: usize) -> Result<(), NoRoom> {
+        let second = self.seconds.get(shape.second as usize - 1);
+        let second = second.map_or(&[][..], |second| &second.0);
+        let end = len.min(2 * LINE);
+        frame.append(second.get(..end - LINE).unwrap_or_default())?;
+        frame.append(self.tail.between(end, len))
     }
 }
 
@@ -293,16 +327,7 @@ impl Source for Sequence {
             let n = frames.len().min(lines.len());
             let (run, rest) = frames.split_at_mut(n);
             for ((frame, line), shape) in run.iter_mut().zip(lines).zip(shapes) {
-                let len = usize::from(shape.len);
-                // The whole line in one copy of a fixed size, then the length put right. It fits:
-                // the queue was opened with slots for the longest frame.
-                let mut written = frame.set_data(&line.0);
-                if len > line.0.len() {
-                    written = written.and_then(|()| frame.append(round.tail.behind_line(len)));
-                } else {
-                    frame.truncate(len);
-                }
-                debug_assert!(written.is_ok());
+                round.write(frame, line, shape);
                 if shape.signature > 0 {
                     sign(frame, shape, &mut self.numbers);
                     self.numbered += 1;
@@ -330,7 +355,7 @@ impl Source for Sequence {
 /// Writes the next number of the frame's class into it.
 #[inline]
 fn sign(frame: &mut Frame, shape: &Shape, numbers: &mut [u32; CLASSES]) {
-    let number = &mut numbers[class(shape.hash)];
+    let number = &mut numbers[class(shape.hash, shape.is_v6)];
     let signature = Signature {
         number: *number,
         hash: shape.hash,

@@ -6,9 +6,10 @@
 //! ```
 //!
 //! The hash is the receive side scaling hash of addresses and ports (under the key that engines have
-//! unless told otherwise), and its low seven bits are the class: frames of a class take the same way
-//! through an engine, so that they have to arrive in the order of their numbers. That is stricter
-//! than the order of each flow, and holds for any number of flows in a few kilobytes.
+//! unless told otherwise), and its low seven bits with the address family are the class: frames of a class
+//! take the same way through an engine, so that they have to arrive in the order of their numbers. (A
+//! worker goes through a burst family by family.) That is stricter than the order of each flow, and holds
+//! for any number of flows in a few kilobytes.
 //!
 //! A number and its complement add up to the same in the arithmetic of the checksum, whatever the number
 //! is: the checksum of a frame is that of its layout, and stays right.
@@ -23,7 +24,7 @@ use corelane::engine::rss::INDIRECTION_ENTRIES;
 pub const SIGNATURE: usize = 16;
 
 /// Classes of flows.
-pub const CLASSES: usize = INDIRECTION_ENTRIES;
+pub const CLASSES: usize = 2 * INDIRECTION_ENTRIES;
 
 const MAGIC: u32 = 0xc07e_1a9e;
 
@@ -36,10 +37,16 @@ pub struct Signature {
     pub hash: u32,
 }
 
-/// The class of a hash.
+/// The class of a frame with this hash and family.
 #[inline]
-pub const fn class(hash: u32) -> usize {
-    hash as usize % CLASSES
+pub const fn class(hash: u32, is_v6: bool) -> usize {
+    hash as usize % INDIRECTION_ENTRIES + if is_v6 { INDIRECTION_ENTRIES } else { 0 }
+}
+
+/// Whether a frame without VLAN tags is IPv6, if it is IP.
+#[inline]
+pub fn is_v6(frame: &[u8]) -> bool {
+    frame.get(14).is_some_and(|byte| byte >> 4 == 6)
 }
 
 impl Signature {

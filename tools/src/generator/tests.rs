@@ -783,7 +783,9 @@ fn signatures_are_in_the_payload_and_checksums_stay_right() {
             match Signature::read(payload) {
                 Some(signature) if signed => {
                     let Signature { number, hash } = signature.unwrap();
-                    let next = numbers.entry(class(hash)).or_insert(0);
+                    let next = numbers
+                        .entry(class(hash, destination.is_ipv6()))
+                        .or_insert(0);
                     assert_eq!(number, *next, "in its class");
                     *next += 1;
                     let toeplitz = Toeplitz::new(&RssKey::default());

@@ -7,7 +7,7 @@ use corelane::wire::{
 };
 use std::net::IpAddr;
 
-use crate::generator::{Corrupt, Signature};
+use crate::generator::{Corrupt, Signature, is_v6};
 use crate::unit::Check;
 
 /// What is recorded of a frame.
@@ -18,6 +18,8 @@ pub struct Arrived {
     pub planned: u64,
     /// The hash that chose its worker: of the addresses and ports that arrived.
     pub hash: u32,
+    /// Whether it is IPv6.
+    pub is_v6: bool,
     /// Its signature, if it has one and it was looked for; an error if it cannot be what was sent.
     pub said: Option<Result<Signature, Corrupt>>,
 }
@@ -38,6 +40,7 @@ impl Arrived {
             len: packet.len(),
             planned: packet.rx_time(),
             hash: packet.frame().rss_hash(),
+            is_v6: is_v6(packet.frame().data()),
             said,
         }
     }
@@ -49,6 +52,7 @@ impl Arrived {
             len: frame.len(),
             planned: frame.rx_time(),
             hash: frame.rss_hash(),
+            is_v6: is_v6(frame.data()),
             said: if check == Check::Off {
                 None
             } else {

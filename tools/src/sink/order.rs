@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::generator::{CLASSES, class};
+use crate::generator::CLASSES;
 
 /// Numbers that are remembered of each class, a power of two.
 const WINDOW: u32 = 256;
@@ -30,7 +30,7 @@ pub enum Arrival {
     TooLate,
 }
 
-/// Checks the numbers of the frames that one worker is given: 5 KB.
+/// Checks the numbers of the frames that one worker is given: 10 KB.
 pub struct OrderCheck(Box<[Class; CLASSES]>);
 
 impl Default for OrderCheck {
@@ -40,11 +40,11 @@ impl Default for OrderCheck {
 }
 
 impl OrderCheck {
-    /// Takes note of a frame's number. What is missing between numbers is not counted here: it may still
+    /// Takes note of a frame's number in its class. What is missing between numbers is not counted here: it may still
     /// come.
     #[inline]
-    pub fn note(&mut self, hash: u32, number: u32) -> Arrival {
-        let Class { next, seen } = &mut self.0[class(hash)];
+    pub fn note(&mut self, class: usize, number: u32) -> Arrival {
+        let Class { next, seen } = &mut self.0[class % CLASSES];
         let (word, bit) = place(number);
         let ahead = number.wrapping_sub(*next);
         if ahead == 0 {
@@ -208,6 +208,6 @@ mod tests {
         let mut check = OrderCheck::default();
         assert_eq!(check.note(3, 0), InOrder);
         assert_eq!(check.note(4, 0), InOrder);
-        assert_eq!(check.note(3 + CLASSES as u32, 0), Duplicate);
+        assert_eq!(check.note(3 + CLASSES, 0), Duplicate);
     }
 }

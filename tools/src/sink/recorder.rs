@@ -8,6 +8,7 @@ use crossbeam::utils::CachePadded;
 
 use super::{Arrival, Arrived, Ends, Handled, OrderCheck, OrderShare};
 use crate::clock::Clock;
+use crate::generator::class;
 use crate::latency::{self, LatencyReader, LatencyWriter, Snapshot};
 use crate::unit::Check;
 
@@ -104,7 +105,10 @@ impl Recorder {
             match frame.said {
                 None => found.unchecked += 1,
                 Some(Ok(signature)) if signature.hash == frame.hash => {
-                    match self.order.note(signature.hash, signature.number) {
+                    match self
+                        .order
+                        .note(class(signature.hash, frame.is_v6), signature.number)
+                    {
                         Arrival::InOrder => found.in_order += 1,
                         Arrival::Reordered => found.reordered += 1,
                         Arrival::Duplicate => found.duplicates += 1,
