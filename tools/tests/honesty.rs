@@ -256,7 +256,7 @@ fn duplicates_are_found_and_lose_nothing() {
 #[test]
 fn reordered_frames_are_found() {
     for by in [1, 10, 200] {
-        let (result, faults) = run(Fault::Reorder(by), "--flows 1 --destinations one");
+        let (result, faults) = run_each(500, Fault::Reorder(by), "--flows 1 --destinations one");
         let order = result.measured.order();
         // One that is held at the very end is overtaken by fewer, or by none.
         let found = order.reordered;
@@ -269,7 +269,7 @@ fn reordered_frames_are_found() {
         assert!(!result.accounting.holds);
     }
     // Beyond what is remembered it is not known to be the first, and not taken for a duplicate.
-    let (result, faults) = run(Fault::Reorder(300), "--flows 1 --destinations one");
+    let (result, faults) = run_each(500, Fault::Reorder(300), "--flows 1 --destinations one");
     let order = result.measured.order();
     assert!(
         order.too_late == faults || order.too_late + 1 == faults,

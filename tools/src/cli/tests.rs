@@ -290,7 +290,7 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         (
             "bench --profile x.toml --rate 1kpps",
-            "--rate: not together with --profile",
+            "--profile: not together with --rate",
         ),
         (
             "search",

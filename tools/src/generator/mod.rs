@@ -6,14 +6,14 @@
 //!   main thread ──────── run, stop, finish ───────► GeneratorQueue ◄── rx_burst, by the engine's
 //!               ◄─── ended, counts, lateness ──────      │              distributor thread
 //!                                                        │
-//!             Schedule: when is frame n due? ────────────┤
-//!             Source:   what is in frame n?  ────────────┴─► frames with rx_time = planned time
+//!             Plan:   when is the next frame due? ───────┤
+//!             Source: what is in it?  ───────────────────┴─► frames with rx_time = planned time
 //! ```
 //!
 //! # Open loop
 //!
 //! At a fixed rate every frame has a planned time, a function of its number alone
-//! ([`Schedule::at`]). A frame is due when its time has passed, and whoever receives it measures
+//! ([`Schedule::at`]; a [`Plan`] has those of several streams in order). A frame is due when its time has passed, and whoever receives it measures
 //! its latency from the *planned* time: a stall anywhere, of the generator too, shows up in the
 //! latency of all frames that were due meanwhile. Nothing that is due waits for anything but the
 //! generator's own turn:
@@ -30,7 +30,8 @@
 //!
 //! Frames are drawn before the run: the first 64 bytes of each frame of a [`Sequence`] are laid out
 //! in memory, destination, source, ports and checksums included, and sending is a copy of them (and
-//! of a shared tail, for larger frames) into a fresh slot. The clock is read once per burst.
+//! of a shared tail, for larger frames) into a fresh slot, and a [`Signature`] with the frame's number. The
+//! clock is read once per burst.
 
 mod address;
 mod build;
