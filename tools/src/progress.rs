@@ -77,6 +77,15 @@ impl Progress {
         }
     }
 
+    /// Says something once, above what changes.
+    pub fn say(&self, what: &str) {
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Lines(_) => eprintln!("{what}"),
+            Shown::Terminal(bar) => bar.println(what),
+        }
+    }
+
     /// How far it is.
     pub fn update(&self, view: &View<'_, impl Iterator<Item = u64> + Clone>) {
         let (stage, whole) = self.stage.get();

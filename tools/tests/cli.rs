@@ -324,7 +324,14 @@ fn large_frames_and_mixes() {
 
 #[test]
 fn the_report_is_one_screen_and_nothing_else() {
-    let output = corelane(&[&["bench"], &SHORT[..], &["--latency", "--rate", "100kpps"]].concat());
+    let output = corelane(
+        &[
+            &["bench"],
+            &SHORT[..],
+            &["--latency", "--rate", "100kpps", "--workers", "1"],
+        ]
+        .concat(),
+    );
     assert!(matches!(output.status.code(), Some(0 | 5)));
     assert_eq!(
         text(&output.stderr),

@@ -447,6 +447,12 @@ impl BenchArgs {
                 "--rate 90%",
             ));
         }
+        if self.load.sockets.is_some() && self.engine.measures_latency() {
+            return Err(Usage::new(
+                "--sockets: no latency is measured to who reads them; leave out --hgrm, --hlog and goals of \
+                 latency",
+            ));
+        }
         self.engine.check()
     }
 }

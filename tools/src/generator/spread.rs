@@ -1,6 +1,7 @@
 //! How frames spread over workers.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::num::NonZeroUsize;
 
 use corelane::engine::rss::IndirectionTable;
@@ -17,6 +18,26 @@ pub struct Spread {
     pub hashes: u64,
     /// The standard deviation that the share of a worker has if as many random hashes come equally often.
     pub expected_deviation: f64,
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// More than these are told by the least and the most.
+        const SHOWN: usize = 8;
+        let even = 100.0 / self.shares.len().max(1) as f64;
+        f.write_str("spread over workers")?;
+        if self.shares.len() <= SHOWN {
+            for share in &self.shares {
+                write!(f, " {:.1}%", 100.0 * share)?;
+            }
+        } else {
+            let least = self.shares.iter().copied().fold(1.0, f64::min);
+            let most = self.busiest() * even;
+            write!(f, " {:.1}% to {most:.1}%", 100.0 * least)?;
+        }
+        let deviation = 100.0 * self.expected_deviation;
+        write!(f, " ({even:.1}% each, ±{deviation:.1}% at random)")
+    }
 }
 
 impl Spread {

@@ -73,6 +73,16 @@ fn measure(
         duration,
     };
 
+    let spread = layout.spread();
+    if let Some(spread) = &spread {
+        if spread.shares.len() > 1 {
+            progress.say(&spread.to_string());
+        }
+        let warning = spread.warning();
+        warning
+            .iter()
+            .for_each(|it| progress.say(&format!("warning: {it}")));
+    }
     progress.stage(layout.target().stage(), None);
     let mut bed = Bed::start(&layout, when_full)?;
     let mut churn = match args.churn {
@@ -94,7 +104,6 @@ fn measure(
     progress.clear();
 
     let setup = bed.setup();
-    let spread = layout.spread();
     let conditions = Conditions {
         verb: "bench",
         seed: args.load.seed,
@@ -235,7 +244,7 @@ fn lines(args: &BenchArgs, layout: &Layout, setup: &Setup, spread: Option<&Sprea
     };
     let setting = layout.setting();
     let population = layout.target().describe();
-    vec![
+    let mut lines = vec![
         format!(
             "{}, {population} (added in {}), destinations {}, family {}{}",
             setting.describe(),
@@ -255,26 +264,14 @@ fn lines(args: &BenchArgs, layout: &Layout, setup: &Setup, spread: Option<&Sprea
             args.duration.as_secs_f64(),
             args.warmup.as_secs_f64(),
         ),
-    ]
-    .into_iter()
-    .chain(
+    ];
+    // With one worker there is nothing to spread.
+    lines.extend(
         spread
             .filter(|spread| spread.shares.len() > 1)
-            .map(|spread| {
-                let shares: Vec<_> = spread
-                    .shares
-                    .iter()
-                    .map(|share| format!("{:.1}%", 100.0 * share))
-                    .collect();
-                format!(
-                    "spread over workers {} ({:.1}% each, ±{:.1}% at random)",
-                    shares.join(" "),
-                    100.0 / spread.shares.len() as f64,
-                    100.0 * spread.expected_deviation,
-                )
-            }),
-    )
-    .collect()
+            .map(ToString::to_string),
+    );
+    lines
 }
 
 #[cfg(test)]
