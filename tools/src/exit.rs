@@ -11,6 +11,10 @@ pub enum Exit {
     Usage,
     /// The books do not balance.
     Accounting,
+    /// A target is unmet.
+    Unmet,
+    /// The measurement is not valid: the tester was the limit, or its clock cannot be trusted.
+    Invalid,
     /// Interrupted; the report was written.
     Interrupted,
 }
@@ -23,6 +27,8 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Accounting => 3,
+            Self::Unmet => 4,
+            Self::Invalid => 5,
             Self::Interrupted => 130,
         }
     }

@@ -4,9 +4,10 @@
 //! | module | holds |
 //! |---|---|
 //! | [`generator`] | the link whose frames are made up or replayed, due at planned times |
-//! | [`handler`], [`latency`] | what takes the packets, counts them and measures their latency |
+//! | [`sink`], [`latency`] | what takes the packets, counts them and measures their latency |
 //! | [`churn`] | addresses that come and go while traffic flows |
 //! | [`run`] | an engine under a generator: set-up, windows, from counters to a report |
+//! | [`selftest`] | what the tester finds out about itself |
 //! | [`report`] | the report, its books, its JSON layout ([`report::schema`]) |
 //! | [`config`] | the configuration files of `sim` and `up` |
 //! | [`sim`] | the simulator: the engine over captures, in virtual time |
@@ -36,7 +37,8 @@ pub mod config;
 pub mod control;
 pub mod exit;
 pub mod generator;
-pub mod handler;
+#[cfg(test)]
+mod honesty;
 mod host;
 pub mod interrupt;
 pub mod latency;
@@ -44,7 +46,9 @@ pub mod machine;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod selftest;
 pub mod sim;
+pub mod sink;
 pub mod sockets;
 pub mod unit;
 pub mod up;

@@ -104,12 +104,21 @@ impl SocketReader {
         self.before = count(&self.sockets, &self.shared);
     }
 
-    /// Ends the thread and closes the sockets; returns what was counted in the window.
-    pub fn finish(self) -> SocketShare {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // What it counted is there even if it panicked; then the books do not balance.
-        let _ = self.thread.join();
+    /// What was counted in the window.
+    pub fn counted(&self) -> SocketShare {
         count(&self.sockets, &self.shared).since(&self.before)
+    }
+
+    /// Datagrams read so far, in all windows.
+    pub fn read_so_far(&self) -> u64 {
+        self.shared.datagrams()
+    }
+
+    /// Ends the thread and closes the sockets.
+    pub fn finish(self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        // If it panicked, the books do not balance.
+        let _ = self.thread.join();
     }
 }
 

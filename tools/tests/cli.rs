@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use corelane::io::pcap::PcapWriter;
 use corelane::wire::MacAddr;
 use corelane::wire::build::{FrameSpec, Ports, build_udp_ipv4, build_udp_ipv6};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Runs are short: these are checks of the books, not of speed.
 const SHORT: [&str; 4] = ["--duration", "200ms", "--warmup", "50ms"];
@@ -28,14 +28,12 @@ fn text(bytes: &[u8]) -> &str {
 /// Runs with `--json -`, checks exit status and identities, and returns the result.
 fn result(args: &[&str]) -> Value {
     let output = corelane(&[args, &["--json", "-"]].concat());
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{args:?}: {}",
-        text(&output.stderr)
-    );
-    let json = serde_json::from_str(text(&output.stdout)).unwrap();
+    let json: Value = serde_json::from_str(text(&output.stdout))
+        .unwrap_or_else(|_| panic!("{args:?}: {}", text(&output.stderr)));
     check_identities(&json);
+    // On a machine that has much else to do, the generator is late.
+    let status = if json["tester_limited"] == true { 5 } else { 0 };
+    assert_eq!(output.status.code(), Some(status), "{args:?}: {json}");
     json
 }
 
@@ -66,6 +64,16 @@ fn check_identities(json: &Value) {
         n(&json["sent"]),
         n(&json["received"]) + sum(&generator["drops"])
     );
+    let order = &json["order"];
+    let unique = n(&order["in_order"]) + n(&order["reordered"]);
+    assert_eq!(
+        n(&order["numbered"]),
+        unique + n(&order["missing"]),
+        "each number is there or missing"
+    );
+    for wrong in ["reordered", "duplicates", "corrupt", "too_late"] {
+        assert_eq!(n(&order[wrong]), 0, "{wrong}: {order}");
+    }
     let ended = n(&json["delivered"]) + n(&json["forwarded"]) + n(&json["consumed"]);
     assert_eq!(n(&json["received"]), ended + sum(&json["drops"]));
     assert_eq!(n(&json["in_flight_at_end"]), 0);
@@ -180,7 +188,7 @@ fn forwarding_sends_everything_on_by_the_routes() {
         &["--routes", "1"][..],
         &["--routes", "10k", "--neighbors", "3", "--family", "v4"],
         &["--family", "v6", "--frame-size", "imix", "--workers", "2"],
-        &["--frame-size", "9018", "--destinations", "zipf:1"],
+        &["--frame-size", "9218", "--destinations", "zipf:1"],
     ] {
         let json = bench(&[&["--forward"], args].concat());
         assert!(n(&json["forwarded"]) > 0, "{args:?}");
@@ -306,8 +314,8 @@ fn a_pool_that_is_too_small_is_said() {
 
 #[test]
 fn large_frames_and_mixes() {
-    let json = bench(&["--frame-size", "9018", "--family", "v4"]);
-    assert_eq!(n(&json["received_bytes"]), 9014 * n(&json["received"]));
+    let json = bench(&["--frame-size", "9218", "--family", "v4"]);
+    assert_eq!(n(&json["received_bytes"]), 9214 * n(&json["received"]));
     let json = bench(&["--frame-size", "imix", "--family", "v4"]);
     let mean = json["received_bytes"].as_f64().unwrap() / json["received"].as_f64().unwrap();
     // 353.83 with the check sequence.
@@ -316,8 +324,15 @@ fn large_frames_and_mixes() {
 
 #[test]
 fn the_report_is_one_screen_and_nothing_else() {
-    let output = corelane(&[&["bench"], &SHORT[..], &["--latency", "--rate", "100kpps"]].concat());
-    assert_eq!(output.status.code(), Some(0));
+    let output = corelane(
+        &[
+            &["bench"],
+            &SHORT[..],
+            &["--latency", "--rate", "100kpps", "--workers", "1"],
+        ]
+        .concat(),
+    );
+    assert!(matches!(output.status.code(), Some(0 | 5)));
     assert_eq!(
         text(&output.stderr),
         "",
@@ -325,7 +340,7 @@ fn the_report_is_one_screen_and_nothing_else() {
     );
     let report = text(&output.stdout);
     assert!(report.starts_with("corelane bench "));
-    assert!(report.lines().count() <= 30, "{report}");
+    assert!(report.lines().count() <= 36, "{report}");
     assert!(report.contains("in flight at the end 0: holds"), "{report}");
     assert!(
         report.contains("allocations  0 on the datapath"),
@@ -348,8 +363,8 @@ fn bad_usage_is_one_message_and_status_2() {
     for (args, message) in [
         (
             &["bench", "--frame-size", "imx"][..],
-            "corelane: --frame-size: 'imx' is not a frame size: bytes from 64 to 9018, or imix; did \
-             you mean 'imix'?\n",
+            "corelane: --frame-size: 'imx' is not a frame size: bytes from 64 to 9218, a mix (imix, trex, csit, csit-v6, tolly, \
+             rpr-tri, rpr-quad, rfc2544) or genome:LETTERS; did you mean 'imix'?\n",
         ),
         (
             &["bench", "--endpoints", "10000001"],
@@ -374,7 +389,7 @@ fn bad_usage_is_one_message_and_status_2() {
         ),
         (
             &["top"],
-            "corelane: 'top' is planned and not there yet; bench, replay, sim, up, ctl and \
+            "corelane: 'top' is planned and not there yet; bench, replay, selftest, sim, up, ctl and \
              check-config are\n",
         ),
         (
@@ -743,4 +758,212 @@ fn files_that_are_no_use_are_refused_with_status_2() {
         assert!(message.contains(what), "{message}");
         assert!(output.stdout.is_empty());
     }
+}
+
+#[test]
+fn targets_are_met_or_end_with_status_4() {
+    let json = bench(&["--slo", "loss=0,rate>=1pps"]);
+    assert_eq!(json["slo"]["met"], true);
+    let args = ["bench", "--slo", "loss=0,rate>900Mpps", "--json", "-"];
+    let output = corelane(&[&args[..], &SHORT[..]].concat());
+    assert_eq!(output.status.code(), Some(4));
+    let json: Value = serde_json::from_str(text(&output.stdout)).unwrap();
+    let goals = &json["slo"]["goals"];
+    assert_eq!(
+        (&goals[0]["met"], &goals[1]["met"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(json["slo"]["met"], false);
+    // A target of latency has it measured.
+    let json = bench(&["--slo", "max<100s", "--rate", "10kpps"]);
+    assert_eq!(json["slo"]["met"], true);
+    assert!(n(&json["latency_ns"]["count"]) > 0);
+}
+
+#[test]
+fn a_series_adds_up_to_the_whole() {
+    let json = bench(&["--latency", "--rate", "50kpps", "--duration", "350ms"]);
+    let intervals = json["intervals"].as_array().unwrap();
+    assert!(intervals.len() >= 3, "{intervals:?}");
+    let sum = |field: &str| {
+        intervals
+            .iter()
+            .map(|interval| n(&interval[field]))
+            .sum::<u64>()
+    };
+    assert_eq!(sum("sent"), n(&json["sent"]));
+    assert_eq!(sum("received"), n(&json["received"]));
+    assert_eq!(sum("dropped"), sum_of_drops(&json));
+    let ends: Vec<u64> = intervals
+        .iter()
+        .map(|interval| n(&interval["at_ms"]))
+        .collect();
+    assert!(ends.is_sorted(), "{ends:?}");
+}
+
+fn sum_of_drops(json: &Value) -> u64 {
+    sum(&json["drops"]) + n(&json["generator"]["drops"]["ring_full"])
+}
+
+#[test]
+fn latencies_are_written_for_the_plotters() {
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    let (hgrm, hlog) = (scratch("out.hgrm"), scratch("out.hlog"));
+    let json = bench(&[
+        "--rate",
+        "50kpps",
+        "--duration",
+        "350ms",
+        "--hgrm",
+        hgrm.to_str().unwrap(),
+        "--hlog",
+        hlog.to_str().unwrap(),
+    ]);
+    let count = n(&json["latency_ns"]["count"]);
+    assert_eq!(count, n(&json["delivered"]));
+    let text = std::fs::read_to_string(hgrm).unwrap();
+    assert!(
+        text.lines()
+            .any(|line| line.contains("Total count") && line.contains(&count.to_string())),
+        "{text}"
+    );
+
+    let log = std::fs::read(hlog).unwrap();
+    // What is in them, ci/histograms has an independent reader say.
+    let mut ends = Vec::new();
+    for entry in IntervalLogIterator::new(&log) {
+        if let LogEntry::Interval(interval) = entry.unwrap() {
+            assert!(!interval.encoded_histogram().is_empty());
+            ends.push(interval.start_timestamp() + interval.duration());
+        }
+    }
+    assert!(ends.len() >= 3 && ends.is_sorted(), "{ends:?}");
+    assert!(
+        ends.last().unwrap() >= &Duration::from_millis(340),
+        "{ends:?}"
+    );
+}
+
+#[test]
+fn what_would_be_sent_is_written_and_not_sent() {
+    let file = scratch("out.pcap");
+    let name = file.to_str().unwrap();
+    let args = [
+        "bench",
+        "--pcap-out",
+        name,
+        "--duration",
+        "100ms",
+        "--frame-size",
+        "imix",
+    ];
+    let write = |more: &[&str]| corelane(&[&args[..], more].concat());
+    let output = write(&["--rate", "10kpps"]);
+    assert_eq!(
+        text(&output.stdout),
+        format!("1000 frames written to {name}, none sent\n")
+    );
+    let first = std::fs::read(&file).unwrap();
+    write(&["--rate", "10kpps"]);
+    assert_eq!(
+        std::fs::read(&file).unwrap(),
+        first,
+        "the same seed, the same frames"
+    );
+    write(&["--rate", "10kpps", "--seed", "2"]);
+    assert_ne!(std::fs::read(&file).unwrap(), first);
+    for rate in [&["--rate", "50%"][..], &[]] {
+        let output = write(rate);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains("have no times; did you mean '--rate 1Mpps'?"));
+    }
+}
+
+#[test]
+fn streams_of_a_profile_have_their_rates_and_times() {
+    let file = scratch("load.toml");
+    let profile = "[[stream]]\nname = \"small\"\nrate = \"10kpps\"\nfamily = \"v4\"\n\
+                   [[stream]]\nrate = \"5kpps\"\nframe_size = \"128\"\nstart = \"50ms\"\n";
+    std::fs::write(&file, profile).unwrap();
+    let json = bench(&["--profile", file.to_str().unwrap()]);
+    // 200 ms of the one and 150 ms of the other.
+    assert_eq!(n(&json["generator"]["intended"]), 2000 + 750);
+    assert_eq!(json["generator"]["planned_pps"], 15_000.0);
+    assert!(json["flags"]["rate"].is_null());
+
+    let args = ["--profile", file.to_str().unwrap(), "--family", "v6"];
+    let output = corelane(&[&["bench"], &args[..]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    let message = "corelane: --profile: small has frames of family v4, and --family v6 gives nothing such an \
+                   address; did you mean '--family mixed'?\n";
+    assert_eq!(text(&output.stderr), message);
+    std::fs::write(&file, "[[stream]]\nrat = 1\n").unwrap();
+    let output = corelane(&["bench", "--profile", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains(":2:1: stream[0].rat: no such key; did you mean 'rate'?")
+    );
+}
+
+#[test]
+fn all_kinds_of_frames_are_accounted_for() {
+    for args in [
+        &["--protocols", "udp:4,tcp-syn:2,icmp-echo:1,fragments:1"][..],
+        &["--malformed", "10%", "--family", "v4"],
+        &["--vlan", "10,100", "--frame-size", "128"],
+        &[
+            "--destinations",
+            "hot:4:100",
+            "--flow-law",
+            "zipf:1",
+            "--flows",
+            "64",
+        ],
+        &["--check", "full", "--frame-size", "rpr-quad"],
+        &["--check", "off"],
+        &[
+            "--frame-size",
+            "genome:7a4dg",
+            "--arrival",
+            "onoff:1ms:3ms",
+            "--rate",
+            "50kpps",
+        ],
+    ] {
+        let json = bench(args);
+        assert!(n(&json["received"]) > 100, "{args:?}");
+    }
+    let json = bench(&["--malformed", "10%", "--family", "v4"]);
+    let share = sum(&json["drops"]) as f64 / n(&json["received"]) as f64;
+    assert!((0.09..0.11).contains(&share), "{share}");
+    let json = bench(&["--check", "off"]);
+    assert_eq!(
+        (
+            n(&json["order"]["numbered"]),
+            n(&json["order"]["unchecked"])
+        ),
+        (0, n(&json["delivered"]))
+    );
+}
+
+#[test]
+fn the_tester_tests_itself() {
+    let output = corelane(&["selftest", "--duration", "10ms", "--json", "-"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let json: Value = serde_json::from_str(text(&output.stdout)).unwrap();
+    assert_eq!(
+        (&json["verb"], &json["passed"]),
+        (&json!("selftest"), &json!(true))
+    );
+    assert_eq!(json["rss"], json!({ "right": 32, "wrong": 0 }));
+    assert_eq!(json["ledger"]["found"], json["ledger"]["spoiled"]);
+    let ceilings = json["ceilings"].as_array().unwrap();
+    assert!(
+        ceilings
+            .iter()
+            .all(|ceiling| ceiling["pps"].as_f64().unwrap() > 1000.0)
+    );
+    let output = corelane(&["selftest", "--duration", "10ms"]);
+    assert!(text(&output.stdout).ends_with("\npassed\n"));
 }

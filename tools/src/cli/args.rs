@@ -13,8 +13,8 @@ use crate::config::change_words;
 use crate::control::Request;
 use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES};
 use crate::unit::{
-    Arrival, CoreList, Destinations, Family, FrameSize, Rate, Speed, ValueError, count, duration,
-    nearest, ratio,
+    Arrival, Check, CoreList, Destinations, Family, FrameSize, Protocols, Rate, Slo, Speed,
+    ValueError, count, duration, nearest, ratio,
 };
 use crate::up::Level;
 
@@ -26,6 +26,9 @@ pub(super) enum Command {
     /// Captures as the traffic
     #[command(after_help = super::usage::REPLAY_NOTES, allow_negative_numbers = true)]
     Replay(ReplayArgs),
+    /// What the tester itself can do: clock, RSS, books, and the generator alone
+    #[command(after_help = super::usage::SELFTEST_NOTES)]
+    Selftest(SelfTestArgs),
     /// Captures through the engine in virtual time: what happens to these packets?
     #[command(after_help = super::usage::SIM_NOTES, allow_negative_numbers = true)]
     Sim(SimArgs),
@@ -47,36 +50,37 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub engine: EngineArgs,
 
-    /// Addresses of the NIC, up to 10 million: 1000, 64k, 1_000_000, 10m
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = endpoints)]
-    pub endpoints: u32,
+    /// What the frames are and where they go.
+    #[command(flatten)]
+    pub load: LoadArgs,
 
-    /// How destinations are drawn from them: uniform, zipf:S or one
-    #[arg(long, value_name = "LAW", default_value = "uniform")]
-    pub destinations: Destinations,
-
-    /// v4, v6 or mixed (half of each)
-    #[arg(long, value_name = "FAMILY", default_value = "mixed")]
-    pub family: Family,
-
-    /// Bytes of a frame, its check sequence (4 bytes that are not in memory) included: 64 to 9018,
-    /// or imix (64, 570 and 1518 as 7:4:1). An IPv6/UDP frame has at least 66
+    /// Bytes of a frame, its check sequence (4 bytes that are not in memory) included: 64 to 9218; a
+    /// mix by name: imix (64, 570 and 1518 as 7:4:1), trex, csit, csit-v6, tolly, rpr-tri, rpr-quad,
+    /// rfc2544 (its seven sizes); or the genome of one as in RFC 6985 (genome:7a4dg). An IPv6/UDP frame
+    /// has at least 66
     #[arg(long, value_name = "BYTES", default_value = "64")]
     pub frame_size: FrameSize,
-
-    /// Pairs of source address and ports, pseudorandom, independent of destinations
-    #[arg(long, value_name = "N", default_value = "4096", value_parser = flows)]
-    pub flows: u32,
 
     /// max (as fast as the workers take it), frames or bits per second on the wire (5Mpps,
     /// 2.5gbps, 10g), or a share of what a calibration of one second at max achieves (50%)
     #[arg(long, value_name = "RATE", default_value = "max")]
     pub rate: Rate,
 
-    /// When frames are due, at a fixed rate: cbr, poisson or burst:N (trains of N frames due at
-    /// once) [default: cbr]
+    /// When frames are due, at a fixed rate: cbr, poisson, burst:N (trains of N frames due at once) or
+    /// onoff:ON:OFF (cbr for a time, nothing for another: onoff:10ms:90ms) [default: cbr]
     #[arg(long, value_name = "MODEL")]
     pub arrival: Option<Arrival>,
+
+    /// Streams of frames instead of one load, from a TOML file: each with its rate, arrival, size, fields,
+    /// start and stop (corelane_tools::config::LoadProfile); what it leaves out is as the other options
+    /// say
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "arrival"])]
+    pub profile: Option<PathBuf>,
+
+    /// Write the frames that would be sent in --duration to a capture, each at its planned time, and send
+    /// none
+    #[arg(long, value_name = "FILE")]
+    pub pcap_out: Option<PathBuf>,
 
     /// How long to measure: 10s, 500ms, 2min
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = window)]
@@ -90,6 +94,49 @@ pub struct BenchArgs {
     /// meanwhile, by another thread
     #[arg(long, value_name = "OPS_PER_S", value_parser = churn)]
     pub churn: Option<u32>,
+}
+
+/// The options that say what the frames of a load are and where they go, but for their size.
+#[derive(Clone, Debug, Args)]
+pub struct LoadArgs {
+    /// Addresses of the NIC, up to 10 million: 1000, 64k, 1_000_000, 10m
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = endpoints)]
+    pub endpoints: u32,
+
+    /// How destinations are drawn from them: uniform, zipf:S, one, sequential, or hot:N:FRAMES (N of
+    /// them at a time, the next ones after so many frames)
+    #[arg(long, value_name = "LAW", default_value = "uniform")]
+    pub destinations: Destinations,
+
+    /// v4, v6 or mixed (half of each)
+    #[arg(long, value_name = "FAMILY", default_value = "mixed")]
+    pub family: Family,
+
+    /// Pairs of source address and ports, pseudorandom, independent of destinations
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = flows)]
+    pub flows: u32,
+
+    /// How flows are drawn, as destinations are
+    #[arg(long, value_name = "LAW", default_value = "uniform")]
+    pub flow_law: Destinations,
+
+    /// What frames carry, with parts: udp, tcp-syn, icmp-echo, fragments (udp:90,tcp-syn:10). Datagrams of
+    /// fragments have two of them
+    #[arg(long, value_name = "MIX", default_value = "udp")]
+    pub protocols: Protocols,
+
+    /// The share of frames that are malformed, in three ways in turn by chance
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = ratio)]
+    pub malformed: f64,
+
+    /// VLAN tags of all frames, outermost first: 100 or 10,100. The engine drops tagged frames
+    #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = vlan)]
+    pub vlan: Vec<u16>,
+
+    /// What is checked of each frame received: off, order (its number: order, duplicates, and whether it
+    /// came with the addresses and ports it was sent with), full (its checksum too)
+    #[arg(long, value_name = "HOW", default_value = "order")]
+    pub check: Check,
 
     /// The share of frames for an endpoint; the others go to random addresses that are none's
     #[arg(long, value_name = "SHARE", default_value = "1", value_parser = ratio)]
@@ -149,6 +196,18 @@ pub struct ReplayArgs {
     /// Options that `bench` has too.
     #[command(flatten)]
     pub engine: EngineArgs,
+}
+
+/// The options of `selftest`.
+#[derive(Clone, Debug, Args)]
+pub struct SelfTestArgs {
+    /// How long each load of the generator is tried
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = window)]
+    pub duration: Duration,
+
+    /// Write the result as JSON; - is standard output, with nothing else on it
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// The options of `sim`.
@@ -358,6 +417,19 @@ pub struct EngineArgs {
     #[arg(long)]
     pub latency: bool,
 
+    /// Write the distribution of latencies to a file as text (HdrHistogram's); measures them
+    #[arg(long, value_name = "FILE")]
+    pub hgrm: Option<PathBuf>,
+
+    /// Write the latencies of each 100 ms to a file (HdrHistogram's log); measures them
+    #[arg(long, value_name = "FILE")]
+    pub hlog: Option<PathBuf>,
+
+    /// What the result has to reach, exit status 4 if it does not: p99<50us,loss=0 (p50 p90 p99 p99.9
+    /// p99.99 p99.999 max, loss as a share, rate in frames received per second; < <= = >= >)
+    #[arg(long, value_name = "GOALS")]
+    pub slo: Option<Slo>,
+
     /// Write the result as JSON; - is standard output, with nothing else on it
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -375,6 +447,12 @@ impl BenchArgs {
                 "--rate 90%",
             ));
         }
+        if self.load.sockets.is_some() && self.engine.measures_latency() {
+            return Err(Usage::new(
+                "--sockets: no latency is measured to who reads them; leave out --hgrm, --hlog and goals of \
+                 latency",
+            ));
+        }
         self.engine.check()
     }
 }
@@ -390,6 +468,12 @@ impl EngineArgs {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Whether latency is measured, for its own sake or for what needs it.
+    pub fn measures_latency(&self) -> bool {
+        let needed = self.slo.as_ref().is_some_and(Slo::needs_latency);
+        self.latency || needed || self.hgrm.is_some() || self.hlog.is_some()
     }
 
     /// Whether nothing but JSON may go to standard output.
@@ -428,6 +512,11 @@ fn sockets(text: &str) -> Result<u32, ValueError> {
 
 fn flows(text: &str) -> Result<u32, ValueError> {
     count(text, "a number of flows", 1..=1 << 20).map(|n| n as u32)
+}
+
+/// 0 and 4095 are nobody's (IEEE 802.1Q).
+fn vlan(text: &str) -> Result<u16, ValueError> {
+    count(text, "a VLAN", 1..=4094).map(|id| id as u16)
 }
 
 fn churn(text: &str) -> Result<u32, ValueError> {

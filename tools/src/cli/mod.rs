@@ -7,7 +7,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use args::{
-    BenchArgs, CheckConfigArgs, CtlArgs, EngineArgs, Input, ReplayArgs, SimArgs, UpArgs,
+    BenchArgs, CheckConfigArgs, CtlArgs, EngineArgs, Input, LoadArgs, ReplayArgs, SelfTestArgs,
+    SimArgs, UpArgs,
 };
 pub use usage::Usage;
 
@@ -35,6 +36,8 @@ pub enum Asked {
     Bench(BenchArgs),
     /// Captures as the load.
     Replay(ReplayArgs),
+    /// What the tester can do.
+    SelfTest(SelfTestArgs),
     /// Captures in virtual time.
     Sim(SimArgs),
     /// A host on real links.
@@ -68,6 +71,9 @@ where
             args.engine.check()?;
             Ok(Asked::Replay(args))
         }
+        Ok(Cli {
+            command: Command::Selftest(args),
+        }) => Ok(Asked::SelfTest(args)),
         Ok(Cli {
             command: Command::Sim(args),
         }) => Ok(Asked::Sim(args)),

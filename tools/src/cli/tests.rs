@@ -27,9 +27,12 @@ fn refusal(line: &str) -> String {
 #[test]
 fn defaults_of_bench() {
     let args = bench("bench");
-    assert_eq!((args.endpoints, args.flows, args.seed), (1000, 4096, 1));
     assert_eq!(
-        (args.destinations, args.family),
+        (args.load.endpoints, args.load.flows, args.load.seed),
+        (1000, 4096, 1)
+    );
+    assert_eq!(
+        (args.load.destinations, args.load.family),
         (Destinations::Uniform, Family::Mixed)
     );
     assert_eq!(
@@ -41,7 +44,7 @@ fn defaults_of_bench() {
         (Duration::from_secs(10), Duration::from_secs(1))
     );
     assert_eq!(
-        (args.arrival, args.churn, args.hit_ratio),
+        (args.arrival, args.churn, args.load.hit_ratio),
         (None, None, 1.0)
     );
     assert!(!args.engine.promiscuous && !args.engine.latency && args.engine.json.is_none());
@@ -57,16 +60,16 @@ fn every_option_of_bench() {
          --ring 256 --pool-slots 2048",
     );
     assert_eq!(
-        (args.endpoints, args.flows, args.seed),
+        (args.load.endpoints, args.load.flows, args.load.seed),
         (1_000_000, 10_000, 99)
     );
     assert_eq!(
-        (args.destinations, args.family),
+        (args.load.destinations, args.load.family),
         (Destinations::Zipf(0.9), Family::V6)
     );
     assert_eq!(
         (args.frame_size, args.rate),
-        (FrameSize::Imix, Rate::Bps(2.5e9))
+        ("imix".parse().unwrap(), Rate::Bps(2.5e9))
     );
     assert_eq!(
         (args.duration, args.warmup),
@@ -76,7 +79,7 @@ fn every_option_of_bench() {
         (args.arrival, args.churn),
         (Some(Arrival::Burst(32)), Some(100_000))
     );
-    assert_eq!(args.hit_ratio, 0.25);
+    assert_eq!(args.load.hit_ratio, 0.25);
     let engine = args.engine;
     assert_eq!(
         (engine.workers, engine.ring, engine.pool_slots),
@@ -90,14 +93,17 @@ fn every_option_of_bench() {
 fn bench_forwards_or_has_sockets() {
     let args = bench("bench --forward");
     assert_eq!(
-        (args.forward, args.routes, args.neighbors),
+        (args.load.forward, args.load.routes, args.load.neighbors),
         (true, 1000, 64)
     );
     let args = bench("bench --forward --routes 1m --neighbors 16 --churn 100 --latency");
-    assert_eq!((args.routes, args.neighbors), (1_000_000, 16));
+    assert_eq!((args.load.routes, args.load.neighbors), (1_000_000, 16));
     assert_eq!((args.churn, args.engine.latency), (Some(100), true));
     let args = bench("bench --sockets 10k --churn 100 --hit-ratio 0.5");
-    assert_eq!((args.sockets, args.forward), (Some(10_000), false));
+    assert_eq!(
+        (args.load.sockets, args.load.forward),
+        (Some(10_000), false)
+    );
 }
 
 #[test]
@@ -180,8 +186,8 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
     for (line, message) in [
         (
             "bench --frame-size imx",
-            "--frame-size: 'imx' is not a frame size: bytes from 64 to 9018, or imix; did you mean \
-             'imix'?",
+            "--frame-size: 'imx' is not a frame size: bytes from 64 to 9218, a mix (imix, trex, csit, csit-v6, tolly, \
+             rpr-tri, rpr-quad, rfc2544) or genome:LETTERS; did you mean 'imix'?",
         ),
         (
             "bench --endpoints 20m",
@@ -283,24 +289,24 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
             "--capture: not there yet; corelane bench --help lists what is",
         ),
         (
-            "bench --profile x.toml",
-            "--profile: not there yet; corelane bench --help lists what is",
+            "bench --profile x.toml --rate 1kpps",
+            "--profile: not together with --rate",
         ),
         (
             "search",
-            "'search' is planned and not there yet; bench, replay, sim, up, ctl and check-config are",
+            "'search' is planned and not there yet; bench, replay, selftest, sim, up, ctl and check-config are",
         ),
         (
             "top x",
-            "'top' is planned and not there yet; bench, replay, sim, up, ctl and check-config are",
+            "'top' is planned and not there yet; bench, replay, selftest, sim, up, ctl and check-config are",
         ),
         (
             "bnech",
-            "'bnech' is no verb; bench, replay, sim, up, ctl and check-config are; did you mean 'bench'?",
+            "'bnech' is no verb; bench, replay, selftest, sim, up, ctl and check-config are; did you mean 'bench'?",
         ),
         (
             "frobnicate",
-            "'frobnicate' is no verb; bench, replay, sim, up, ctl and check-config are",
+            "'frobnicate' is no verb; bench, replay, selftest, sim, up, ctl and check-config are",
         ),
         (
             "up --config x --idle pol",
@@ -382,7 +388,7 @@ fn help_lists_what_is_and_says_what_is_planned() {
     ] {
         assert!(bench.contains(&format!("\n      {option}")), "{option}");
     }
-    assert!(bench.contains("Not there yet: --capture N, --profile FILE.toml"));
+    assert!(bench.contains("Not there yet: --capture N."));
     assert!(
         bench.contains("at least 66"),
         "says what becomes of a 64-byte IPv6 frame"

@@ -5,12 +5,18 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::unit::nearest;
 
 /// Verbs that are planned.
-const PLANNED: &[&str] = &[
-    "search", "top", "profile", "report", "compare", "selftest", "doctor",
-];
+const PLANNED: &[&str] = &["search", "top", "profile", "report", "compare", "doctor"];
 
 /// Verbs that are there.
-const VERBS: [&str; 6] = ["bench", "replay", "sim", "up", "ctl", "check-config"];
+const VERBS: [&str; 7] = [
+    "bench",
+    "replay",
+    "selftest",
+    "sim",
+    "up",
+    "ctl",
+    "check-config",
+];
 
 pub(super) const PLANNED_VERBS: &str = "\
 Examples:
@@ -22,9 +28,10 @@ Examples:
   corelane up --config lab.toml
   corelane ctl show addresses
 
-Planned, not there yet: search, top, profile, report, compare, selftest, doctor.
+Planned, not there yet: search, top, profile, report, compare, doctor.
 
-Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting violated;
+Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting, order
+or corruption violated; 4 a target unmet; 5 the measurement is not valid (the tester was the limit);
 130 interrupted, the report still written.";
 
 pub(super) const BENCH_NOTES: &str = "\
@@ -32,6 +39,9 @@ Example:
   corelane bench --endpoints 1m --frame-size imix --rate 2Mpps --arrival poisson --latency
   corelane bench --forward --routes 1m --neighbors 64 --churn 1000
   corelane bench --sockets 1000 --rate 50%
+  corelane bench --rate 1Mpps --slo 'p99<50us,loss=0' --hgrm out.hgrm --hlog out.hlog
+  corelane bench --frame-size rpr-quad --destinations hot:16:1000 --protocols udp:9,tcp-syn:1
+  corelane bench --profile load.toml --duration 10s --pcap-out frames.pcap
 
 Runs a generator, RSS, rings, workers, address lookup and delivery in this process: no root, no
 NIC. Latency counts from each frame's planned send time; at --rate max, from its emission.
@@ -40,7 +50,11 @@ With --forward the frames go on by a second NIC, and --latency counts to its lin
 thread reads the sockets, which shares the machine with the workers: at --rate max on few cores it
 may fall behind, and what finds no room is dropped as socket_full. The books cover either.
 
-Not there yet: --capture N, --profile FILE.toml.";
+Frames are numbered, where they have room for it (IPv4 from 64 bytes, IPv6 from 82, UDP only), and order,
+duplicates and corruption are told apart. A result that the generator itself spoiled, having sent too late,
+ends with status 5; unmet --slo with 4.
+
+Not there yet: --capture N.";
 
 pub(super) const REPLAY_NOTES: &str = "\
 Example:
@@ -50,6 +64,15 @@ One round, of up to 65,536 packets, goes through unmeasured first, at full speed
 
 Link types: Ethernet, raw IP, BSD loopback, Linux cooked. At --speed max latency counts from a
 frame's emission, otherwise from its planned send time.";
+
+pub(super) const SELFTEST_NOTES: &str = "\
+Example:
+  corelane selftest --json -
+
+Reads the clock, computes the published hashes of receive side scaling, runs the engine and checks that
+its books balance and that changed ones are found out, and has the generator send into a sink in its own
+thread: what it makes there no measurement can exceed. bench and replay do a short one before each run
+and say what share of the ceiling the run used.";
 
 pub(super) const SIM_NOTES: &str = "\
 Example:
@@ -161,7 +184,7 @@ impl Usage {
                 _ => Self(format!("{}: given more than once", argument())),
             },
             ErrorKind::UnknownArgument => match argument() {
-                planned @ ("--capture" | "--profile") => Self(format!(
+                planned @ "--capture" => Self(format!(
                     "{planned}: not there yet; corelane bench --help lists what is"
                 )),
                 surplus if !surplus.starts_with('-') => {

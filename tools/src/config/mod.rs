@@ -78,6 +78,7 @@ mod error;
 mod event;
 mod explain;
 mod fields;
+mod load;
 mod model;
 mod nic;
 mod parse;
@@ -88,6 +89,7 @@ pub use error::{ConfigError, Place};
 pub use event::change_words;
 pub use explain::explain;
 pub(crate) use explain::seconds;
+pub use load::{LoadProfile, MAX_STREAMS, StreamSetting};
 pub use model::{
     Action, AddressSetting, Bind, BindAddress, CaseSetting, Change, Config, EventSetting,
     IgmpSetting, LinkKind, LinkSetting, MldSetting, NeighborSetting, NicSetting, PRIMARY_WORDS,
@@ -105,41 +107,7 @@ impl Config {
     /// # Errors
     /// It cannot be read, or is no configuration.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        use std::io::Read;
-        let file = path.display().to_string();
-        let fail = |what: String| ConfigError {
-            file: file.clone(),
-            place: None,
-            field: String::new(),
-            what,
-        };
-        let mut bytes = Vec::new();
-        let opened = std::fs::File::open(path)
-            .map_err(|error| fail(format!("cannot read the configuration: {error}")))?;
-        opened
-            .take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| fail(format!("cannot read the configuration: {error}")))?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(fail(format!(
-                "a configuration has at most {MAX_FILE} bytes"
-            )));
-        }
-        Self::parse_bytes(&file, &bytes)
-    }
-
-    fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Self, ConfigError> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self::parse(file, text),
-            Err(error) => {
-                let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                let text = &String::from_utf8_lossy(good);
-                let lines = &error::line_starts(text);
-                let end = text.len()..text.len();
-                let source = error::Source { file, text, lines };
-                Err(source.error(&end, "", "this is not TOML: it is not UTF-8 from here on"))
-            }
-        }
+        read(path, "configuration", parse::parse)
     }
 
     /// Reads a text; `file` stands for it in messages.
@@ -154,6 +122,54 @@ impl Config {
     /// The NIC of this name.
     pub fn nic(&self, name: &str) -> Option<&NicSetting> {
         self.nics.iter().find(|nic| nic.name == name)
+    }
+}
+
+/// Reads a file, which is a `noun`, with `parse`.
+fn read<T>(
+    path: &Path,
+    noun: &str,
+    parse: impl FnOnce(error::Source<'_>) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
+    use std::io::Read;
+    let file = &path.display().to_string();
+    let fail = |what: String| ConfigError {
+        file: file.clone(),
+        place: None,
+        field: String::new(),
+        what,
+    };
+    let unreadable = |error: std::io::Error| fail(format!("cannot read the {noun}: {error}"));
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(path).map_err(unreadable)?;
+    opened
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(fail(format!("a {noun} has at most {MAX_FILE} bytes")));
+    }
+    read_bytes(file, &bytes, parse)
+}
+
+fn read_bytes<T>(
+    file: &str,
+    bytes: &[u8],
+    parse: impl FnOnce(error::Source<'_>) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            let lines = &error::line_starts(text);
+            parse(error::Source { file, text, lines })
+        }
+        Err(error) => {
+            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let text = &String::from_utf8_lossy(good);
+            let lines = &error::line_starts(text);
+            let end = text.len()..text.len();
+            let source = error::Source { file, text, lines };
+            Err(source.error(&end, "", "this is not TOML: it is not UTF-8 from here on"))
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use corelane::stack::IcmpLimiter;
+use toml::Spanned;
 use toml::de::DeTable;
 
 use super::error::{ConfigError, Place, Source};
@@ -76,12 +77,17 @@ impl<'a> Warnings<'a> {
     }
 }
 
-pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
-    let document = DeTable::parse(source.text).map_err(|error| {
+/// The tables of a text.
+pub(super) fn document(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, ConfigError> {
+    DeTable::parse(source.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let message = error.message().trim().replace('\n', ", ");
         source.error(&span, "", format!("this is not TOML: {message}"))
-    })?;
+    })
+}
+
+pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
+    let document = document(source)?;
     let top = Fields::new(source, String::new(), 0..0, document.get_ref(), KEYS)?;
     let mut warnings = Warnings::new(source.file);
 

@@ -172,7 +172,11 @@ impl Source for CaptureFrames {
         self.at = 0;
     }
 
-    fn fill(&mut self, frames: &mut [Frame]) {
+    fn numbered(&self) -> u64 {
+        0
+    }
+
+    fn fill(&mut self, _stream: usize, frames: &mut [Frame]) {
         for frame in frames {
             if let Some(&place) = self.set.places.get(self.at)
                 && let Some(packet) = self.set.packet(place)
@@ -181,11 +185,11 @@ impl Source for CaptureFrames {
                 let written = packet.write_to(frame);
                 debug_assert!(written.is_ok());
             }
-            self.skip(1);
+            self.skip(0, 1);
         }
     }
 
-    fn skip(&mut self, n: u64) {
+    fn skip(&mut self, _stream: usize, n: u64) {
         let len = self.set.len().max(1) as u64;
         self.at = ((self.at as u64 + n % len) % len) as usize;
     }

@@ -7,26 +7,28 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use crossbeam::utils::CachePadded;
 
-use super::Schedule;
+use super::Plan;
+use crate::latency::Percentiles;
 
 /// When a generator emits.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub enum Pace {
     /// As fast as it is polled and gets buffers.
+    #[default]
     Max,
-    /// At planned times, counted from the start of each window.
-    Planned(Schedule),
+    /// At planned times, counted from the start of the window.
+    Planned(Plan),
 }
 
-/// How long a window is: whichever ends first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
+/// A stretch of sending: at which pace, and how long, whichever limit comes first.
+#[derive(Clone, Default)]
+pub struct Window {
+    /// When frames are due, counted from the start of the window.
+    pub pace: Pace,
     /// So much time.
     pub duration: Option<Duration>,
     /// So many frames.
     pub frames: Option<u64>,
-    /// As fast as it is polled, whatever the pace is otherwise: for a warm-up.
-    pub at_max: bool,
 }
 
 /// What happened in a window.
@@ -38,6 +40,8 @@ pub struct Totals {
     pub intended: u64,
     /// Frames that were emitted.
     pub emitted: u64,
+    /// Of these, those that have a number.
+    pub numbered: u64,
     /// Frames that were due and for which there was no buffer.
     pub pool_empty: u64,
     /// Frames that were due and not emitted before the window ended.
@@ -72,6 +76,16 @@ pub struct Lateness {
     pub max: u64,
 }
 
+impl Lateness {
+    /// Whether latencies measured meanwhile may be the generator's own lateness: only a generator that is
+    /// on time tells something about who receives.
+    pub fn spoils(&self, latency: &Percentiles) -> bool {
+        /// Lateness that no latency of interest is about.
+        const NEGLIGIBLE_NS: u64 = 10_000;
+        self.p999 > NEGLIGIBLE_NS.max(latency.p999 / 100)
+    }
+}
+
 /// What a generator is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -84,9 +98,8 @@ pub enum Stage {
 }
 
 /// What is asked of a generator.
-#[derive(Clone, Copy, Debug)]
 pub(super) enum Request {
-    Run(Limits),
+    Run(Window),
     Stop,
     Finish,
 }
@@ -134,8 +147,8 @@ pub struct GeneratorHandle {
 
 impl GeneratorHandle {
     /// Starts a window at the next poll; only after the one before has ended.
-    pub fn run(&self, limits: Limits) {
-        self.ask(Request::Run(limits));
+    pub fn run(&self, window: Window) {
+        self.ask(Request::Run(window));
     }
 
     /// Ends the window at the next poll, if there is one.

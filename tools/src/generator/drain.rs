@@ -4,7 +4,7 @@ use corelane::engine::link::{Link, LinkError, Queues, TxQueue};
 use corelane::frame::{Burst, Pool, PoolCache};
 
 use super::link::mtu_for;
-use crate::handler::Recorder;
+use crate::sink::{Arrived, Recorder};
 
 /// A link that takes what it is sent, and from which nothing comes.
 pub struct DrainLink {
@@ -60,8 +60,9 @@ struct Drain(Option<Recorder>);
 impl TxQueue for Drain {
     fn tx_burst(&mut self, cache: &mut PoolCache, frames: &mut Burst) -> Result<usize, LinkError> {
         if let Some(recorder) = &mut self.0 {
+            let check = recorder.check();
             let mut left = frames.iter();
-            recorder.record(|| left.next().map(|frame| (frame.len(), frame.rx_time())));
+            recorder.record(|| left.next().map(|frame| Arrived::frame(frame, check)));
         }
         let sent = frames.len();
         cache.recycle_burst(frames);

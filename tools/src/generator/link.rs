@@ -4,9 +4,9 @@ use corelane::engine::link::{Link, LinkError, Queues, TxQueue};
 use corelane::frame::{Burst, Pool, PoolCache};
 use corelane::wire::MacAddr;
 
+use super::build::DESTINATION_MAC;
 use super::control;
-use super::frame::DESTINATION_MAC;
-use super::{GeneratorHandle, GeneratorQueue, Pace, Source};
+use super::{GeneratorHandle, GeneratorQueue, Source};
 use crate::clock::Clock;
 
 /// A link with one receive queue, the generator, and a transmit queue into nothing.
@@ -17,14 +17,14 @@ pub struct GeneratorLink<S> {
 }
 
 impl<S: Source> GeneratorLink<S> {
-    /// A link that emits the frames of `source` at this pace by this clock, and the handle that
+    /// A link that emits the frames of `source` by this clock, and the handle that
     /// starts and ends windows.
-    pub fn new(source: S, pace: Pace, clock: Clock) -> (Self, GeneratorHandle) {
+    pub fn new(source: S, clock: Clock) -> (Self, GeneratorHandle) {
         let (handle, control) = control::ends();
         (
             Self {
                 longest: source.longest(),
-                queue: Some(GeneratorQueue::new(source, pace, clock, control)),
+                queue: Some(GeneratorQueue::new(source, clock, control)),
             },
             handle,
         )

@@ -6,14 +6,14 @@
 //!   main thread ──────── run, stop, finish ───────► GeneratorQueue ◄── rx_burst, by the engine's
 //!               ◄─── ended, counts, lateness ──────      │              distributor thread
 //!                                                        │
-//!             Schedule: when is frame n due? ────────────┤
-//!             Source:   what is in frame n?  ────────────┴─► frames with rx_time = planned time
+//!             Plan:   when is the next frame due? ───────┤
+//!             Source: what is in it?  ───────────────────┴─► frames with rx_time = planned time
 //! ```
 //!
 //! # Open loop
 //!
 //! At a fixed rate every frame has a planned time, a function of its number alone
-//! ([`Schedule::at`]). A frame is due when its time has passed, and whoever receives it measures
+//! ([`Schedule::at`]; a [`Plan`] has those of several streams in order). A frame is due when its time has passed, and whoever receives it measures
 //! its latency from the *planned* time: a stall anywhere, of the generator too, shows up in the
 //! latency of all frames that were due meanwhile. Nothing that is due waits for anything but the
 //! generator's own turn:
@@ -30,9 +30,12 @@
 //!
 //! Frames are drawn before the run: the first 64 bytes of each frame of a [`Sequence`] are laid out
 //! in memory, destination, source, ports and checksums included, and sending is a copy of them (and
-//! of a shared tail, for larger frames) into a fresh slot. The clock is read once per burst.
+//! of a shared tail, for larger frames) into a fresh slot, and a [`Signature`] with the frame's number. The
+//! clock is read once per burst.
 
 mod address;
+mod build;
+mod capture_out;
 mod captures;
 mod control;
 mod destination;
@@ -40,30 +43,38 @@ mod drain;
 mod flow;
 mod frame;
 mod link;
+mod plan;
 mod queue;
 mod random;
 mod routes;
 mod schedule;
 mod sequence;
+mod signature;
 mod size;
 mod source;
+mod spread;
 
 pub use address::{AddressPlan, MAX_ENDPOINTS};
+pub use build::{Defect, FrameBuilder};
+pub use capture_out::{CaptureOutError, write_capture};
 pub use captures::{CaptureFrames, CaptureSet};
-pub use control::{Emission, GeneratorHandle, Lateness, Limits, Pace, Stage, Totals};
+pub use control::{Emission, GeneratorHandle, Lateness, Pace, Stage, Totals, Window};
 pub use destination::DestinationPicker;
 pub use drain::DrainLink;
 pub use flow::{Flow, draw_flows};
-pub use frame::{LINE, Line, Tail, lay_out};
+pub use frame::{LINE, LaidOut, Line, Shape, Tail};
 pub use link::GeneratorLink;
+pub use plan::Plan;
 pub use queue::{GRACE, GeneratorQueue};
 pub use random::stream;
 pub(crate) use routes::route;
 pub use routes::{InstallError, MAX_NEIGHBORS, MAX_ROUTES, RoutePlan};
 pub use schedule::Schedule;
 pub use sequence::{Sequence, Traffic};
-pub use size::{SizeDeck, mean_size, size_on_wire};
+pub use signature::{CLASSES, Corrupt, SIGNATURE, Signature, class, is_v6};
+pub use size::{Deck, size_deck, size_on_wire};
 pub use source::Source;
+pub use spread::Spread;
 
 #[cfg(test)]
 mod tests;

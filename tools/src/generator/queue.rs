@@ -5,7 +5,7 @@ use corelane::frame::{BURST, Burst, PoolCache};
 use hdrhistogram::Histogram;
 
 use super::control::{QueueEnd, Request};
-use super::{Emission, Lateness, Limits, Pace, Source, Stage, Totals};
+use super::{Emission, Lateness, Pace, Source, Stage, Totals, Window};
 use crate::clock::Clock;
 use crate::latency;
 
@@ -16,25 +16,23 @@ pub const GRACE: u64 = 1_000_000;
 /// A generator's receive queue: emits in windows that its handle starts, and nothing between them.
 pub struct GeneratorQueue<S> {
     source: S,
-    pace: Pace,
     clock: Clock,
     control: QueueEnd,
     stage: Stage,
-    window: Window,
+    run: Run,
     lateness: Histogram<u64>,
 }
 
-/// The window that runs, or ran last.
+/// How far the window is that runs, or ran last.
 #[derive(Default)]
-struct Window {
+struct Run {
+    pace: Pace,
     /// By the clock.
     start: u64,
     /// How long it is to be; all ones if only frames end it.
     duration: u64,
     /// How many frames it has at most.
     limit: u64,
-    /// Whether there is no plan.
-    at_max: bool,
     /// The number of the next frame.
     next: u64,
     emitted: u64,
@@ -43,14 +41,13 @@ struct Window {
 }
 
 impl<S: Source> GeneratorQueue<S> {
-    pub(super) fn new(source: S, pace: Pace, clock: Clock, control: QueueEnd) -> Self {
+    pub(super) fn new(source: S, clock: Clock, control: QueueEnd) -> Self {
         Self {
             source,
-            pace,
             clock,
             control,
             stage: Stage::Holding,
-            window: Window::default(),
+            run: Run::default(),
             lateness: latency::histogram(),
         }
     }
@@ -58,7 +55,7 @@ impl<S: Source> GeneratorQueue<S> {
     #[cold]
     fn obey(&mut self, request: Request) {
         match request {
-            Request::Run(limits) => self.begin(limits),
+            Request::Run(window) => self.begin(window),
             Request::Stop if self.stage == Stage::Running => self.conclude(self.elapsed()),
             Request::Stop => {}
             Request::Finish => {
@@ -70,47 +67,48 @@ impl<S: Source> GeneratorQueue<S> {
         }
     }
 
-    fn begin(&mut self, limits: Limits) {
+    fn begin(&mut self, window: Window) {
         self.source.rewind();
         self.lateness.reset();
-        let duration = limits
+        let duration = window
             .duration
             .map(|d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
-        self.window = Window {
+        self.run = Run {
+            pace: window.pace,
             start: self.clock.now(),
             duration: duration.unwrap_or(u64::MAX),
-            limit: limits.frames.unwrap_or(u64::MAX),
-            at_max: limits.at_max || matches!(self.pace, Pace::Max),
-            ..Window::default()
+            limit: window.frames.unwrap_or(u64::MAX),
+            ..Run::default()
         };
         self.stage = Stage::Running;
     }
 
     fn elapsed(&self) -> u64 {
-        self.clock.now().saturating_sub(self.window.start)
+        self.clock.now().saturating_sub(self.run.start)
     }
 
     /// Ends the window, `elapsed` nanoseconds after its start.
     #[cold]
     fn conclude(&mut self, elapsed: u64) {
         self.stage = Stage::Holding;
-        let window = &self.window;
-        let (elapsed_ns, intended) = match &self.pace {
-            Pace::Planned(schedule) if !window.at_max => {
-                let end = elapsed.min(window.duration);
-                (end, schedule.due_before(end, window.limit))
+        let run = &self.run;
+        let (elapsed_ns, intended) = match &run.pace {
+            Pace::Planned(plan) => {
+                let end = elapsed.min(run.duration);
+                (end, plan.due_before(end, run.limit))
             }
-            _ => (elapsed, window.emitted),
+            Pace::Max => (elapsed, run.emitted),
         };
         let quantile = |q| self.lateness.value_at_quantile(q);
         self.control.ended(Totals {
             elapsed_ns,
             // A stop can come before the time of frames that were emitted in the same nanosecond.
-            intended: intended.max(window.next),
-            emitted: window.emitted,
-            pool_empty: window.pool_empty,
-            late: intended.saturating_sub(window.next),
-            polls: window.polls,
+            intended: intended.max(run.next),
+            emitted: run.emitted,
+            numbered: self.source.numbered(),
+            pool_empty: run.pool_empty,
+            late: intended.saturating_sub(run.next),
+            polls: run.polls,
             lateness: Lateness {
                 p50: quantile(0.5),
                 p99: quantile(0.99),
@@ -123,9 +121,9 @@ impl<S: Source> GeneratorQueue<S> {
     #[inline]
     fn emit_max(&mut self, cache: &mut PoolCache, out: &mut Burst) -> RxStatus {
         let now = self.clock.now();
-        let elapsed = now.saturating_sub(self.window.start);
-        let left = self.window.limit - self.window.next;
-        if elapsed >= self.window.duration || left == 0 {
+        let elapsed = now.saturating_sub(self.run.start);
+        let left = self.run.limit - self.run.next;
+        if elapsed >= self.run.duration || left == 0 {
             self.conclude(elapsed);
             return RxStatus::Idle;
         }
@@ -134,72 +132,78 @@ impl<S: Source> GeneratorQueue<S> {
         let got = cache.alloc_burst(out, want);
         if got == 0 {
             // No frame is due at a time of its own: it waits for a buffer.
-            self.window.polls.starved += 1;
+            self.run.polls.starved += 1;
             return RxStatus::Idle;
         }
         let frames = out.get_mut(first..).unwrap_or_default();
-        self.source.fill(frames);
+        self.source.fill(0, frames);
         for frame in frames {
             frame.set_rx_time(now);
         }
         self.count(got);
-        self.window.next += got as u64;
+        self.run.next += got as u64;
         RxStatus::Ready
     }
 
     #[inline]
     fn emit_due(&mut self, cache: &mut PoolCache, out: &mut Burst) -> RxStatus {
-        let Pace::Planned(schedule) = &self.pace else {
+        let run = &mut self.run;
+        let Pace::Planned(plan) = &mut run.pace else {
             return RxStatus::Idle;
         };
-        let window = &mut self.window;
-        let elapsed = self.clock.now().saturating_sub(window.start);
-        let until = elapsed.saturating_add(1).min(window.duration);
-        let room = window
-            .limit
-            .saturating_sub(window.next)
-            .min(out.remaining_capacity() as u64);
-
-        let mut times = [0; BURST];
-        let mut due = 0;
-        for slot in times.iter_mut().take(room as usize) {
-            let time = schedule.at(window.next + due as u64);
-            if time >= until {
-                break;
-            }
-            *slot = window.start + time;
-            due += 1;
-        }
-        if due == 0 {
-            if elapsed >= window.duration || window.next >= window.limit {
-                self.conclude(elapsed);
-                return RxStatus::Idle;
-            }
-            window.polls.idle += 1;
-            return RxStatus::Idle;
-        }
-        if elapsed >= window.duration.saturating_add(GRACE) {
+        let elapsed = self.clock.now().saturating_sub(run.start);
+        if elapsed >= run.duration.saturating_add(GRACE) {
             self.conclude(elapsed);
             return RxStatus::Idle;
         }
+        let until = elapsed.saturating_add(1).min(run.duration);
+        let room = run
+            .limit
+            .saturating_sub(run.next)
+            .min(out.remaining_capacity() as u64);
 
+        let mut times = [0; BURST];
+        let mut streams = [0; BURST];
+        let mut due = 0;
+        for (time, stream) in times.iter_mut().zip(&mut streams).take(room as usize) {
+            let Some(next) = plan.next_before(until) else {
+                break;
+            };
+            (*time, *stream) = (run.start + next.0, next.1);
+            due += 1;
+        }
+        if due == 0 {
+            if elapsed >= run.duration || run.next >= run.limit {
+                self.conclude(elapsed);
+                return RxStatus::Idle;
+            }
+            run.polls.idle += 1;
+            return RxStatus::Idle;
+        }
         let first = out.len();
         let got = cache.alloc_burst(out, due);
         // A frame that finds no buffer when it is due is lost, as in a NIC: its time goes by.
-        window.pool_empty += (due - got) as u64;
-        window.next += due as u64;
-        let oldest = (window.start + elapsed).saturating_sub(times[0]);
+        run.pool_empty += (due - got) as u64;
+        run.next += due as u64;
+        let oldest = (run.start + elapsed).saturating_sub(times[0]);
         self.lateness.saturating_record_n(oldest, due as u64);
+        let streams = streams.get(..due).unwrap_or_default();
+        let (sent, lost) = streams.split_at_checked(got).unwrap_or((streams, &[]));
+        let mut at = first;
+        for of_one in sent.chunk_by(|a, b| a == b) {
+            let end = at + of_one.len();
+            if let (Some(stream), Some(frames)) = (of_one.first(), out.get_mut(at..end)) {
+                self.source.fill(*stream, frames);
+            }
+            at = end;
+        }
+        lost.iter().for_each(|stream| self.source.skip(*stream, 1));
         let frames = out.get_mut(first..).unwrap_or_default();
-        self.source.fill(frames);
         for (frame, time) in frames.iter_mut().zip(times) {
             frame.set_rx_time(time);
         }
-        if got < due {
-            self.source.skip((due - got) as u64);
-        }
         if got == 0 {
-            self.window.polls.starved += 1;
+            self.run.polls.starved += 1;
         } else {
             self.count(got);
         }
@@ -208,8 +212,8 @@ impl<S: Source> GeneratorQueue<S> {
 
     #[inline]
     fn count(&mut self, got: usize) {
-        self.window.emitted += got as u64;
-        self.window.polls.productive += 1;
+        self.run.emitted += got as u64;
+        self.run.polls.productive += 1;
         self.control.emitted(got as u64);
     }
 }
@@ -222,7 +226,7 @@ impl<S: Source> RxQueue for GeneratorQueue<S> {
         Ok(match self.stage {
             Stage::Holding => RxStatus::Idle,
             Stage::Finished => RxStatus::Finished,
-            Stage::Running if self.window.at_max => self.emit_max(cache, out),
+            Stage::Running if matches!(self.run.pace, Pace::Max) => self.emit_max(cache, out),
             Stage::Running => self.emit_due(cache, out),
         })
     }

@@ -7,12 +7,12 @@ use super::stream;
 use crate::unit::Arrival;
 
 /// The planned times of frames by their number: a function of the number alone, that never falls.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Schedule {
     law: Law,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 enum Law {
     Constant {
         gap: f64,
@@ -25,6 +25,12 @@ enum Law {
     Trains {
         gap: f64,
         train: u64,
+    },
+    /// At constant gaps for a time, then nothing for another.
+    OnOff {
+        gap: f64,
+        on: f64,
+        off: f64,
     },
     /// Times of the frames of one round, and the time from round to round.
     Recorded {
@@ -46,6 +52,15 @@ impl Schedule {
                 gap,
                 train: u64::from(n.max(1)),
             },
+            Arrival::OnOff { on, off } => {
+                let (on, off) = (on.as_nanos().max(1) as f64, off.as_nanos() as f64);
+                Law::OnOff {
+                    // So that the mean over both is the one asked for.
+                    gap: gap * on / (on + off),
+                    on,
+                    off,
+                }
+            }
             Arrival::Poisson => Law::Poisson {
                 gap,
                 sums: exponential_sums(seed),
@@ -83,6 +98,11 @@ impl Schedule {
                 let round = n / GAPS as u64 * GAPS as u64;
                 let sum = sums.get((n % GAPS as u64) as usize).copied().unwrap_or(0.0);
                 ((round as f64 + sum) * gap) as u64
+            }
+            Law::OnOff { gap, on, off } => {
+                // The time spent sending, and the pauses in between.
+                let sending = n as f64 * gap;
+                (sending + (sending / on).floor() * off) as u64
             }
             Law::Recorded { times, period } => {
                 let Some(last) = times.len().checked_sub(1) else {

@@ -10,10 +10,14 @@ pub trait Source: Send + 'static {
     /// Goes back to the first frame.
     fn rewind(&mut self);
 
-    /// Makes each of `frames`, which are empty, the next frame: data only. Their slots have room
-    /// for the longest.
-    fn fill(&mut self, frames: &mut [Frame]);
+    /// Makes each of `frames`, which are empty, the next frame of a stream: data only. Their slots have
+    /// room for the longest.
+    fn fill(&mut self, stream: usize, frames: &mut [Frame]);
 
-    /// Passes over the next `n` frames.
-    fn skip(&mut self, n: u64);
+    /// Frames filled since the last rewinding that have a number, by which their order and uniqueness can
+    /// be checked.
+    fn numbered(&self) -> u64;
+
+    /// Passes over the next `n` frames of a stream.
+    fn skip(&mut self, stream: usize, n: u64);
 }

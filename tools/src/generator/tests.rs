@@ -4,31 +4,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corelane::engine::link::{Link, RxQueue, RxStatus};
+use corelane::engine::rss::{RssKey, Toeplitz, flow_hash};
 use corelane::frame::{Burst, Frame, Pool, PoolCache, PoolConfig};
+use corelane::io::pcap::PcapWriter;
 use corelane::stack::Prefix;
-use corelane::wire::{EtherType, parse_ethernet, parse_ipv4, parse_ipv6, parse_udp};
+use corelane::wire::{
+    EtherType, IpProtocol, parse_ethernet, parse_icmpv4, parse_icmpv6, parse_ipv4, parse_ipv6,
+    parse_tcp, parse_udp,
+};
 
 use super::*;
 use crate::clock::Clock;
-use crate::handler::Handlers;
-use crate::unit::{Arrival, Destinations, Family, FrameSize};
+use crate::sink::{Ends, Sinks};
+use crate::unit::{Arrival, Check, Destinations, Family, FrameSize};
 
 fn traffic() -> Traffic {
     Traffic {
-        family: Family::Mixed,
-        endpoints: 1000,
-        destinations: Destinations::Uniform,
-        hit_ratio: 1.0,
-        frame_size: FrameSize::Fixed(64),
         flows: 256,
-        port: None,
-        routes: None,
+        signed: false,
         seed: 7,
+        ..Traffic::new(1000)
     }
 }
 
 fn pool(slots: usize) -> Pool {
-    let slot_size = 9216;
+    let slot_size = 9472;
     Pool::new(PoolConfig {
         slots,
         slot_size,
@@ -45,7 +45,7 @@ fn frames(source: &mut impl Source, n: usize) -> Vec<Vec<u8>> {
     while all.len() < n {
         let mut burst = Burst::new();
         cache.alloc_burst(&mut burst, 64.min(n - all.len()));
-        source.fill(&mut burst);
+        source.fill(0, &mut burst);
         all.extend(burst.iter().map(|frame| frame.data().to_vec()));
         cache.recycle_burst(&mut burst);
     }
@@ -97,7 +97,7 @@ fn the_same_seed_gives_the_same_frames() {
     let draw = |seed| {
         let traffic = Traffic {
             seed,
-            frame_size: FrameSize::Imix,
+            frame_size: "imix".parse().unwrap(),
             hit_ratio: 0.5,
             ..traffic()
         };
@@ -113,13 +113,13 @@ fn a_round_repeats_and_rewinds_and_skips() {
     let first = frames(&mut sequence, 250);
     assert_eq!(first[..100], first[100..200]);
     sequence.rewind();
-    sequence.skip(230);
+    sequence.skip(0, 230);
     assert_eq!(frames(&mut sequence, 20), first[230..250]);
 }
 
 #[test]
 fn frames_are_valid_and_of_the_size_asked_for() {
-    for requested in [64, 65, 66, 67, 68, 69, 128, 571, 1518, 9018] {
+    for requested in [64, 65, 66, 67, 68, 69, 128, 571, 1518, 9218] {
         let traffic = Traffic {
             frame_size: FrameSize::Fixed(requested),
             ..traffic()
@@ -140,7 +140,7 @@ fn frames_are_valid_and_of_the_size_asked_for() {
 #[test]
 fn imix_keeps_its_proportions() {
     let traffic = Traffic {
-        frame_size: FrameSize::Imix,
+        frame_size: "imix".parse().unwrap(),
         family: Family::V4,
         ..traffic()
     };
@@ -150,9 +150,8 @@ fn imix_keeps_its_proportions() {
         *by_size.entry(frame.len() + 4).or_insert(0) += 1;
     }
     assert_eq!(by_size, HashMap::from([(64, 700), (570, 400), (1518, 100)]));
-    let mean = mean_size(FrameSize::Imix, Family::V4);
+    let mean = Sequence::draw_frames(&traffic, 1200).mean_size(0);
     assert!((mean - (64.0 * 7.0 + 570.0 * 4.0 + 1518.0) / 12.0).abs() < 1e-9);
-    assert_eq!(mean_size(FrameSize::Fixed(64), Family::Mixed), 65.0);
 }
 
 #[test]
@@ -297,7 +296,11 @@ fn a_single_route_and_the_most_neighbors() {
 #[test]
 fn a_drain_takes_everything_and_says_so() {
     let clock = Clock::told();
-    let peers = Handlers::new(clock, true);
+    let mut peers = Sinks::new(Ends {
+        clock,
+        latency: true,
+        check: Check::Order,
+    });
     let mut link = DrainLink::recorded(9014, [peers.maker().recorder(0)]);
     assert_eq!(link.mtu(), 9000);
     let pool = pool(64);
@@ -320,11 +323,14 @@ fn a_drain_takes_everything_and_says_so() {
     send(5);
     peers.start_window();
     send(7);
+    let taken = peers.handled();
     drop((queues, cache));
-    let taken = peers.collect();
     assert_eq!((taken.len(), taken[0].packets, taken[0].bytes), (1, 7, 420));
     let latency = taken[0].latency.as_ref().unwrap();
-    assert_eq!((latency.len(), latency.min(), latency.max()), (7, 100, 100));
+    assert_eq!(
+        (latency.histogram.len(), latency.min, latency.max),
+        (7, 100, 100)
+    );
     assert_eq!(pool.out(), 0);
 }
 
@@ -347,7 +353,7 @@ fn flows_are_pseudorandom_and_as_many_as_asked_for() {
 fn destinations_follow_their_law() {
     let draw = |law, endpoints| {
         let mut random = stream(3, "test");
-        let picker = DestinationPicker::new(law, endpoints, &mut random);
+        let mut picker = DestinationPicker::new(law, endpoints, &mut random);
         let mut counts = vec![0u32; endpoints as usize];
         for _ in 0..100_000 {
             counts[picker.draw(&mut random) as usize] += 1;
@@ -464,10 +470,11 @@ fn poll_window(
     }
 }
 
-fn window(ms: u64) -> Limits {
-    Limits {
+fn window(pace: &Pace, ms: u64) -> Window {
+    Window {
+        pace: pace.clone(),
         duration: Some(Duration::from_millis(ms)),
-        ..Limits::default()
+        frames: None,
     }
 }
 
@@ -475,7 +482,7 @@ fn window(ms: u64) -> Limits {
 fn windows_start_and_end_when_told() {
     let clock = Clock::told();
     let sequence = Sequence::draw_frames(&traffic(), 1000);
-    let (link, handle) = GeneratorLink::new(sequence, Pace::Max, clock);
+    let (link, handle) = GeneratorLink::new(sequence, clock);
     let mut queue = link.into_queue();
     let pool = pool(512);
     let mut cache = pool.cache();
@@ -486,9 +493,9 @@ fn windows_start_and_end_when_told() {
     );
     assert!(burst.is_empty());
 
-    handle.run(Limits {
+    handle.run(Window {
         frames: Some(100),
-        ..Limits::default()
+        ..Window::default()
     });
     let mut received = 0;
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1), |burst| {
@@ -499,7 +506,7 @@ fn windows_start_and_end_when_told() {
     assert_eq!(handle.emitted(), 100);
 
     // A window without an end, until it is stopped.
-    handle.run(Limits::default());
+    handle.run(Window::default());
     queue.rx_burst(&mut cache, &mut burst).unwrap();
     assert_eq!(burst.len(), 64);
     cache.recycle_burst(&mut burst);
@@ -522,11 +529,11 @@ fn every_planned_frame_is_emitted_at_or_after_its_time() {
     for arrival in [Arrival::Cbr, Arrival::Poisson, Arrival::Burst(16)] {
         let clock = Clock::told();
         let schedule = Schedule::new(arrival, 500_000.0, 1);
-        let pace = Pace::Planned(schedule.clone());
-        let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+        let pace = Pace::Planned(schedule.clone().into());
+        let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
         let (mut queue, pool) = (link.into_queue(), pool(512));
         let mut cache = pool.cache();
-        handle.run(window(20));
+        handle.run(window(&pace, 20));
         let mut times = Vec::new();
         let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 700), |burst| {
             for frame in burst {
@@ -557,11 +564,11 @@ fn every_planned_frame_is_emitted_at_or_after_its_time() {
 #[test]
 fn a_stopped_window_has_intended_what_was_due_until_then() {
     let clock = Clock::told();
-    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1));
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
     let (mut queue, pool) = (link.into_queue(), pool(512));
     let mut cache = pool.cache();
-    handle.run(window(20));
+    handle.run(window(&pace, 20));
     let mut burst = Burst::new();
     queue.rx_burst(&mut cache, &mut burst).unwrap();
     // 500 frames become due; a poll takes 64 of them.
@@ -580,16 +587,14 @@ fn a_stopped_window_has_intended_what_was_due_until_then() {
 }
 
 #[test]
-fn a_warm_up_keeps_no_pace() {
+fn without_a_pace_frames_go_poll_by_poll() {
     let clock = Clock::told();
-    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1.0, 1));
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
     let (mut queue, pool) = (link.into_queue(), pool(512));
     let mut cache = pool.cache();
-    handle.run(Limits {
+    handle.run(Window {
         frames: Some(1000),
-        at_max: true,
-        ..Limits::default()
+        ..Window::default()
     });
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 100), |_| {});
     assert_eq!((totals.emitted, totals.intended), (1000, 1000));
@@ -599,11 +604,11 @@ fn a_warm_up_keeps_no_pace() {
 #[test]
 fn what_cannot_be_sent_in_time_is_not_sent() {
     let clock = Clock::told();
-    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1));
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), pace, clock);
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
     let (mut queue, pool) = (link.into_queue(), pool(512));
     let mut cache = pool.cache();
-    handle.run(window(20));
+    handle.run(window(&pace, 20));
     // A receiver that polls once in a millisecond takes 64,000 frames a second.
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1_000_000), |_| {});
     // One at the start, and a burst each millisecond up to the end; the grace ends with the next.
@@ -615,13 +620,13 @@ fn what_cannot_be_sent_in_time_is_not_sent() {
 #[test]
 fn a_frame_without_a_buffer_is_lost_at_its_time() {
     let clock = Clock::told();
-    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 100_000.0, 1));
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 100_000.0, 1).into());
     let sequence = Sequence::draw_frames(&traffic(), 64);
     let want = frames(&mut Sequence::draw_frames(&traffic(), 64), 64);
-    let (link, handle) = GeneratorLink::new(sequence, pace, clock);
+    let (link, handle) = GeneratorLink::new(sequence, clock);
     let (mut queue, pool) = (link.into_queue(), pool(8));
     let mut cache = pool.cache();
-    handle.run(window(10));
+    handle.run(window(&pace, 10));
     let mut kept: Vec<Frame> = Vec::new();
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 10_000), |burst| {
         kept.extend(burst.drain(..));
@@ -637,7 +642,7 @@ fn a_frame_without_a_buffer_is_lost_at_its_time() {
 
     // A new window starts at the first frame of the sequence again; what is lost is passed over.
     drop(kept.split_off(6));
-    handle.run(window(10));
+    handle.run(window(&pace, 10));
     let mut polls = 0;
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 10_000), |burst| {
         polls += 1;
@@ -655,10 +660,10 @@ fn a_frame_without_a_buffer_is_lost_at_its_time() {
 fn at_the_maximum_a_frame_waits_for_its_buffer() {
     let clock = Clock::told();
     let sequence = Sequence::draw_frames(&traffic(), 64);
-    let (link, handle) = GeneratorLink::new(sequence, Pace::Max, clock);
+    let (link, handle) = GeneratorLink::new(sequence, clock);
     let (mut queue, pool) = (link.into_queue(), pool(8));
     let mut cache = pool.cache();
-    handle.run(window(5));
+    handle.run(window(&Pace::Max, 5));
     let mut kept: Vec<Frame> = Vec::new();
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1_000), |burst| {
         kept.extend(burst.drain(..));
@@ -672,16 +677,16 @@ fn at_the_maximum_a_frame_waits_for_its_buffer() {
 #[test]
 fn a_pool_of_small_slots_is_refused() {
     let traffic = Traffic {
-        frame_size: FrameSize::Fixed(9018),
+        frame_size: FrameSize::Fixed(9218),
         ..traffic()
     };
     let sequence = Sequence::draw_frames(&traffic, 8);
-    let (mut link, _handle) = GeneratorLink::new(sequence, Pace::Max, Clock::start());
+    let (mut link, _handle) = GeneratorLink::new(sequence, Clock::start());
     let pool = Pool::new(PoolConfig::default()).unwrap();
     let refused = link.open(&pool).err().unwrap();
     assert_eq!(
         refused.to_string(),
-        "generator: frames of 9014 bytes do not fit the pool's 1920-byte slots"
+        "generator: frames of 9214 bytes do not fit the pool's 1920-byte slots"
     );
 }
 
@@ -718,7 +723,7 @@ mod capture {
         assert_eq!(sent[3], b"one of the second");
         assert_eq!(sent[4..], sent[..2]);
         source.rewind();
-        source.skip(5);
+        source.skip(0, 5);
         assert_eq!(frames(&mut source, 1)[0], sent[1]);
     }
 
@@ -744,5 +749,332 @@ mod capture {
             (set.times(), set.mean_len(), set.longest()),
             ((vec![], 0), 0.0, 0)
         );
+    }
+}
+
+/// The frames of this traffic, and what the stack makes of each: protocol and destination, checksums
+/// verified.
+fn described(traffic: &Traffic, n: usize) -> Vec<Vec<u8>> {
+    frames(&mut Sequence::draw_frames(traffic, n), n)
+}
+
+#[test]
+fn signatures_are_in_the_payload_and_checksums_stay_right() {
+    for (family, size, signed) in [
+        (Family::V4, 64, true),
+        (Family::V6, 66, false),
+        (Family::V6, 81, false),
+        (Family::V6, 82, true),
+        (Family::Mixed, 1518, true),
+    ] {
+        let traffic = Traffic {
+            family,
+            population_family: family,
+            frame_size: FrameSize::Fixed(size),
+            signed: true,
+            ..traffic()
+        };
+        let mut numbers = HashMap::new();
+        // Twice round: numbers go on.
+        let mut sequence = Sequence::draw_frames(&traffic, 300);
+        for frame in frames(&mut sequence, 600) {
+            let (_, destination, ..) = parse(&frame);
+            let payload = &frame[if destination.is_ipv6() { 62 } else { 42 }..];
+            match Signature::read(payload) {
+                Some(signature) if signed => {
+                    let Signature { number, hash } = signature.unwrap();
+                    let next = numbers
+                        .entry(class(hash, destination.is_ipv6()))
+                        .or_insert(0);
+                    assert_eq!(number, *next, "in its class");
+                    *next += 1;
+                    let toeplitz = Toeplitz::new(&RssKey::default());
+                    assert_eq!(hash, flow_hash(&toeplitz, &frame));
+                }
+                said => assert!(said.is_none() && !signed, "{said:?} {family} {size}"),
+            }
+        }
+        assert_eq!(sequence.numbered(), if signed { 600 } else { 0 });
+        assert!(!signed || numbers.len() > 100, "{} classes", numbers.len());
+    }
+}
+
+#[test]
+fn what_frames_carry_is_valid_and_in_proportion() {
+    for family in [Family::V4, Family::V6] {
+        for size in [64, 128, 1518] {
+            let traffic = Traffic {
+                family,
+                population_family: family,
+                frame_size: FrameSize::Fixed(size),
+                protocols: "udp:2,tcp-syn:1,icmp-echo:1".parse().unwrap(),
+                ..traffic()
+            };
+            let mut counts = HashMap::new();
+            for frame in described(&traffic, 400) {
+                let ethernet = parse_ethernet(&frame).unwrap();
+                assert!(frame.len() + 4 >= usize::from(size));
+                let protocol = if family == Family::V4 {
+                    let ip = parse_ipv4(ethernet.payload).unwrap();
+                    assert_eq!(ip.payload.len() + 34, frame.len());
+                    match ip.header.protocol {
+                        IpProtocol::TCP => parse_tcp(ip.payload)
+                            .unwrap()
+                            .verify_checksum_ipv4(ip.source(), ip.destination())
+                            .unwrap(),
+                        IpProtocol::ICMPV4 => assert!(parse_icmpv4(ip.payload).is_ok()),
+                        _ => drop(parse(&frame)),
+                    }
+                    ip.header.protocol
+                } else {
+                    let ip = parse_ipv6(ethernet.payload).unwrap();
+                    assert_eq!(ip.payload.len() + 54, frame.len());
+                    match ip.header.next_header {
+                        IpProtocol::TCP => parse_tcp(ip.payload)
+                            .unwrap()
+                            .verify_checksum_ipv6(ip.source(), ip.destination())
+                            .unwrap(),
+                        IpProtocol::ICMPV6 => {
+                            assert!(
+                                parse_icmpv6(ip.payload, ip.source(), ip.destination()).is_ok()
+                            );
+                        }
+                        _ => drop(parse(&frame)),
+                    }
+                    ip.header.next_header
+                };
+                *counts.entry(protocol).or_insert(0) += 1;
+            }
+            let icmp = if family == Family::V4 {
+                IpProtocol::ICMPV4
+            } else {
+                IpProtocol::ICMPV6
+            };
+            let want = [(IpProtocol::UDP, 200), (IpProtocol::TCP, 100), (icmp, 100)];
+            assert_eq!(counts, HashMap::from(want), "{family} {size}");
+        }
+    }
+}
+
+#[test]
+fn two_fragments_are_a_datagram() {
+    for (family, size) in [
+        (Family::V4, 64),
+        (Family::V4, 1500),
+        (Family::V6, 64),
+        (Family::V6, 1501),
+    ] {
+        let traffic = Traffic {
+            family,
+            population_family: family,
+            frame_size: FrameSize::Fixed(size),
+            protocols: "fragments".parse().unwrap(),
+            ..traffic()
+        };
+        for pair in described(&traffic, 20).chunks_exact(2) {
+            let [first, last] = pair else { unreachable!() };
+            let offset = if family == Family::V4 { 34 } else { 62 };
+            let mut datagram = first[offset..].to_vec();
+            datagram.extend_from_slice(&last[offset..]);
+            let udp = parse_udp(&datagram).unwrap();
+            assert_eq!(usize::from(udp.header.length.get()), datagram.len());
+            if family == Family::V4 {
+                let [a, b] = [first, last].map(|frame| parse_ipv4(&frame[14..]).unwrap());
+                assert!(a.more_fragments() && !b.more_fragments());
+                assert_eq!(
+                    (a.fragment_offset(), b.fragment_offset()),
+                    (0, a.payload.len())
+                );
+                assert_eq!(a.header.identification, b.header.identification);
+                udp.verify_checksum_ipv4(a.source(), a.destination())
+                    .unwrap();
+            } else {
+                let [a, b] = [first, last].map(|frame| parse_ipv6(&frame[14..]).unwrap());
+                // RFC 8200 section 4.5: next header, reserved, offset and more, identification.
+                let (a_header, b_header) = (&a.payload[..8], &b.payload[..8]);
+                assert_eq!((a_header[0], a_header[3] & 1, b_header[3] & 1), (17, 1, 0));
+                let at = u16::from_be_bytes([b_header[2], b_header[3]]) & 0xfff8;
+                assert_eq!(usize::from(at), a.payload.len() - 8);
+                assert_eq!(a_header[4..], b_header[4..]);
+                udp.verify_checksum_ipv6(a.source(), a.destination())
+                    .unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn malformed_frames_are_malformed_and_others_are_not() {
+    let traffic = Traffic {
+        malformed: 0.25,
+        signed: true,
+        ..traffic()
+    };
+    let mut wrong = 0;
+    for frame in described(&traffic, 4000) {
+        let ethernet = parse_ethernet(&frame).unwrap();
+        let right = match ethernet.header.ethertype() {
+            EtherType::IPV4 => parse_ipv4(ethernet.payload).is_ok(),
+            _ => parse_ipv6(ethernet.payload).is_ok(),
+        };
+        wrong += u32::from(!right);
+    }
+    assert!((900..1100).contains(&wrong), "{wrong}");
+}
+
+#[test]
+fn tags_are_between_addresses_and_type() {
+    let tagged = Traffic {
+        vlan: vec![10, 100],
+        frame_size: FrameSize::Fixed(128),
+        signed: true,
+        ..traffic()
+    };
+    let mut sequence = Sequence::draw_frames(&tagged, 50);
+    for frame in frames(&mut sequence, 50) {
+        assert_eq!(frame.len(), 124);
+        assert_eq!(frame[12..20], [0x81, 0, 0, 10, 0x81, 0, 0, 100]);
+        let untagged = [&frame[..12], &frame[20..]].concat();
+        parse(&untagged);
+    }
+    assert_eq!(sequence.numbered(), 50);
+}
+
+#[test]
+fn a_hot_set_moves_and_a_sequence_goes_round() {
+    let mut random = stream(1, "picks");
+    let hot = Destinations::Hot { set: 4, frames: 50 };
+    let mut picker = DestinationPicker::new(hot, 10, &mut random);
+    for round in 0..5u32 {
+        let drawn: HashSet<u32> = (0..50).map(|_| picker.draw(&mut random)).collect();
+        let want: HashSet<u32> = (0..4).map(|i| (round * 4 + i) % 10).collect();
+        assert_eq!(drawn, want);
+    }
+    let mut picker = DestinationPicker::new(Destinations::Sequential, 3, &mut random);
+    let drawn: Vec<u32> = (0..7).map(|_| picker.draw(&mut random)).collect();
+    assert_eq!(drawn, [0, 1, 2, 0, 1, 2, 0]);
+}
+
+#[test]
+fn a_genome_keeps_its_order() {
+    let traffic = Traffic {
+        family: Family::V4,
+        population_family: Family::V4,
+        frame_size: "genome:2abg".parse().unwrap(),
+        ..traffic()
+    };
+    let sizes: Vec<usize> = described(&traffic, 9)
+        .iter()
+        .map(|frame| frame.len() + 4)
+        .collect();
+    assert_eq!(sizes, [64, 64, 128, 1518, 64, 64, 128, 1518, 64]);
+}
+
+#[test]
+fn streams_come_in_the_order_of_their_times() {
+    let ms = |ms: u64| ms * 1_000_000;
+    let cbr = |pps| Schedule::new(Arrival::Cbr, pps, 1);
+    let plan = Plan::new([(cbr(1000.0), ms(2)..u64::MAX), (cbr(2000.0), 0..ms(4))]);
+    let mut taken = plan.clone();
+    let mut all = Vec::new();
+    while let Some((time, stream)) = taken.next_before(ms(6)) {
+        all.push((time / 100_000, stream));
+    }
+    assert_eq!(
+        all,
+        [
+            (0, 1),
+            (5, 1),
+            (10, 1),
+            (15, 1),
+            (20, 0),
+            (20, 1),
+            (25, 1),
+            (30, 0),
+            (30, 1),
+            (35, 1),
+            (40, 0),
+            (50, 0)
+        ]
+    );
+    assert_eq!(
+        (plan.due_before(ms(6), u64::MAX), plan.due_before(ms(6), 5)),
+        (12, 5)
+    );
+    assert_eq!(taken.next_before(ms(6)), None);
+    assert_eq!(
+        taken.due_before(ms(6), u64::MAX),
+        12,
+        "however many were taken"
+    );
+}
+
+#[test]
+fn on_and_off() {
+    let arrival: Arrival = "onoff:1ms:3ms".parse().unwrap();
+    let schedule = Schedule::new(arrival, 1000.0, 1);
+    // Four a period of 4 ms, all in its first.
+    let times: Vec<u64> = (0..9).map(|n| schedule.at(n) / 1000).collect();
+    assert_eq!(times, [0, 250, 500, 750, 4000, 4250, 4500, 4750, 8000]);
+    assert_eq!(schedule.due_before(1_000_000_000, u64::MAX), 1000);
+}
+
+#[test]
+fn a_stream_has_endpoints_of_its_own_family_only() {
+    let traffic = |family| Traffic {
+        family,
+        ..traffic()
+    };
+    let endpoints: HashSet<IpAddr> = AddressPlan::new(Family::Mixed, 1000).iter().collect();
+    let v4 = described(&traffic(Family::V4), 300);
+    let mut sequence = Sequence::draw_streams(&[traffic(Family::V4), traffic(Family::V6)]);
+    let pool = pool(64);
+    let mut cache = pool.cache();
+    for (stream, is_v6) in [(0, false), (1, true)] {
+        let mut burst = Burst::new();
+        cache.alloc_burst(&mut burst, 64);
+        sequence.fill(stream, &mut burst);
+        for frame in &burst {
+            let (_, destination, ..) = parse(frame.data());
+            assert_eq!(destination.is_ipv6(), is_v6);
+            assert!(endpoints.contains(&destination));
+        }
+        cache.recycle_burst(&mut burst);
+    }
+    assert!(v4.iter().all(|frame| endpoints.contains(&parse(frame).1)));
+}
+
+#[test]
+fn a_capture_of_what_would_be_sent_is_what_is_sent() {
+    let traffic = Traffic {
+        signed: true,
+        ..traffic()
+    };
+    let sequence = Sequence::draw_frames(&traffic, 100);
+    let plan = || Plan::from(Schedule::new(Arrival::Poisson, 100_000.0, 3));
+    let mut out = PcapWriter::new(Vec::new()).unwrap();
+    let written = write_capture(&mut sequence.clone(), plan(), 5_000_000, &mut out).unwrap();
+    let bytes = out.into_inner().unwrap();
+    let capture = corelane::io::pcap::Capture::from_bytes("out", bytes).unwrap();
+
+    let clock = Clock::told();
+    let (link, handle) = GeneratorLink::new(sequence, clock);
+    let (mut queue, pool) = (link.into_queue(), pool(512));
+    let mut cache = pool.cache();
+    handle.run(window(&Pace::Planned(plan()), 5));
+    let mut sent = Vec::new();
+    let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 700), |burst| {
+        let frames = burst.iter();
+        sent.extend(frames.map(|frame| (frame.rx_time() as i64, frame.data().to_vec())));
+    });
+    assert_eq!((written, totals.emitted), (totals.intended, written));
+    let captured: Vec<_> = capture
+        .packets()
+        .map(|packet| (packet.time_ns(), packet.payload().to_vec()))
+        .collect();
+    assert_eq!(captured.len(), sent.len());
+    for (captured, sent) in captured.iter().zip(&sent) {
+        assert_eq!(captured.0, sent.0);
+        assert_eq!(captured.1, sent.1);
     }
 }

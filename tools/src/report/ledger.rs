@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{EgressShare, GeneratorDrops, SocketShare, Unsent};
+use crate::sink::OrderShare;
 
 /// What independent counts say of one window: the generator's, the engine's, and those of who takes the
 /// packets at the end of their way: handlers, sockets and their reader, the peer of the second NIC.
@@ -32,16 +33,20 @@ pub struct Ledger {
     pub socket_closed: u64,
     /// Received, by each worker.
     pub received_by_worker: Vec<u64>,
-    /// Delivered, by each handler.
-    pub delivered_to_handlers: u64,
+    /// Delivered, by each worker.
+    pub delivered_by_worker: Vec<u64>,
+    /// What the handler of each worker was given.
+    pub handled_by_worker: Vec<u64>,
     /// Of the sockets and who reads them; none if there are none.
     pub sockets: Option<SocketShare>,
     /// Of the second NIC and its peer; none if there is none.
     pub egress: Option<EgressShare>,
+    /// What was found of the frames at the end of their way.
+    pub order: OrderShare,
     /// Handed to a worker and not accounted for.
     pub in_flight: u64,
-    /// Frames of the pool that are out.
-    pub frames_out: u64,
+    /// Frames of the pool that are out when the engine has stopped; none if it has not.
+    pub frames_out: Option<u64>,
 }
 
 /// Two figures that have to be the same.
@@ -77,6 +82,10 @@ impl Ledger {
             holds: left == right,
         };
         let read = self.sockets.map_or(0, |sockets| sockets.read);
+        let taken = self.egress.map_or(0, |egress| egress.taken);
+        let send_dropped = self.egress.map_or(0, |egress| egress.send_dropped);
+        let order = &self.order;
+        let lost = self.drops.ring_full + self.drops.pool_empty + self.dropped + send_dropped;
         let mut identities = vec![
             identity(
                 "intended = sent + unsent",
@@ -84,8 +93,8 @@ impl Ledger {
                 self.sent + self.unsent.late + self.unsent.too_large,
             ),
             identity(
-                "sent = received + ring_full + pool_empty",
-                self.sent,
+                "sent + duplicates = received + ring_full + pool_empty",
+                self.sent + self.order.duplicates,
                 self.received + self.drops.ring_full + self.drops.pool_empty,
             ),
             identity(
@@ -101,11 +110,43 @@ impl Ledger {
             identity(
                 "delivered = sum over handlers + read from sockets",
                 self.delivered,
-                self.delivered_to_handlers + read,
+                self.handled_by_worker.iter().sum::<u64>() + read,
             ),
+            identity(
+                "sent = received unique + without number + read from sockets + corrupt + consumed + all drops \
+                 + in flight",
+                self.sent,
+                order.unique()
+                    + order.too_late
+                    + order.unchecked
+                    + read
+                    + order.corrupt
+                    + self.consumed
+                    + lost
+                    + self.in_flight,
+            ),
+            identity(
+                "given to handlers + taken = received unique + duplicates + corrupt + without number",
+                self.handled_by_worker.iter().sum::<u64>() + taken,
+                order.all(),
+            ),
+            identity("reordered = 0", order.reordered + order.too_late, 0),
+            identity("duplicates = 0", order.duplicates, 0),
+            identity("corrupt = 0", order.corrupt, 0),
             identity("in_flight_at_end = 0", self.in_flight, 0),
-            identity("frames_out_at_end = 0", self.frames_out, 0),
         ];
+        if let Some(out) = self.frames_out {
+            identities.push(identity("frames_out_at_end = 0", out, 0));
+        }
+        if self.sockets.is_none() {
+            let pairs = self.delivered_by_worker.iter().zip(&self.handled_by_worker);
+            let agreeing = pairs.filter(|(nic, handler)| nic == handler).count();
+            identities.push(identity(
+                "workers whose handler was given what the NIC says = workers",
+                agreeing as u64,
+                self.delivered_by_worker.len() as u64,
+            ));
+        }
         if let Some(sockets) = self.sockets {
             identities.extend([
                 identity(

@@ -3,18 +3,23 @@
 mod ledger;
 mod limit;
 pub mod schema;
+mod slo;
 mod text;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::generator::{Emission, Lateness};
+use crate::generator::{Emission, Lateness, Spread};
 use crate::latency::Percentiles;
 use crate::machine::{Machine, Versions};
+use crate::run::Interval;
+use crate::selftest::SelfCheck;
+use crate::sink::OrderShare;
 
 pub use ledger::{Accounting, Identity, Ledger};
 pub use limit::{Evidence, Limit};
+pub use slo::{GoalShare, SloShare};
 pub use text::{scaled, time};
 
 /// The version of the JSON layout: it changes when a field changes its meaning or goes.
@@ -47,10 +52,16 @@ pub struct Report {
     pub drops: BTreeMap<&'static str, u64>,
     pub sockets: Option<SocketShare>,
     pub egress: Option<EgressShare>,
+    pub order: OrderReport,
     pub in_flight_at_end: u64,
     pub workers: Vec<WorkerShare>,
+    pub spread: Option<Spread>,
     pub latency_ns: Option<Percentiles>,
+    pub intervals: Vec<Interval>,
     pub latency_limited_by_generator: Option<bool>,
+    pub tester_limited: bool,
+    pub self_check: Option<SelfCheck>,
+    pub slo: Option<SloShare>,
     pub datapath_allocations: Option<u64>,
     pub generator: GeneratorShare,
     pub churn: Option<ChurnShare>,
@@ -94,6 +105,16 @@ pub struct EgressShare {
     pub sent_bytes: u64,
     pub send_dropped: u64,
     pub taken: u64,
+}
+
+/// What was found of the frames that arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct OrderReport {
+    pub numbered: u64,
+    pub missing: u64,
+    #[serde(flatten)]
+    pub found: OrderShare,
 }
 
 /// What one worker did in the window.
@@ -250,17 +271,15 @@ impl Report {
         serde_json::to_string_pretty(self)
     }
 
+    /// Whether the clock went back before the run.
+    pub fn has_bad_clock(&self) -> bool {
+        let check = self.self_check.as_ref();
+        check.is_some_and(|check| !check.clock.monotonic)
+    }
+
     /// For people: one screen.
     pub fn text(&self) -> String {
         text::write(self)
-    }
-
-    /// Whether the latency measured may be the generator's own lateness: only a generator that is on
-    /// time tells something about the engine.
-    pub fn limited_by_generator(latency: &Percentiles, lateness: &Lateness) -> bool {
-        /// Lateness that no latency of interest is about.
-        const NEGLIGIBLE_NS: u64 = 10_000;
-        lateness.p999 > NEGLIGIBLE_NS.max(latency.p999 / 100)
     }
 }
 

@@ -28,10 +28,16 @@
 //! | `drops` | packets dropped by the NIC, by reason; every reason is there |
 //! | `sockets` | null without `--sockets`; of all sockets: `queued` (put into their queues), `read` and `read_bytes` (by the thread that reads them), `full` and `closed` (dropped, as the sockets count it) |
 //! | `egress` | null without `--forward`; of the second NIC: `sent`, `sent_bytes`, `send_dropped` (found no room on the link), `taken` (by the link's peer) |
+//! | `order` | of frames that arrived: `in_order`, `reordered` (a lower number than one before in the same class of flows, for the first time), `duplicates`, `too_late` (so far behind that it is not known whether it was there before), `corrupt` (signature, or addresses and ports, that were not sent; with `--check full` wrong checksums too), `unchecked` (no number: IPv6 under 82 bytes, no UDP, or `--check off`); `numbered` (sent with a number), `missing` (of these, not received unique) |
 //! | `in_flight_at_end` | frames handed to workers and not accounted for: 0 |
 //! | `workers[]` | `id`, `core` (null if not pinned), `packets`, `bytes`, `busy_ratio` (0 to 1), `ns_per_packet` (null if there were none), `polls`, `empty_polls`, `allocations` (null if not counted) |
-//! | `latency_ns` | null without `--latency`; `p50` `p90` `p99` `p99.9` `p99.99` `max` `count`, from planned send time (at `max`: emission) to the handler, or to the peer of the second NIC |
+//! | `spread` | null for `replay`; `shares` (of the frames, by worker, known before the run), `hashes` (different ones), `expected_deviation` (of a share, if as many random hashes came equally often) |
+//! | `latency_ns` | null without `--latency`; `min` `p50` `p90` `p99` `p99.9` `p99.99` `p99.999` (null of fewer than 100,000) `max` `count`, from planned send time (at `max`: emission) to the handler, or to the peer of the second NIC |
+//! | `intervals[]` | each 100 ms of the window, an hour at most: `at_ms` (its end), `sent`, `received`, `dropped`, `p50_ns`, `p99_ns` (null if nothing was measured in it) |
 //! | `latency_limited_by_generator` | whether frames were sent so late that the latency says little about the engine; null where `latency_ns` is |
+//! | `tester_limited` | whether the result is not valid, with exit status 5: the latency is limited so, or at a fixed rate the generator did not keep it |
+//! | `self_check` | what was found out before the run: `ceiling_pps` (the generator alone, with the same frames), `ceiling_used` (the share of it that the run sent), `clock` (`read_ns`, `step_ns`, `longest_gap_ns`, `monotonic`, `source`, `invariant_tsc`), `rss` (published hashes, `right` and `wrong`) |
+//! | `slo` | null without `--slo`; `met`, `goals[]` of `goal`, `reached` (nanoseconds, a share or frames per second; null if not known), `met` |
 //! | `datapath_allocations` | heap allocations of workers and distributors; null if not counted |
 //! | `generator` | see below |
 //! | `churn` | null without `--churn`; `asked_per_s`, `achieved_per_s`, `changes`, `failed`, `publish_ns` (percentiles of the time of one change, as `latency_ns`) |
@@ -59,7 +65,10 @@
 //! The identities, each of which has to hold (exit status 3 otherwise):
 //!
 //! - intended = sent + unsent
-//! - sent = received + generator drops
+//! - sent + duplicates = received + generator drops
+//! - sent = received unique (in order + reordered) + without number + corrupt + consumed + all drops +
+//!   in flight; what ends were given = received unique + duplicates + corrupt + without number
+//! - reordered = 0, duplicates = 0, corrupt = 0
 //! - received = delivered + forwarded + consumed + Σ drops
 //! - received = Σ over workers, delivered = Σ over handlers + read from sockets
 //! - with `--sockets`: queued = read; the drops `socket_full` and `socket_closed` are those that the

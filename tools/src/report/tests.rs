@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::selftest::{ClockCheck, RssCheck};
 
 fn sockets() -> SocketShare {
     SocketShare {
@@ -42,11 +43,17 @@ fn ledger() -> Ledger {
         socket_full: 3,
         socket_closed: 2,
         received_by_worker: vec![60, 40],
-        delivered_to_handlers: 40,
+        delivered_by_worker: vec![30, 40],
+        handled_by_worker: vec![10, 30],
         sockets: Some(sockets()),
         egress: Some(egress()),
+        order: OrderShare {
+            in_order: 40,
+            unchecked: 4,
+            ..OrderShare::default()
+        },
         in_flight: 0,
-        frames_out: 0,
+        frames_out: Some(0),
     }
 }
 
@@ -54,16 +61,28 @@ fn ledger() -> Ledger {
 fn books_that_balance() {
     let accounting = ledger().check();
     assert!(accounting.holds);
-    assert_eq!(accounting.identities.len(), 12);
+    assert_eq!(accounting.identities.len(), 17);
     let to_handlers = Ledger {
-        delivered_to_handlers: 70,
+        handled_by_worker: vec![30, 40],
+        order: OrderShare {
+            in_order: 70,
+            ..OrderShare::default()
+        },
+        forwarded: 0,
+        dropped: 20,
         sockets: None,
         egress: None,
         ..ledger()
     };
     let accounting = to_handlers.check();
     assert!(accounting.holds);
-    assert_eq!(accounting.identities.len(), 7);
+    assert_eq!(accounting.identities.len(), 13);
+    // Their sum is right, but not each of them.
+    let exchanged = Ledger {
+        handled_by_worker: vec![40, 30],
+        ..to_handlers
+    };
+    assert!(!exchanged.check().holds);
 }
 
 #[test]
@@ -74,7 +93,7 @@ fn each_count_that_is_off_by_one_is_found() {
     fn of_egress(ledger: &mut Ledger) -> &mut EgressShare {
         ledger.egress.as_mut().unwrap()
     }
-    let spoilers: [fn(&mut Ledger); 23] = [
+    let spoilers: [fn(&mut Ledger); 29] = [
         |l| l.intended += 1,
         |l| l.sent += 1,
         |l| l.unsent.late += 1,
@@ -88,9 +107,15 @@ fn each_count_that_is_off_by_one_is_found() {
         |l| l.dropped += 1,
         |l| l.received_by_worker[1] += 1,
         |l| l.in_flight += 1,
-        |l| l.frames_out += 1,
+        |l| l.frames_out = Some(1),
         |l| l.socket_full += 1,
         |l| l.socket_closed += 1,
+        |l| l.order.in_order += 1,
+        |l| l.order.reordered += 1,
+        |l| l.order.duplicates += 1,
+        |l| l.order.too_late += 1,
+        |l| l.order.corrupt += 1,
+        |l| l.order.unchecked += 1,
         |l| of_sockets(l).queued += 1,
         |l| of_sockets(l).read += 1,
         |l| of_sockets(l).full += 1,
@@ -104,11 +129,11 @@ fn each_count_that_is_off_by_one_is_found() {
         spoil(&mut ledger);
         assert!(!ledger.check().holds, "spoiler {i}");
     }
-    // One that is lost at the end of its way spoils the identity of that end alone.
+    // One that is lost at the end of its way spoils the identity of that end.
     type Lose = fn(&mut Ledger);
     let losses: [(Lose, &str, u64); 3] = [
         (
-            |l| l.delivered_to_handlers -= 1,
+            |l| l.handled_by_worker[0] -= 1,
             "delivered = sum over handlers + read from sockets",
             70,
         ),
@@ -128,11 +153,11 @@ fn each_count_that_is_off_by_one_is_found() {
         lose(&mut ledger);
         let accounting = ledger.check();
         let wrong: Vec<_> = accounting.identities.iter().filter(|i| !i.holds).collect();
-        assert_eq!(wrong.len(), 1, "{wrong:?}");
-        assert_eq!(
-            (wrong[0].claim, wrong[0].left, wrong[0].right),
-            (claim, left, left - 1)
-        );
+        // That of what arrived may be another one.
+        assert!(wrong.len() <= 2, "{wrong:?}");
+        let of_end = wrong.iter().find(|identity| identity.claim == claim);
+        let of_end = of_end.unwrap_or_else(|| panic!("{claim}: {wrong:?}"));
+        assert_eq!((of_end.left, of_end.right), (left, left - 1));
     }
 }
 
@@ -227,11 +252,13 @@ fn report() -> Report {
         max: 400,
     };
     let latency = Percentiles {
+        min: 800,
         p50: 900,
         p90: 1_000,
         p99: 12_000,
         p999: 3_000_000,
         p9999: 4_000_000,
+        p99999: None,
         max: 5_000_000_000,
         count: 70,
     };
@@ -268,6 +295,11 @@ fn report() -> Report {
         drops: BTreeMap::from([("invalid_address", 15), ("martian", 0)]),
         sockets: Some(sockets()),
         egress: Some(egress()),
+        order: OrderReport {
+            numbered: 45,
+            missing: 5,
+            found: ledger().order,
+        },
         in_flight_at_end: 0,
         workers: vec![WorkerShare {
             id: 0,
@@ -280,8 +312,35 @@ fn report() -> Report {
             polls: 10,
             allocations: Some(0),
         }],
+        spread: None,
         latency_ns: Some(latency),
+        intervals: Vec::new(),
         latency_limited_by_generator: Some(false),
+        tester_limited: false,
+        self_check: Some(SelfCheck {
+            ceiling_pps: 220.0,
+            ceiling_used: 0.25,
+            clock: ClockCheck {
+                read_ns: 20.0,
+                step_ns: 10,
+                longest_gap_ns: 3000,
+                monotonic: true,
+                source: "tsc".to_owned(),
+                invariant_tsc: Some(true),
+            },
+            rss: RssCheck {
+                right: 32,
+                wrong: 0,
+            },
+        }),
+        slo: Some(SloShare {
+            met: false,
+            goals: vec![GoalShare {
+                goal: "loss=0".to_owned(),
+                reached: Some(0.25),
+                met: false,
+            }],
+        }),
         datapath_allocations: Some(0),
         generator: GeneratorShare {
             core: Some(0),
@@ -377,7 +436,7 @@ fn json_fields_have_their_names_and_values() {
 #[test]
 fn text_fits_a_screen_and_says_what_matters() {
     let text = report().text();
-    assert!(text.lines().count() <= 40, "{text}");
+    assert!(text.lines().count() <= 46, "{text}");
     for line in [
         "corelane bench 1.2.3 (release build) on A CPU, 2 cores, linux 6.0",
         "what ran",
@@ -394,6 +453,11 @@ fn text_fits_a_screen_and_says_what_matters() {
         "  intended 113 = sent 110 + late 2 + too large 1",
         "  sent 110 = received 100 + ring full 6 + pool empty 4",
         "  received 100 = delivered 70 + forwarded 5 + consumed 10 + dropped 15",
+        "ceiling      220.00 pps     the generator alone; the run used 25% of it",
+        "sent late    p50 100 ns, p99 200 ns, p99.9 300 ns",
+        "goal         loss=0         UNMET: 25.0000%",
+        "  received unique 40 = in order 40 + reordered 0; duplicates 0, corrupt 0, too late 0",
+        "  numbered 45 = received unique 40 + missing 5",
         "  queued 30 = read from sockets 30; full 3, closed 2",
         "  forwarded 5 = egress sent 4 + send dropped 1; taken 4",
         "  in flight at the end 0: holds",
@@ -428,6 +492,13 @@ fn text_says_when_the_generator_was_the_limit_or_the_books_are_wrong() {
         text.contains("VIOLATED: intended = sent + unsent: 113 is not 114"),
         "{text}"
     );
+    assert!(!text.contains("NOT VALID"));
+    report.tester_limited = true;
+    assert!(
+        report
+            .text()
+            .contains("NOT VALID: the tester was the limit")
+    );
     report.generator.planned_pps = None;
     assert!(report.text().contains("time in the rings, from emission"));
 }
@@ -442,18 +513,9 @@ fn a_late_generator_spoils_a_latency() {
         p999,
         ..Lateness::default()
     };
-    assert!(!Report::limited_by_generator(
-        &latency(5_000),
-        &lateness(9_000)
-    ));
-    assert!(Report::limited_by_generator(
-        &latency(50_000),
-        &lateness(11_000)
-    ));
-    assert!(!Report::limited_by_generator(
-        &latency(5_000_000),
-        &lateness(11_000)
-    ));
+    assert!(!lateness(9_000).spoils(&latency(5_000)));
+    assert!(lateness(11_000).spoils(&latency(50_000)));
+    assert!(!lateness(11_000).spoils(&latency(5_000_000)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Limit, Report};
+use super::{Limit, OrderReport, Report, SloShare};
 use crate::latency::Percentiles;
 
 /// A figure with three or four digits and its unit scaled: `12.35 Mpps`.
@@ -63,13 +63,6 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out)?;
     if let Some(latency) = &report.latency_ns {
         percentiles(out, latency_title(report), latency)?;
-        if report.latency_limited_by_generator == Some(true) {
-            let late = time(report.generator.lateness_ns.p999);
-            writeln!(
-                out,
-                "  the generator was late itself (p99.9 {late}): take this with care"
-            )?;
-        }
     }
     if let Some(churn) = &report.churn {
         writeln!(
@@ -91,6 +84,37 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     drops(out, report)?;
     writeln!(out, "pace         {}", pace(report))?;
+    if let Some(check) = &report.self_check {
+        writeln!(
+            out,
+            "ceiling      {:<14} the generator alone; the run used {:.0}% of it",
+            scaled(check.ceiling_pps, "pps"),
+            100.0 * check.ceiling_used,
+        )?;
+    }
+    if report.generator.planned_pps.is_some() {
+        let late = &report.generator.lateness_ns;
+        writeln!(
+            out,
+            "sent late    p50 {}, p99 {}, p99.9 {}",
+            time(late.p50),
+            time(late.p99),
+            time(late.p999),
+        )?;
+    }
+    if report.tester_limited {
+        writeln!(
+            out,
+            "NOT VALID: the tester was the limit, {}",
+            match report.latency_limited_by_generator {
+                Some(true) => "it sent too late for what the latencies say",
+                _ => "it could not send at the planned rate",
+            }
+        )?;
+    }
+    if let Some(slo) = &report.slo {
+        goals(out, slo)?;
+    }
     writeln!(out)?;
     ledger(out, report)
 }
@@ -189,17 +213,18 @@ fn percentiles(out: &mut String, title: &str, p: &Percentiles) -> std::fmt::Resu
     writeln!(out, "{title}")?;
     writeln!(
         out,
-        "  {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
-        "p50", "p90", "p99", "p99.9", "p99.99", "max", "count"
+        "  {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
+        "p50", "p90", "p99", "p99.9", "p99.99", "p99.999", "max", "count"
     )?;
     writeln!(
         out,
-        "  {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
+        "  {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
         time(p.p50),
         time(p.p90),
         time(p.p99),
         time(p.p999),
         time(p.p9999),
+        p.p99999.map_or_else(|| "-".to_owned(), time),
         time(p.max),
         p.count,
     )
@@ -282,6 +307,7 @@ fn ledger(out: &mut String, report: &Report) -> std::fmt::Result {
         "  received {} = delivered {} + forwarded {} + consumed {} + dropped {dropped}",
         report.received, report.delivered, report.forwarded, report.consumed,
     )?;
+    order(out, &report.order)?;
     if let Some(sockets) = report.sockets {
         writeln!(
             out,
@@ -314,6 +340,54 @@ fn ledger(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// Targets, and what was reached.
+fn goals(out: &mut String, slo: &SloShare) -> std::fmt::Result {
+    for goal in &slo.goals {
+        let reached = goal.reached.map_or_else(
+            || "not known".to_owned(),
+            |reached| match goal.goal.chars().next() {
+                Some('l') => format!("{:.4}%", 100.0 * reached),
+                Some('r') => scaled(reached, "pps"),
+                _ => time(reached as u64),
+            },
+        );
+        let met = if goal.met { "met" } else { "UNMET" };
+        writeln!(out, "goal         {:<14} {met}: {reached}", goal.goal)?;
+    }
+    Ok(())
+}
+
+/// Order, duplicates and corruption, as the numbers of frames tell.
+fn order(out: &mut String, order: &OrderReport) -> std::fmt::Result {
+    let found = &order.found;
+    if order.numbered > 0 {
+        writeln!(
+            out,
+            "  received unique {} = in order {} + reordered {}; duplicates {}, corrupt {}, too late {}",
+            found.unique(),
+            found.in_order,
+            found.reordered,
+            found.duplicates,
+            found.corrupt,
+            found.too_late,
+        )?;
+        writeln!(
+            out,
+            "  numbered {} = received unique {} + missing {}",
+            order.numbered,
+            found.unique(),
+            order.missing,
+        )?;
+    }
+    match found.unchecked {
+        0 => Ok(()),
+        n => writeln!(
+            out,
+            "  {n} frames without a number (IPv6 under 82 bytes, or no UDP): order and duplicates not checked"
+        ),
+    }
 }
 
 fn plural(n: usize) -> &'static str {

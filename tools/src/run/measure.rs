@@ -5,23 +5,38 @@ use std::collections::BTreeMap;
 use corelane::engine::{DistributorReport, EngineReport, NicReport, WorkerReport};
 use corelane::stack::{DropReason, NicTotals};
 
-use super::Outcome;
-use crate::generator::Totals;
-use crate::latency::{self, Percentiles};
+use super::{Interval, Outcome};
+use crate::generator::{Spread, Totals};
+use crate::latency::{Latencies, Percentiles};
 use crate::machine::{Machine, Versions};
 use crate::report::{
     CaptureShare, ChurnShare, EgressShare, Evidence, GeneratorDrops, GeneratorShare, Ledger, Limit,
-    Polls, Report, SCHEMA, Setup, Unsent, WorkerShare, per,
+    OrderReport, Polls, Report, SCHEMA, Setup, SloShare, SocketShare, Unsent, WorkerShare, per,
 };
+use crate::selftest::SelfCheck;
+use crate::sink::{Handled, OrderShare};
+use crate::unit::Slo;
 
-/// What was counted in a window: the generator's word, and the engine's before and after.
+/// What was counted in a window: the generator's word, the engine's before and after, and that of who takes
+/// the packets at the end.
+#[derive(Clone, Debug)]
 pub struct Measured {
+    /// Whether there was no plan.
+    pub at_max: bool,
     /// What the generator says.
     pub totals: Totals,
     /// The engine before, with nothing in flight.
     pub before: EngineReport,
     /// The engine after, with nothing in flight unless something is wrong.
     pub after: EngineReport,
+    /// What each handler counted.
+    pub handled: Vec<Handled>,
+    /// What the sockets counted, and who reads them, if there are any.
+    pub sockets: Option<SocketShare>,
+    /// What the peer of the second NIC counted, by transmit queue.
+    pub taken: Vec<Handled>,
+    /// What happened when.
+    pub intervals: Vec<Interval>,
 }
 
 impl Measured {
@@ -65,6 +80,121 @@ impl Measured {
         })
     }
 
+    /// Frames that were received and dealt with, each once and as it was sent: delivered, consumed, or taken
+    /// by the peer of the second NIC.
+    pub fn dealt_with(&self) -> u64 {
+        let order = self.order();
+        let read = self.sockets.map_or(0, |sockets| sockets.read);
+        order.unique() + order.too_late + order.unchecked + read + self.nic().consumed
+    }
+
+    /// Frames lost before the NIC, and polls in which the generator was not asked because a ring was full.
+    fn rings(&self) -> (u64, u64) {
+        self.distributor().map_or((0, 0), |(before, after)| {
+            (
+                after.ring_full.saturating_sub(before.ring_full),
+                after.wait_polls.saturating_sub(before.wait_polls),
+            )
+        })
+    }
+
+    /// The books; `too_large` packets were planned and fit no slot.
+    pub fn ledger(&self, too_large: u64) -> Ledger {
+        let totals = &self.totals;
+        let nic = self.nic();
+        let by_worker = self.nic_by_worker();
+        Ledger {
+            intended: totals.intended + too_large,
+            sent: totals.emitted + totals.pool_empty,
+            unsent: Unsent {
+                late: totals.late,
+                too_large,
+            },
+            drops: GeneratorDrops {
+                ring_full: self.rings().0,
+                pool_empty: totals.pool_empty,
+            },
+            received: nic.received,
+            delivered: nic.delivered,
+            forwarded: nic.forwarded,
+            consumed: nic.consumed,
+            dropped: nic.dropped(),
+            socket_full: nic.dropped_for(DropReason::SocketFull),
+            socket_closed: nic.dropped_for(DropReason::SocketClosed),
+            received_by_worker: by_worker.iter().map(|worker| worker.received).collect(),
+            delivered_by_worker: by_worker.iter().map(|worker| worker.delivered).collect(),
+            handled_by_worker: self.handled.iter().map(|handled| handled.packets).collect(),
+            sockets: self.sockets,
+            egress: self.egress_share(),
+            order: self.order(),
+            in_flight: self.after.in_flight,
+            frames_out: None,
+        }
+    }
+
+    /// What was found of all frames that arrived.
+    pub fn order(&self) -> OrderShare {
+        let ends = self.handled.iter().chain(&self.taken);
+        ends.fold(OrderShare::default(), |all, end| all.and(&end.order))
+    }
+
+    fn egress_share(&self) -> Option<EgressShare> {
+        self.egress().map(|egress| EgressShare {
+            sent: egress.sent,
+            sent_bytes: egress.sent_bytes,
+            send_dropped: egress.send_dropped,
+            taken: self.taken.iter().map(|taken| taken.packets).sum(),
+        })
+    }
+
+    /// Polls of the generator.
+    fn polls(&self) -> Polls {
+        Polls::new(self.totals.polls, self.rings().1)
+    }
+
+    /// What kept the rate from being higher, or from being what was planned; all rings together hold
+    /// `room` frames.
+    pub fn limit(&self, room: u64) -> Limit {
+        let totals = &self.totals;
+        let polls = self.polls();
+        let idle = self.workers().map(|(after, before)| {
+            let busy = after.busy_ns.saturating_sub(before.busy_ns);
+            let idle = after.idle_ns.saturating_sub(before.idle_ns);
+            1.0 - per(busy, busy + idle).unwrap_or(0.0)
+        });
+        Limit::of(&Evidence {
+            at_max: self.at_max,
+            room,
+            intended: totals.intended,
+            late: totals.late,
+            ring_full: self.rings().0,
+            pool_empty: totals.pool_empty,
+            productive: polls.productive,
+            starved: polls.starved,
+            waiting: polls.waiting,
+            idle: idle.fold(1.0, f64::min),
+        })
+    }
+
+    /// The workers after and before.
+    fn workers(&self) -> impl Iterator<Item = (&WorkerReport, &WorkerReport)> {
+        self.after.workers.iter().zip(&self.before.workers)
+    }
+
+    /// The latencies of all that was delivered or sent on; none if they were not measured.
+    pub fn latencies(&self) -> Option<Latencies> {
+        let mut ends = self.handled.iter().chain(&self.taken);
+        let mut all = ends.by_ref().find_map(|end| end.latency.clone())?;
+        ends.filter_map(|end| end.latency.as_ref())
+            .for_each(|latency| all.add(latency));
+        Some(all)
+    }
+
+    /// Their percentiles.
+    pub fn latency(&self) -> Option<Percentiles> {
+        self.latencies().as_ref().map(Percentiles::of_latencies)
+    }
+
     fn distributor(&self) -> Option<(&DistributorReport, &DistributorReport)> {
         Some((
             self.before.distributors.first()?,
@@ -101,6 +231,12 @@ pub struct Conditions {
     pub captures: Option<Vec<CaptureShare>>,
     /// What may make the result mean less.
     pub warnings: Vec<String>,
+    /// How frames spread over workers, if that is known beforehand.
+    pub spread: Option<Spread>,
+    /// What the tester found out about itself.
+    pub self_check: Option<SelfCheck>,
+    /// What the result has to reach.
+    pub slo: Option<Slo>,
 }
 
 /// Puts a report together.
@@ -109,30 +245,18 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
     let seconds = measured.seconds();
     let nic = measured.nic();
     let by_worker = measured.nic_by_worker();
-    let (ring_full, waiting, generator_allocations, generator_core) = measured
+    let (generator_allocations, generator_core) = measured
         .distributor()
-        .map_or((0, 0, None, None), |(before, after)| {
-            (
-                after.ring_full.saturating_sub(before.ring_full),
-                after.wait_polls.saturating_sub(before.wait_polls),
-                since(after.allocations, before.allocations),
-                after.core,
-            )
+        .map_or((None, None), |(before, after)| {
+            (since(after.allocations, before.allocations), after.core)
         });
-
     let workers: Vec<WorkerShare> = measured
-        .after
-        .workers
-        .iter()
-        .zip(&measured.before.workers)
+        .workers()
         .zip(&by_worker)
         .map(|((after, before), nic)| worker_share(after, before, nic))
         .collect();
     let busy_ns: u64 = measured
-        .after
-        .workers
-        .iter()
-        .zip(&measured.before.workers)
+        .workers()
         .map(|(after, before)| after.busy_ns.saturating_sub(before.busy_ns))
         .sum();
     let datapath_allocations = workers
@@ -140,64 +264,36 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         .map(|worker| worker.allocations)
         .chain([generator_allocations])
         .sum::<Option<u64>>();
-
-    let unsent = Unsent {
-        late: totals.late,
-        too_large: conditions.too_large,
-    };
-    let drops = GeneratorDrops {
-        ring_full,
-        pool_empty: totals.pool_empty,
-    };
-    let sent = totals.emitted + totals.pool_empty;
-    let intended = totals.intended + conditions.too_large;
-    let egress = measured.egress().map(|egress| EgressShare {
-        sent: egress.sent,
-        sent_bytes: egress.sent_bytes,
-        send_dropped: egress.send_dropped,
-        taken: outcome.taken.iter().map(|taken| taken.packets).sum(),
-    });
     let ledger = Ledger {
+        frames_out: Some(outcome.last.pool.out as u64),
+        ..measured.ledger(conditions.too_large)
+    };
+    let Ledger {
         intended,
         sent,
         unsent,
         drops,
-        received: nic.received,
-        delivered: nic.delivered,
-        forwarded: nic.forwarded,
-        consumed: nic.consumed,
-        dropped: nic.dropped(),
-        socket_full: nic.dropped_for(DropReason::SocketFull),
-        socket_closed: nic.dropped_for(DropReason::SocketClosed),
-        received_by_worker: by_worker.iter().map(|worker| worker.received).collect(),
-        delivered_to_handlers: outcome.handled.iter().map(|handled| handled.packets).sum(),
-        sockets: outcome.sockets,
         egress,
-        in_flight: measured.after.in_flight,
-        frames_out: outcome.last.pool.out as u64,
-    };
-    let polls = Polls::new(totals.polls, waiting);
-    let limit = Limit::of(&Evidence {
-        at_max: conditions.planned_pps.is_none(),
-        room: conditions.room,
-        intended,
-        late: totals.late,
-        ring_full,
-        pool_empty: totals.pool_empty,
-        productive: polls.productive,
-        starved: polls.starved,
-        waiting,
-        idle: workers
-            .iter()
-            .map(|worker| 1.0 - worker.busy_ratio)
-            .fold(1.0, f64::min),
-    });
-    let latency_ns = latency_of(&outcome);
+        order,
+        ..
+    } = ledger;
+    let polls = measured.polls();
+    let latency_ns = measured.latency();
     let mut warnings = outcome.warnings;
     warnings.extend(conditions.warnings);
     if cfg!(debug_assertions) {
         warnings.push("built with debug assertions: the figures mean little".to_owned());
     }
+
+    let limit = measured.limit(conditions.room);
+    let latency_limited = latency_ns.map(|latency| totals.lateness.spoils(&latency));
+    // At a rate that the generator did not keep, what was lost is not the engine's.
+    let is_behind = conditions.planned_pps.is_some() && limit == Limit::Generator;
+    let slo = conditions.slo.as_ref().map(|slo| {
+        let latencies = measured.latencies();
+        let received = measured.dealt_with();
+        SloShare::of(slo, latencies.as_ref(), intended, received, seconds)
+    });
 
     Report {
         schema: SCHEMA,
@@ -224,13 +320,22 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
             .drops()
             .map(|(reason, count)| (reason.label(), count))
             .collect(),
-        sockets: outcome.sockets,
+        sockets: measured.sockets,
         egress,
+        order: OrderReport {
+            numbered: totals.numbered,
+            missing: totals.numbered.saturating_sub(order.unique()),
+            found: order,
+        },
         in_flight_at_end: measured.after.in_flight,
         workers,
+        spread: conditions.spread,
         latency_ns,
-        latency_limited_by_generator: latency_ns
-            .map(|latency| Report::limited_by_generator(&latency, &totals.lateness)),
+        intervals: measured.intervals.clone(),
+        latency_limited_by_generator: latency_limited,
+        tester_limited: is_behind || latency_limited == Some(true),
+        self_check: conditions.self_check,
+        slo,
         datapath_allocations,
         generator: GeneratorShare {
             core: generator_core,
@@ -268,21 +373,6 @@ fn worker_share(after: &WorkerReport, before: &WorkerReport, nic: &NicTotals) ->
         polls: after.polls.saturating_sub(before.polls),
         allocations: since(after.allocations, before.allocations),
     }
-}
-
-/// The latencies of all that was delivered or sent on in one; none if they were not measured.
-fn latency_of(outcome: &Outcome) -> Option<Percentiles> {
-    let mut merged = None;
-    for handled in outcome.handled.iter().chain(&outcome.taken) {
-        let Some(of_worker) = &handled.latency else {
-            continue;
-        };
-        let all = merged.get_or_insert_with(latency::histogram);
-        // They have the same bounds: adding one to the other does not fail.
-        let added = all.add(of_worker);
-        debug_assert!(added.is_ok());
-    }
-    merged.as_ref().map(Percentiles::of)
 }
 
 fn since(after: Option<u64>, before: Option<u64>) -> Option<u64> {

@@ -1,11 +1,19 @@
 //! Running the engine under a generator: set-up, windows, the books.
 
+mod bed;
 mod failure;
 mod measure;
 mod output;
 mod session;
+mod target;
+mod trial;
+mod watch;
 
+pub use bed::{Bed, Between, Layout, Stream};
 pub use failure::Failure;
 pub use measure::{Conditions, Measured, assemble};
 pub use output::{Output, Taken, check_free, print};
 pub use session::{Nics, Outcome, Session, Setting};
+pub use target::Target;
+pub use trial::{Trial, TrialResult};
+pub use watch::{INTERVAL, Interval};

@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use corelane::engine::link::Link;
 use corelane::engine::{Engine, EngineReport, Idle, NicConfig, Running, WhenFull, allowed_cores};
 use corelane::frame::{LINE, PoolConfig};
 use corelane::stack::{Event, Forwarding, Nic, NicId, NicTotals};
 use serde_json::{Value, json};
 
+use super::watch::{Watch, Watched};
 use super::{Failure, Measured};
-use crate::cli::EngineArgs;
+use crate::cli::{EngineArgs, LoadArgs};
 use crate::clock::Clock;
-use crate::generator::{DrainLink, GeneratorHandle, GeneratorLink, Limits, Source, Totals};
-use crate::handler::{Handled, Handlers};
+use crate::generator::{DrainLink, GeneratorHandle, Pace, Totals, Window};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::report::SocketShare;
+use crate::sink::{Ends, Sinks};
 use crate::sockets::{QUEUE, SocketReader, Sockets};
+use crate::unit::Check;
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -35,6 +37,10 @@ pub struct Setting {
     pub promiscuous: bool,
     /// Whether handlers measure latency.
     pub latency: bool,
+    /// Whether the latencies of each interval are kept.
+    pub log: bool,
+    /// What is checked of each frame.
+    pub check: Check,
     /// Whether there is a second NIC that the first one forwards to.
     pub forward: bool,
     /// The seed of the endpoint table's hash.
@@ -63,20 +69,32 @@ impl Setting {
             pool_slots: args.pool_slots.unwrap_or(enough),
             when_full,
             promiscuous: args.promiscuous,
-            latency: args.latency,
+            latency: args.measures_latency(),
+            log: args.hlog.is_some(),
+            check: Check::Off,
             forward: false,
             seed,
         }
     }
 
-    /// As it is, with a second NIC to forward to.
-    pub fn forwarding(mut self) -> Self {
-        self.forward = true;
-        self
+    /// The one for a synthetic load: with a second NIC to forward to, or with room for what waits in
+    /// sockets.
+    pub fn of_load(engine: &EngineArgs, load: &LoadArgs) -> Self {
+        let setting = Self {
+            check: load.check,
+            ..Self::new(engine, WhenFull::Drop, load.seed)
+        };
+        match load.sockets {
+            Some(sockets) => setting.with_sockets(engine, sockets),
+            None => Self {
+                forward: load.forward,
+                ..setting
+            },
+        }
     }
 
     /// As it is, with room for what waits in so many sockets, and for who reads them.
-    pub fn with_sockets(mut self, args: &EngineArgs, sockets: u32) -> Self {
+    fn with_sockets(mut self, args: &EngineArgs, sockets: u32) -> Self {
         // More than this, nobody lets wait who reads at all.
         let waiting = (sockets as usize * self.workers * QUEUE).min(1 << 15);
         if args.pool_slots.is_none() {
@@ -94,6 +112,7 @@ impl Setting {
             ("pool_slots", json!(self.pool_slots)),
             ("promiscuous", json!(self.promiscuous)),
             ("latency", json!(self.latency)),
+            ("check", json!(self.check.to_string())),
         ])
     }
 
@@ -133,10 +152,12 @@ pub struct Session {
     running: Running,
     nics: Nics,
     generator: GeneratorHandle,
-    handlers: Handlers,
+    handlers: Sinks,
     /// What counts at the peer of the second NIC.
-    peers: Handlers,
+    peers: Sinks,
     sockets: Option<SocketReader>,
+    /// Whether the histogram of each interval is kept.
+    log: bool,
     warnings: Vec<String>,
 }
 
@@ -144,12 +165,6 @@ pub struct Session {
 pub struct Outcome {
     /// The last counters.
     pub last: EngineReport,
-    /// What each handler counted in the last recorded window.
-    pub handled: Vec<Handled>,
-    /// What the sockets counted in it, and who reads them, if there are any.
-    pub sockets: Option<SocketShare>,
-    /// What the peer of the second NIC counted in it, by transmit queue.
-    pub taken: Vec<Handled>,
     /// What may make the result mean less.
     pub warnings: Vec<String>,
 }
@@ -157,25 +172,34 @@ pub struct Outcome {
 /// How long frames have to get through the engine after the generator stopped.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long a count may take to be seen by another thread, by far.
+const VISIBLE: Duration = Duration::from_millis(100);
+
 /// How long after its planned end a window may take to end: the generator's thread may have lost
 /// its core, but not for ever.
 const OVERDUE: Duration = Duration::from_secs(30);
 
 impl Session {
-    /// Builds and starts an engine on a generator's link; the generator holds. `clock` is the one
-    /// of the link. What sockets `set_up` returns are read from here on.
+    /// Builds and starts an engine on a generator's link, or on what stands between the two; the
+    /// generator holds. `clock` is the one of the link. What sockets `set_up` returns are read from here
+    /// on.
     ///
     /// # Errors
     /// The engine cannot be built or started.
-    pub fn start<S: Source>(
+    pub fn start(
         setting: &Setting,
-        (link, generator): (GeneratorLink<S>, GeneratorHandle),
+        (link, generator): (Box<dyn Link>, GeneratorHandle),
         longest: usize,
         clock: Clock,
         set_up: impl FnOnce(&Nics) -> Result<Option<Sockets>, Failure>,
     ) -> Result<Self, Failure> {
-        let handlers = Handlers::new(clock, setting.latency);
-        let peers = Handlers::new(clock, setting.latency);
+        let ends = Ends {
+            clock,
+            latency: setting.latency,
+            check: setting.check,
+        };
+        let handlers = Sinks::new(ends);
+        let peers = Sinks::new(ends);
         let mut builder = Engine::builder();
         builder
             .workers(setting.workers)
@@ -190,7 +214,7 @@ impl Session {
         if setting.forward {
             config = config.forwarding(Forwarding::ON);
         }
-        let ingress = builder.nic(config, Box::new(link));
+        let ingress = builder.nic(config, link);
         let egress = setting.forward.then(|| {
             let maker = peers.maker();
             let recorders = (0..setting.workers).map(|worker| maker.recorder(worker));
@@ -228,6 +252,7 @@ impl Session {
             handlers,
             peers,
             sockets,
+            log: setting.log,
             warnings,
         })
     }
@@ -243,7 +268,7 @@ impl Session {
     /// The generator's link failed, or the window does not end.
     pub fn window(
         &mut self,
-        limits: Limits,
+        window: Window,
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<Measured, Failure> {
@@ -253,25 +278,49 @@ impl Session {
         if let Some(sockets) = &mut self.sockets {
             sockets.start_window();
         }
-        let emitted = self.generator.emitted();
-        let start = Instant::now();
-        self.generator.run(limits);
-        let totals = self.wait(limits, start, emitted, progress, interrupt)?;
+        let at_max = matches!(window.pace, Pace::Max);
+        let duration = window.duration;
+        let mut watch = Watch::start(Watched {
+            running: &self.running,
+            generator: &self.generator,
+            handlers: &self.handlers,
+            peers: &self.peers,
+            sockets: self.sockets.as_ref(),
+            log: self.log,
+        });
+        self.generator.run(window);
+        let totals = self.wait(duration, &mut watch, progress, interrupt)?;
         let after = self.settle();
+        let intervals = watch.finish(progress);
         Ok(Measured {
+            at_max,
             totals,
             before,
             after,
+            handled: self.handlers.handled(),
+            sockets: self.sockets.as_ref().map(SocketReader::counted),
+            taken: self.peers.handled(),
+            intervals,
         })
     }
 
-    /// Waits until nothing is in flight, and everything in sockets is read, and says what was counted.
+    /// Waits until nothing is in flight, and all has reached who takes it, and says what was counted.
     fn settle(&self) -> EngineReport {
         self.running.drain(DRAIN);
         let report = self.sent_on();
-        if let (Some(sockets), Some(nic)) = (&self.sockets, report.nics.first()) {
+        let delivered = report.nics.iter().map(|nic| nic.totals.delivered).sum();
+        if let Some(sockets) = &self.sockets {
             // What is missing after that, the accounting shows.
-            sockets.settle(nic.totals.delivered, DRAIN);
+            sockets.settle(delivered, DRAIN);
+        }
+        // The NIC's counts may be seen before those of who takes the packets.
+        let sent = report.nics.get(1).map_or(0, |egress| egress.totals.sent);
+        let read = || self.sockets.as_ref().map_or(0, SocketReader::read_so_far);
+        let start = Instant::now();
+        while (self.handlers.packets() + read() < delivered || self.peers.packets() < sent)
+            && start.elapsed() < VISIBLE
+        {
+            std::thread::yield_now();
         }
         report
     }
@@ -300,25 +349,21 @@ impl Session {
 
     fn wait(
         &self,
-        limits: Limits,
-        start: Instant,
-        emitted: u64,
+        planned: Option<Duration>,
+        watch: &mut Watch<'_>,
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<Totals, Failure> {
         // Often enough for short windows, seldom enough to disturb nothing.
-        let nap = limits
-            .duration
-            .map_or(Duration::from_millis(5), |duration| {
-                (duration / 20).clamp(Duration::from_millis(1), Duration::from_millis(50))
-            });
+        let nap = planned.map_or(Duration::from_millis(5), |duration| {
+            (duration / 20).clamp(Duration::from_millis(1), Duration::from_millis(50))
+        });
         let mut stopped = false;
-        let mut shown = (start, emitted);
         loop {
             if let Some(totals) = self.generator.ended() {
                 return Ok(totals);
             }
-            std::thread::sleep(nap);
+            std::thread::sleep(nap.min(watch.due_in()));
             if let Some(failure) = self.link_failure() {
                 return Err(failure);
             }
@@ -326,22 +371,12 @@ impl Session {
                 self.generator.stop();
                 stopped = true;
             }
-            let now = Instant::now();
-            let elapsed = now - start;
-            if limits
-                .duration
-                .is_some_and(|duration| elapsed > duration + OVERDUE)
-            {
+            if planned.is_some_and(|duration| watch.elapsed() > duration + OVERDUE) {
                 return Err(Failure::Run(
                     "the generator does not end its window".to_owned(),
                 ));
             }
-            if now - shown.0 >= Duration::from_millis(100) {
-                let emitted = self.generator.emitted();
-                let pps = (emitted - shown.1) as f64 / (now - shown.0).as_secs_f64();
-                progress.update(elapsed, pps);
-                shown = (now, emitted);
-            }
+            watch.look(progress);
         }
     }
 
@@ -360,21 +395,16 @@ impl Session {
             running,
             nics,
             generator,
-            handlers,
-            peers,
             sockets,
             warnings,
+            ..
         } = self;
         generator.finish();
-        let sockets = sockets.map(SocketReader::finish);
+        if let Some(sockets) = sockets {
+            sockets.finish();
+        }
         let last = running.stop();
         drop(nics);
-        Outcome {
-            last,
-            handled: handlers.collect(),
-            sockets,
-            taken: peers.collect(),
-            warnings,
-        }
+        Outcome { last, warnings }
     }
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ValueError, count, nearest};
+use std::time::Duration;
+
+use super::{ValueError, count, duration, nearest};
 
 /// How planned send times are spread, at the same mean rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +16,17 @@ pub enum Arrival {
     Poisson,
     /// Trains of this many frames, all due at the train's start.
     Burst(u32),
+    /// Constant gaps for a time, then nothing for another, over and over.
+    OnOff {
+        /// For how long frames come.
+        on: Duration,
+        /// For how long none do.
+        off: Duration,
+    },
 }
+
+/// How long either part may be.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 const MAX_TRAIN: u64 = 65_536;
 
@@ -28,8 +40,9 @@ impl FromStr for Arrival {
             None => (lower.as_str(), None),
         };
         let error = |nearest: &str| {
-            let why =
-                format!("is not an arrival: cbr, poisson or burst:N (N from 1 to {MAX_TRAIN})");
+            let why = format!(
+                "is not an arrival: cbr, poisson, burst:N (N from 1 to {MAX_TRAIN}) or onoff:ON:OFF (times)"
+            );
             ValueError::new(text, why, nearest)
         };
         match (word, number) {
@@ -38,11 +51,23 @@ impl FromStr for Arrival {
             ("burst", Some(number)) => count(number, "a train length", 1..=MAX_TRAIN)
                 .map(|n| Self::Burst(n as u32))
                 .map_err(|inner| error(&format!("burst:{}", inner.nearest))),
-            _ => Err(error(match nearest(word, ["cbr", "poisson", "burst"]) {
-                Some("burst") => "burst:32",
-                Some(word) => word,
-                None => "cbr",
-            })),
+            ("onoff", Some(times)) => {
+                let (on, off) = times.split_once(':').unwrap_or((times, ""));
+                let on = duration(on, Duration::from_micros(1)..=LONGEST);
+                let off = duration(off, Duration::ZERO..=LONGEST);
+                match (on, off) {
+                    (Ok(on), Ok(off)) => Ok(Self::OnOff { on, off }),
+                    _ => Err(error("onoff:10ms:90ms")),
+                }
+            }
+            _ => Err(error(
+                match nearest(word, ["cbr", "poisson", "burst", "onoff"]) {
+                    Some("onoff") => "onoff:10ms:90ms",
+                    Some("burst") => "burst:32",
+                    Some(word) => word,
+                    None => "cbr",
+                },
+            )),
         }
     }
 }
@@ -53,6 +78,9 @@ impl fmt::Display for Arrival {
             Self::Cbr => f.write_str("cbr"),
             Self::Poisson => f.write_str("poisson"),
             Self::Burst(n) => write!(f, "burst:{n}"),
+            Self::OnOff { on, off } => {
+                write!(f, "onoff:{}us:{}us", on.as_micros(), off.as_micros())
+            }
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | ratio | `0.25`, `25%` |
 
 mod arrival;
+mod check;
 mod cores;
 mod count;
 mod destinations;
@@ -20,21 +21,28 @@ mod family;
 mod frame_size;
 mod nearest;
 mod number;
+mod protocols;
 mod rate;
 mod ratio;
+mod size_mix;
+mod slo;
 mod speed;
 
 pub use arrival::Arrival;
+pub use check::Check;
 pub use cores::CoreList;
 pub use count::count;
 pub use destinations::Destinations;
 pub use duration::duration;
 pub use error::ValueError;
 pub use family::Family;
-pub use frame_size::{FrameSize, IMIX, MAX_FRAME, MIN_FRAME};
+pub use frame_size::{FrameSize, MAX_FRAME, MIN_FRAME, RFC2544};
 pub use nearest::nearest;
+pub use protocols::{Protocol, Protocols};
 pub use rate::Rate;
 pub use ratio::ratio;
+pub use size_mix::SizeMix;
+pub use slo::{Goal, Metric, Order, Slo};
 pub use speed::Speed;
 
 #[cfg(test)]

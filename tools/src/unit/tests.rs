@@ -157,23 +157,136 @@ fn counts() {
 fn frame_sizes() {
     assert_eq!("64".parse(), Ok(FrameSize::Fixed(64)));
     assert_eq!("1518".parse(), Ok(FrameSize::Fixed(1518)));
-    assert_eq!("IMIX".parse(), Ok(FrameSize::Imix));
+    let imix: FrameSize = "IMIX".parse().unwrap();
+    assert_eq!(imix, "imix:simple".parse().unwrap());
     for (text, nearest) in [
         ("imx", "imix"),
         ("mix", "imix"),
         ("63", "64"),
-        ("65536", "9018"),
+        ("65536", "9218"),
         ("huge", "64"),
+        ("tolli", "tolly"),
     ] {
         assert_eq!(
             message(text.parse::<FrameSize>()),
             format!(
-                "'{text}' is not a frame size: bytes from 64 to 9018, or imix; did you mean \
-                 '{nearest}'?"
+                "'{text}' is not a frame size: bytes from 64 to 9218, a mix (imix, trex, csit, csit-v6, \
+                 tolly, rpr-tri, rpr-quad, rfc2544) or genome:LETTERS; did you mean '{nearest}'?"
             )
         );
     }
-    assert_eq!(IMIX.iter().map(|(_, n)| u32::from(*n)).sum::<u32>(), 12);
+}
+
+/// The mean size of a mix.
+fn mean(text: &str) -> f64 {
+    let size: FrameSize = text.parse().unwrap();
+    assert_eq!(size.to_string().parse(), Ok(size), "{text}");
+    let (bytes, frames) = size.parts().fold((0, 0), |(bytes, frames), (size, n)| {
+        (
+            bytes + u32::from(size) * u32::from(n),
+            frames + u32::from(n),
+        )
+    });
+    f64::from(bytes) / f64::from(frames)
+}
+
+#[test]
+fn mixes_have_the_published_means() {
+    for (mix, published) in [
+        ("imix", 353.8),
+        ("trex", 361.8),
+        ("csit", 353.8),
+        ("csit-v6", 362.0),
+        ("tolly", 486.2),
+        ("rpr-tri", 444.4),
+        ("rpr-quad", 2180.1),
+        ("rfc2544", 683.1),
+        ("genome:7a4dg", 334.5),
+        ("genome:aaabbg", 327.7),
+        ("genome:i", 9000.0),
+    ] {
+        assert!((mean(mix) - published).abs() < 0.06, "{mix}: {}", mean(mix));
+    }
+    let genome: FrameSize = "genome:aAa2b".parse().unwrap();
+    assert_eq!(genome.to_string(), "genome:3a2b");
+    assert_eq!(genome.parts().collect::<Vec<_>>(), [(64, 3), (128, 2)]);
+    for wrong in [
+        "genome:",
+        "genome:7",
+        "genome:0a",
+        "genome:1001a",
+        "genome:aj",
+        "genome:3q",
+    ] {
+        let message = message(wrong.parse::<FrameSize>());
+        assert!(message.contains("is not a genome"), "{message}");
+    }
+    let long = format!("genome:{}", "ab".repeat(20));
+    assert!(message(long.parse::<FrameSize>()).contains("up to 32 runs: it has 40"));
+}
+
+#[test]
+fn protocols_with_their_parts() {
+    let mix: Protocols = "udp:90,TCP-SYN:10".parse().unwrap();
+    assert_eq!(mix.to_string(), "udp:90,tcp-syn:10");
+    assert_eq!("udp".parse(), Ok(Protocols::UDP));
+    assert_eq!(Protocols::UDP.to_string(), "udp");
+    for (text, nearest) in [
+        ("udb", "udp"),
+        ("tcp-sin", "tcp-syn"),
+        ("udp:0", "udp:1"),
+        ("udp,udp", "udp"),
+        ("", "udp"),
+    ] {
+        let message = message(text.parse::<Protocols>());
+        assert!(
+            message.ends_with(&format!("did you mean '{nearest}'?")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn targets() {
+    let slo: Slo = "p99<50us, loss=0,rate>=1.5Mpps".parse().unwrap();
+    let goals: Vec<_> = slo
+        .goals()
+        .iter()
+        .map(|goal| (goal.metric, goal.order, goal.bound))
+        .collect();
+    assert_eq!(
+        goals,
+        [
+            (Metric::Latency(990_000), Order::Less, 50_000.0),
+            (Metric::Loss, Order::Equal, 0.0),
+            (Metric::Rate, Order::AtLeast, 1.5e6),
+        ]
+    );
+    assert!(slo.needs_latency());
+    assert!(!"loss<=0.1%".parse::<Slo>().unwrap().needs_latency());
+    for (text, nearest) in [
+        ("p99", "p99<50us"),
+        ("p98<1ms", "p90<1ms"),
+        ("p99<1 parsec", "p99<1s"),
+        ("loss<2", "loss<2%"),
+        ("rate>1g", "rate>1Mpps"),
+        ("", "p99<50us"),
+    ] {
+        let message = message(text.parse::<Slo>());
+        assert!(
+            message.ends_with(&format!("did you mean '{nearest}'?")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn checks() {
+    assert_eq!("Full".parse(), Ok(Check::Full));
+    assert_eq!(
+        message("ordr".parse::<Check>()),
+        "'ordr' is not a check: off, order or full; did you mean 'order'?"
+    );
 }
 
 #[test]
@@ -197,6 +310,13 @@ fn words_with_numbers() {
     assert_eq!("uniform".parse(), Ok(Destinations::Uniform));
     assert_eq!("zipf:0.99".parse(), Ok(Destinations::Zipf(0.99)));
     assert_eq!("one".parse(), Ok(Destinations::One));
+    assert_eq!("sequential".parse(), Ok(Destinations::Sequential));
+    let hot = Destinations::Hot {
+        set: 16,
+        frames: 1000,
+    };
+    assert_eq!("hot:16:1k".parse(), Ok(hot));
+    assert_eq!(hot.to_string(), "hot:16:1000");
     for (text, nearest) in [
         ("unifrom", "uniform"),
         ("zipf", "zipf:1"),

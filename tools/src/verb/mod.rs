@@ -4,16 +4,20 @@ mod bench;
 mod check_config;
 mod ctl;
 mod replay;
+mod selftest;
 mod sim;
 mod up;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::cli::{self, Asked};
+use crate::cli::{self, Asked, EngineArgs};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+use crate::latency::{write_file, write_hgrm, write_hlog};
 use crate::report::Report;
-use crate::run::{Failure, Output, print};
+use crate::run::{Failure, Measured, Output, print};
 
 /// Does what the command line (the program's name first) asks for; errors go to standard error.
 pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
@@ -35,6 +39,7 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
     match cli::parse(args)? {
         Asked::Bench(args) => bench::bench(&args, &interrupt()?),
         Asked::Replay(args) => replay::replay(&args, &interrupt()?),
+        Asked::SelfTest(args) => selftest::selftest(&args, &interrupt()?),
         Asked::Sim(args) => sim::sim(&args, &interrupt()?),
         // It has signals of its own.
         Asked::Up(args) => up::up(&args),
@@ -43,6 +48,31 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
         Asked::CheckConfig(args) => check_config::check_config(&args),
         Asked::Text(text) => print(&text).map(|()| Exit::Done),
     }
+}
+
+/// Writes the files of latencies that were asked for.
+fn write_latencies(args: &EngineArgs, measured: &Measured) -> Result<(), Failure> {
+    let write = |option: &str, path: &Path, result: std::io::Result<()>| {
+        let name = path.display();
+        result.map_err(|error| Failure::Run(format!("{option}: cannot write {name}: {error}")))
+    };
+    if let (Some(path), Some(latencies)) = (&args.hgrm, measured.latencies()) {
+        let result = write_file(path, |out| write_hgrm(&latencies.histogram, out));
+        write("--hgrm", path, result)?;
+    }
+    if let Some(path) = &args.hlog {
+        let intervals = measured.intervals.iter().filter_map(|interval| {
+            let (began, histogram) = interval.logged.as_ref()?;
+            let ended = Duration::from_millis(interval.at_ms);
+            Some((*began, ended.saturating_sub(*began), histogram))
+        });
+        write(
+            "--hlog",
+            path,
+            write_file(path, |out| write_hlog(intervals, out)),
+        )?;
+    }
+    Ok(())
 }
 
 /// Writes the report of a run.
@@ -60,6 +90,10 @@ fn exit_of(report: &Report) -> Exit {
         Exit::Accounting
     } else if report.interrupted {
         Exit::Interrupted
+    } else if report.tester_limited || report.has_bad_clock() {
+        Exit::Invalid
+    } else if report.slo.as_ref().is_some_and(|slo| !slo.met) {
+        Exit::Unmet
     } else {
         Exit::Done
     }

@@ -10,15 +10,16 @@ use corelane::io::pcap::{Capture, PcapEnd};
 use corelane::stack::Nic;
 use serde_json::{Value, json};
 
-use super::finish;
+use super::{finish, write_latencies};
 use crate::cli::{ReplayArgs, Usage};
 use crate::clock::Clock;
 use crate::exit::Exit;
-use crate::generator::{CaptureFrames, CaptureSet, GeneratorLink, Limits, Pace, Schedule};
+use crate::generator::{CaptureFrames, CaptureSet, GeneratorLink, Pace, Schedule, Window};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{CaptureShare, Setup};
 use crate::run::{Conditions, Failure, Output, Session, Setting, Taken, assemble};
+use crate::selftest::SelfCheck;
 use crate::unit::Speed;
 
 /// Nothing is drawn in a replay; the endpoint table's hash starts from this, always.
@@ -58,10 +59,13 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
     let setting = Setting::new(&args.engine, when_full, SEED);
 
+    progress.stage("self-test", None);
+    let self_check = SelfCheck::run(CaptureFrames::new(Arc::clone(&set)), Pace::Max)?;
     progress.stage("endpoints", None);
     let (mut endpoints, mut endpoints_s) = (0, 0.0);
     let clock = Clock::start();
-    let link = GeneratorLink::new(CaptureFrames::new(Arc::clone(&set)), pace, clock);
+    let (link, generator) = GeneratorLink::new(CaptureFrames::new(Arc::clone(&set)), clock);
+    let link = (Box::new(link) as _, generator);
     let mut session = Session::start(&setting, link, set.longest(), clock, |nics| {
         let before = Instant::now();
         if args.own {
@@ -71,10 +75,9 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         Ok(None)
     })?;
     // Every thread has then done everything once. The pace is not kept: a capture can take days.
-    let warmup = Limits {
+    let warmup = Window {
         frames: Some((set.len() as u64).min(WARMUP)),
-        at_max: true,
-        ..Limits::default()
+        ..Window::default()
     };
     session.window(warmup, &progress, interrupt)?;
     let expected = expected(args, &set);
@@ -85,11 +88,12 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         );
     }
     progress.stage("replaying", expected);
-    let limits = Limits {
+    let window = Window {
+        pace,
         frames: Some(frames),
-        ..Limits::default()
+        duration: None,
     };
-    let measured = session.window(limits, &progress, interrupt)?;
+    let measured = session.window(window, &progress, interrupt)?;
     progress.clear();
 
     let conditions = Conditions {
@@ -111,7 +115,11 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         },
         captures: Some(set.captures().iter().map(capture_share).collect()),
         warnings: warnings(&set),
+        spread: None,
+        self_check: Some(self_check.used(measured.achieved_pps())),
+        slo: args.engine.slo.clone(),
     };
+    write_latencies(&args.engine, &measured)?;
     let mut report = assemble(conditions, &measured, session.finish());
     if report.delivered == 0 && report.received > 0 && !args.own && !args.engine.promiscuous {
         report.warnings.push(NOTHING_DELIVERED.to_owned());
@@ -128,7 +136,7 @@ fn pace(speed: Speed, set: &CaptureSet) -> (Pace, WhenFull, Option<f64>) {
     let scale = |ns: u64| (ns as f64 / times) as u64;
     let pps = set.len() as f64 / (scale(period).max(1) as f64 / 1e9);
     let schedule = Schedule::recorded(due.into_iter().map(scale), scale(period));
-    (Pace::Planned(schedule), WhenFull::Drop, Some(pps))
+    (Pace::Planned(schedule.into()), WhenFull::Drop, Some(pps))
 }
 
 /// How long the replay takes at the pace asked for.

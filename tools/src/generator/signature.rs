@@ -1,0 +1,83 @@
+//! What makes a frame known again at the end of its way: a number of its own within its class of flows.
+//!
+//! ```text
+//! UDP payload  ├── number ──┬── its complement ──┬── hash ──┬── magic ──┤ ...
+//!              0            4                    8         12          16
+//! ```
+//!
+//! The hash is the receive side scaling hash of addresses and ports (under the key that engines have
+//! unless told otherwise), and its low seven bits with the address family are the class: frames of a class
+//! take the same way through an engine, so that they have to arrive in the order of their numbers. (A
+//! worker goes through a burst family by family.) That is stricter than the order of each flow, and holds
+//! for any number of flows in a few kilobytes.
+//!
+//! A number and its complement add up to the same in the arithmetic of the checksum, whatever the number
+//! is: the checksum of a frame is that of its layout, and stays right.
+//!
+//! A UDP frame over IPv4 has room for a signature from 64 bytes on, one over IPv6 from 82 on (frame
+//! check sequence included). Those that are smaller have none, nor has what is not a UDP datagram:
+//! their order and uniqueness are not checked, and the report says of how many.
+
+use corelane::engine::rss::INDIRECTION_ENTRIES;
+
+/// Bytes of a signature.
+pub const SIGNATURE: usize = 16;
+
+/// Classes of flows.
+pub const CLASSES: usize = 2 * INDIRECTION_ENTRIES;
+
+const MAGIC: u32 = 0xc07e_1a9e;
+
+/// What is said in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The number within the class; it wraps.
+    pub number: u32,
+    /// The hash of addresses and ports.
+    pub hash: u32,
+}
+
+/// The class of a frame with this hash and family.
+#[inline]
+pub const fn class(hash: u32, is_v6: bool) -> usize {
+    hash as usize % INDIRECTION_ENTRIES + if is_v6 { INDIRECTION_ENTRIES } else { 0 }
+}
+
+/// Whether a frame without VLAN tags is IPv6, if it is IP.
+#[inline]
+pub fn is_v6(frame: &[u8]) -> bool {
+    frame.get(14).is_some_and(|byte| byte >> 4 == 6)
+}
+
+impl Signature {
+    /// Its bytes.
+    #[inline]
+    pub fn bytes(self) -> [u8; SIGNATURE] {
+        let Self { number, hash } = self;
+        let words = [number, !number, hash, MAGIC].map(u32::to_be_bytes);
+        let mut bytes = [0; SIGNATURE];
+        for (to, from) in bytes.chunks_exact_mut(4).zip(words) {
+            to.copy_from_slice(&from);
+        }
+        bytes
+    }
+
+    /// What the front of a UDP payload says: none if it does not look like a signature at all, an error
+    /// if it does and cannot be right.
+    #[inline]
+    pub fn read(payload: &[u8]) -> Option<Result<Self, Corrupt>> {
+        let (words, _) = payload.first_chunk::<SIGNATURE>()?.as_chunks::<4>();
+        let &[number, complement, hash, magic] = words.first_chunk::<4>()?;
+        let [number, complement, hash, magic] =
+            [number, complement, hash, magic].map(u32::from_be_bytes);
+        if number == !complement && magic == MAGIC {
+            return Some(Ok(Self { number, hash }));
+        }
+        // One of the two is there, but not both: it was a signature.
+        (number == !complement || magic == MAGIC).then_some(Err(Corrupt))
+    }
+}
+
+/// A signature that somebody changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corrupt;

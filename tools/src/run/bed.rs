@@ -1,0 +1,247 @@
+//! An engine under a synthetic load, for trials one after the other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use corelane::engine::WhenFull;
+use corelane::engine::link::Link;
+
+use super::{Failure, Nics, Outcome, Session, Setting, Target, Trial, TrialResult};
+use crate::cli::{EngineArgs, LoadArgs};
+use crate::clock::Clock;
+use crate::config::{LoadProfile, StreamSetting};
+use crate::generator::{GeneratorLink, Pace, Plan, Schedule, Sequence, Source, Spread, Window};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::report::Setup;
+use crate::unit::{Arrival, FrameSize};
+
+/// What stands between the generator and the engine.
+pub type Between = dyn Fn(Box<dyn Link>) -> Box<dyn Link>;
+
+/// What a bed is laid out from: frames are drawn once, for several beds.
+pub struct Layout {
+    setting: Setting,
+    target: Target,
+    frames: Sequence,
+    /// One, unless there is a profile.
+    streams: Arc<[Stream]>,
+    frames_s: f64,
+}
+
+/// When the frames of a stream come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// What it is called.
+    pub name: String,
+    /// How its frames come, if a profile says so.
+    pub arrival: Option<Arrival>,
+    /// Its frames per second; 1 without a profile.
+    pub pps: f64,
+    /// From when, in nanoseconds from the start of a window.
+    pub start: u64,
+    /// To when.
+    pub stop: u64,
+}
+
+impl Layout {
+    /// Draws what the options ask for.
+    pub fn new(engine: &EngineArgs, load: &LoadArgs, frame_size: FrameSize) -> Self {
+        let before = Instant::now();
+        let target = Target::new(load);
+        let frames = Sequence::draw(&target.traffic(frame_size));
+        let whole = Stream {
+            name: String::new(),
+            arrival: None,
+            pps: 1.0,
+            start: 0,
+            stop: u64::MAX,
+        };
+        Self {
+            setting: Setting::of_load(engine, load),
+            frames,
+            streams: [whole].into(),
+            target,
+            frames_s: before.elapsed().as_secs_f64(),
+        }
+    }
+
+    /// Draws the streams of a profile; for what it leaves out, as the options say.
+    ///
+    /// # Errors
+    /// A stream cannot be, with these options.
+    pub fn of_profile(
+        engine: &EngineArgs,
+        load: &LoadArgs,
+        frame_size: FrameSize,
+        profile: &LoadProfile,
+    ) -> Result<Self, Failure> {
+        let before = Instant::now();
+        let target = Target::new(load);
+        let whole = target.traffic(frame_size);
+        let settings = &profile.streams;
+        let traffic = settings.iter().enumerate();
+        let traffic: Vec<_> = traffic
+            .map(|(number, stream)| target.stream(number, stream, &whole))
+            .collect::<Result<_, _>>()?;
+        let frames = Sequence::draw_streams(&traffic);
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let stream = |(number, setting): (usize, &StreamSetting)| Stream {
+            name: setting.name.clone(),
+            arrival: Some(setting.arrival),
+            // A profile has no other rates.
+            pps: setting
+                .rate
+                .pps(frames.mean_size(number), 0.0)
+                .unwrap_or(0.0),
+            start: ns(setting.start),
+            stop: setting.stop.map_or(u64::MAX, ns),
+        };
+        Ok(Self {
+            setting: Setting::of_load(engine, load),
+            streams: settings.iter().enumerate().map(stream).collect(),
+            frames,
+            target,
+            frames_s: before.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// How the engine is set up.
+    pub fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
+    /// What the frames go to.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The frames.
+    pub fn frames(&self) -> &Sequence {
+        &self.frames
+    }
+
+    /// The streams: one of no name, unless there is a profile.
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// Frames per second of all streams of a profile together, while they all run.
+    pub fn pps(&self) -> f64 {
+        self.streams.iter().map(|stream| stream.pps).sum()
+    }
+
+    /// How frames spread over workers. None if there cannot be so many.
+    pub fn spread(&self) -> Option<Spread> {
+        let streams = self.streams.iter().enumerate();
+        let streams: Vec<_> = streams
+            .map(|(number, stream)| (self.frames.shapes(number), stream.pps))
+            .collect();
+        Spread::of(&streams, self.setting.workers)
+    }
+
+    /// When frames are due in a trial at `pps`: at those of a profile its streams in proportion.
+    pub fn plan(&self, pps: f64, arrival: Arrival) -> Plan {
+        plan(&self.streams, pps, arrival, self.setting.seed)
+    }
+}
+
+fn plan(streams: &[Stream], pps: f64, arrival: Arrival, seed: u64) -> Plan {
+    let all: f64 = streams.iter().map(|stream| stream.pps).sum();
+    Plan::new(streams.iter().zip(0..).map(|(stream, number)| {
+        let pps = pps * stream.pps / all.max(f64::MIN_POSITIVE);
+        let arrival = stream.arrival.unwrap_or(arrival);
+        let schedule = Schedule::new(arrival, pps, seed.wrapping_add(number));
+        (schedule, stream.start..stream.stop)
+    }))
+}
+
+/// An engine that runs, set up, under a generator that holds until a trial.
+pub struct Bed {
+    session: Session,
+    streams: Arc<[Stream]>,
+    room: u64,
+    seed: u64,
+    setup: Setup,
+}
+
+impl Bed {
+    /// Starts an engine and sets it up. A full ring means a drop, which is what a trial at a rate needs;
+    /// or, for a trial at full speed that measures what the workers take, that the generator waits.
+    ///
+    /// # Errors
+    /// The engine cannot be built, started or set up.
+    pub fn start(layout: &Layout, when_full: WhenFull) -> Result<Self, Failure> {
+        Self::start_with(layout, when_full, &|link| link)
+    }
+
+    /// As [`start`](Self::start), with something between the generator and the engine.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub fn start_with(
+        layout: &Layout,
+        when_full: WhenFull,
+        between: &Between,
+    ) -> Result<Self, Failure> {
+        let mut setup = Setup {
+            frames_s: layout.frames_s,
+            ..Setup::default()
+        };
+        let clock = Clock::start();
+        let longest = layout.frames.longest();
+        let (link, generator) = GeneratorLink::new(layout.frames.clone(), clock);
+        let link = between(Box::new(link));
+        let setting = Setting {
+            when_full,
+            ..layout.setting.clone()
+        };
+        let session = Session::start(&setting, (link, generator), longest, clock, |nics| {
+            layout.target.set_up(nics, &mut setup)
+        })?;
+        Ok(Self {
+            session,
+            streams: Arc::clone(&layout.streams),
+            room: setting.room(),
+            seed: setting.seed,
+            setup,
+        })
+    }
+
+    /// The NICs.
+    pub fn nics(&self) -> &Nics {
+        self.session.nics()
+    }
+
+    /// What came before the traffic.
+    pub fn setup(&self) -> Setup {
+        self.setup
+    }
+
+    /// Runs a trial: from nothing in flight to nothing in flight. It prints nothing.
+    ///
+    /// # Errors
+    /// The generator's link failed, or the window does not end. That frames were lost, late or not
+    /// accounted for is no error, but a result.
+    pub fn trial(
+        &mut self,
+        trial: &Trial,
+        progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<TrialResult, Failure> {
+        let window = Window {
+            pace: trial.pps.map_or(Pace::Max, |pps| {
+                Pace::Planned(plan(&self.streams, pps, trial.arrival, self.seed))
+            }),
+            duration: Some(trial.duration),
+            frames: None,
+        };
+        let measured = self.session.window(window, progress, interrupt)?;
+        Ok(TrialResult::of(trial, measured, self.room))
+    }
+
+    /// Stops the engine.
+    pub fn finish(self) -> Outcome {
+        self.session.finish()
+    }
+}

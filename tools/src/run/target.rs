@@ -1,0 +1,163 @@
+//! What the frames of a synthetic load go to.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use corelane::stack::{AddAddressError, Nic};
+
+use super::{Failure, Nics};
+use crate::churn::Churned;
+use crate::cli::{LoadArgs, Usage};
+use crate::config::StreamSetting;
+use crate::generator::{AddressPlan, RoutePlan, Traffic};
+use crate::report::Setup;
+use crate::sockets::{self, Sockets};
+use crate::unit::{Check, Family, FrameSize};
+
+/// Endpoints, sockets or routes: laid out before the run, and added to the engine's NICs.
+#[derive(Clone)]
+pub struct Target {
+    load: LoadArgs,
+    plan: AddressPlan,
+    routes: Option<Arc<RoutePlan>>,
+}
+
+impl Target {
+    /// The one that the options ask for.
+    pub fn new(load: &LoadArgs) -> Self {
+        let draw = || RoutePlan::draw(load.family, load.routes, load.neighbors, load.seed);
+        Self {
+            plan: AddressPlan::new(load.family, load.sockets.unwrap_or(load.endpoints)),
+            routes: load.forward.then(|| Arc::new(draw())),
+            load: load.clone(),
+        }
+    }
+
+    /// The traffic for it.
+    pub fn traffic(&self, frame_size: FrameSize) -> Traffic {
+        let load = &self.load;
+        Traffic {
+            family: load.family,
+            population_family: load.family,
+            endpoints: self.plan.len(),
+            destinations: load.destinations,
+            hit_ratio: load.hit_ratio,
+            frame_size,
+            flows: load.flows,
+            flow_law: load.flow_law,
+            protocols: load.protocols,
+            malformed: load.malformed,
+            vlan: load.vlan.clone(),
+            signed: load.check != Check::Off,
+            port: load.sockets.map(|_| sockets::PORT),
+            routes: self.routes.clone(),
+            seed: load.seed,
+        }
+    }
+
+    /// The traffic of a stream of a profile for it; what the profile leaves out is as of `whole`.
+    ///
+    /// # Errors
+    /// Its frames are of a family that nothing here has an address of.
+    pub fn stream(
+        &self,
+        number: usize,
+        stream: &StreamSetting,
+        whole: &Traffic,
+    ) -> Result<Traffic, Usage> {
+        let family = stream.family.unwrap_or(whole.family);
+        if whole.family != Family::Mixed && family != whole.family {
+            return Err(Usage::new(format!(
+                "--profile: {} has frames of family {family}, and --family {} gives nothing such an \
+                 address; did you mean '--family mixed'?",
+                stream.name, whole.family
+            )));
+        }
+        let traffic = whole.clone();
+        Ok(Traffic {
+            family,
+            frame_size: stream.frame_size.unwrap_or(traffic.frame_size),
+            destinations: stream.destinations.unwrap_or(traffic.destinations),
+            hit_ratio: stream.hit_ratio.unwrap_or(traffic.hit_ratio),
+            flows: stream.flows.unwrap_or(traffic.flows),
+            flow_law: stream.flow_law.unwrap_or(traffic.flow_law),
+            protocols: stream.protocols.unwrap_or(traffic.protocols),
+            malformed: stream.malformed.unwrap_or(traffic.malformed),
+            vlan: stream.vlan.clone().unwrap_or(traffic.vlan),
+            port: stream.port.or(traffic.port),
+            // Streams are drawn apart.
+            seed: traffic.seed.wrapping_add(number as u64),
+            ..traffic
+        })
+    }
+
+    /// In a few words, for people.
+    pub fn describe(&self) -> String {
+        match (&self.routes, self.load.sockets) {
+            (Some(routes), _) => {
+                let neighbors = self.load.neighbors;
+                format!("{} routes to {neighbors} neighbors", routes.len())
+            }
+            (None, Some(sockets)) => format!("{sockets} endpoints with a UDP socket each"),
+            (None, None) => format!("{} endpoints", self.load.endpoints),
+        }
+    }
+
+    /// What setting it up is called.
+    pub fn stage(&self) -> &'static str {
+        if self.routes.is_some() {
+            "routes"
+        } else {
+            "endpoints"
+        }
+    }
+
+    /// Adds it all, and notes what that was and how long it took.
+    pub(super) fn set_up(
+        &self,
+        nics: &Nics,
+        setup: &mut Setup,
+    ) -> Result<Option<Sockets>, Failure> {
+        let before = Instant::now();
+        if let (Some(routes), Some(egress)) = (&self.routes, &nics.egress) {
+            routes
+                .install(egress)
+                .map_err(|error| Failure::Run(format!("cannot route: {error}")))?;
+            setup.routes = routes.len().into();
+            setup.neighbors = routes.neighbors().count() as u64;
+            setup.routes_s = before.elapsed().as_secs_f64();
+            return Ok(None);
+        }
+        add_endpoints(&nics.ingress, self.plan)?;
+        let sockets = self
+            .load
+            .sockets
+            .map(|_| Sockets::bind(&nics.ingress, self.plan))
+            .transpose()
+            .map_err(|error| Failure::Run(format!("cannot bind the sockets: {error}")))?;
+        setup.endpoints = self.plan.len().into();
+        setup.endpoints_s = before.elapsed().as_secs_f64();
+        Ok(sockets)
+    }
+
+    /// What comes and goes beside it.
+    pub fn churned(&self, nics: &Nics) -> Churned {
+        match (&self.routes, &nics.egress) {
+            (Some(plan), Some(egress)) => Churned::Routes {
+                egress: egress.clone(),
+                plan: Arc::clone(plan),
+            },
+            _ => Churned::Addresses {
+                nic: nics.ingress.clone(),
+                plan: self.plan,
+            },
+        }
+    }
+}
+
+fn add_endpoints(nic: &Nic, plan: AddressPlan) -> Result<(), Failure> {
+    nic.transaction(|tx| plan.iter().try_for_each(|address| tx.add_address(address)))
+        .map_err(AddAddressError::from)
+        .flatten()
+        .map_err(|error| Failure::Run(format!("cannot add the endpoints: {error}")))
+}

@@ -1,0 +1,113 @@
+//! A trial, and what came of it.
+
+use std::time::Duration;
+
+use super::Measured;
+use crate::generator::Lateness;
+use crate::latency::Percentiles;
+use crate::report::{Accounting, GeneratorDrops, Limit, Unsent};
+use crate::unit::Arrival;
+
+/// A stretch of load on a [`Bed`](super::Bed).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trial {
+    /// Frames per second; none to send as fast as the generator can (on a bed where a full ring means a
+    /// drop), or as the workers take them (where it means to wait). Streams of a profile have them in the
+    /// proportion of their rates.
+    pub pps: Option<f64>,
+    /// How they come, at a rate, unless a profile says so.
+    pub arrival: Arrival,
+    /// For how long.
+    pub duration: Duration,
+}
+
+impl Trial {
+    /// At constant gaps, or as fast as can be.
+    pub fn new(pps: Option<f64>, duration: Duration) -> Self {
+        Self {
+            pps,
+            arrival: Arrival::Cbr,
+            duration,
+        }
+    }
+}
+
+/// What came of a trial. Counts are frames, from its start until nothing was in flight.
+#[derive(Clone, Debug)]
+pub struct TrialResult {
+    /// How long it was, in seconds: less than asked for if it was interrupted.
+    pub seconds: f64,
+    /// Planned; without a rate, those sent.
+    pub intended: u64,
+    /// Sent.
+    pub offered: u64,
+    /// Planned and not sent.
+    pub unsent: Unsent,
+    /// Received and dealt with: delivered, consumed, or taken by the peer of the second NIC.
+    pub received: u64,
+    /// Sent and lost before the NIC.
+    pub drops: GeneratorDrops,
+    /// Dropped by the NIC.
+    pub dropped: u64,
+    /// Neither dealt with nor dropped at the end.
+    pub in_flight: u64,
+    /// Latencies from the planned send time, in nanoseconds; none if they were not measured.
+    pub latency: Option<Percentiles>,
+    /// How late the generator sent.
+    pub lateness: Lateness,
+    /// What kept the rate from being higher, or from being what was planned.
+    pub limit: Limit,
+    /// Whether the generator was so late that the latencies say little about the engine; none if they were not
+    /// measured.
+    pub tester_limited: Option<bool>,
+    /// Whether the books balance.
+    pub accounting: Accounting,
+    /// All that was counted.
+    pub measured: Measured,
+}
+
+impl TrialResult {
+    pub(super) fn of(trial: &Trial, measured: Measured, room: u64) -> Self {
+        let ledger = measured.ledger(0);
+        let latency = measured.latency();
+        let lateness = measured.totals.lateness;
+        debug_assert_eq!(measured.at_max, trial.pps.is_none());
+        Self {
+            seconds: measured.seconds(),
+            intended: ledger.intended,
+            offered: ledger.sent,
+            unsent: ledger.unsent,
+            received: measured.dealt_with(),
+            drops: ledger.drops,
+            dropped: ledger.dropped,
+            in_flight: ledger.in_flight,
+            latency,
+            lateness,
+            limit: measured.limit(room),
+            tester_limited: latency.map(|latency| lateness.spoils(&latency)),
+            accounting: ledger.check(),
+            measured,
+        }
+    }
+
+    /// Frames that were intended and not received: what was not sent counts as lost, because a generator
+    /// that is behind must not make a device look better.
+    pub fn lost(&self) -> u64 {
+        self.intended.saturating_sub(self.received)
+    }
+
+    /// Their share, from 0 to 1; 0 of nothing.
+    pub fn loss_ratio(&self) -> f64 {
+        self.lost() as f64 / self.intended.max(1) as f64
+    }
+
+    /// Frames sent per second.
+    pub fn offered_pps(&self) -> f64 {
+        self.offered as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+
+    /// Frames received per second.
+    pub fn received_pps(&self) -> f64 {
+        self.received as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+}

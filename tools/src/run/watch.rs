@@ -1,0 +1,186 @@
+//! Looking at a window while it lasts.
+
+use std::time::{Duration, Instant};
+
+use corelane::engine::{EngineReport, Running};
+use corelane::stack::NicTotals;
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::generator::GeneratorHandle;
+use crate::latency::{self, Snapshot};
+use crate::progress::{Progress, View};
+use crate::sink::{Seen, Sinks};
+use crate::sockets::SocketReader;
+
+/// How often a window is looked at.
+pub const INTERVAL: Duration = Duration::from_millis(100);
+
+/// The most intervals of a window that are kept: an hour.
+const MOST: usize = 36_000;
+
+/// What happened in a stretch of a window, as far as it was known at its end: frames that were in flight
+/// then are in the next one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Interval {
+    /// When it ended, in milliseconds from the start of the window.
+    pub at_ms: u64,
+    /// Frames sent.
+    pub sent: u64,
+    /// Frames received: given to handlers, read from sockets or taken by the peer of the second NIC.
+    pub received: u64,
+    /// Frames dropped, before the NIC and by it.
+    pub dropped: u64,
+    /// The median latency in nanoseconds, if there was one.
+    pub p50_ns: Option<u64>,
+    /// The 99th percentile.
+    pub p99_ns: Option<u64>,
+    /// When it began, and all latencies; only where a log is asked for.
+    #[serde(skip)]
+    pub logged: Option<(Duration, Histogram<u64>)>,
+}
+
+/// What is looked at.
+pub(super) struct Watched<'a> {
+    pub(super) running: &'a Running,
+    pub(super) generator: &'a GeneratorHandle,
+    pub(super) handlers: &'a Sinks,
+    pub(super) peers: &'a Sinks,
+    pub(super) sockets: Option<&'a SocketReader>,
+    /// Whether intervals keep their histograms.
+    pub(super) log: bool,
+}
+
+/// What had been counted at some moment.
+struct Counts {
+    at: Instant,
+    emitted: u64,
+    received: u64,
+    by_worker: Vec<u64>,
+    drops: Vec<(&'static str, u64)>,
+    latency: Vec<Snapshot>,
+}
+
+impl Watched<'_> {
+    fn counts(&self) -> Counts {
+        let ends = self.handlers.seen().into_iter().chain(self.peers.seen());
+        let (seen, latency): (Vec<Seen>, Vec<Snapshot>) = ends.unzip();
+        let read = self.sockets.map_or(0, SocketReader::read_so_far);
+        let report = self.running.report();
+        Counts {
+            at: Instant::now(),
+            emitted: self.generator.emitted(),
+            received: seen.iter().map(|seen| seen.packets).sum::<u64>() + read,
+            by_worker: report.workers.iter().map(|worker| worker.packets).collect(),
+            drops: drops(&report),
+            latency,
+        }
+    }
+}
+
+/// All there are, by reason.
+fn drops(report: &EngineReport) -> Vec<(&'static str, u64)> {
+    let before = report.distributors.iter().map(|it| it.ring_full).sum();
+    let mut all = vec![("ring_full", before)];
+    for NicTotals { send_dropped, .. } in report.nics.iter().map(|nic| &nic.totals) {
+        all.push(("send_dropped", *send_dropped));
+    }
+    let nics = report.nics.iter().flat_map(|nic| nic.totals.drops());
+    all.extend(nics.map(|(reason, count)| (reason.label(), count)));
+    all
+}
+
+/// The intervals of a window.
+pub(super) struct Watch<'a> {
+    watched: Watched<'a>,
+    start: Instant,
+    last: Counts,
+    intervals: Vec<Interval>,
+}
+
+impl<'a> Watch<'a> {
+    /// From now on.
+    pub(super) fn start(watched: Watched<'a>) -> Self {
+        let last = watched.counts();
+        Self {
+            start: Instant::now(),
+            last,
+            watched,
+            intervals: Vec::new(),
+        }
+    }
+
+    /// The time since the start.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// How long until the next look.
+    pub(super) fn due_in(&self) -> Duration {
+        INTERVAL.saturating_sub(self.last.at.elapsed())
+    }
+
+    /// Looks, if it is time to.
+    pub(super) fn look(&mut self, progress: &Progress) {
+        if self.due_in().is_zero() {
+            self.note(progress);
+        }
+    }
+
+    /// The last stretch, and all of them.
+    pub(super) fn finish(mut self, progress: &Progress) -> Vec<Interval> {
+        self.note(progress);
+        self.intervals
+    }
+
+    fn note(&mut self, progress: &Progress) {
+        let now = self.watched.counts();
+        let last = std::mem::replace(&mut self.last, now);
+        let now = &self.last;
+        let mut latencies = latency::histogram();
+        for (now, last) in now.latency.iter().zip(&last.latency) {
+            // They have the same bounds.
+            let added = latencies.add(now.since(last));
+            debug_assert!(added.is_ok());
+        }
+        let known = !latencies.is_empty();
+        let quantile = |q| known.then(|| latencies.value_at_quantile(q));
+        let since = |now: u64, last: u64| now.saturating_sub(last);
+        let drops: Vec<(&'static str, u64)> = now
+            .drops
+            .iter()
+            .zip(&last.drops)
+            .map(|((reason, now), (_, last))| (*reason, since(*now, *last)))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        let began = last.at.saturating_duration_since(self.start);
+        let ended = now.at.saturating_duration_since(self.start);
+        let interval = Interval {
+            at_ms: ended.as_millis() as u64,
+            sent: since(now.emitted, last.emitted),
+            received: since(now.received, last.received),
+            dropped: drops.iter().map(|(_, count)| count).sum(),
+            p50_ns: quantile(0.5),
+            p99_ns: quantile(0.99),
+            logged: None,
+        };
+        progress.update(&View {
+            elapsed: ended,
+            seconds: (now.at - last.at).as_secs_f64(),
+            interval: &interval,
+            p999_ns: quantile(0.999),
+            drops: &drops,
+            workers: now
+                .by_worker
+                .iter()
+                .zip(&last.by_worker)
+                .map(|(now, last)| since(*now, *last)),
+        });
+        if self.intervals.len() < MOST {
+            self.intervals.push(Interval {
+                logged: (self.watched.log && known).then_some((began, latencies)),
+                ..interval
+            });
+        }
+    }
+}

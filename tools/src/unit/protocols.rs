@@ -1,0 +1,91 @@
+//! What frames carry.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{ValueError, count, nearest};
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// A UDP datagram.
+    Udp,
+    /// A TCP segment with SYN.
+    TcpSyn,
+    /// An ICMP echo request.
+    IcmpEcho,
+    /// A part of a UDP datagram of two fragments, the other one before or behind it.
+    Fragments,
+}
+
+impl Protocol {
+    const ALL: [(Self, &str); 4] = [
+        (Self::Udp, "udp"),
+        (Self::TcpSyn, "tcp-syn"),
+        (Self::IcmpEcho, "icmp-echo"),
+        (Self::Fragments, "fragments"),
+    ];
+
+    fn word(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(known, _)| *known == self);
+        found.map_or("", |(_, word)| word)
+    }
+}
+
+/// The share of each protocol, in parts of their sum; fragments by datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocols([u16; 4]);
+
+/// The most parts of a share.
+const PARTS: u64 = 1000;
+
+impl Protocols {
+    /// UDP only.
+    pub const UDP: Self = Self([1, 0, 0, 0]);
+
+    /// The protocols and their parts.
+    pub fn parts(&self) -> impl Iterator<Item = (Protocol, u16)> {
+        let all = Protocol::ALL.into_iter().zip(self.0);
+        all.map(|((protocol, _), parts)| (protocol, parts))
+    }
+}
+
+impl FromStr for Protocols {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        const WHAT: &str = "is not what frames carry: udp, tcp-syn, icmp-echo and fragments, each with its \
+                            parts behind it if it is not one (udp:90,tcp-syn:10)";
+        let lower = text.trim().to_lowercase();
+        let mut all = [0; 4];
+        for item in lower.split(',') {
+            let (word, parts) = item.split_once(':').unwrap_or((item, "1"));
+            let Some(at) = Protocol::ALL.iter().position(|(_, known)| *known == word) else {
+                let meant = nearest(word, Protocol::ALL.map(|(_, known)| known));
+                return Err(ValueError::new(text, WHAT, meant.unwrap_or("udp")));
+            };
+            let parts = count(parts, "a number of parts", 1..=PARTS).map_err(|inner| {
+                ValueError::new(text, WHAT, format!("{word}:{}", inner.nearest))
+            })?;
+            if std::mem::replace(&mut all[at], parts as u16) != 0 {
+                return Err(ValueError::new(text, format!("has {word} twice"), "udp"));
+            }
+        }
+        Ok(Self(all))
+    }
+}
+
+impl fmt::Display for Protocols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut between = "";
+        let of = self.0.iter().filter(|parts| **parts > 0).count();
+        for (protocol, parts) in self.parts().filter(|(_, parts)| *parts > 0) {
+            write!(f, "{between}{}", protocol.word())?;
+            if of > 1 {
+                write!(f, ":{parts}")?;
+            }
+            between = ",";
+        }
+        Ok(())
+    }
+}
