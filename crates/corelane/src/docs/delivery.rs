@@ -70,7 +70,8 @@
 //! | 54 | `ip_forward` | for another host | `forwarded` | `sent`, `sent_bytes` | I10, J9 |
 //!
 //! What ends for want of room, or because something went down in the same burst, has no row: `punt_full`,
-//! `reassembly_full`, `neighbor_full`, `egress_down`, `socket_full`, `socket_closed`.
+//! `reassembly_full`, `super_frame_full`, `neighbor_full`, `egress_down`, `socket_full`, `socket_closed`. Nor has
+//! `super_frame_invalid`: what a link says of a super-frame is not in the frame.
 //!
 //! A frame that is dropped is not looked at further. There is no counter of IP packets as such (I4): they
 //! are `received` without the rows of `ethernet_input` and `arp_input`. Sockets are in the place of the
