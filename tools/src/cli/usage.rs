@@ -5,10 +5,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::unit::nearest;
 
 /// Verbs that are planned.
-const PLANNED: &[&str] = &["top", "profile", "report"];
+pub(super) const PLANNED: &[&str] = &["top", "profile", "report"];
 
 /// Verbs that are there.
-const VERBS: [&str; 10] = [
+pub(super) const VERBS: [&str; 10] = [
     "bench",
     "search",
     "replay",
@@ -247,14 +247,12 @@ impl Usage {
                 let verb = text(ContextKind::InvalidSubcommand).unwrap_or_default();
                 if PLANNED.contains(&verb) {
                     return Self(format!(
-                        "'{verb}' is planned and not there yet; {} are",
-                        verbs()
+                        "'{verb}' is planned and not there yet; corelane --help lists what is"
                     ));
                 }
                 let meant = nearest(verb, VERBS);
                 Self(format!(
-                    "'{verb}' is no verb; {} are{}",
-                    verbs(),
+                    "'{verb}' is no verb; corelane --help lists them{}",
                     did_you_mean(meant)
                 ))
             }
@@ -270,12 +268,6 @@ impl Usage {
             }
         }
     }
-}
-
-/// The verbs that are there, as a sentence has them.
-fn verbs() -> String {
-    let [first @ .., last] = VERBS;
-    format!("{} and {last}", first.join(", "))
 }
 
 /// `--rate <RATE>` without its value's name.

@@ -99,7 +99,7 @@ impl Rounds {
         let side = serde_json::from_slice::<Value>(&output.stdout)
             .map_err(|error| error.to_string())
             .and_then(|result| Side::of(&result).map_err(|error| error.to_string()));
-        side.map(Some).map_err(|error| {
+        side.map(|side| Some(side.whole())).map_err(|error| {
             Failure::Run(format!("{name}: no result of {}: {error}", show(program)))
         })
     }

@@ -97,9 +97,7 @@ impl Suite {
                 progress.stage("search", None);
                 let (ceiling, found) = self.search(layout, &mut results, progress, interrupt)?;
                 if results.sizes.len() <= i {
-                    results
-                        .sizes
-                        .push(Searched::new(self.sizes[i], self.load.family));
+                    results.sizes.push(Searched::new(self.sizes[i], layout));
                 }
                 results.sizes[i].add(ceiling, found);
             }

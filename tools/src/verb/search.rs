@@ -12,7 +12,7 @@ use crate::machine::{Machine, Versions};
 use crate::progress::Progress;
 use crate::report::SCHEMA;
 use crate::run::{Failure, Output, Setting};
-use crate::search::{Goal, SearchReport, Suite};
+use crate::search::{Goal, SearchReport, Searched, Suite};
 use crate::unit::{FrameSize, RFC2544, Rate};
 
 /// The shortest trial of RFC 2544, section 24.
@@ -32,11 +32,7 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
     let output = Output::new(args.engine.json.as_deref(), &[])?;
     let progress = Progress::new(args.engine.json_to_stdout());
     let results = suite.run(&progress, interrupt)?;
-    let sizes: Vec<_> = results
-        .sizes
-        .iter()
-        .map(|searched| searched.report())
-        .collect();
+    let sizes: Vec<_> = results.sizes.iter().map(Searched::report).collect();
     let tester_limited = sizes
         .iter()
         .flat_map(|size| &size.goals)
