@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `side` | what a result of `bench`, `replay` or `search` has to be compared: figures, and the conditions under which they were measured |
 //! | `conditions` | what differs between two sides beside what is compared |
-//! | `verdict` | the ratio, and whether it is chance: no test here takes a distribution for granted |
+//! | `verdict`, `permutation` | the ratio, and whether it is chance: no test here takes a distribution for granted |
 //! | `rounds` | A and B run in turns (A B, B A, A B ...), so that a machine that grows slower does so to both |
 //! | `report` | for people and for machines |
 //!
@@ -13,6 +13,7 @@
 //! are what tells two versions apart.
 
 mod conditions;
+mod permutation;
 mod report;
 mod rounds;
 mod side;

@@ -125,6 +125,19 @@ fn probabilities_are_those_of_the_tests() {
     // All of one side below all of the other: 2 of the 70 ways to choose 4 of 8.
     let apart = p(false, &[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0]).unwrap();
     assert!((apart - 2.0 / 70.0).abs() < 1e-12, "{apart}");
+    // SciPy's example, exact, in either order; with ties as many as this.
+    let male = [19.0, 22.0, 16.0, 29.0, 24.0];
+    let female = [20.0, 11.0, 17.0, 12.0];
+    for (a, b) in [(&male[..], &female[..]), (&female, &male)] {
+        assert!((p(false, a, b).unwrap() - 1.0 / 9.0).abs() < 1e-12);
+    }
+    assert_eq!(p(false, &[1.0; 5], &[1.0; 5]), Some(1.0));
+    let ties = p(false, &[1.0, 1.0, 1.0, 2.0], &[2.0, 2.0, 2.0, 2.0]).unwrap();
+    // Of the 70 ways to choose four of the eight, those with all three that are low, and those with none.
+    assert!((ties - 10.0 / 70.0).abs() < 1e-12, "{ties}");
+    // As good as never, of more than are gone through one by one.
+    let far = p(false, &around(1.0, 50), &around(2.0, 50)).unwrap();
+    assert!(far < 1e-4, "{far}");
     // All signs the same: 2 of 2^5; one against four: 2 + 2 * 5 as far or farther, were the logs equal.
     let same = p(true, &[1.0; 5], &[2.0; 5]).unwrap();
     assert!((same - 2.0 / 32.0).abs() < 1e-12, "{same}");

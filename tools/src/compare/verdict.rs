@@ -1,11 +1,8 @@
 //! Is a difference real?
 
-use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
 use serde::Serialize;
-use statrs::stats_tests::Alternative;
-use statrs::stats_tests::mannwhitneyu::{MannWhitneyUMethod, mannwhitneyu};
 
+use super::permutation::{rank_sum, sign_flip};
 use super::{Better, Figure};
 
 /// How improbable what was seen has to be if there were no difference, for it to be called real; shared by
@@ -14,10 +11,6 @@ const SIGNIFICANCE: f64 = 0.05;
 
 /// Fewer samples than this on a side cannot be that improbable.
 const FEWEST: usize = 4;
-
-/// So many pairs or fewer have all their signs gone through; of more, so many draws.
-const ALL_SIGNS: usize = 16;
-const DRAWS: u32 = 1 << ALL_SIGNS;
 
 /// What is found of the samples of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -122,7 +115,7 @@ impl Judge {
         let p_value = if self.paired {
             (ratios.len() >= FEWEST).then(|| sign_flip(&ratios))
         } else if a.samples.len() >= FEWEST && b.samples.len() >= FEWEST {
-            mann_whitney(&a.samples, &b.samples)
+            Some(rank_sum(&a.samples, &b.samples))
         } else {
             None
         };
@@ -179,45 +172,4 @@ fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let at = (sorted.len().checked_sub(1)?) as f64 * q;
     let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
     Some(low + (high - low) * at.fract())
-}
-
-/// Of the ranks of both sides' samples.
-fn mann_whitney(a: &[f64], b: &[f64]) -> Option<f64> {
-    let method = MannWhitneyUMethod::Automatic;
-    let test = mannwhitneyu(a, b, method, Alternative::TwoSided);
-    test.ok().map(|(_, p)| p)
-}
-
-/// How often pairs of which it is chance which one is A have ratios that lead as far from 1, in the mean of
-/// their logarithms: a permutation test.
-fn sign_flip(ratios: &[f64]) -> f64 {
-    /// Sums of the same numbers in another order are the same.
-    const SLACK: f64 = 1.0 - 1e-9;
-    let logs: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
-    let sum = |signs: u64| -> f64 {
-        let signed = logs
-            .iter()
-            .enumerate()
-            .map(|(i, log)| match signs >> (i % 64) & 1 {
-                0 => *log,
-                _ => -log,
-            });
-        signed.sum()
-    };
-    let seen = sum(0).abs() * SLACK;
-    if logs.len() <= ALL_SIGNS {
-        let all = 1u64 << logs.len();
-        let extreme = (0..all).filter(|&signs| sum(signs).abs() >= seen).count();
-        return extreme as f64 / all as f64;
-    }
-    let mut random = SmallRng::seed_from_u64(1);
-    let mut extreme = 1;
-    for _ in 0..DRAWS {
-        let flipped: f64 = logs
-            .iter()
-            .map(|log| if random.random::<bool>() { *log } else { -log })
-            .sum();
-        extreme += u32::from(flipped.abs() >= seen);
-    }
-    f64::from(extreme) / f64::from(DRAWS + 1)
 }

@@ -1,5 +1,7 @@
 //! Is a load a lower bound? The logic of RFC 9971, appendices A and B.
 
+use std::time::Duration;
+
 use super::target::Target;
 use super::trial::Trial;
 
@@ -14,20 +16,21 @@ pub(super) enum Class {
     Undecided,
 }
 
-/// The sums of durations that a classification is made from, in seconds.
+/// The sums of durations that a classification is made from, to the nanosecond: so many trials of a tenth of
+/// a second are so many tenths.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Sums {
-    full_low: f64,
-    full_high: f64,
-    short_low: f64,
-    short_high: f64,
+    full_low: Duration,
+    full_high: Duration,
+    short_low: Duration,
+    short_high: Duration,
 }
 
 impl Sums {
     fn of(target: &Target, trials: &[Trial]) -> Self {
         let mut sums = Self::default();
         for trial in trials {
-            let is_full = trial.duration_s >= target.trial_s;
+            let is_full = trial.duration >= target.trial;
             let is_high = trial.loss_ratio > target.loss_ratio;
             let sum = match (is_full, is_high) {
                 (true, false) => &mut sums.full_low,
@@ -35,7 +38,7 @@ impl Sums {
                 (false, false) => &mut sums.short_low,
                 (false, true) => &mut sums.short_high,
             };
-            *sum += trial.duration_s;
+            *sum += trial.duration;
         }
         sums
     }
@@ -45,14 +48,21 @@ impl Class {
     /// The class of a load with these trials.
     pub(super) fn of(target: &Target, trials: &[Trial]) -> Self {
         let sums = Sums::of(target, trials);
+        let [full_low, full_high, short_low, short_high] = [
+            sums.full_low,
+            sums.full_high,
+            sums.short_low,
+            sums.short_high,
+        ]
+        .map(|sum| sum.as_secs_f64());
         let exceed = target.exceed_ratio;
         // Short trials decide nothing by being good, but good ones make up for bad ones.
-        let balance = sums.short_low * exceed / (1.0 - exceed);
-        let high = sums.full_high + (sums.short_high - balance).max(0.0);
-        let whole = (sums.full_low + high).max(target.duration_sum_s);
+        let balance = short_low * exceed / (1.0 - exceed);
+        let high = full_high + (short_high - balance).max(0.0);
+        let whole = (full_low + high).max(target.duration_sum.as_secs_f64());
         let tolerated = whole * exceed;
         // With all that is missing bad; with all of it good.
-        let pessimistic = whole - sums.full_low <= tolerated;
+        let pessimistic = whole - full_low <= tolerated;
         let optimistic = high <= tolerated;
         match (pessimistic, optimistic) {
             (true, true) => Self::LowerBound,
@@ -68,18 +78,19 @@ impl Class {
 pub(super) fn conditional_throughput(target: &Target, load: f64, trials: &[Trial]) -> f64 {
     let mut full: Vec<&Trial> = trials
         .iter()
-        .filter(|trial| trial.duration_s >= target.trial_s)
+        .filter(|trial| trial.duration >= target.trial)
         .collect();
     full.sort_by(|a, b| a.loss_ratio.total_cmp(&b.loss_ratio));
-    let measured: f64 = full.iter().map(|trial| trial.duration_s).sum();
-    let mut remaining = measured.max(target.duration_sum_s) * (1.0 - target.exceed_ratio);
+    let measured: Duration = full.iter().map(|trial| trial.duration).sum();
+    let whole = measured.max(target.duration_sum);
+    let mut remaining = whole.as_secs_f64() * (1.0 - target.exceed_ratio);
     let mut loss = None;
     for trial in full {
         if loss.is_some() && remaining <= 0.0 {
             break;
         }
         loss = Some(trial.loss_ratio);
-        remaining -= trial.duration_s;
+        remaining -= trial.duration.as_secs_f64();
     }
     let loss = loss.filter(|_| remaining <= 0.0).unwrap_or(1.0);
     load * (1.0 - loss)

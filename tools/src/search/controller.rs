@@ -280,12 +280,12 @@ impl GoalResult {
             (_, None) => Some(Irregular::NoUpperBound),
             (None, _) => Some(Irregular::NoLowerBound),
         };
-        let time = |is_counted: fn(&Trial) -> bool| -> f64 {
+        let time = |is_counted: fn(&Trial) -> bool| -> Duration {
             upper
                 .map_or(&[][..], |upper| record.at(upper))
                 .iter()
                 .filter(|trial| trial.loss_ratio > goal.loss_ratio && is_counted(trial))
-                .map(|trial| trial.duration_s)
+                .map(|trial| trial.duration)
                 .sum()
         };
         Self {

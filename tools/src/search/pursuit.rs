@@ -1,7 +1,5 @@
 //! Which load to measure next for one goal.
 
-use std::time::Duration;
-
 use super::controller::Limits;
 use super::goal::Goal;
 use super::record::{Bounds, Record};
@@ -74,7 +72,7 @@ impl Pursuit {
             let target = self.chain.get(self.at)?;
             let bounds = record.bounds(target);
             if !Self::is_enough(target, bounds, limits) {
-                let duration = Duration::from_secs_f64(target.trial_s);
+                let duration = target.trial;
                 let load = self.load(bounds, limits);
                 self.reached = false;
                 return Some(TrialInput { load, duration });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A load, in whole frames per second: trials at the same load add up.
 pub type Load = u64;
@@ -22,7 +22,8 @@ pub struct Trial {
     /// The intended load, in frames per second (RFC 2285: Iload).
     pub offered_pps: Load,
     /// How long frames were sent, as intended. It is the Trial Effective Duration as well.
-    pub duration_s: f64,
+    #[serde(rename = "duration_s", serialize_with = "seconds")]
+    pub duration: Duration,
     /// Frames that the load and the duration come to.
     pub intended: u64,
     /// Frames that were sent (RFC 2285: Oload, as a count).
@@ -44,7 +45,7 @@ impl Trial {
         let lost = intended.saturating_sub(received);
         Self {
             offered_pps: input.load,
-            duration_s: input.duration.as_secs_f64(),
+            duration: input.duration,
             intended,
             sent,
             received,
@@ -61,6 +62,10 @@ impl Trial {
     pub fn forwarding_rate(&self) -> f64 {
         self.offered_pps as f64 * (1.0 - self.loss_ratio)
     }
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 /// What performs trials: the Measurer of RFC 9971.

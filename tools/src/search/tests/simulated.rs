@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
 use super::super::controller::{Ended, Found, Irregular, Limits, SearchError, search};
 use super::super::goal::{Goal, GoalError};
 use super::super::trial::Load;
@@ -43,7 +46,7 @@ fn assert_around(found: &Found, goal: usize, truth: f64) {
 
 #[test]
 fn a_known_rate_is_found_within_the_width() {
-    for capacity in [10_000.0, 123_456.0, 1e6, 8e6, 14_880_952.0, 19_999_000.0] {
+    for capacity in [10_000.0, 123_456.0, 1e6, 8e6, 14_880_952.0, 19_500_000.0] {
         let mut system = Simulated::new(capacity);
         let found = found(&mut system, &LIMITS);
         assert_eq!(found.ended, Ended::Done);
@@ -117,7 +120,7 @@ fn the_warm_up_is_ignored() {
         (20_000_000, warmup)
     );
     assert_eq!(found.trials.len(), system.inputs.len() - 1);
-    assert_eq!(found.trials[0].duration_s, 1.0);
+    assert_eq!(found.trials[0].duration, Duration::from_secs(1));
 }
 
 #[test]
@@ -317,4 +320,53 @@ fn small_loads_end_at_whole_frames() {
         (Some(7), Some(8))
     );
     assert_eq!(found.goals[0].irregular, None);
+}
+
+/// Of whatever durations, ratios and widths the goals are, and however the system is: a search ends because
+/// nothing is left to measure, with a regular result or none that there could be.
+#[test]
+fn every_search_comes_to_an_end() {
+    let mut random = SmallRng::seed_from_u64(9971);
+    for case in 0..500 {
+        let mut goal = || {
+            let final_trial = Duration::from_secs_f64(0.001 + 9.0 * random.random::<f64>());
+            Goal {
+                name: String::new(),
+                loss_ratio: [0.0, 0.005, 0.3][random.random_range(0..3)],
+                exceed_ratio: [0.0, 0.5, 0.9][random.random_range(0..3)],
+                initial_trial: final_trial.mul_f64(0.01 + 0.99 * random.random::<f64>()),
+                final_trial,
+                duration_sum: final_trial.mul_f64(1.0 + 30.0 * random.random::<f64>()),
+                width: [0.0001, 0.005, 0.5][random.random_range(0..3)],
+            }
+        };
+        let goals = [goal(), goal(), goal()];
+        let limits = Limits {
+            max_time: Duration::MAX,
+            ..LIMITS
+        };
+        let capacity = 10f64.powf(2.0 + 6.0 * random.random::<f64>());
+        let noise = [0.0, 0.01, 0.5][random.random_range(0..3)];
+        let mut system = Simulated::noisy(capacity, noise, noise / 2.0, case);
+        let found = search(&goals, &limits, &mut system).unwrap();
+        assert_eq!(found.ended, Ended::Done, "{case}");
+        for result in &found.goals {
+            match (result.lower, result.upper, result.irregular) {
+                (Some(lower), Some(upper), None) => {
+                    let width = (upper - lower) as f64 / upper as f64;
+                    let is_narrow = width <= result.goal.width * 1.001 || upper - lower == 1;
+                    assert!(is_narrow, "{case}: {result:?}");
+                }
+                (Some(lower), None, Some(Irregular::NoUpperBound)) => {
+                    assert_eq!(lower, LIMITS.max_load, "{case}");
+                }
+                (None, Some(upper), Some(Irregular::NoLowerBound)) => {
+                    assert_eq!(upper, LIMITS.min_load, "{case}");
+                }
+                other => panic!("{case}: {other:?}"),
+            }
+        }
+        // With noise that no number of trials sees through, it takes many.
+        assert!(found.trials.len() < 3_000, "{case}: {}", found.trials.len());
+    }
 }
