@@ -33,8 +33,10 @@
 pub mod churn;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod exit;
 pub mod generator;
 #[cfg(test)]
@@ -46,6 +48,7 @@ pub mod machine;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod search;
 pub mod selftest;
 pub mod sim;
 pub mod sink;

@@ -389,8 +389,7 @@ fn bad_usage_is_one_message_and_status_2() {
         ),
         (
             &["top"],
-            "corelane: 'top' is planned and not there yet; bench, replay, selftest, sim, up, ctl and \
-             check-config are\n",
+            "corelane: 'top' is planned and not there yet; corelane --help lists what is\n",
         ),
         (
             &["bench", "--json", "/nonexistent/x.json"],

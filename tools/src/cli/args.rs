@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 use super::Usage;
 use crate::config::change_words;
 use crate::control::Request;
-use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES};
+use crate::doctor::NAMES;
+use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES, size_on_wire};
+use crate::search::GoalText;
 use crate::unit::{
     Arrival, Check, CoreList, Destinations, Family, FrameSize, Protocols, Rate, Slo, Speed,
     ValueError, count, duration, nearest, ratio,
@@ -23,6 +25,15 @@ pub(super) enum Command {
     /// Synthetic traffic through the engine, in memory
     #[command(after_help = super::usage::BENCH_NOTES, allow_negative_numbers = true)]
     Bench(BenchArgs),
+    /// The highest rate without loss, and with some, by frame size
+    #[command(
+        after_help = super::usage::SEARCH_NOTES,
+        allow_negative_numbers = true,
+        mut_arg("hgrm", |arg| arg.hide(true)),
+        mut_arg("hlog", |arg| arg.hide(true)),
+        mut_arg("slo", |arg| arg.hide(true))
+    )]
+    Search(SearchArgs),
     /// Captures as the traffic
     #[command(after_help = super::usage::REPLAY_NOTES, allow_negative_numbers = true)]
     Replay(ReplayArgs),
@@ -38,6 +49,12 @@ pub(super) enum Command {
     /// Shows and changes a host that is up
     #[command(after_help = super::usage::CTL_NOTES)]
     Ctl(CtlArgs),
+    /// Two results side by side: is the difference real?
+    #[command(after_help = super::usage::COMPARE_NOTES, allow_negative_numbers = true)]
+    Compare(CompareArgs),
+    /// What this machine can do, and what to change
+    #[command(after_help = super::usage::DOCTOR_NOTES)]
+    Doctor(DoctorArgs),
     /// Checks a configuration and explains it
     #[command(after_help = super::usage::CHECK_CONFIG_NOTES)]
     CheckConfig(CheckConfigArgs),
@@ -171,6 +188,180 @@ pub struct LoadArgs {
     /// What all random draws start from: the same seed, the same frames at the same planned times
     #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
     pub seed: u64,
+}
+
+impl LoadArgs {
+    /// As they are in effect, by their names.
+    pub fn flags(&self) -> [(&'static str, Value); 15] {
+        let endpoints = self.sockets.unwrap_or(self.endpoints);
+        [
+            ("endpoints", json!((!self.forward).then_some(endpoints))),
+            ("forward", json!(self.forward)),
+            ("routes", json!(self.forward.then_some(self.routes))),
+            ("neighbors", json!(self.forward.then_some(self.neighbors))),
+            ("sockets", json!(self.sockets)),
+            ("destinations", json!(self.destinations.to_string())),
+            ("family", json!(self.family.to_string())),
+            ("smallest_ipv6_frame", json!(size_on_wire(0, true))),
+            ("flows", json!(self.flows)),
+            ("flow_law", json!(self.flow_law.to_string())),
+            ("protocols", json!(self.protocols.to_string())),
+            ("malformed", json!(self.malformed)),
+            ("vlan", json!(self.vlan)),
+            ("hit_ratio", json!(self.hit_ratio)),
+            ("seed", json!(self.seed)),
+        ]
+    }
+}
+
+/// The options of `search`.
+#[derive(Clone, Debug, Args)]
+pub struct SearchArgs {
+    /// Options that `bench` has too; --latency is at 0, 10, 50 and 90% of the first goal's rate.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+
+    /// What the frames are and where they go.
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// Sizes of frames, as those of bench: 64,512,imix [default: 64, or with --rfc2544 its seven]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub frame_size: Vec<FrameSize>,
+
+    /// What to search for: ndr (nothing lost), pdr (at most 0.5%), throughput (RFC 2544), or
+    /// KEY=VALUE,... with loss, exceed, width, trial, initial, sum and name. May be given again
+    /// [default: ndr and pdr]
+    #[arg(long, value_name = "GOAL", conflicts_with = "rfc2544")]
+    pub goal: Vec<GoalText>,
+
+    /// Trials of 100ms: an answer in seconds
+    #[arg(long, conflicts_with_all = ["rfc2544", "duration"])]
+    pub quick: bool,
+
+    /// As RFC 2544 has it: trials of 60s, no loss in any, seven sizes of frames
+    #[arg(long)]
+    pub rfc2544: bool,
+
+    /// How long the trials are that decide; 21 of them do, half of which may miss the goal
+    /// [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = window)]
+    pub duration: Option<Duration>,
+
+    /// How long to run before each search, at the largest load, unmeasured
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = warmup)]
+    pub warmup: Duration,
+
+    /// The largest load, in frames or bits per second [default: what the generator can send]
+    #[arg(long, value_name = "RATE")]
+    pub max_rate: Option<Rate>,
+
+    /// When a search ends, with what it has
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = window)]
+    pub time_limit: Duration,
+
+    /// End a search when a goal is missed at the smallest load, a thousandth of the largest
+    #[arg(long)]
+    pub fail_fast: bool,
+
+    /// How often to search, the sizes taking turns; the report has the medians
+    #[arg(long, value_name = "N", default_value = "1", value_parser = searches)]
+    pub repeat: usize,
+
+    /// Search for the longest burst at full speed as well (RFC 9004)
+    #[arg(long)]
+    pub back_to_back: bool,
+
+    /// Search with 1, 2, 4 ... workers as well, for the first size
+    #[arg(long)]
+    pub scale_workers: bool,
+}
+
+impl SearchArgs {
+    /// What no single option shows.
+    pub(super) fn check(&self) -> Result<(), Usage> {
+        let EngineArgs {
+            hgrm, hlog, slo, ..
+        } = &self.engine;
+        // They are of one run at one load.
+        let others = [
+            ("--hgrm", hgrm.is_some()),
+            ("--hlog", hlog.is_some()),
+            ("--slo", slo.is_some()),
+        ];
+        if let Some((option, _)) = others.into_iter().find(|(_, given)| *given) {
+            return Err(Usage::new(format!(
+                "{option}: not for a search, but for bench"
+            )));
+        }
+        self.engine.check()
+    }
+}
+
+/// The options of `compare`.
+#[derive(Clone, Debug, Args)]
+pub struct CompareArgs {
+    /// Two results of bench, replay or search, written with --json
+    #[arg(value_name = "FILE", num_args = 2, required_unless_present = "a")]
+    pub files: Vec<PathBuf>,
+
+    /// Run instead of read: the options of bench for A, in quotes
+    #[arg(
+        long,
+        value_name = "FLAGS",
+        requires = "b",
+        conflicts_with = "files",
+        allow_hyphen_values = true
+    )]
+    pub a: Option<String>,
+
+    /// The options of bench for B
+    #[arg(long, value_name = "FLAGS", requires = "a", allow_hyphen_values = true)]
+    pub b: Option<String>,
+
+    /// The program that A is run with [default: this one]
+    #[arg(long, value_name = "PATH", requires = "a")]
+    pub binary_a: Option<PathBuf>,
+
+    /// The program that B is run with [default: this one]
+    #[arg(long, value_name = "PATH", requires = "a")]
+    pub binary_b: Option<PathBuf>,
+
+    /// How often A and B take turns
+    #[arg(long, value_name = "N", default_value = "10", requires = "a", value_parser = rounds)]
+    pub rounds: usize,
+
+    /// How long each run measures, where its options do not say
+    #[arg(long, value_name = "TIME", default_value = "500ms", requires = "a", value_parser = window)]
+    pub duration: Duration,
+
+    /// How much worse B may be
+    #[arg(long, value_name = "SHARE", default_value = "2%", value_parser = ratio)]
+    pub tolerance: f64,
+
+    /// Options whose difference is what is compared, by their names in the JSON: workers,ring
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "a")]
+    pub differing: Vec<String>,
+
+    /// Write the comparison as JSON; - is standard output, with nothing else on it
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// The options of `doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// Exit with status 1 if this is missing. May be given again
+    #[arg(long, value_name = "NAME", value_parser = finding)]
+    pub require: Vec<String>,
+
+    /// Write the findings as JSON; - is standard output, with nothing else on it
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Try the links here, for another process of this program.
+    #[arg(long, hide = true)]
+    pub probe_links: bool,
 }
 
 /// The options of `replay`.
@@ -529,6 +720,25 @@ fn ring(text: &str) -> Result<usize, ValueError> {
 
 fn pool_slots(text: &str) -> Result<usize, ValueError> {
     count(text, "a number of slots", 64..=1 << 20).map(|n| n as usize)
+}
+
+fn searches(text: &str) -> Result<usize, ValueError> {
+    count(text, "a number of searches", 1..=1000).map(|n| n as usize)
+}
+
+fn rounds(text: &str) -> Result<usize, ValueError> {
+    count(text, "a number of rounds", 1..=1000).map(|n| n as usize)
+}
+
+/// A name of what `doctor` looks at.
+fn finding(text: &str) -> Result<String, ValueError> {
+    let name = text.replace('-', "_");
+    if NAMES.contains(&&*name) {
+        return Ok(name);
+    }
+    let what = format!("is nothing that is looked at: {}", NAMES.join(", "));
+    let meant = nearest(&name, NAMES).unwrap_or("perf");
+    Err(ValueError::new(text, what, meant))
 }
 
 fn repeat(text: &str) -> Result<u32, ValueError> {

@@ -7,8 +7,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use args::{
-    BenchArgs, CheckConfigArgs, CtlArgs, EngineArgs, Input, LoadArgs, ReplayArgs, SelfTestArgs,
-    SimArgs, UpArgs,
+    BenchArgs, CheckConfigArgs, CompareArgs, CtlArgs, DoctorArgs, EngineArgs, Input, LoadArgs,
+    ReplayArgs, SearchArgs, SelfTestArgs, SimArgs, UpArgs,
 };
 pub use usage::Usage;
 
@@ -34,6 +34,12 @@ struct Cli {
 pub enum Asked {
     /// A synthetic load.
     Bench(BenchArgs),
+    /// The highest load.
+    Search(SearchArgs),
+    /// Two results side by side.
+    Compare(CompareArgs),
+    /// What the machine can do.
+    Doctor(DoctorArgs),
     /// Captures as the load.
     Replay(ReplayArgs),
     /// What the tester can do.
@@ -74,6 +80,18 @@ where
         Ok(Cli {
             command: Command::Selftest(args),
         }) => Ok(Asked::SelfTest(args)),
+        Ok(Cli {
+            command: Command::Search(args),
+        }) => {
+            args.check()?;
+            Ok(Asked::Search(args))
+        }
+        Ok(Cli {
+            command: Command::Compare(args),
+        }) => Ok(Asked::Compare(args)),
+        Ok(Cli {
+            command: Command::Doctor(args),
+        }) => Ok(Asked::Doctor(args)),
         Ok(Cli {
             command: Command::Sim(args),
         }) => Ok(Asked::Sim(args)),

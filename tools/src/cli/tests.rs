@@ -4,6 +4,7 @@ use corelane::engine::Idle;
 
 use super::*;
 use crate::control::{Listing, Request};
+use crate::search::Goal;
 use crate::unit::{Arrival, Destinations, Family, FrameSize, Rate, Speed};
 
 fn asked(line: &str) -> Result<Asked, Usage> {
@@ -293,20 +294,16 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
             "--profile: not together with --rate",
         ),
         (
-            "search",
-            "'search' is planned and not there yet; bench, replay, selftest, sim, up, ctl and check-config are",
-        ),
-        (
             "top x",
-            "'top' is planned and not there yet; bench, replay, selftest, sim, up, ctl and check-config are",
+            "'top' is planned and not there yet; corelane --help lists what is",
         ),
         (
             "bnech",
-            "'bnech' is no verb; bench, replay, selftest, sim, up, ctl and check-config are; did you mean 'bench'?",
+            "'bnech' is no verb; corelane --help lists them; did you mean 'bench'?",
         ),
         (
             "frobnicate",
-            "'frobnicate' is no verb; bench, replay, selftest, sim, up, ctl and check-config are",
+            "'frobnicate' is no verb; corelane --help lists them",
         ),
         (
             "up --config x --idle pol",
@@ -316,6 +313,44 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
             "up --config x --log loud",
             "--log: 'loud' is no level: off, error, warn, info, debug, trace; did you mean 'info'?",
         ),
+        (
+            "search --goal pdr,los=1",
+            "--goal: 'pdr,los=1' is no goal: its keys are name, loss, exceed, width, initial, trial, \
+             sum; did you mean 'loss=...'?",
+        ),
+        (
+            "search --goal pdx",
+            "--goal: 'pdx' is no goal: ndr, pdr, throughput, or KEY=VALUE,...; did you mean 'pdr'?",
+        ),
+        (
+            "search --goal trial=2s,initial=3s",
+            "--goal: 'trial=2s,initial=3s' is no goal: trials last longer than nothing, the initial no \
+             longer than the final, the final no longer than the sum; did you mean 'ndr'?",
+        ),
+        (
+            "search --goal loss=100%",
+            "--goal: 'loss=100%' is no goal: the loss ratio is from 0 to less than 1; did you mean 'ndr'?",
+        ),
+        (
+            "search --quick --duration 1s",
+            "--quick: not together with --duration",
+        ),
+        (
+            "search --rfc2544 --goal ndr",
+            "--goal: not together with --rfc2544",
+        ),
+        (
+            "search --slo loss=0",
+            "--slo: not for a search, but for bench",
+        ),
+        (
+            "search --frame-size 64,imx",
+            "--frame-size: 'imx' is not a frame size: bytes from 64 to 9218, a mix (imix, trex, csit, \
+             csit-v6, tolly, rpr-tri, rpr-quad, rfc2544) or genome:LETTERS; did you mean 'imix'?",
+        ),
+        ("compare", "<FILE> is missing"),
+        ("compare --a x", "--b is missing"),
+        ("compare a.json b.json --rounds 3", "--a is missing"),
         ("up", "--config is missing"),
         ("ctl", "<DO> is missing"),
         ("replay", "<FILE> is missing"),
@@ -352,14 +387,14 @@ fn help_lists_what_is_and_says_what_is_planned() {
         other => panic!("{line}: {other:?}"),
     };
     let main = help("--help");
-    for verb in ["bench", "replay", "sim", "up", "ctl", "check-config"] {
+    for verb in usage::VERBS {
         assert!(main.contains(&format!("\n  {verb} ")), "{verb}");
     }
-    assert!(
-        !main.contains("\n  search "),
-        "no planned verb is listed as a command"
-    );
-    assert!(main.contains("Planned, not there yet: search, top"));
+    for verb in usage::PLANNED {
+        assert!(!main.contains(&format!("\n  {verb} ")), "listed: {verb}");
+    }
+    let planned = format!("Planned, not there yet: {}.", usage::PLANNED.join(", "));
+    assert!(main.contains(&planned));
     let bench = help("bench --help");
     for option in [
         "--workers",
@@ -409,4 +444,48 @@ fn help_lists_what_is_and_says_what_is_planned() {
 #[test]
 fn no_verb_is_answered_with_the_help() {
     assert!(refusal("").contains("Usage: corelane"));
+}
+
+#[test]
+fn a_search_by_its_options() {
+    let search = |line: &str| match asked(line) {
+        Ok(Asked::Search(args)) => args,
+        other => panic!("{line}: {other:?}"),
+    };
+    let args = search("search");
+    assert!(args.frame_size.is_empty() && args.goal.is_empty() && args.duration.is_none());
+    assert_eq!((args.repeat, args.warmup), (1, Duration::from_millis(500)));
+    let args = search(
+        "search --frame-size 64,imix --frame-size 1518 --goal ndr --goal pdr,loss=0.1%,name=P --repeat 3 \
+         --max-rate 10g --endpoints 10k --latency",
+    );
+    let sizes: Vec<_> = args.frame_size.iter().map(ToString::to_string).collect();
+    assert_eq!(sizes, ["64", "imix", "1518"]);
+    assert_eq!(args.max_rate, Some(Rate::Bps(10e9)));
+    assert_eq!(
+        (args.load.endpoints, args.repeat, args.engine.latency),
+        (10_000, 3, true)
+    );
+    let second = Duration::from_secs(1);
+    let [ndr, pdr] = &args.goal[..] else {
+        panic!("{:?}", args.goal);
+    };
+    assert_eq!(ndr.goal(second), Goal::ndr(second));
+    let expected = Goal {
+        name: "P".to_owned(),
+        loss_ratio: 0.001,
+        ..Goal::pdr(second)
+    };
+    assert_eq!(pdr.goal(second), expected);
+    let own = search("search --goal trial=2s,sum=3s,initial=1s,width=1%,exceed=0.25").goal;
+    let own = own[0].goal(second);
+    assert_eq!(
+        (own.final_trial, own.duration_sum),
+        (2 * second, 3 * second)
+    );
+    assert_eq!(
+        (own.initial_trial, own.width, own.exceed_ratio),
+        (second, 0.01, 0.25)
+    );
+    assert_eq!(own.name, "trial=2s,sum=3s,initial=1s,width=1%,exceed=0.25");
 }

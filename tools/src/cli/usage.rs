@@ -5,16 +5,19 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::unit::nearest;
 
 /// Verbs that are planned.
-const PLANNED: &[&str] = &["search", "top", "profile", "report", "compare", "doctor"];
+pub(super) const PLANNED: &[&str] = &["top", "profile", "report"];
 
 /// Verbs that are there.
-const VERBS: [&str; 7] = [
+pub(super) const VERBS: [&str; 10] = [
     "bench",
+    "search",
     "replay",
     "selftest",
     "sim",
     "up",
     "ctl",
+    "compare",
+    "doctor",
     "check-config",
 ];
 
@@ -22,17 +25,20 @@ pub(super) const PLANNED_VERBS: &str = "\
 Examples:
   corelane bench
   corelane bench --endpoints 1m --rate 5Mpps --latency --json -
+  corelane search --frame-size 64,512,imix --quick
+  corelane compare --a '--ring 256' --b '--ring 1024'
+  corelane doctor
   corelane replay --own --speed 1 trace.pcapng
   corelane check-config lab.toml
   corelane sim --config lab.toml --in wan=in.pcap --out out
   corelane up --config lab.toml
   corelane ctl show addresses
 
-Planned, not there yet: search, top, profile, report, compare, doctor.
+Planned, not there yet: top, profile, report.
 
 Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting, order
-or corruption violated; 4 a target unmet; 5 the measurement is not valid (the tester was the limit);
-130 interrupted, the report still written.";
+or corruption violated; 4 a target unmet (a regression); 5 the measurement is not valid (the tester was
+the limit, the conditions differ); 130 interrupted, the report still written.";
 
 pub(super) const BENCH_NOTES: &str = "\
 Example:
@@ -55,6 +61,55 @@ duplicates and corruption are told apart. A result that the generator itself spo
 ends with status 5; unmet --slo with 4.
 
 Not there yet: --capture N.";
+
+pub(super) const SEARCH_NOTES: &str = "\
+Examples:
+  corelane search --frame-size 64,512,imix --duration 1s
+  corelane search --quick --repeat 5 --latency --back-to-back --json search.json
+  corelane search --goal ndr --goal pdr,loss=0.1%,name=P1 --forward --routes 100k
+  corelane search --rfc2544
+
+Finds, for each size of frames, the highest load at which a goal is upheld: MLRsearch (RFC 9971), all
+goals in one search. A load is a lower bound if in half of 21 trials, or what else the goal says, no
+more than the goal's share of the frames is lost; the result lies between a lower and an upper bound
+half a percent apart. The throughput printed is what came through at the lower bound (RFC 9971's
+Conditional Throughput; with --rfc2544 the throughput of RFC 1242 and 2544).
+
+Lost is every frame that was due and not delivered: a worker's ring was full, there was no buffer, the
+engine dropped it, or the generator could not send it in time. There is no back-pressure, as bench has
+it at --rate max: the two rates are not the same thing.
+
+Where most of the loss came while the generator was behind its plan by more than the rings hold, the
+result is the generator's: it is marked, and the exit status is 5. --ring gives the engine more room.
+
+Latency is at no load and at 10, 50 and 90% of the first goal's rate. A burst (RFC 9004) is sent as
+fast as the generator can; the mean of 50 searches is reported.";
+
+pub(super) const COMPARE_NOTES: &str = "\
+Examples:
+  corelane compare before.json after.json --tolerance 5%
+  corelane compare one.json two.json --differing workers
+  corelane compare --a '--ring 256' --b '--ring 1024' --rounds 20
+  corelane compare --a '' --b '' --binary-a old/corelane --binary-b new/corelane
+
+Says by which ratio two results differ and whether that is more than chance: by the Mann-Whitney U test
+over the samples of two files (search --repeat has several, bench has one, which is too few), and
+over rounds, in which A and B run side by side and take turns being first, by flipping signs of the
+pairs' ratios. Neither takes a distribution for granted. Nothing is concluded from results of other
+machines or options: they are listed, and the exit status is 5.
+
+Exit status 4: B is worse than A, by more than --tolerance, and not by chance.";
+
+pub(super) const DOCTOR_NOTES: &str = "\
+Examples:
+  corelane doctor
+  corelane doctor --require tap --require perf --json -
+
+ok: as it should be. limited: it works, with less precision or speed. missing: it is not to be had.
+An arrow leads to what to change. Links are tried on a device of a network namespace that is made for
+it, and gone afterwards; nothing of the machine is changed.
+
+The exit status is 0, whatever is found, unless something required is missing.";
 
 pub(super) const REPLAY_NOTES: &str = "\
 Example:
@@ -199,14 +254,12 @@ impl Usage {
                 let verb = text(ContextKind::InvalidSubcommand).unwrap_or_default();
                 if PLANNED.contains(&verb) {
                     return Self(format!(
-                        "'{verb}' is planned and not there yet; {} are",
-                        verbs()
+                        "'{verb}' is planned and not there yet; corelane --help lists what is"
                     ));
                 }
                 let meant = nearest(verb, VERBS);
                 Self(format!(
-                    "'{verb}' is no verb; {} are{}",
-                    verbs(),
+                    "'{verb}' is no verb; corelane --help lists them{}",
                     did_you_mean(meant)
                 ))
             }
@@ -222,12 +275,6 @@ impl Usage {
             }
         }
     }
-}
-
-/// The verbs that are there, as a sentence has them.
-fn verbs() -> String {
-    let [first @ .., last] = VERBS;
-    format!("{} and {last}", first.join(", "))
 }
 
 /// `--rate <RATE>` without its value's name.

@@ -172,30 +172,9 @@ fn calibrate(layout: &Layout, progress: &Progress, interrupt: &Interrupt) -> Res
 
 fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
     let mut flags = setting.flags();
+    flags.extend(args.load.flags());
     flags.extend([
-        (
-            "endpoints",
-            json!((!args.load.forward).then(|| args.load.sockets.unwrap_or(args.load.endpoints))),
-        ),
-        ("forward", json!(args.load.forward)),
-        (
-            "routes",
-            json!(args.load.forward.then_some(args.load.routes)),
-        ),
-        (
-            "neighbors",
-            json!(args.load.forward.then_some(args.load.neighbors)),
-        ),
-        ("sockets", json!(args.load.sockets)),
-        ("destinations", json!(args.load.destinations.to_string())),
-        ("family", json!(args.load.family.to_string())),
         ("frame_size", json!(args.frame_size.to_string())),
-        ("smallest_ipv6_frame", json!(size_on_wire(0, true))),
-        ("flows", json!(args.load.flows)),
-        ("flow_law", json!(args.load.flow_law.to_string())),
-        ("protocols", json!(args.load.protocols.to_string())),
-        ("malformed", json!(args.load.malformed)),
-        ("vlan", json!(args.load.vlan)),
         ("profile", json!(args.profile)),
         (
             "rate",
@@ -210,8 +189,6 @@ fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
         ("duration_s", json!(args.duration.as_secs_f64())),
         ("warmup_s", json!(args.warmup.as_secs_f64())),
         ("churn", json!(args.churn)),
-        ("hit_ratio", json!(args.load.hit_ratio)),
-        ("seed", json!(args.load.seed)),
     ]);
     flags
 }

@@ -2,8 +2,11 @@
 
 mod bench;
 mod check_config;
+mod compare;
 mod ctl;
+mod doctor;
 mod replay;
+mod search;
 mod selftest;
 mod sim;
 mod up;
@@ -38,6 +41,9 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
     };
     match cli::parse(args)? {
         Asked::Bench(args) => bench::bench(&args, &interrupt()?),
+        Asked::Search(args) => search::search(&args, &interrupt()?),
+        Asked::Compare(args) => compare::compare(&args, &interrupt()?),
+        Asked::Doctor(args) => doctor::doctor(&args),
         Asked::Replay(args) => replay::replay(&args, &interrupt()?),
         Asked::SelfTest(args) => selftest::selftest(&args, &interrupt()?),
         Asked::Sim(args) => sim::sim(&args, &interrupt()?),

@@ -42,6 +42,33 @@
 //! what is smaller, or not UDP, has no number, and the report says of how many frames order and duplicates
 //! were not checked. `--check off` leaves it out, `--check full` verifies UDP checksums too.
 //!
+//! # Searching
+//!
+//! `corelane search` finds the highest load at which a goal is upheld: MLRsearch (RFC 9971), whose goals are
+//! a share of frames that may be lost (loss ratio), a share of the time in which more may be (exceed ratio), how
+//! long the trials are that decide, how much of them it takes, and how close the bounds have to come. `NDR`
+//! loses nothing and `PDR` at most 0.5 %, each in half of 21 trials of one second, as FD.io CSIT defines them;
+//! `--rfc2544` is the throughput of RFC 2544. All goals are searched for at once: a trial counts for each. Loads
+//! are classified, and the conditional throughput computed, by the code of the RFC's appendices;
+//! `tools/src/search` holds both to its worked examples and to an independent implementation.
+//!
+//! A frame is lost if it was due and not delivered: a worker's ring was full, no buffer was free, the engine
+//! dropped it, or the generator did not send it in time. A ring is to the engine what a NIC's descriptor ring
+//! is to a driver, and there is no wire before it that could hold a frame back. At `bench --rate max` the
+//! generator waits for the ring instead; that rate is higher than an NDR, because no pause of a worker costs
+//! it a frame.
+//!
+//! A generator that lost its core sends what came due meanwhile at once, and a ring that is smaller overflows,
+//! however fast the engine. A lossy trial is not `valid` where that may have been so, and a result most of whose
+//! loss at the upper bound is of such trials is the tester's: marked, with exit status 5.
+//!
+//! # Is it better?
+//!
+//! `corelane compare` says whether two results differ by more than chance, and by how much: by ranks
+//! (Mann-Whitney) for two files, and for rounds, in which two sets of options or two programs take turns, by
+//! flipping the signs of the pairs' ratios. It concludes nothing from results of other machines or options. What
+//! a machine can be asked at all, `corelane doctor` says.
+//!
 //! # Comparing
 //!
 //! On a virtual machine the same code may run a third slower a minute later, and two cores may be

@@ -1,0 +1,185 @@
+//! The comparison, for people and for machines.
+
+use std::fmt::{self, Write};
+
+use serde::Serialize;
+
+use super::{Compared, Difference, Judge, Side, Summary, Verdict};
+use crate::exit::Exit;
+use crate::report::{SCHEMA, scaled};
+
+/// Two results side by side; as JSON, version 1.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    schema: u32,
+    kind: &'static str,
+    /// Files, or the options that were run.
+    a: String,
+    b: String,
+    /// Which test says what is chance: `mann_whitney_u`, or for rounds `sign_flip`.
+    test: &'static str,
+    /// How much worse B may be.
+    tolerance: f64,
+    /// Conditions that are not the same, beside what is compared.
+    differences: Vec<Difference>,
+    /// What makes either side one that nothing can be concluded from.
+    problems: Vec<String>,
+    /// Figures that only one side has.
+    unmatched: Vec<String>,
+    /// The figures.
+    figures: Vec<Compared>,
+    /// Whether the samples are intervals of one run on each side: what is found is true of those runs.
+    within_runs: bool,
+    /// Whether it was ended early by a signal.
+    interrupted: bool,
+}
+
+impl Comparison {
+    /// Compares two sides, named `names`, that differ in their conditions by `differences`.
+    pub fn new(
+        [a, b]: &[Side; 2],
+        names: [String; 2],
+        differences: Vec<Difference>,
+        judge: Judge,
+        interrupted: bool,
+    ) -> Self {
+        let named = |name: &'static str, side: &Side| {
+            let problems = side.problems.clone().into_iter();
+            problems.map(move |problem| format!("{name}: {problem}"))
+        };
+        let problems: Vec<_> = named("A", a).chain(named("B", b)).collect();
+        let judge = Judge {
+            comparable: judge.comparable && differences.is_empty() && problems.is_empty(),
+            ..judge
+        };
+        let only = |name: &'static str, one: &Side, other: &Side| -> Vec<String> {
+            let is_there = |figure: &str| other.figures.iter().any(|it| it.name == figure);
+            let mut names: Vec<_> = one.figures.iter().map(|it| it.name.clone()).collect();
+            names.retain(|figure| !is_there(figure));
+            names
+                .iter()
+                .map(|figure| format!("{figure}: only in {name}"))
+                .collect()
+        };
+        let [name_a, name_b] = names;
+        Self {
+            schema: SCHEMA,
+            kind: "compare",
+            a: name_a,
+            b: name_b,
+            test: judge.test(),
+            tolerance: judge.tolerance,
+            differences,
+            problems,
+            unmatched: [only("A", a, b), only("B", b, a)].concat(),
+            figures: judge.compare(&a.figures, &b.figures),
+            within_runs: !judge.paired && [a, b].iter().any(|side| side.verb != "search"),
+            interrupted,
+        }
+    }
+
+    /// How the process ends.
+    pub fn exit(&self) -> Exit {
+        let is_invalid = !self.differences.is_empty() || !self.problems.is_empty();
+        if self.interrupted {
+            Exit::Interrupted
+        } else if is_invalid || self.figures.is_empty() {
+            Exit::Invalid
+        } else if self.figures.iter().any(|figure| figure.regression) {
+            Exit::Unmet
+        } else {
+            Exit::Done
+        }
+    }
+
+    /// As JSON, without the end of a line.
+    ///
+    /// # Errors
+    /// A figure that JSON cannot hold.
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "A  {}\nB  {}", self.a, self.b)?;
+        if self.interrupted {
+            writeln!(out, "interrupted: this is what there is")?;
+        }
+        writeln!(
+            out,
+            "\n{:<16} {:>32} {:>32} {:>7}  difference",
+            "", "A, median (spread, samples)", "B, median (spread, samples)", "B by A"
+        )?;
+        for figure in &self.figures {
+            writeln!(
+                out,
+                "{:<16} {:>32} {:>32} {:>7.3}  {}",
+                figure.name,
+                summary(&figure.a, figure.unit),
+                summary(&figure.b, figure.unit),
+                figure.ratio,
+                self.verdict(figure),
+            )?;
+        }
+        for line in &self.unmatched {
+            writeln!(out, "{line}")?;
+        }
+        if self.within_runs {
+            writeln!(
+                out,
+                "\nThe samples are intervals of one run on each side: what is real is so of those two runs.\n\
+                 Whether it comes from what was run, rounds tell: --a and --b."
+            )?;
+        }
+        if !self.differences.is_empty() {
+            writeln!(out, "\nNOT COMPARABLE: the conditions differ")?;
+            for Difference { name, a, b } in &self.differences {
+                writeln!(out, "  {name}: {a}, {b}")?;
+            }
+            writeln!(out, "What is meant to differ is named with --differing.")?;
+        }
+        if !self.problems.is_empty() {
+            writeln!(out, "\nNOT COMPARABLE")?;
+            for problem in &self.problems {
+                writeln!(out, "  {problem}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(&self, figure: &Compared) -> String {
+        let p = figure
+            .p_value
+            .map_or_else(String::new, |p| format!(" (p {p:.3})"));
+        let percent = 100.0 * self.tolerance;
+        match figure.verdict {
+            Verdict::Better => format!("real: better{p}"),
+            Verdict::Worse if figure.regression => {
+                format!("real: WORSE by more than {percent}%{p}")
+            }
+            Verdict::Worse => format!("real: worse, by no more than {percent}%{p}"),
+            Verdict::NoDifference => format!("may be chance{p}"),
+            Verdict::TooFew => "too few samples to tell: rounds, or search --repeat".to_owned(),
+            Verdict::NotComparable => "not comparable".to_owned(),
+        }
+    }
+}
+
+fn summary(summary: &Summary, unit: &str) -> String {
+    let median = match unit {
+        "ns" => format!("{:.1} ns", summary.median),
+        unit => scaled(summary.median, unit),
+    };
+    match summary.samples {
+        1 => format!("{median} (1)"),
+        n => format!("{median} ({:.1}%, {n})", 100.0 * summary.spread),
+    }
+}

@@ -1,0 +1,306 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::exit::Exit;
+
+fn bench(pps: f64) -> Value {
+    json!({
+        "schema": 1,
+        "verb": "bench",
+        "versions": {"corelane": "0.1.0", "profile": "release"},
+        "machine": {"cpu": "x", "cores": 2},
+        "flags": {"workers": 1, "seed": 1},
+        "interrupted": false,
+        "delivered_pps": pps,
+        "ns_per_packet": 25.0,
+        "egress": null,
+        "latency_ns": null,
+        "accounting": {"holds": true},
+        "generator": {"limit": "workers"},
+    })
+}
+
+fn search(rates: &[f64]) -> Value {
+    let repeats: Vec<_> = rates
+        .iter()
+        .map(|pps| json!({"conditional_throughput_pps": pps}))
+        .collect();
+    json!({
+        "schema": 1,
+        "verb": "search",
+        "flags": {"workers": 1},
+        "accounting_holds": true,
+        "tester_limited": false,
+        "sizes": [{"frame_size": "64", "goals": [{
+            "name": "NDR",
+            "conditional_throughput_pps": rates.first(),
+            "repeats": repeats,
+        }]}],
+    })
+}
+
+fn judge(paired: bool) -> Judge {
+    Judge {
+        paired,
+        tolerance: 0.02,
+        comparable: true,
+    }
+}
+
+fn compare(a: &Value, b: &Value, allowed: &[&str]) -> Comparison {
+    let sides = [Side::of(a).unwrap(), Side::of(b).unwrap()];
+    let allowed: Vec<_> = allowed.iter().map(ToString::to_string).collect();
+    let differences = Difference::between(&sides[0], &sides[1], &allowed);
+    let names = ["a.json".to_owned(), "b.json".to_owned()];
+    Comparison::new(&sides, names, differences, judge(false), false)
+}
+
+fn figure(samples: &[f64], better: Better) -> Vec<Figure> {
+    vec![Figure {
+        name: "rate".to_owned(),
+        better,
+        unit: "pps",
+        whole: samples[0],
+        samples: samples.to_vec(),
+    }]
+}
+
+/// So many samples, one in a hundred apart.
+fn around(middle: f64, count: usize) -> Vec<f64> {
+    let offset = |i| (i as f64 - (count - 1) as f64 / 2.0) / count as f64;
+    (0..count)
+        .map(|i| middle * (1.0 + 0.01 * offset(i)))
+        .collect()
+}
+
+#[test]
+fn a_shift_beyond_the_spread_is_real_and_one_within_it_may_be_chance() {
+    for paired in [false, true] {
+        let judge = judge(paired);
+        let verdict = |b: &[f64]| {
+            let a = figure(&around(100.0, 10), Better::Higher);
+            let compared = judge.compare(&a, &figure(b, Better::Higher));
+            (compared[0].verdict, compared[0].regression)
+        };
+        assert_eq!(verdict(&around(110.0, 10)), (Verdict::Better, false));
+        assert_eq!(verdict(&around(98.5, 10)), (Verdict::Worse, false));
+        assert_eq!(verdict(&around(97.0, 10)), (Verdict::Worse, true));
+        assert_eq!(verdict(&around(100.0, 10)), (Verdict::NoDifference, false));
+        let mut turned = around(100.01, 10);
+        turned.reverse();
+        assert_eq!(verdict(&turned), (Verdict::NoDifference, false));
+    }
+}
+
+#[test]
+fn lower_is_better_of_times() {
+    let a = figure(&around(100.0, 10), Better::Lower);
+    let compared = judge(true).compare(&a, &figure(&around(110.0, 10), Better::Lower));
+    assert_eq!(
+        (compared[0].verdict, compared[0].regression),
+        (Verdict::Worse, true)
+    );
+    assert!((compared[0].ratio - 1.1).abs() < 1e-9);
+}
+
+#[test]
+fn pairs_see_through_a_machine_that_grows_slower() {
+    let drifting: Vec<f64> = (0..10).map(|i| 100.0 - 5.0 * f64::from(i)).collect();
+    let slower: Vec<f64> = drifting.iter().map(|pps| pps * 0.97).collect();
+    let a = figure(&drifting, Better::Higher);
+    let b = figure(&slower, Better::Higher);
+    assert_eq!(
+        judge(false).compare(&a, &b)[0].verdict,
+        Verdict::NoDifference
+    );
+    assert_eq!(judge(true).compare(&a, &b)[0].verdict, Verdict::Worse);
+}
+
+#[test]
+fn probabilities_are_those_of_the_tests() {
+    let p = |paired, a: &[f64], b: &[f64]| {
+        let a = figure(a, Better::Higher);
+        judge(paired).compare(&a, &figure(b, Better::Higher))[0].p_value
+    };
+    // All of one side below all of the other: 2 of the 70 ways to choose 4 of 8.
+    let apart = p(false, &[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0]).unwrap();
+    assert!((apart - 2.0 / 70.0).abs() < 1e-12, "{apart}");
+    // SciPy's example, exact, in either order; with ties as many as this.
+    let male = [19.0, 22.0, 16.0, 29.0, 24.0];
+    let female = [20.0, 11.0, 17.0, 12.0];
+    for (a, b) in [(&male[..], &female[..]), (&female, &male)] {
+        assert!((p(false, a, b).unwrap() - 1.0 / 9.0).abs() < 1e-12);
+    }
+    assert_eq!(p(false, &[1.0; 5], &[1.0; 5]), Some(1.0));
+    let ties = p(false, &[1.0, 1.0, 1.0, 2.0], &[2.0, 2.0, 2.0, 2.0]).unwrap();
+    // Of the 70 ways to choose four of the eight, those with all three that are low, and those with none.
+    assert!((ties - 10.0 / 70.0).abs() < 1e-12, "{ties}");
+    // As good as never, of more than are gone through one by one.
+    let far = p(false, &around(1.0, 50), &around(2.0, 50)).unwrap();
+    assert!(far < 1e-4, "{far}");
+    // All signs the same: 2 of 2^5; one against four: 2 + 2 * 5 as far or farther, were the logs equal.
+    let same = p(true, &[1.0; 5], &[2.0; 5]).unwrap();
+    assert!((same - 2.0 / 32.0).abs() < 1e-12, "{same}");
+    let mixed = p(true, &[1.0, 1.0, 1.0, 1.0, 2.0], &[2.0, 2.0, 2.0, 2.0, 1.0]).unwrap();
+    assert!((mixed - 12.0 / 32.0).abs() < 1e-12, "{mixed}");
+    // Of more pairs than are gone through one by one, as good as never.
+    let many = p(true, &[1.0; 20], &[2.0; 20]).unwrap();
+    assert!(many < 1e-4, "{many}");
+    assert_eq!(p(false, &[1.0; 3], &[2.0; 3]), None);
+    assert_eq!(p(true, &[1.0; 3], &[2.0; 3]), None);
+}
+
+#[test]
+fn what_is_the_same_is_called_real_as_seldom_as_promised() {
+    use rand::rngs::SmallRng;
+    use rand::{RngExt, SeedableRng};
+    let mut random = SmallRng::seed_from_u64(7);
+    for paired in [false, true] {
+        let mut draw = || -> Vec<f64> { (0..8).map(|_| 1.0 + random.random::<f64>()).collect() };
+        let real = (0..1000).filter(|_| {
+            let (a, b) = (
+                figure(&draw(), Better::Higher),
+                figure(&draw(), Better::Higher),
+            );
+            judge(paired).compare(&a, &b)[0].verdict != Verdict::NoDifference
+        });
+        let real = real.count();
+        // 50 are to be expected at most; 75 would be three and a half standard deviations more.
+        assert!((10..75).contains(&real), "{real} of 1000");
+    }
+}
+
+#[test]
+fn two_runs_are_too_few_to_tell() {
+    let comparison = compare(&bench(30e6), &bench(20e6), &[]);
+    assert_eq!(comparison.exit(), Exit::Done);
+    let text = comparison.text();
+    assert!(
+        text.contains("30.00 Mpps (1)") && text.contains("0.667  too few samples"),
+        "{text}"
+    );
+}
+
+#[test]
+fn intervals_of_a_run_are_its_samples() {
+    let with_intervals = |pps: f64| {
+        let mut result = bench(pps);
+        let interval = |i: u32| json!({"at_ms": 100 * i, "received": pps / 10.0 + f64::from(i)});
+        let mut intervals: Vec<_> = (1..=10).map(interval).collect();
+        // A rest that is too short to tell a rate from.
+        intervals.push(json!({"at_ms": 1003, "received": 5}));
+        result["intervals"] = json!(intervals);
+        result
+    };
+    let side = Side::of(&with_intervals(30e6)).unwrap();
+    assert_eq!(side.figures[0].samples.len(), 10);
+    assert!((side.figures[0].samples[0] - 30_000_010.0).abs() < 1e-3);
+    let comparison = compare(&with_intervals(30e6), &with_intervals(29e6), &[]);
+    assert_eq!(comparison.exit(), Exit::Unmet);
+    assert!(
+        comparison.text().contains("of those two runs"),
+        "{}",
+        comparison.text()
+    );
+}
+
+#[test]
+fn repeated_searches_are_compared() {
+    let comparison = compare(&search(&around(30e6, 5)), &search(&around(20e6, 5)), &[]);
+    assert_eq!(comparison.exit(), Exit::Unmet);
+    assert!(comparison.text().contains("NDR of 64") && comparison.text().contains("real: WORSE"));
+    let json: Value = serde_json::from_str(&comparison.json().unwrap()).unwrap();
+    assert_eq!(
+        (&json["schema"], &json["kind"]),
+        (&json!(1), &json!("compare"))
+    );
+    let figure = &json["figures"][0];
+    assert_eq!(
+        (&figure["verdict"], &figure["regression"]),
+        (&json!("worse"), &json!(true))
+    );
+    assert_eq!(figure["a"]["samples"], 5);
+}
+
+#[test]
+fn other_conditions_are_named_and_nothing_is_concluded() {
+    let mut other = search(&around(20e6, 5));
+    other["flags"]["workers"] = json!(2);
+    let comparison = compare(&search(&around(30e6, 5)), &other, &[]);
+    assert_eq!(comparison.exit(), Exit::Invalid);
+    let text = comparison.text();
+    assert!(
+        text.contains("workers: 1, 2") && text.contains("not comparable"),
+        "{text}"
+    );
+    assert!(!text.contains("real:"));
+    // Unless that is what is compared.
+    let comparison = compare(&search(&around(30e6, 5)), &other, &["workers"]);
+    assert_eq!(comparison.exit(), Exit::Unmet);
+    // A machine is a condition too, and so is a flag that only one of them has.
+    let mut elsewhere = bench(30e6);
+    elsewhere["machine"]["cpu"] = json!("y");
+    elsewhere["flags"]["vlan"] = json!(7);
+    let text = compare(&bench(30e6), &elsewhere, &[]).text();
+    assert!(
+        text.contains("machine.cpu: \"x\", \"y\"") && text.contains("vlan: null, 7"),
+        "{text}"
+    );
+}
+
+#[test]
+fn results_that_are_not_valid_are_not_compared() {
+    for (field, value) in [
+        ("interrupted", json!(true)),
+        ("accounting", json!({"holds": false})),
+        ("generator", json!({"limit": "generator"})),
+        ("tester_limited", json!(true)),
+    ] {
+        let mut spoiled = bench(30e6);
+        spoiled[field] = value;
+        let comparison = compare(&bench(30e6), &spoiled, &[]);
+        assert_eq!(comparison.exit(), Exit::Invalid, "{field}");
+        assert!(
+            comparison.text().contains("\n  B: "),
+            "{}",
+            comparison.text()
+        );
+    }
+}
+
+#[test]
+fn what_is_no_result_is_refused() {
+    let of = |value: Value| Side::of(&value).unwrap_err();
+    assert_eq!(of(json!({})), NotAResult::Schema("null".to_owned()));
+    assert_eq!(of(json!([1, 2])), NotAResult::Schema("null".to_owned()));
+    assert_eq!(of(json!({"schema": 2})), NotAResult::Schema("2".to_owned()));
+    assert_eq!(of(json!({"schema": 1})), NotAResult::Kind(String::new()));
+    assert_eq!(
+        of(json!({"schema": 1, "verb": "sim"})),
+        NotAResult::Kind("sim".to_owned())
+    );
+    assert_eq!(of(json!({"schema": 1, "verb": "bench"})), NotAResult::Empty);
+    assert_eq!(
+        of(json!({"schema": 1, "verb": "search", "sizes": 3})),
+        NotAResult::Empty
+    );
+    let nothing = json!({"schema": 1, "verb": "search", "sizes": [{"frame_size": "64", "goals": [{"name": "NDR"}]}]});
+    assert_eq!(of(nothing), NotAResult::Empty);
+}
+
+#[test]
+fn figures_of_one_side_alone_are_named() {
+    let mut with_latency = bench(30e6);
+    with_latency["latency_ns"] = json!({"p50": 1000, "p99": 2000});
+    let text = compare(&bench(30e6), &with_latency, &[]).text();
+    assert!(
+        text.contains("latency p50: only in B\nlatency p99: only in B"),
+        "{text}"
+    );
+    let comparison = compare(
+        &bench(30e6),
+        &search(&[1.0]),
+        &["verb", "build", "machine.cpu", "machine.cores", "seed"],
+    );
+    assert_eq!(comparison.exit(), Exit::Invalid);
+}

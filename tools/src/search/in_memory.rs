@@ -1,0 +1,83 @@
+//! Trials on the engine in this process.
+
+use std::time::{Duration, Instant};
+
+use super::trial::{Load, Measurer, Trial, TrialInput};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::run::{self, Bed, Failure, TrialResult};
+
+/// Performs trials on a [`Bed`] on which a full ring means a drop.
+///
+/// # What is lost
+///
+/// The generator's link has no wire that could be full: a frame is due at its planned time, and a worker's
+/// ring takes it or does not, as a NIC's descriptor ring would. So lost is, of the frames that were planned:
+/// what found the ring full, what found no buffer, what the engine dropped, and what the generator could
+/// not send in time. There is no back-pressure in a trial: that is what `bench --rate max` has.
+///
+/// # Which loss is the engine's
+///
+/// A generator that lost its core sends what came due meanwhile at once, and rings that are smaller than
+/// that overflow though the engine is fast enough. A trial with loss is valid if frames were sent on time: if
+/// the generator was never so late (by p99.9, where more than one in a thousand was lost) that more came
+/// due than the rings hold.
+pub(super) struct OnBed<'a> {
+    pub(super) bed: &'a mut Bed,
+    /// Frames that all rings together hold.
+    pub(super) room: u64,
+    pub(super) progress: &'a Progress,
+    pub(super) interrupt: &'a Interrupt,
+    /// When its clock was started.
+    pub(super) since: Instant,
+    /// Whether the books of every trial balanced.
+    pub(super) holds: bool,
+}
+
+impl OnBed<'_> {
+    /// Runs a trial, and keeps in mind whether its books balance. None if it was interrupted.
+    pub(super) fn run(&mut self, trial: &run::Trial) -> Result<Option<TrialResult>, Failure> {
+        let result = self.bed.trial(trial, self.progress, self.interrupt)?;
+        self.holds &= result.accounting.holds;
+        Ok((!self.interrupt.is_raised()).then_some(result))
+    }
+}
+
+impl Measurer for OnBed<'_> {
+    type Error = Failure;
+
+    fn measure(&mut self, input: TrialInput) -> Result<Option<Trial>, Failure> {
+        let result = self.run(&run::Trial::new(Some(input.load as f64), input.duration))?;
+        Ok(result.map(|result| {
+            let valid = is_valid(&result, input.load, self.room);
+            Trial::new(
+                input,
+                result.intended,
+                result.offered,
+                result.received,
+                valid,
+            )
+        }))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.since.elapsed()
+    }
+}
+
+/// See [`OnBed`].
+fn is_valid(result: &TrialResult, load: Load, room: u64) -> bool {
+    /// A share so small that the latest frames alone may have made it.
+    const FEW: f64 = 0.001;
+    if result.lost() == 0 {
+        return true;
+    }
+    let is_short = result.unsent.late as f64 > result.intended as f64 * FEW;
+    let late_ns = if result.loss_ratio() > FEW {
+        result.lateness.p999
+    } else {
+        result.lateness.max
+    };
+    let came_due = late_ns as f64 / 1e9 * load as f64;
+    !is_short && came_due <= room as f64
+}

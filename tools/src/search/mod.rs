@@ -1,0 +1,50 @@
+//! Searching for the highest load that a system takes: MLRsearch (RFC 9971).
+//!
+//! | module | holds |
+//! |---|---|
+//! | `goal`, `trial` | what is asked, what is measured, and the trait of who measures ([`Measurer`]) |
+//! | `classify` | is a load a lower bound? The RFC's logic, to the letter |
+//! | `target`, `pursuit` | coarse steps to a goal, and which load to measure next for it |
+//! | `record`, `controller` | the trials and the bounds they make; the search for all goals at once |
+//! | `in_memory`, `burst` | trials on the engine in this process, and what is lost there; back-to-back frames |
+//! | `suite`, `report`, `text` | sizes, repeats and what follows from a result; the report ([`SearchReport`]) |
+//!
+//! ```text
+//!   warm-up ──► largest load ──► what came through ──► what came through of that
+//!                                                              │
+//!        ┌── the smallest load that a goal asks for ◄──────────┘
+//!        ▼                                         ▲
+//!      trial ──► record ──► bounds of each goal ───┘ until all are narrow enough
+//! ```
+//!
+//! What is this implementation's choice, where the RFC leaves it open: the order of loads, the steps to
+//! a goal (each with a quarter of the time and twice the width of the next), and that the width is a
+//! difference relative to the upper bound.
+
+mod burst;
+mod classify;
+mod controller;
+mod goal;
+mod goal_text;
+mod in_memory;
+mod pursuit;
+mod record;
+mod report;
+mod suite;
+mod target;
+mod text;
+mod trial;
+
+pub use burst::BackToBack;
+pub use controller::{Ended, Found, GoalResult, Irregular, Limits, SearchError, search};
+pub use goal::{Attributes, Goal, GoalError};
+pub use goal_text::GoalText;
+pub use report::{
+    GoalReport, RepeatReport, ScalingPoint, SearchReport, Searched, SizeReport, TrialReport,
+    UnderLoad,
+};
+pub use suite::{Results, Suite};
+pub use trial::{Load, Measurer, Trial, TrialInput};
+
+#[cfg(test)]
+mod tests;

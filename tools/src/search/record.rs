@@ -1,0 +1,67 @@
+//! What has been measured.
+
+use std::collections::BTreeMap;
+
+use super::classify::Class;
+use super::target::Target;
+use super::trial::{Load, Trial};
+
+/// All trials of a search, by load and in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Record {
+    by_load: BTreeMap<Load, Vec<Trial>>,
+    in_order: Vec<Trial>,
+}
+
+/// The relevant bounds for a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// The largest lower bound below the relevant upper bound.
+    pub(super) lower: Option<Load>,
+    /// The smallest upper bound.
+    pub(super) upper: Option<Load>,
+}
+
+impl Record {
+    pub(super) fn add(&mut self, trial: Trial) {
+        self.by_load
+            .entry(trial.offered_pps)
+            .or_default()
+            .push(trial);
+        self.in_order.push(trial);
+    }
+
+    /// The trials at a load.
+    pub(super) fn at(&self, load: Load) -> &[Trial] {
+        self.by_load.get(&load).map_or(&[], Vec::as_slice)
+    }
+
+    /// A higher load that does well where a lower one does not is a fluke: what counts is the smallest
+    /// upper bound.
+    pub(super) fn bounds(&self, target: &Target) -> Bounds {
+        let mut bounds = Bounds::default();
+        for (&load, trials) in &self.by_load {
+            match Class::of(target, trials) {
+                Class::LowerBound => bounds.lower = Some(load),
+                Class::UpperBound => {
+                    bounds.upper = Some(load);
+                    break;
+                }
+                Class::Undecided => {}
+            }
+        }
+        bounds
+    }
+
+    /// The trials, the first one first.
+    pub(super) fn into_trials(self) -> Vec<Trial> {
+        self.in_order
+    }
+}
+
+impl Bounds {
+    /// Whether a trial at a load could change them.
+    pub(super) fn admit(&self, load: Load) -> bool {
+        self.lower.is_none_or(|lower| load > lower) && self.upper.is_none_or(|upper| load < upper)
+    }
+}

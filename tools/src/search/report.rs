@@ -1,0 +1,313 @@
+//! What was found, as it is reported.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::burst::BackToBack;
+use super::controller::{Found, GoalResult, Irregular};
+use super::goal::Attributes;
+use super::text;
+use super::trial::{Load, Trial};
+use crate::latency::Percentiles;
+use crate::machine::{Machine, Versions};
+use crate::run::{Layout, TrialResult};
+use crate::unit::FrameSize;
+
+/// The result of `search`; as JSON, version 1.
+///
+/// Rates are frames per second, of the one direction of the one interface that there is. Sizes have the
+/// frame check sequence with them. Fields may be added without a new version.
+#[derive(Clone, Debug, Serialize)]
+pub struct SearchReport {
+    /// 1.
+    pub schema: u32,
+    /// `search`.
+    pub kind: &'static str,
+    /// `search`: as the other results have it.
+    pub verb: &'static str,
+    /// What was measured.
+    pub versions: Versions,
+    /// Where.
+    pub machine: Machine,
+    /// What random draws started from.
+    pub seed: u64,
+    /// Every option as it was in effect, by its name with `_` for `-`.
+    pub flags: BTreeMap<&'static str, Value>,
+    /// Whether it was ended early by a signal.
+    pub interrupted: bool,
+    /// What may make the result mean less.
+    pub warnings: Vec<String>,
+    /// How trials differ from those of RFC 2544, section 23, and what counts as lost.
+    pub deviations: Vec<String>,
+    /// Whether the books of every trial balanced.
+    pub accounting_holds: bool,
+    /// Whether some result says something about the tester rather than about the engine.
+    pub tester_limited: bool,
+    /// By frame size.
+    pub sizes: Vec<SizeReport>,
+    /// The first goal's rate of the first size by number of workers; empty without `--scale-workers`.
+    pub scaling: Vec<ScalingPoint>,
+    /// Lines for people that say what ran.
+    #[serde(skip)]
+    pub conditions: Vec<String>,
+}
+
+/// What was found for one size of frames.
+#[derive(Clone, Debug, Serialize)]
+pub struct SizeReport {
+    /// As it was asked for.
+    pub frame_size: String,
+    /// The mean size of the frames sent, in bytes, with the check sequence: IPv6 frames are 66 at least.
+    pub mean_bytes: f64,
+    /// The largest load that was tried: what was asked for, or the most that the generator sends.
+    pub max_load_pps: Load,
+    /// The first goal's rate as bits per second on a link, with preamble and gap.
+    pub link_bps: Option<f64>,
+    /// For each goal.
+    pub goals: Vec<GoalReport>,
+    /// Every trial that counted, in order.
+    pub trials: Vec<TrialReport>,
+    /// Under shares of the first goal's rate; empty without `--latency`.
+    pub latency: Vec<UnderLoad>,
+    /// Null without `--back-to-back`.
+    pub back_to_back: Option<BackToBack>,
+}
+
+/// What was found for a goal: the medians of the searches.
+#[derive(Clone, Debug, Serialize)]
+pub struct GoalReport {
+    /// What was asked.
+    #[serde(flatten)]
+    pub goal: Attributes,
+    /// The Relevant Lower Bound.
+    pub lower_pps: Option<Load>,
+    /// The Relevant Upper Bound.
+    pub upper_pps: Option<Load>,
+    /// The Conditional Throughput at the lower bound.
+    pub conditional_throughput_pps: Option<f64>,
+    /// Whether some search had no regular result (RFC 9971): bounds, less than the width apart.
+    pub irregular: bool,
+    /// Why the first of them had none: `no_upper_bound`, `no_lower_bound` or `not_finished`.
+    pub irregular_because: Option<&'static str>,
+    /// Whether most searches were limited by the tester.
+    pub tester_limited: bool,
+    /// Each search.
+    pub repeats: Vec<RepeatReport>,
+}
+
+/// What one search found for a goal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of `GoalReport`")]
+pub struct RepeatReport {
+    pub lower_pps: Option<Load>,
+    pub upper_pps: Option<Load>,
+    pub conditional_throughput_pps: Option<f64>,
+    pub irregular: bool,
+    pub tester_limited: bool,
+}
+
+/// A trial, and of which search it was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TrialReport {
+    /// The search's number, from 0.
+    pub repeat: usize,
+    /// What was counted.
+    #[serde(flatten)]
+    pub trial: Trial,
+}
+
+/// Latency under a load.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct UnderLoad {
+    /// The share of the first goal's rate; 0 for a trickle that is as good as no load.
+    pub fraction: f64,
+    /// The load.
+    pub offered_pps: f64,
+    /// What of it was lost: a loss is no latency, and the two belong together.
+    pub loss_ratio: f64,
+    /// From the planned send time to the handler, or to the link it is forwarded to.
+    pub latency_ns: Percentiles,
+    /// Whether frames were sent so late that it says little about the engine.
+    pub tester_limited: bool,
+}
+
+/// The rate with so many workers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScalingPoint {
+    /// Workers.
+    pub workers: usize,
+    /// The first goal's Conditional Throughput; its name is that of the first goal of `sizes[0].goals`.
+    pub ndr_pps: Option<f64>,
+    /// Whether a search had no regular result.
+    pub irregular: bool,
+}
+
+/// What has been found for one size so far.
+#[derive(Clone, Debug)]
+pub struct Searched {
+    size: FrameSize,
+    mean_bytes: f64,
+    max_load: Load,
+    found: Vec<Found>,
+    /// Under load.
+    pub latency: Vec<UnderLoad>,
+    /// The longest bursts.
+    pub back_to_back: Option<BackToBack>,
+}
+
+impl Searched {
+    /// Nothing yet.
+    pub(super) fn new(size: FrameSize, layout: &Layout) -> Self {
+        Self {
+            size,
+            mean_bytes: layout.frames().mean_size(),
+            max_load: 0,
+            found: Vec::new(),
+            latency: Vec::new(),
+            back_to_back: None,
+        }
+    }
+
+    /// Adds a search, if there was one.
+    pub(super) fn add(&mut self, max_load: Load, found: Option<Found>) {
+        self.max_load = self.max_load.max(max_load);
+        self.found.extend(found);
+    }
+
+    /// The first goal's rate.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.goals().first()?.conditional_throughput_pps
+    }
+
+    /// The goals with their medians.
+    fn goals(&self) -> Vec<GoalReport> {
+        let goals = self.found.first().map_or(0, |found| found.goals.len());
+        (0..goals)
+            .filter_map(|i| {
+                let results: Option<Vec<_>> =
+                    self.found.iter().map(|found| found.goals.get(i)).collect();
+                GoalReport::of(&results?)
+            })
+            .collect()
+    }
+
+    /// As it is reported.
+    pub fn report(&self) -> SizeReport {
+        let goals = self.goals();
+        let mean_bytes = self.mean_bytes;
+        let trials = self.found.iter().enumerate().flat_map(|(repeat, found)| {
+            let of_search = move |&trial| TrialReport { repeat, trial };
+            found.trials.iter().map(of_search)
+        });
+        SizeReport {
+            frame_size: self.size.to_string(),
+            mean_bytes,
+            max_load_pps: self.max_load,
+            link_bps: self.rate().map(|pps| pps * (mean_bytes + 20.0) * 8.0),
+            trials: trials.collect(),
+            latency: self.latency.clone(),
+            back_to_back: self.back_to_back.clone(),
+            goals,
+        }
+    }
+}
+
+impl GoalReport {
+    fn of(results: &[&GoalResult]) -> Option<Self> {
+        let first = results.first()?;
+        let because = results.iter().find_map(|result| result.irregular);
+        let limited = results
+            .iter()
+            .filter(|result| result.tester_limited)
+            .count();
+        let loads = |of: fn(&GoalResult) -> Option<Load>| {
+            let values = results.iter().filter_map(|result| of(result));
+            median(values.map(|load| load as f64)).map(|load| load.round() as Load)
+        };
+        Some(Self {
+            goal: first.goal.attributes(),
+            lower_pps: loads(|result| result.lower),
+            upper_pps: loads(|result| result.upper),
+            conditional_throughput_pps: median(
+                results
+                    .iter()
+                    .filter_map(|result| result.conditional_throughput),
+            ),
+            irregular: because.is_some(),
+            irregular_because: because.map(Irregular::label),
+            tester_limited: 2 * limited > results.len(),
+            repeats: results
+                .iter()
+                .map(|result| RepeatReport {
+                    lower_pps: result.lower,
+                    upper_pps: result.upper,
+                    conditional_throughput_pps: result.conditional_throughput,
+                    irregular: result.irregular.is_some(),
+                    tester_limited: result.tester_limited,
+                })
+                .collect(),
+        })
+    }
+}
+
+impl UnderLoad {
+    /// Of a trial that measured latency.
+    pub(super) fn of(fraction: f64, offered_pps: f64, result: &TrialResult) -> Option<Self> {
+        Some(Self {
+            fraction,
+            offered_pps,
+            loss_ratio: result.loss_ratio(),
+            latency_ns: result.latency?,
+            tester_limited: result.tester_limited.unwrap_or(false),
+        })
+    }
+}
+
+impl ScalingPoint {
+    pub(super) fn of(workers: usize, searched: &Searched) -> Self {
+        let goals = searched.goals();
+        let first = goals.first();
+        Self {
+            workers,
+            ndr_pps: first.and_then(|goal| goal.conditional_throughput_pps),
+            irregular: first.is_none_or(|goal| goal.irregular),
+        }
+    }
+}
+
+impl SearchReport {
+    /// As JSON, without the end of a line.
+    ///
+    /// # Errors
+    /// A figure that JSON cannot hold.
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        text::write(self)
+    }
+}
+
+impl Irregular {
+    /// The word for it in JSON.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::NoUpperBound => "no_upper_bound",
+            Self::NoLowerBound => "no_lower_bound",
+            Self::NotFinished => "not_finished",
+        }
+    }
+}
+
+/// The median; of an even number, the mean of the two in the middle.
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let high = *values.get(values.len() / 2)?;
+    let low = *values.get((values.len() - 1) / 2)?;
+    Some(f64::midpoint(low, high))
+}

@@ -1,0 +1,4 @@
+mod classification;
+mod oracle;
+mod simulated;
+mod sut;

@@ -1,0 +1,262 @@
+//! The report for people.
+
+use std::fmt::{self, Write};
+
+use super::report::{GoalReport, SearchReport, SizeReport};
+use crate::report::{scaled, time};
+
+pub(super) fn write(report: &SearchReport) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    let _ = write_all(&mut out, report);
+    out
+}
+
+fn write_all(out: &mut String, report: &SearchReport) -> fmt::Result {
+    let machine = &report.machine;
+    writeln!(
+        out,
+        "corelane search {} ({} build) on {}, {} cores, {} {}",
+        report.versions.corelane,
+        report.versions.profile,
+        machine.cpu,
+        machine.cores,
+        machine.os,
+        machine.kernel,
+    )?;
+    for line in &report.conditions {
+        writeln!(out, "{line}")?;
+    }
+    for warning in &report.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    if report.interrupted {
+        writeln!(out, "interrupted: this is what there is")?;
+    }
+    writeln!(out)?;
+    table(out, report)?;
+    for size in &report.sizes {
+        latency(out, size)?;
+        bursts(out, size)?;
+    }
+    scaling(out, report)?;
+    writeln!(out)?;
+    if let Some(size) = report.sizes.first() {
+        writeln!(
+            out,
+            "goals, in frames per second of one direction of one interface"
+        )?;
+        for GoalReport { goal, .. } in &size.goals {
+            writeln!(
+                out,
+                "  {}: at most {} of the frames lost, more in at most {} of the time; trials of {}, {} in sum (coarse ones from {}); bounds at most {} apart, relative to the upper",
+                goal.name,
+                percent(goal.loss_ratio),
+                percent(goal.exceed_ratio),
+                seconds(goal.final_trial_s),
+                seconds(goal.duration_sum_s),
+                seconds(goal.initial_trial_s),
+                percent(goal.width),
+            )?;
+        }
+    }
+    writeln!(out, "other than RFC 2544")?;
+    for line in &report.deviations {
+        writeln!(out, "  {line}")?;
+    }
+    if !report.accounting_holds {
+        writeln!(
+            out,
+            "VIOLATED: the books of a trial did not balance; corelane bench shows which"
+        )?;
+    }
+    Ok(())
+}
+
+fn table(out: &mut String, report: &SearchReport) -> fmt::Result {
+    writeln!(
+        out,
+        "{:>5}  {:<12} {:>13}  {:>29}  {:>12}  {:>6}  note",
+        "size", "goal", "throughput", "between", "on a link", "trials",
+    )?;
+    for size in &report.sizes {
+        for (i, goal) in size.goals.iter().enumerate() {
+            let rate =
+                |pps: Option<f64>| pps.map_or_else(|| "-".to_owned(), |pps| scaled(pps, "pps"));
+            let bits = goal
+                .conditional_throughput_pps
+                .map(|pps| scaled(pps * (size.mean_bytes + 20.0) * 8.0, "bit/s"));
+            let trials = if i == 0 {
+                size.trials.len().to_string()
+            } else {
+                "same".to_owned()
+            };
+            writeln!(
+                out,
+                "{:>5}  {:<12} {:>13}  {:>13} - {:>13}  {:>12}  {:>6}  {}",
+                size.frame_size,
+                goal.goal.name,
+                rate(goal.conditional_throughput_pps),
+                rate(goal.lower_pps.map(|load| load as f64)),
+                rate(goal.upper_pps.map(|load| load as f64)),
+                bits.unwrap_or_else(|| "-".to_owned()),
+                trials,
+                note(goal, size),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// What is to be known about a result beside its figures.
+fn note(goal: &GoalReport, size: &SizeReport) -> String {
+    let mut notes = Vec::new();
+    let rates = || {
+        let of = |repeat: &super::report::RepeatReport| repeat.conditional_throughput_pps;
+        goal.repeats.iter().filter_map(of)
+    };
+    if goal.repeats.len() > 1 {
+        let (least, most) = (
+            rates().fold(f64::INFINITY, f64::min),
+            rates().fold(0.0, f64::max),
+        );
+        if most >= least {
+            notes.push(format!(
+                "median of {}, {} to {}",
+                goal.repeats.len(),
+                scaled(least, "pps"),
+                scaled(most, "pps")
+            ));
+        }
+    }
+    if let Some(because) = goal.irregular_because {
+        let count = goal
+            .repeats
+            .iter()
+            .filter(|repeat| repeat.irregular)
+            .count();
+        let why = match because {
+            "no_upper_bound" => format!(
+                "all of the largest load, {}, was taken",
+                scaled(size.max_load_pps as f64, "pps")
+            ),
+            "no_lower_bound" => "missed at the smallest load as well".to_owned(),
+            _ => "ended before it was narrow".to_owned(),
+        };
+        notes.push(match goal.repeats.len() {
+            1 => format!("IRREGULAR: {why}"),
+            all => format!("IRREGULAR in {count} of {all}: {why}"),
+        });
+    }
+    if goal.tester_limited {
+        notes.push("THE GENERATOR WAS THE LIMIT".to_owned());
+    }
+    notes.join("; ")
+}
+
+fn latency(out: &mut String, size: &SizeReport) -> fmt::Result {
+    if size.latency.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nlatency of {}, from the planned send time",
+        size.frame_size
+    )?;
+    writeln!(
+        out,
+        "  {:>7}  {:>12} {:>8} {:>10} {:>10} {:>10} {:>10} {:>10}",
+        "load", "offered", "lost", "p50", "p90", "p99", "p99.9", "max"
+    )?;
+    for under in &size.latency {
+        let p = &under.latency_ns;
+        writeln!(
+            out,
+            "  {:>7}  {:>12} {:>8} {:>10} {:>10} {:>10} {:>10} {:>10}{}",
+            if under.fraction == 0.0 {
+                "none".to_owned()
+            } else {
+                percent(under.fraction)
+            },
+            scaled(under.offered_pps, "pps"),
+            percent(under.loss_ratio),
+            time(p.p50),
+            time(p.p90),
+            time(p.p99),
+            time(p.p999),
+            time(p.max),
+            if under.tester_limited {
+                "  the generator was late itself"
+            } else {
+                ""
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn bursts(out: &mut String, size: &SizeReport) -> fmt::Result {
+    let Some(bursts) = &size.back_to_back else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "\nback-to-back of {} at {}: {:.0} frames (mean of {}, {} to {}, standard deviation {:.0})",
+        size.frame_size,
+        scaled(bursts.max_rate_pps, "pps"),
+        bursts.mean_frames,
+        bursts.repeats,
+        bursts.min_frames,
+        bursts.max_frames,
+        bursts.stddev_frames,
+    )?;
+    if bursts.unlimited {
+        return writeln!(out, "  not limited: all of the largest rate is taken");
+    }
+    let ns = |seconds: f64| time((seconds * 1e9) as u64);
+    write!(out, "  buffer time implied {}", ns(bursts.implied_buffer_s))?;
+    match bursts.corrected_buffer_s {
+        Some(corrected) => writeln!(out, ", corrected {}", ns(corrected)),
+        None => writeln!(out),
+    }
+}
+
+fn scaling(out: &mut String, report: &SearchReport) -> fmt::Result {
+    if report.scaling.is_empty() {
+        return Ok(());
+    }
+    let first = report.sizes.first();
+    let size = first.map_or("", |size| &size.frame_size);
+    let goal = first.and_then(|size| size.goals.first());
+    let name = goal.map_or("", |goal| &goal.goal.name);
+    writeln!(out, "\n{name} of {size} by workers")?;
+    let one = report.scaling.first().and_then(|point| point.ndr_pps);
+    for point in &report.scaling {
+        let rate = point
+            .ndr_pps
+            .map_or_else(|| "-".to_owned(), |pps| scaled(pps, "pps"));
+        let times = match (point.ndr_pps, one) {
+            (Some(pps), Some(one)) if one > 0.0 => format!("{:.2} times", pps / one),
+            _ => String::new(),
+        };
+        let irregular = if point.irregular { "  irregular" } else { "" };
+        writeln!(
+            out,
+            "  {:>3}  {rate:>13}  {times}{irregular}",
+            point.workers
+        )?;
+    }
+    Ok(())
+}
+
+/// As short as can be: `0.5 %`.
+fn percent(share: f64) -> String {
+    // What a share times 100 has in its last digits is nobody's.
+    let text = format!("{:.4}", 100.0 * share);
+    let short = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{short} %")
+}
+
+fn seconds(seconds: f64) -> String {
+    time((seconds * 1e9).round() as u64)
+}

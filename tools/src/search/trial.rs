@@ -1,0 +1,85 @@
+//! One trial, and who measures it.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// A load, in whole frames per second: trials at the same load add up.
+pub type Load = u64;
+
+/// What a trial is to be (the Trial Input of RFC 9971).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrialInput {
+    /// The intended load.
+    pub load: Load,
+    /// How long frames are sent.
+    pub duration: Duration,
+}
+
+/// What a trial was (the Trial Result of RFC 9971).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Trial {
+    /// The intended load, in frames per second (RFC 2285: Iload).
+    pub offered_pps: Load,
+    /// How long frames were sent, as intended. It is the Trial Effective Duration as well.
+    #[serde(rename = "duration_s", serialize_with = "seconds")]
+    pub duration: Duration,
+    /// Frames that the load and the duration come to.
+    pub intended: u64,
+    /// Frames that were sent (RFC 2285: Oload, as a count).
+    pub sent: u64,
+    /// Frames that came through.
+    pub received: u64,
+    /// The Trial Loss Ratio: what of the intended frames did not come through. What was not sent counts
+    /// as lost: a tester that falls short must not make a system look better.
+    pub loss_ratio: f64,
+    /// Whether the loss, if there is any, is the system's: false where the tester fell so far behind
+    /// its plan that it may have caused it.
+    pub valid: bool,
+}
+
+impl Trial {
+    /// The trial in which so many frames were counted.
+    pub fn new(input: TrialInput, intended: u64, sent: u64, received: u64, valid: bool) -> Self {
+        // More may come than was intended where frames are doubled: that is no forwarding ratio above 1.
+        let lost = intended.saturating_sub(received);
+        Self {
+            offered_pps: input.load,
+            duration: input.duration,
+            intended,
+            sent,
+            received,
+            loss_ratio: if intended == 0 {
+                0.0
+            } else {
+                lost as f64 / intended as f64
+            },
+            valid,
+        }
+    }
+
+    /// The Trial Forwarding Rate: the part of the load that came through.
+    pub fn forwarding_rate(&self) -> f64 {
+        self.offered_pps as f64 * (1.0 - self.loss_ratio)
+    }
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+/// What performs trials: the Measurer of RFC 9971.
+pub trait Measurer {
+    /// Why it cannot.
+    type Error;
+
+    /// Performs a trial. None if somebody wants the search to end.
+    ///
+    /// # Errors
+    /// It could not be performed.
+    fn measure(&mut self, input: TrialInput) -> Result<Option<Trial>, Self::Error>;
+
+    /// How long the trials have taken so far, waiting and all: what the time limit of a search is held
+    /// against.
+    fn elapsed(&self) -> Duration;
+}

@@ -1,0 +1,122 @@
+//! `compare`: two results side by side.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::cli::{self, CompareArgs, Usage};
+use crate::compare::{Comparison, Difference, Judge, Rounds, Side};
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::run::{Failure, Output, Taken};
+
+pub(super) fn compare(args: &CompareArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let judge = |paired| Judge {
+        paired,
+        tolerance: args.tolerance,
+        comparable: true,
+    };
+    let (output, comparison) = match (&args.a, &args.b, &args.files[..]) {
+        (Some(a), Some(b), _) => {
+            let output = Output::new(args.json.as_deref(), &[])?;
+            let rounds = rounds(args, a, b)?;
+            let progress = Progress::new(output.is_stdout_json());
+            let sides = rounds.run(&progress, interrupt)?;
+            let names = rounds
+                .sides
+                .map(|(program, flags)| format!("{} bench {}", program.display(), flags.join(" ")));
+            // They run here, in turns: what differs is what is compared.
+            let raised = interrupt.is_raised();
+            let comparison = Comparison::new(&sides, names, Vec::new(), judge(true), raised);
+            (output, comparison)
+        }
+        (_, _, [a, b]) => {
+            let taken = [a, b].map(|file| Taken {
+                file,
+                holds: "a result that is compared".to_owned(),
+            });
+            let output = Output::new(args.json.as_deref(), &taken)?;
+            let sides = [read(a)?, read(b)?];
+            let [one, other] = &sides;
+            check_names(&args.differing, one, other)?;
+            let differences = Difference::between(one, other, &args.differing);
+            let names = [a, b].map(|file| file.display().to_string());
+            let comparison = Comparison::new(&sides, names, differences, judge(false), false);
+            (output, comparison)
+        }
+        _ => return Err(Usage::new("what is to be compared? Two files, or --a and --b").into()),
+    };
+    let json = comparison
+        .json()
+        .map_err(|error| Failure::Run(format!("no JSON: {error}")))?;
+    output.write(&comparison.text(), &json)?;
+    Ok(comparison.exit())
+}
+
+fn read(file: &Path) -> Result<Side, Usage> {
+    let name = file.display();
+    let text =
+        std::fs::read(file).map_err(|error| Usage::new(format!("cannot read {name}: {error}")))?;
+    let result: Value = serde_json::from_slice(&text)
+        .map_err(|error| Usage::new(format!("{name}: not JSON: {error}")))?;
+    Side::of(&result).map_err(|error| Usage::new(format!("{name}: {error}")))
+}
+
+/// A condition that neither side has was meant to be another.
+fn check_names(names: &[String], a: &Side, b: &Side) -> Result<(), Usage> {
+    let known = || a.conditions.keys().chain(b.conditions.keys());
+    match names
+        .iter()
+        .find(|name| !known().any(|known| known == *name))
+    {
+        None => Ok(()),
+        Some(name) => {
+            let meant =
+                crate::unit::nearest(name, known().map(String::as_str)).unwrap_or("workers");
+            Err(Usage::value(
+                "--differing",
+                &format!("'{name}' is no condition of theirs"),
+                meant,
+            ))
+        }
+    }
+}
+
+fn rounds(args: &CompareArgs, a: &str, b: &str) -> Result<Rounds, Failure> {
+    let this = || {
+        std::env::current_exe()
+            .map_err(|error| Failure::Run(format!("cannot tell which program this is: {error}")))
+    };
+    let side = |option: &str, flags: &str, binary: Option<&Path>| {
+        let flags = shlex::split(flags)
+            .ok_or_else(|| Usage::new(format!("{option}: a quote is missing in '{flags}'")))?;
+        if flags
+            .iter()
+            .any(|flag| flag == "--json" || flag.starts_with("--json="))
+        {
+            let what = "--json of a run is not for others: the comparison has one";
+            return Err(Usage::new(format!("{option}: {what}")).into());
+        }
+        let program = match binary {
+            Some(path) => path.to_owned(),
+            None => {
+                // Found out now, and not by the first run. Another program may know other options.
+                let line = ["corelane", "bench"]
+                    .into_iter()
+                    .chain(flags.iter().map(String::as_str));
+                cli::parse(line).map_err(|usage| Usage::new(format!("{option}: {usage}")))?;
+                this()?
+            }
+        };
+        Ok::<_, Failure>((program, flags))
+    };
+    Ok(Rounds {
+        sides: [
+            side("--a", a, args.binary_a.as_deref())?,
+            side("--b", b, args.binary_b.as_deref())?,
+        ],
+        rounds: args.rounds,
+        duration: args.duration,
+    })
+}

@@ -1,0 +1,211 @@
+//! `search`: the highest load that the engine takes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cli::{SearchArgs, Usage};
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::machine::{Machine, Versions};
+use crate::progress::Progress;
+use crate::report::SCHEMA;
+use crate::run::{Failure, Output, Setting};
+use crate::search::{Goal, SearchReport, Searched, Suite};
+use crate::unit::{FrameSize, RFC2544, Rate};
+
+/// The shortest trial of RFC 2544, section 24.
+const RFC_2544_TRIAL: Duration = Duration::from_secs(60);
+
+/// The trials of `--quick`.
+const QUICK_TRIAL: Duration = Duration::from_millis(100);
+
+/// The trials where nothing is said.
+const TRIAL: Duration = Duration::from_secs(1);
+
+/// How often the longest burst is searched for: RFC 9004 and RFC 2544 ask for 50.
+const BURSTS: usize = 50;
+
+pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let suite = suite(args)?;
+    let output = Output::new(args.engine.json.as_deref(), &[])?;
+    let progress = Progress::new(args.engine.json_to_stdout());
+    let results = suite.run(&progress, interrupt)?;
+    let sizes: Vec<_> = results.sizes.iter().map(Searched::report).collect();
+    let tester_limited = sizes
+        .iter()
+        .flat_map(|size| &size.goals)
+        .any(|goal| goal.tester_limited);
+    let setting = Setting::of_load(&suite.engine, &suite.load);
+    let report = SearchReport {
+        schema: SCHEMA,
+        kind: "search",
+        verb: "search",
+        versions: Versions::here(),
+        machine: Machine::here(),
+        seed: args.load.seed,
+        flags: flags(args, &suite, &setting),
+        interrupted: interrupt.is_raised(),
+        warnings: warnings(tester_limited),
+        deviations: deviations(&suite),
+        accounting_holds: !results.accounting_violated,
+        tester_limited,
+        sizes,
+        scaling: results.scaling,
+        conditions: vec![conditions(args, &setting, &results.target)],
+    };
+    let json = report
+        .json()
+        .map_err(|error| Failure::Run(format!("no JSON: {error}")))?;
+    output.write(&report.text(), &json)?;
+    Ok(if results.accounting_violated {
+        Exit::Accounting
+    } else if report.interrupted {
+        Exit::Interrupted
+    } else if tester_limited {
+        Exit::Invalid
+    } else {
+        Exit::Done
+    })
+}
+
+/// What the options ask for.
+fn suite(args: &SearchArgs) -> Result<Suite, Usage> {
+    let sizes = match &args.frame_size[..] {
+        [] if args.rfc2544 => RFC2544.map(FrameSize::Fixed).to_vec(),
+        [] => vec![FrameSize::Fixed(64)],
+        sizes => sizes.to_vec(),
+    };
+    let trial = args.duration.unwrap_or(if args.rfc2544 {
+        RFC_2544_TRIAL
+    } else if args.quick {
+        QUICK_TRIAL
+    } else {
+        TRIAL
+    });
+    let goals: Vec<Goal> = if args.rfc2544 {
+        vec![Goal::throughput(trial)]
+    } else if args.goal.is_empty() {
+        vec![Goal::ndr(trial), Goal::pdr(trial)]
+    } else {
+        args.goal.iter().map(|goal| goal.goal(trial)).collect()
+    };
+    for (goal, text) in goals.iter().zip(&args.goal) {
+        goal.check()
+            .map_err(|error| Usage::new(format!("--goal: '{text}' with --duration: {error}")))?;
+    }
+    if matches!(args.max_rate, Some(Rate::Percent(_))) {
+        return Err(Usage::value(
+            "--max-rate",
+            "a share of what? a search has no maximum yet",
+            "20Mpps",
+        ));
+    }
+    Ok(Suite {
+        engine: args.engine.clone(),
+        load: args.load.clone(),
+        sizes,
+        goals,
+        max_rate: args.max_rate,
+        warmup: args.warmup,
+        time_limit: args.time_limit,
+        fail_fast: args.fail_fast,
+        repeat: args.repeat,
+        latency: args.engine.latency,
+        bursts: args.back_to_back.then_some(BURSTS),
+        scale_workers: args.scale_workers,
+    })
+}
+
+fn flags(args: &SearchArgs, suite: &Suite, setting: &Setting) -> BTreeMap<&'static str, Value> {
+    let sizes: Vec<_> = suite.sizes.iter().map(ToString::to_string).collect();
+    let goals: Vec<_> = suite.goals.iter().map(Goal::attributes).collect();
+    let mut flags = setting.flags();
+    flags.extend(args.load.flags());
+    flags.extend([
+        ("frame_size", json!(sizes)),
+        ("goals", json!(goals)),
+        (
+            "max_rate",
+            json!(suite.max_rate.map(|rate| rate.to_string())),
+        ),
+        ("warmup_s", json!(suite.warmup.as_secs_f64())),
+        ("time_limit_s", json!(suite.time_limit.as_secs_f64())),
+        ("fail_fast", json!(suite.fail_fast)),
+        ("repeat", json!(suite.repeat)),
+        ("latency", json!(suite.latency)),
+        ("back_to_back", json!(args.back_to_back)),
+        ("scale_workers", json!(suite.scale_workers)),
+    ]);
+    flags
+}
+
+fn warnings(tester_limited: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if tester_limited {
+        warnings.push(
+            "the generator, not the engine, set a result below: it was behind its plan, or lost its \
+             core for longer than the rings hold (--ring); it is not valid for the engine"
+                .to_owned(),
+        );
+    }
+    if cfg!(debug_assertions) {
+        warnings.push("built with debug assertions: the figures mean little".to_owned());
+    }
+    warnings
+}
+
+/// How the trials differ from those of RFC 2544.
+fn deviations(suite: &Suite) -> Vec<String> {
+    let mut lines = vec![
+        "section 23: no learning frames (addresses are there before), no waits of 2 s and 5 s: a trial \
+         begins and ends when nothing is in flight"
+            .to_owned(),
+        "lost is what was due and not delivered: a worker's ring full, no buffer, dropped by the engine, \
+         or not sent in time"
+            .to_owned(),
+    ];
+    let shortest = suite.goals.iter().map(|goal| goal.final_trial).min();
+    if let Some(trial) = shortest.filter(|trial| *trial < RFC_2544_TRIAL) {
+        lines.push(format!(
+            "section 24: the trials that decide last {} s, not 60 s",
+            trial.as_secs_f64()
+        ));
+    }
+    if suite
+        .goals
+        .iter()
+        .any(|goal| goal.loss_ratio > 0.0 || goal.exceed_ratio > 0.0)
+    {
+        lines.push(
+            "section 26.1: goals that allow loss, or trials with loss, are those of RFC 9971"
+                .to_owned(),
+        );
+    }
+    if suite.latency {
+        lines.push(
+            "section 26.2: latency of every frame of one trial, from its planned send time, not of one \
+             frame in each of 20"
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+fn conditions(args: &SearchArgs, setting: &Setting, target: &str) -> String {
+    let load = &args.load;
+    let promiscuous = if args.engine.promiscuous {
+        ", promiscuous"
+    } else {
+        ""
+    };
+    format!(
+        "{}, {target}, destinations {}, family {}, {} flows, seed {}{promiscuous}",
+        setting.describe(),
+        load.destinations,
+        load.family,
+        load.flows,
+        load.seed,
+    )
+}

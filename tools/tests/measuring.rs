@@ -1,0 +1,355 @@
+//! The verbs `search`, `compare` and `doctor` of the built binary, run for as short as it goes: what they
+//! find, how they end. These are checks of what is said, not of speed.
+
+mod common;
+
+use std::ffi::OsStr;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Scratch, corelane, stderr, stdout};
+use serde_json::{Value, json};
+
+/// Trials that decide something in a moment. The largest load is one that any machine sends.
+const SHORT: [&str; 9] = [
+    "search",
+    "--goal",
+    "pdr,loss=40%,width=20%,trial=20ms,sum=60ms",
+    "--max-rate",
+    "200kpps",
+    "--warmup",
+    "20ms",
+    "--json",
+    "-",
+];
+
+/// Runs a search and checks what any has to say. A machine that is taken away from the generator makes
+/// for status 5, which is no failure.
+fn search(args: &[&str]) -> Value {
+    let output = corelane(&[&SHORT[..], args].concat());
+    let code = output.status.code();
+    assert!(
+        matches!(code, Some(0 | 5)),
+        "{args:?}: {code:?} {}",
+        stderr(&output)
+    );
+    let json: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(
+        (&json["schema"], &json["kind"]),
+        (&json!(1), &json!("search"))
+    );
+    assert_eq!(json["accounting_holds"], true);
+    assert_eq!(json["tester_limited"], code == Some(5));
+    for size in json["sizes"].as_array().unwrap() {
+        check_trials(size);
+    }
+    json
+}
+
+/// Bounds, from the trials.
+fn check_trials(size: &Value) {
+    let trials = size["trials"].as_array().unwrap();
+    assert!(!trials.is_empty());
+    for trial in trials {
+        let n = |name: &str| trial[name].as_u64().unwrap();
+        let planned = n("offered_pps") as f64 * trial["duration_s"].as_f64().unwrap();
+        assert!((n("intended") as f64 - planned).abs() <= 1.0, "{trial}");
+        assert!(n("received") <= n("sent") && n("sent") <= n("intended"));
+        let lost = 1.0 - n("received") as f64 / n("intended") as f64;
+        assert!(
+            (trial["loss_ratio"].as_f64().unwrap() - lost).abs() < 1e-9,
+            "{trial}"
+        );
+    }
+    for goal in size["goals"].as_array().unwrap() {
+        let load = |name: &str| goal[name].as_u64();
+        if goal["irregular"] == false {
+            let (lower, upper) = (load("lower_pps").unwrap(), load("upper_pps").unwrap());
+            assert!(lower < upper, "{goal}");
+        }
+        if let (Some(lower), Some(rate)) = (
+            load("lower_pps"),
+            goal["conditional_throughput_pps"].as_f64(),
+        ) {
+            assert!(
+                rate <= lower as f64 && rate >= lower as f64 * 0.59,
+                "{goal}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_search_for_each_size_in_one_run() {
+    let json = search(&[
+        "--frame-size",
+        "64,512,imix",
+        "--family",
+        "v4",
+        "--workers",
+        "1",
+    ]);
+    let sizes = json["sizes"].as_array().unwrap();
+    let names: Vec<_> = sizes.iter().map(|size| &size["frame_size"]).collect();
+    assert_eq!(names, ["64", "512", "imix"]);
+    for size in sizes {
+        assert_eq!(size["max_load_pps"], 200_000);
+        // So little, the engine takes whole.
+        let goal = &size["goals"][0];
+        assert_eq!(goal["irregular_because"], "no_upper_bound", "{goal}");
+        assert_eq!(goal["lower_pps"], 200_000);
+        assert_eq!(
+            (&goal["loss_ratio"], &goal["width"]),
+            (&json!(0.4), &json!(0.2))
+        );
+        assert_eq!(
+            (&goal["final_trial_s"], &goal["duration_sum_s"]),
+            (&json!(0.02), &json!(0.06))
+        );
+    }
+    assert_eq!(json["flags"]["endpoints"], 1000);
+    assert_eq!(json["flags"]["frame_size"], json!(["64", "512", "imix"]));
+    assert_eq!(json["seed"], 1);
+    assert!(!json["deviations"].as_array().unwrap().is_empty());
+    assert_eq!(json["scaling"], json!([]));
+}
+
+#[test]
+fn latency_bursts_and_scaling_by_request() {
+    let json = search(&[
+        "--latency",
+        "--back-to-back",
+        "--scale-workers",
+        "--workers",
+        "2",
+    ]);
+    let size = &json["sizes"][0];
+    let latency = size["latency"].as_array().unwrap();
+    let fractions: Vec<_> = latency
+        .iter()
+        .map(|it| it["fraction"].as_f64().unwrap())
+        .collect();
+    assert_eq!(fractions, [0.0, 0.1, 0.5, 0.9]);
+    for under in latency {
+        assert!(
+            under["latency_ns"]["count"].as_u64().unwrap() > 0,
+            "{under}"
+        );
+    }
+    let rate = size["goals"][0]["conditional_throughput_pps"]
+        .as_f64()
+        .unwrap();
+    assert!((latency[2]["offered_pps"].as_f64().unwrap() / rate - 0.5).abs() < 1e-6);
+    let bursts = &size["back_to_back"];
+    let of = |name: &str| bursts[name].as_f64().unwrap();
+    assert!(
+        of("min_frames") <= of("mean_frames") && of("mean_frames") <= of("max_frames"),
+        "{bursts}"
+    );
+    let implied = of("mean_frames") / of("max_rate_pps");
+    assert!((of("implied_buffer_s") - implied).abs() < 1e-12);
+    let corrected = implied * (1.0 - rate / of("max_rate_pps")).max(0.0);
+    assert!(
+        (of("corrected_buffer_s") - corrected).abs() < 1e-12,
+        "{bursts}"
+    );
+    let workers: Vec<_> = json["scaling"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["workers"])
+        .collect();
+    assert_eq!(workers, [1, 2]);
+    assert_eq!(json["scaling"][1]["ndr_pps"].as_f64(), Some(rate));
+}
+
+#[test]
+fn repeated_searches_have_their_median_and_are_compared() {
+    let scratch = Scratch::new("repeat");
+    let json = search(&["--repeat", "5", "--forward", "--routes", "10"]);
+    let goal = &json["sizes"][0]["goals"][0];
+    let mut rates: Vec<f64> = goal["repeats"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|repeat| repeat["conditional_throughput_pps"].as_f64().unwrap())
+        .collect();
+    rates.sort_by(f64::total_cmp);
+    assert_eq!(goal["conditional_throughput_pps"].as_f64(), Some(rates[2]));
+    let repeats = json["sizes"][0]["trials"].as_array().unwrap();
+    assert_eq!(repeats.last().unwrap()["repeat"], 4);
+
+    // With itself, it is the same; made worse, it is worse.
+    let mut valid = json;
+    valid["tester_limited"] = json!(false);
+    let mut worse = valid.clone();
+    for repeat in worse["sizes"][0]["goals"][0]["repeats"]
+        .as_array_mut()
+        .unwrap()
+    {
+        let rate = repeat["conditional_throughput_pps"].as_f64().unwrap();
+        repeat["conditional_throughput_pps"] = json!(rate / 2.0);
+    }
+    let one = scratch.file("one.json", &valid.to_string());
+    let other = scratch.file("other.json", &worse.to_string());
+    let of = |a: &std::path::Path, b: &std::path::Path| {
+        let output = corelane(&[OsStr::new("compare"), a.as_os_str(), b.as_os_str()]);
+        (output.status.code(), stdout(&output).to_owned())
+    };
+    assert_eq!(of(&one, &one).0, Some(0));
+    let (code, text) = of(&one, &other);
+    assert_eq!(code, Some(4), "{text}");
+    assert!(
+        text.contains("0.500  real: WORSE by more than 2%"),
+        "{text}"
+    );
+    assert_eq!(of(&other, &one).0, Some(0));
+}
+
+#[test]
+fn an_interrupted_search_says_what_it_has() {
+    let child = Command::new(env!("CARGO_BIN_EXE_corelane"))
+        .args(["search", "--duration", "60s", "--json", "-"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Past the start of the process, in some trial of many.
+    std::thread::sleep(Duration::from_millis(1500));
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupt.success());
+    let before = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(before.elapsed() < Duration::from_secs(30));
+    assert_eq!(output.status.code(), Some(130));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["interrupted"], true);
+}
+
+#[test]
+fn rounds_of_the_same_take_turns() {
+    let output = corelane(&[
+        "compare",
+        "--a",
+        "--endpoints 10",
+        "--b",
+        "--endpoints 20",
+        "--rounds",
+        "2",
+        "--duration",
+        "50ms",
+        "--json",
+        "-",
+    ]);
+    // Whether they are the same is not for two rounds to say.
+    assert!(
+        matches!(output.status.code(), Some(0 | 5)),
+        "{}",
+        stderr(&output)
+    );
+    let json: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let figures = json["figures"].as_array().unwrap();
+    let names: Vec<_> = figures.iter().map(|figure| &figure["name"]).collect();
+    assert_eq!(names, ["delivered_pps", "ns_per_packet"]);
+    for figure in figures {
+        assert_eq!(
+            (&figure["a"]["samples"], &figure["b"]["samples"]),
+            (&json!(2), &json!(2))
+        );
+        assert!(figure["p_value"].is_null());
+    }
+    assert_eq!(json["test"], "sign_flip");
+    assert!(
+        json["a"]
+            .as_str()
+            .unwrap()
+            .ends_with("bench --endpoints 10")
+    );
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let scratch = Scratch::new("refused");
+    let text = scratch.file("text.json", "not json");
+    let other = scratch.file("other.json", "{\"schema\": 1, \"verb\": \"up\"}");
+    let missing = scratch.path("missing.json");
+    for (file, expected) in [
+        (&text, "not JSON"),
+        (&other, "a result of 'up'"),
+        (&missing, "cannot read"),
+    ] {
+        let output = corelane(&[OsStr::new("compare"), file.as_os_str(), file.as_os_str()]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+    for (args, expected) in [
+        (
+            &["compare", "--a", "--endpoints 0", "--b", ""][..],
+            "--a: --endpoints: '0' is not",
+        ),
+        (
+            &["compare", "--a", "", "--b", "'"],
+            "--b: a quote is missing",
+        ),
+        (
+            &["compare", "--a", "", "--b", "--json x"],
+            "--b: --json of a run",
+        ),
+    ] {
+        let output = corelane(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+    let output = corelane(&[
+        "compare",
+        "--a",
+        "",
+        "--b",
+        "",
+        "--binary-a",
+        "/nowhere/corelane",
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("A: cannot run /nowhere/corelane"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn doctor_has_a_line_for_everything() {
+    let output = corelane(&["doctor", "--json", "-"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let json: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let findings = json["findings"].as_array().unwrap();
+    let names: Vec<_> = findings
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, corelane_tools::doctor::NAMES);
+    let text = corelane(&["doctor"]);
+    for name in names {
+        assert!(stdout(&text).contains(&name.replace('_', " ")), "{name}");
+    }
+    // What is missing is a failure to who requires it, and to nobody else.
+    for finding in findings {
+        let name = finding["name"].as_str().unwrap();
+        let output = corelane(&["doctor", "--require", name]);
+        let missing = finding["status"] == "missing";
+        assert_eq!(output.status.code(), Some(i32::from(missing)), "{name}");
+        assert_eq!(
+            stderr(&output).contains(&format!("missing: {name}")),
+            missing
+        );
+    }
+    let output = corelane(&["doctor", "--require", "tab"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("did you mean 'tap'?"),
+        "{}",
+        stderr(&output)
+    );
+}
