@@ -7,7 +7,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use args::{
-    BenchArgs, CheckConfigArgs, CtlArgs, EngineArgs, Input, ReplayArgs, SimArgs, UpArgs,
+    BenchArgs, CheckConfigArgs, CtlArgs, EngineArgs, Input, ProfileArgs, ReplayArgs, ReportArgs, SimArgs, UpArgs,
 };
 pub use usage::Usage;
 
@@ -35,6 +35,10 @@ pub enum Asked {
     Bench(BenchArgs),
     /// Captures as the load.
     Replay(ReplayArgs),
+    /// A synthetic load under a sampler.
+    Profile(ProfileArgs),
+    /// A page of results.
+    Report(ReportArgs),
     /// Captures in virtual time.
     Sim(SimArgs),
     /// A host on real links.
@@ -68,6 +72,15 @@ where
             args.engine.check()?;
             Ok(Asked::Replay(args))
         }
+        Ok(Cli {
+            command: Command::Profile(args),
+        }) => {
+            args.bench.check()?;
+            Ok(Asked::Profile(args))
+        }
+        Ok(Cli {
+            command: Command::Report(args),
+        }) => Ok(Asked::Report(args)),
         Ok(Cli {
             command: Command::Sim(args),
         }) => Ok(Asked::Sim(args)),

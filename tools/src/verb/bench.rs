@@ -33,15 +33,35 @@ const CALIBRATION: Duration = Duration::from_secs(1);
 pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let output = Output::new(args.engine.json.as_deref(), &[])?;
     let progress = Progress::new(args.engine.json_to_stdout());
-    let (conditions, measured, outcome) = measure(args, &progress, interrupt)?;
+    let (conditions, measured, outcome) = measure(args, &progress, interrupt, &mut Alone)?;
     finish(&assemble(conditions, &measured, outcome), output)
 }
 
+/// What goes along with the measured window.
+pub(super) trait Companion {
+    /// Before it begins: everything is set up and holds.
+    fn begin(&mut self) -> Result<(), Failure>;
+    /// After it has ended, with the threads still there.
+    fn end(&mut self);
+}
+
+/// Nobody.
+struct Alone;
+
+impl Companion for Alone {
+    fn begin(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn end(&mut self) {}
+}
+
 /// Runs it, and says what a report is put together from.
-fn measure(
+pub(super) fn measure(
     args: &BenchArgs,
     progress: &Progress,
     interrupt: &Interrupt,
+    companion: &mut dyn Companion,
 ) -> Result<(Conditions, Measured, Outcome), Failure> {
     progress.stage("frames", None);
     let before = Instant::now();
@@ -104,9 +124,11 @@ fn measure(
     if !args.warmup.is_zero() {
         session.window(limits(args.warmup), progress, interrupt)?;
     }
+    companion.begin()?;
     progress.stage("measuring", Some(args.duration));
     churn.iter_mut().for_each(|churn| churn.record(true));
     let measured = session.window(limits(args.duration), progress, interrupt)?;
+    companion.end();
     let churn = churn.and_then(Churn::finish);
     progress.clear();
 
@@ -329,7 +351,7 @@ mod tests {
         };
         let (progress, interrupt) = (Progress::new(true), Interrupt::default());
         let (conditions, mut measured, mut outcome) =
-            measure(&args, &progress, &interrupt).unwrap();
+            measure(&args, &progress, &interrupt, &mut Alone).unwrap();
         spoil(&mut measured, &mut outcome);
         exit_of(&assemble(conditions, &measured, outcome))
     }

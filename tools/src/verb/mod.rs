@@ -3,7 +3,9 @@
 mod bench;
 mod check_config;
 mod ctl;
+mod profile;
 mod replay;
+mod report;
 mod sim;
 mod up;
 
@@ -35,6 +37,9 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
     match cli::parse(args)? {
         Asked::Bench(args) => bench::bench(&args, &interrupt()?),
         Asked::Replay(args) => replay::replay(&args, &interrupt()?),
+        Asked::Profile(args) => profile::profile(&args, &interrupt()?),
+        // It waits for nothing: Ctrl-C ends it.
+        Asked::Report(args) => report::report(&args),
         Asked::Sim(args) => sim::sim(&args, &interrupt()?),
         // It has signals of its own.
         Asked::Up(args) => up::up(&args),
