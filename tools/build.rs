@@ -6,7 +6,10 @@ fn main() {
     let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let kept = flags
         .split('\u{1f}')
-        .filter_map(|flag| flag.trim_start_matches("-C").strip_prefix("force-frame-pointers"))
+        .filter_map(|flag| {
+            flag.trim_start_matches("-C")
+                .strip_prefix("force-frame-pointers")
+        })
         .next_back()
         .is_some_and(|value| matches!(value, "" | "=yes" | "=y" | "=on" | "=true" | "=always"));
     if kept {

@@ -374,8 +374,8 @@ fn bad_usage_is_one_message_and_status_2() {
         ),
         (
             &["top"],
-            "corelane: 'top' is planned and not there yet; bench, replay, sim, up, ctl and \
-             check-config are\n",
+            "corelane: 'top' is planned and not there yet; bench, replay, profile, report, sim, \
+             up, ctl and check-config are\n",
         ),
         (
             &["bench", "--json", "/nonexistent/x.json"],

@@ -11,9 +11,9 @@ use serde_json::{Map, Value, json};
 use super::Usage;
 use crate::config::change_words;
 use crate::control::Request;
+use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES};
 use crate::page::Source;
 use crate::profile;
-use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES};
 use crate::unit::{
     Arrival, CoreList, Destinations, Family, FrameSize, Rate, Speed, ValueError, count, duration,
     nearest, ratio,

@@ -7,7 +7,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use args::{
-    BenchArgs, CheckConfigArgs, CtlArgs, EngineArgs, Input, ProfileArgs, ReplayArgs, ReportArgs, SimArgs, UpArgs,
+    BenchArgs, CheckConfigArgs, CtlArgs, EngineArgs, Input, ProfileArgs, ReplayArgs, ReportArgs,
+    SimArgs, UpArgs,
 };
 pub use usage::Usage;
 

@@ -1,9 +1,11 @@
+use std::path::Path;
 use std::time::Duration;
 
 use corelane::engine::Idle;
 
 use super::*;
 use crate::control::{Listing, Request};
+use crate::profile::{Choice, Sampler};
 use crate::unit::{Arrival, Destinations, Family, FrameSize, Rate, Speed};
 
 fn asked(line: &str) -> Result<Asked, Usage> {
@@ -98,6 +100,44 @@ fn bench_forwards_or_has_sockets() {
     assert_eq!((args.churn, args.engine.latency), (Some(100), true));
     let args = bench("bench --sockets 10k --churn 100 --hit-ratio 0.5");
     assert_eq!((args.sockets, args.forward), (Some(10_000), false));
+}
+
+#[test]
+fn profile_takes_what_bench_takes() {
+    let profile = |line| match asked(line) {
+        Ok(Asked::Profile(args)) => args,
+        other => panic!("{line}: {other:?}"),
+    };
+    let args = profile("profile");
+    assert_eq!((args.sampler, args.frequency), (Choice::Auto, 499));
+    assert_eq!((args.svg, args.diff), (None, None));
+    assert_eq!(args.out, Path::new("corelane-profile"));
+    let args = profile(
+        "profile --endpoints 1m --duration 2s --sampler in-process --frequency 1k --out a --svg b.svg \
+         --diff old.folded --json -",
+    );
+    assert_eq!(args.bench.endpoints, 1_000_000);
+    assert_eq!(args.bench.duration, Duration::from_secs(2));
+    assert!(args.bench.engine.json_to_stdout());
+    assert_eq!(
+        (args.sampler, args.frequency),
+        (Choice::Only(Sampler::InProcess), 1000)
+    );
+    assert_eq!(args.svg.as_deref(), Some(Path::new("b.svg")));
+    assert_eq!(args.diff.as_deref(), Some(Path::new("old.folded")));
+}
+
+#[test]
+fn report_takes_results_with_names_or_without() {
+    let Ok(Asked::Report(args)) = asked("report a.json new=b.json --flamegraph c.svg -o d.html")
+    else {
+        panic!("refused");
+    };
+    let names: Vec<_> = args.results.iter().map(|it| it.name.as_deref()).collect();
+    assert_eq!(names, [None, Some("new")]);
+    assert_eq!(args.results[1].file, Path::new("b.json"));
+    assert_eq!(args.output, Path::new("d.html"));
+    assert_eq!(args.flamegraph.as_deref(), Some(Path::new("c.svg")));
 }
 
 #[test]
@@ -288,19 +328,19 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         (
             "search",
-            "'search' is planned and not there yet; bench, replay, sim, up, ctl and check-config are",
+            "'search' is planned and not there yet; bench, replay, profile, report, sim, up, ctl and check-config are",
         ),
         (
             "top x",
-            "'top' is planned and not there yet; bench, replay, sim, up, ctl and check-config are",
+            "'top' is planned and not there yet; bench, replay, profile, report, sim, up, ctl and check-config are",
         ),
         (
             "bnech",
-            "'bnech' is no verb; bench, replay, sim, up, ctl and check-config are; did you mean 'bench'?",
+            "'bnech' is no verb; bench, replay, profile, report, sim, up, ctl and check-config are; did you mean 'bench'?",
         ),
         (
             "frobnicate",
-            "'frobnicate' is no verb; bench, replay, sim, up, ctl and check-config are",
+            "'frobnicate' is no verb; bench, replay, profile, report, sim, up, ctl and check-config are",
         ),
         (
             "up --config x --idle pol",
@@ -314,6 +354,20 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ("ctl", "<DO> is missing"),
         ("replay", "<FILE> is missing"),
         ("check-config", "<FILE> is missing"),
+        ("report -o x.html", "<[NAME=]FILE> is missing"),
+        ("report x.json", "--output is missing"),
+        (
+            "report =x.json -o y",
+            "<[NAME=]FILE>: '=x.json' is not FILE or NAME=FILE; did you mean 'before=x.json'?",
+        ),
+        (
+            "profile --sampler pref",
+            "--sampler: 'pref' is not auto, perf or in-process; did you mean 'perf'?",
+        ),
+        (
+            "profile --frequency 5",
+            "--frequency: '5' is not a frequency from 10 to 10000; did you mean '10'?",
+        ),
         ("sim --out x", "--config is missing"),
         ("sim --config x", "--out is missing"),
         (
@@ -346,7 +400,16 @@ fn help_lists_what_is_and_says_what_is_planned() {
         other => panic!("{line}: {other:?}"),
     };
     let main = help("--help");
-    for verb in ["bench", "replay", "sim", "up", "ctl", "check-config"] {
+    for verb in [
+        "bench",
+        "replay",
+        "profile",
+        "report",
+        "sim",
+        "up",
+        "ctl",
+        "check-config",
+    ] {
         assert!(main.contains(&format!("\n  {verb} ")), "{verb}");
     }
     assert!(

@@ -5,12 +5,19 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::unit::nearest;
 
 /// Verbs that are planned.
-const PLANNED: &[&str] = &[
-    "search", "top", "compare", "selftest", "doctor",
-];
+const PLANNED: &[&str] = &["search", "top", "compare", "selftest", "doctor"];
 
 /// Verbs that are there.
-const VERBS: [&str; 8] = ["bench", "replay", "profile", "report", "sim", "up", "ctl", "check-config"];
+const VERBS: [&str; 8] = [
+    "bench",
+    "replay",
+    "profile",
+    "report",
+    "sim",
+    "up",
+    "ctl",
+    "check-config",
+];
 
 pub(super) const PLANNED_VERBS: &str = "\
 Examples:

@@ -102,17 +102,24 @@ impl Figure {
     }
 }
 
-/// Received frames per second in each interval of a run but the last, which may be a part of one.
-pub(super) fn interval_rates(run: &Run) -> Vec<f64> {
-    let intervals = &run.intervals;
-    intervals
-        .windows(2)
-        .filter_map(|pair| {
-            let seconds = (pair[1].at_ms - pair[0].at_ms) / 1000.0;
-            let received = pair[0].received? as f64;
-            (seconds > 0.0).then(|| received / seconds)
-        })
-        .collect()
+/// The end of each interval of a run, in seconds, and frames received per second in it. Not of one that is much
+/// shorter than the first: the last may be the rest of the window.
+pub(super) fn interval_rates(run: &Run) -> Vec<(f64, f64)> {
+    let mut began = 0.0;
+    let mut first = None;
+    let mut rates = Vec::new();
+    for interval in &run.intervals {
+        let ms = interval.at_ms - began;
+        began = interval.at_ms;
+        let usual = *first.get_or_insert(ms);
+        if let Some(received) = interval.received
+            && ms > 0.5 * usual
+            && ms > 0.0
+        {
+            rates.push((interval.at_ms / 1e3, received as f64 / ms * 1e3));
+        }
+    }
+    rates
 }
 
 pub(super) fn median(values: &[f64]) -> Option<f64> {

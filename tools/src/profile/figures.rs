@@ -61,12 +61,35 @@ impl Load {
         let bursts = |worker: &crate::report::WorkerShare| worker.polls - worker.empty_polls;
         let ends = [report.delivered, report.forwarded, report.consumed];
         let one_end = ends.iter().any(|&end| end == report.received);
-        let family = report.flags.get("family").and_then(|family| family.as_str());
+        let family = report
+            .flags
+            .get("family")
+            .and_then(|family| family.as_str());
         // Where packets go separate ways nothing counts how many of a burst go which.
         let whole_burst: &[&str] = match (one_end, family) {
-            (true, Some("v4")) => &["ethernet_input", "ip4_input", "lookup", "local_deliver", "ip_lookup", "ip_forward"],
-            (true, Some("v6")) => &["ethernet_input", "ip6_input", "lookup", "local_deliver", "ip_lookup", "ip_forward"],
-            (true, _) => &["ethernet_input", "lookup", "local_deliver", "ip_lookup", "ip_forward"],
+            (true, Some("v4")) => &[
+                "ethernet_input",
+                "ip4_input",
+                "lookup",
+                "local_deliver",
+                "ip_lookup",
+                "ip_forward",
+            ],
+            (true, Some("v6")) => &[
+                "ethernet_input",
+                "ip6_input",
+                "lookup",
+                "local_deliver",
+                "ip_lookup",
+                "ip_forward",
+            ],
+            (true, _) => &[
+                "ethernet_input",
+                "lookup",
+                "local_deliver",
+                "ip_lookup",
+                "ip_forward",
+            ],
             (false, _) => &["ethernet_input"],
         };
         Self {

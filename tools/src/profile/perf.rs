@@ -41,7 +41,8 @@ impl PerfRecording {
     /// # Errors
     /// There is no perf, or the kernel refuses it what it needs.
     pub(super) fn start(frequency: u32) -> Result<Self, Unavailable> {
-        let trouble = |error: io::Error| Unavailable(format!("perf: no place for its data: {error}"));
+        let trouble =
+            |error: io::Error| Unavailable(format!("perf: no place for its data: {error}"));
         let folder = tempfile::Builder::new()
             .prefix("corelane-profile-")
             .tempdir()
@@ -215,9 +216,14 @@ pub(super) fn explain(said: &str, paranoid: Option<i32>) -> String {
         .take(2)
         .collect();
     let first = first.join(" ");
-    let refused = ["permission", "perf_event_paranoid", "not permitted", "Access"]
-        .iter()
-        .any(|word| said.contains(word));
+    let refused = [
+        "permission",
+        "perf_event_paranoid",
+        "not permitted",
+        "Access",
+    ]
+    .iter()
+    .any(|word| said.contains(word));
     match paranoid {
         Some(level) if refused && level > 2 => format!(
             "the kernel refuses perf (kernel.perf_event_paranoid is {level}): sysctl kernel.perf_event_paranoid=2 \
@@ -265,18 +271,21 @@ fn demangled(name: &str) -> String {
 
 /// The event of the first sample.
 pub(super) fn event(text: &str) -> Option<&str> {
-    let header = text
-        .lines()
-        .find(|line| !line.starts_with([' ', '\t', '#']) && line.ends_with(':'))
-        .or_else(|| text.lines().find(|line| line.trim_end().ends_with(':')))?;
-    let event = header.trim_end().trim_end_matches(':');
-    event.split_ascii_whitespace().next_back()
+    let is_header = |line: &&str| !line.starts_with([' ', '\t', '#']) && line.ends_with(':');
+    let header = text.lines().map(str::trim_end).find(is_header)?;
+    let event = header.split_ascii_whitespace().next_back()?;
+    Some(event.trim_end_matches(':'))
 }
 
 /// Samples that the kernel could not hand over in time.
 pub(super) fn lost(text: &str) -> u64 {
     text.lines()
         .filter(|line| line.contains("PERF_RECORD_LOST"))
-        .filter_map(|line| line.split_ascii_whitespace().next_back()?.parse::<u64>().ok())
+        .filter_map(|line| {
+            line.split_ascii_whitespace()
+                .next_back()?
+                .parse::<u64>()
+                .ok()
+        })
         .sum()
 }

@@ -69,7 +69,9 @@ impl Profile {
             ));
         }
         if let Some(lost @ 1..) = sampled.lost {
-            warnings.push(format!("{lost} samples were lost: a lower --frequency loses fewer"));
+            warnings.push(format!(
+                "{lost} samples were lost: a lower --frequency loses fewer"
+            ));
         }
         Self {
             schema: SCHEMA,

@@ -118,7 +118,9 @@ impl Recording {
             Choice::Auto => perf().or_else(|refused| {
                 let inside = Self::in_process(frequency)
                     .map_err(|other| Unavailable(format!("{refused}. And {other}")))?;
-                notes.push(format!("{refused}. The sampler in the process was used instead"));
+                notes.push(format!(
+                    "{refused}. The sampler in the process was used instead"
+                ));
                 Ok(inside)
             }),
         }

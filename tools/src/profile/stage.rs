@@ -61,7 +61,10 @@ const RULES: &[(&str, &str)] = &[
     ("corelane_tools::sink::", "handler"),
     ("corelane_tools::latency::", "handler"),
     // The loops of workers and distributors are inlined into what starts their threads.
-    ("std::sys::backtrace::__rust_begin_short_backtrace", "poll_loop"),
+    (
+        "std::sys::backtrace::__rust_begin_short_backtrace",
+        "poll_loop",
+    ),
 ];
 
 /// The stage of a stack, its frames from the outermost with the thread first: that of its innermost frame that is

@@ -21,7 +21,9 @@ fn a_recording_is_folded_with_its_threads_and_demangled_names() {
     assert!(lookup.0.starts_with("worker-0;"), "{}", lookup.0);
     assert_eq!(lookup.1, 2);
     assert!(
-        stacks.iter().all(|(stack, _)| !stack.contains("_RN") && !stack.contains("17h")),
+        stacks
+            .iter()
+            .all(|(stack, _)| !stack.contains("_RN") && !stack.contains("17h")),
         "{stacks:?}"
     );
     assert_eq!(event(RECORDED), Some("cpu-clock:uH"));
@@ -50,8 +52,14 @@ fn a_recording_by_stage() {
     };
     let (groups, stages) = figures(&folded, &load, on_core);
     let samples: Vec<_> = groups.iter().map(|it| (it.group, it.samples)).collect();
-    assert_eq!(samples, [("generator", 3), ("worker", 4), ("other threads", 1)]);
-    let by_name: Vec<_> = stages.iter().map(|it| (it.stage.as_str(), it.samples)).collect();
+    assert_eq!(
+        samples,
+        [("generator", 3), ("worker", 4), ("other threads", 1)]
+    );
+    let by_name: Vec<_> = stages
+        .iter()
+        .map(|it| (it.stage.as_str(), it.samples))
+        .collect();
     assert_eq!(
         by_name,
         [
@@ -70,7 +78,10 @@ fn a_recording_by_stage() {
     assert_eq!(lookup.ns_per_packet, Some(25.0));
     assert_eq!(lookup.packets_per_call, Some(8.0));
     let generator = &stages[0];
-    assert_eq!((generator.ns_per_packet, generator.packets_per_call), (Some(10.0), Some(20.0)));
+    assert_eq!(
+        (generator.ns_per_packet, generator.packets_per_call),
+        (Some(10.0), Some(20.0))
+    );
     let main = stages.last().unwrap();
     assert_eq!((main.ns_per_packet, main.packets_per_call), (None, None));
     // Nothing is hidden.
@@ -82,17 +93,47 @@ fn a_recording_by_stage() {
 fn the_stage_is_that_of_the_innermost_function_that_has_one() {
     let stage = |stack| of_stack(stack).1.into_owned();
     let cases = [
-        ("worker-3;run;corelane_engine::worker::Worker::poll;corelane_engine::node::deliver_network_packets;corelane_engine::node::local_deliver::deliver;memmove", "local_deliver"),
-        ("worker-0;corelane_engine::worker::Worker::poll;corelane_engine::node::deliver_network_packets", "deliver_network_packets"),
-        ("worker-0;corelane_engine::worker::Worker::poll;clock_gettime", "worker_poll"),
-        ("worker-0;x;<corelane_tools::handler::CountingHandler as corelane_stack::datapath::handler::Handler>::burst", "handler"),
-        ("worker-0;corelane_engine::node::transport_demux::transport_demux;corelane_stack::demux::datapath::DemuxDatapath::lookup", "transport_demux"),
-        ("distributor-0;corelane_engine::distributor::Distributor::poll;corelane_engine::rss::flow::hash_frames;corelane_sync::clmul::products_pclmulqdq", "rss"),
-        ("distributor-0;corelane_engine::distributor::Distributor::poll;corelane_engine::distributor::push", "ring"),
-        ("distributor-0;corelane_engine::distributor::Distributor::poll;<corelane_tools::generator::sequence::Sequence as corelane_tools::generator::source::Source>::fill", "generator"),
-        ("worker-0;std::sys::backtrace::__rust_begin_short_backtrace", "poll_loop"),
+        (
+            "worker-3;run;corelane_engine::worker::Worker::poll;corelane_engine::node::deliver_network_packets;corelane_engine::node::local_deliver::deliver;memmove",
+            "local_deliver",
+        ),
+        (
+            "worker-0;corelane_engine::worker::Worker::poll;corelane_engine::node::deliver_network_packets",
+            "deliver_network_packets",
+        ),
+        (
+            "worker-0;corelane_engine::worker::Worker::poll;clock_gettime",
+            "worker_poll",
+        ),
+        (
+            "worker-0;x;<corelane_tools::handler::CountingHandler as corelane_stack::datapath::handler::Handler>::burst",
+            "handler",
+        ),
+        (
+            "worker-0;corelane_engine::node::transport_demux::transport_demux;corelane_stack::demux::datapath::DemuxDatapath::lookup",
+            "transport_demux",
+        ),
+        (
+            "distributor-0;corelane_engine::distributor::Distributor::poll;corelane_engine::rss::flow::hash_frames;corelane_sync::clmul::products_pclmulqdq",
+            "rss",
+        ),
+        (
+            "distributor-0;corelane_engine::distributor::Distributor::poll;corelane_engine::distributor::push",
+            "ring",
+        ),
+        (
+            "distributor-0;corelane_engine::distributor::Distributor::poll;<corelane_tools::generator::sequence::Sequence as corelane_tools::generator::source::Source>::fill",
+            "generator",
+        ),
+        (
+            "worker-0;std::sys::backtrace::__rust_begin_short_backtrace",
+            "poll_loop",
+        ),
         // A type's mention in another's path is no stage.
-        ("worker-0;core::ptr::drop_in_place<corelane_engine::node::stages::Stages>", UNATTRIBUTED),
+        (
+            "worker-0;core::ptr::drop_in_place<corelane_engine::node::stages::Stages>",
+            UNATTRIBUTED,
+        ),
         ("worker-0;[unknown]", UNATTRIBUTED),
         ("worker-0", UNATTRIBUTED),
         ("control;corelane_engine::worker::Worker::poll", "control"),
@@ -130,7 +171,10 @@ fn folded_stacks_read_as_they_were_written() {
 #[test]
 fn a_difference_is_of_the_shares_of_a_group() {
     let before: Folded = "worker-0;corelane_engine::worker::a 75\nworker-0;corelane_stack::datapath::lookup::b 25\nmain 7\n".parse().unwrap();
-    let after: Folded = "worker-0;corelane_engine::worker::a 10\nworker-1;corelane_stack::datapath::lookup::b 10\n".parse().unwrap();
+    let after: Folded =
+        "worker-0;corelane_engine::worker::a 10\nworker-1;corelane_stack::datapath::lookup::b 10\n"
+            .parse()
+            .unwrap();
     let difference = Difference::new("old".to_owned(), &before, &after);
     let stages: Vec<_> = difference
         .stages
@@ -149,7 +193,9 @@ fn a_difference_is_of_the_shares_of_a_group() {
 
 #[test]
 fn flame_graphs_have_the_functions_and_hide_no_markup() {
-    let folded: Folded = "worker-0;<a as b>::c&d 3\nworker-0;lookup 2\n".parse().unwrap();
+    let folded: Folded = "worker-0;<a as b>::c&d 3\nworker-0;lookup 2\n"
+        .parse()
+        .unwrap();
     let svg = String::from_utf8(draw(&folded, "a <title>").unwrap()).unwrap();
     assert!(svg.contains("&lt;a as b&gt;::c&amp;d"), "{svg}");
     assert!(svg.contains("lookup (2 samples, 40.00%)"), "{svg}");
@@ -162,13 +208,20 @@ fn flame_graphs_have_the_functions_and_hide_no_markup() {
 
 #[test]
 fn what_is_said_when_perf_gives_up() {
-    let access = "Error:\nAccess to performance monitoring and observability operations is limited.\n";
+    let access =
+        "Error:\nAccess to performance monitoring and observability operations is limited.\n";
     let text = explain(access, Some(4));
     assert!(text.contains("kernel.perf_event_paranoid is 4"), "{text}");
-    assert!(text.contains("sysctl kernel.perf_event_paranoid=2"), "{text}");
+    assert!(
+        text.contains("sysctl kernel.perf_event_paranoid=2"),
+        "{text}"
+    );
     // It is not the level: something else in between refuses.
     let text = explain("Error: perf_event_open: Operation not permitted\n", Some(1));
-    assert!(text.contains("CAP_PERFMON") && text.contains("seccomp"), "{text}");
+    assert!(
+        text.contains("CAP_PERFMON") && text.contains("seccomp"),
+        "{text}"
+    );
     assert!(explain("Error: unknown option `control'\n", Some(1)).contains("5.10"));
     assert!(explain("", None).contains("did not say why"));
     assert!(explain("the disk is full\n", Some(2)).contains("the disk is full"));

@@ -44,7 +44,10 @@ fn profile_lines(out: &mut String, profile: &Profile) -> std::fmt::Result {
     writeln!(
         out,
         "received     {} of {} sent, {each} of a busy worker each",
-        scaled(bench.received as f64 / bench.window_s.max(f64::MIN_POSITIVE), "pps"),
+        scaled(
+            bench.received as f64 / bench.window_s.max(f64::MIN_POSITIVE),
+            "pps"
+        ),
         scaled(bench.achieved_pps, "pps"),
     )?;
     writeln!(out, "samples      {}", profile.samples)?;

@@ -1,6 +1,6 @@
 //! `profile`: a bench under a sampler.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::bench::{self, Companion};
 use super::exit_of;
@@ -16,11 +16,11 @@ use crate::run::{Failure, Output, Taken, assemble, check_free};
 pub(super) fn profile(args: &ProfileArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let before = args.diff.as_deref().map(read).transpose()?;
     let files = files(args)?;
-    let output = output(args, &files)?;
     std::fs::create_dir_all(&args.out).map_err(|error| {
         let name = args.out.display();
         Usage::new(format!("--out: cannot make {name}: {error}"))
     })?;
+    let output = output(args, &files)?;
     let progress = Progress::new(args.bench.engine.json_to_stdout());
     let mut sampling = Sampling::new(args.sampler, args.frequency);
     let (conditions, measured, outcome) =
@@ -44,17 +44,21 @@ pub(super) fn profile(args: &ProfileArgs, interrupt: &Interrupt) -> Result<Exit,
             sampled.sampler.name, bench.window_s
         )));
     }
-    let title = format!("corelane profile, {:.1} ns per packet", bench.ns_per_packet.unwrap_or(0.0));
+    let title = format!(
+        "corelane profile, {:.1} ns per packet",
+        bench.ns_per_packet.unwrap_or(0.0)
+    );
     write(&files.folded, sampled.folded.to_string().as_bytes())?;
-    write(&files.flamegraph, &draw(&sampled.folded, &title).map_err(undrawn)?)?;
+    write(
+        &files.flamegraph,
+        &draw(&sampled.folded, &title).map_err(undrawn)?,
+    )?;
     if let (Some((name, before)), Some(file)) = (&before, &files.difference) {
         let title = format!("corelane profile, against {name}");
         let svg = draw_difference(before, &sampled.folded, &title).map_err(undrawn)?;
         write(file, &svg)?;
     }
-    let before = before
-        .as_ref()
-        .map(|(name, before)| (name.clone(), before));
+    let before = before.as_ref().map(|(name, before)| (name.clone(), before));
     let profile = Profile::new(
         &sampled,
         |group| at_end.since(&at_begin, group),
@@ -85,35 +89,44 @@ fn read(file: &Path) -> Result<(String, Folded), Usage> {
 fn files(args: &ProfileArgs) -> Result<Files, Failure> {
     let files = Files {
         folded: args.out.join("profile.folded"),
-        flamegraph: args.svg.clone().unwrap_or_else(|| args.out.join("profile.svg")),
+        flamegraph: args
+            .svg
+            .clone()
+            .unwrap_or_else(|| args.out.join("profile.svg")),
         difference: args.diff.as_ref().map(|_| args.out.join("difference.svg")),
     };
+    let taken = |file, holds: &str| Taken {
+        file,
+        holds: holds.to_owned(),
+    };
+    let mut read = Vec::new();
     if let Some(diff) = &args.diff {
-        let taken = [Taken {
-            file: diff,
-            holds: "the profile of --diff".to_owned(),
-        }];
-        check_free("--out", &files.folded, &taken)?;
-        check_free("--svg", &files.flamegraph, &taken)?;
+        read.push(taken(diff, "the profile of --diff"));
+        check_free("--out", &files.folded, &read)?;
+    }
+    if args.svg.is_some() {
+        read.push(taken(&files.folded, "the folded stacks"));
+        check_free("--svg", &files.flamegraph, &read)?;
     }
     Ok(files)
 }
 
+/// Where the result goes: into none of the other files.
 fn output(args: &ProfileArgs, files: &Files) -> Result<Output, Failure> {
-    let taken = |file: &'static str, path: &'_ PathBuf| (file, path.clone());
-    let mut written = vec![
-        taken("the folded stacks", &files.folded),
-        taken("the flame graph", &files.flamegraph),
-    ];
-    written.extend(args.diff.iter().map(|file| taken("the profile of --diff", file)));
-    written.extend(files.difference.iter().map(|file| taken("the flame graph of the difference", file)));
-    let taken: Vec<_> = written
-        .iter()
-        .map(|(holds, file)| Taken {
-            file,
-            holds: (*holds).to_owned(),
-        })
-        .collect();
+    let diff = args.diff.iter().map(|file| ("the profile of --diff", file));
+    let difference = files.difference.iter();
+    let taken: Vec<_> = [
+        ("the folded stacks", &files.folded),
+        ("the flame graph", &files.flamegraph),
+    ]
+    .into_iter()
+    .chain(diff)
+    .chain(difference.map(|file| ("the flame graph of the difference", file)))
+    .map(|(holds, file)| Taken {
+        file,
+        holds: holds.to_owned(),
+    })
+    .collect();
     Output::new(args.bench.engine.json.as_deref(), &taken)
 }
 

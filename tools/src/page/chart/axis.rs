@@ -58,7 +58,9 @@ impl<'a> Axis<'a> {
 
     /// Whether it has a place for a value.
     pub(super) fn takes(&self, value: f64) -> bool {
-        value.is_finite() && value.abs() < 1e30 && (value > 1e-30 || !self.logarithmic && value >= 0.0)
+        value.is_finite()
+            && value.abs() < 1e30
+            && (value > 1e-30 || !self.logarithmic && value >= 0.0)
     }
 
     /// From where to where it goes for values that it takes, and its marks.
@@ -89,7 +91,11 @@ impl<'a> Axis<'a> {
         } else {
             (value, from, to)
         };
-        if to > from { (value - from) / (to - from) } else { 0.5 }
+        if to > from {
+            (value - from) / (to - from)
+        } else {
+            0.5
+        }
     }
 
     /// A value for people, short.
@@ -132,7 +138,11 @@ fn trimmed(value: f64, digits: usize) -> String {
 
 /// About five round values from `low` to above `high`.
 fn steps(low: f64, high: f64) -> Vec<f64> {
-    let span = if high > low { high - low } else { high.abs().max(1.0) };
+    let span = if high > low {
+        high - low
+    } else {
+        high.abs().max(1.0)
+    };
     let rough = span / 5.0;
     let magnitude = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 2.5, 5.0, 10.0]
@@ -168,8 +178,15 @@ fn decades(low: f64, high: f64) -> Vec<f64> {
     let all: Vec<f64> = within.chain([power(last)]).collect();
     // Not more than one mark beyond either end.
     let from = all.iter().rposition(|tick| *tick <= low).unwrap_or(0);
-    let to = all.iter().position(|tick| *tick >= high).unwrap_or(all.len() - 1);
-    if from < to { all[from..=to].to_vec() } else { all }
+    let to = all
+        .iter()
+        .position(|tick| *tick >= high)
+        .unwrap_or(all.len() - 1);
+    if from < to {
+        all[from..=to].to_vec()
+    } else {
+        all
+    }
 }
 
 fn power(exponent: i32) -> f64 {

@@ -41,7 +41,11 @@ pub(super) fn draw(chart: &Chart<'_>) -> Markup {
 
 /// What somebody is told who does not see it.
 fn describe(chart: &Chart<'_>) -> String {
-    let names: Vec<_> = chart.series.iter().map(|series| series.name.as_str()).collect();
+    let names: Vec<_> = chart
+        .series
+        .iter()
+        .map(|series| series.name.as_str())
+        .collect();
     format!(
         "{}: {} against {}, of {}. The figures are in the table below.",
         chart.title,
@@ -64,7 +68,10 @@ impl Frame {
         let points = || chart.series.iter().flat_map(|series| &series.points);
         let spread = |p: &super::Point| {
             let (low, high) = p.spread.unwrap_or((p.y, p.y));
-            [low, p.y, high].into_iter().filter(|y| chart.y.takes(*y)).collect::<Vec<_>>()
+            [low, p.y, high]
+                .into_iter()
+                .filter(|y| chart.y.takes(*y))
+                .collect::<Vec<_>>()
         };
         let ys: Vec<f64> = points().flat_map(spread).collect();
         let (low, high, y_marks) = chart.y.range(ys.iter().copied());

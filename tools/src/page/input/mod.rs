@@ -130,7 +130,13 @@ impl Inputs {
         let mut all: Vec<String> = self
             .heads()
             .into_iter()
-            .map(|(_, head)| format!("{} on {}", head.versions.describe(), head.machine.describe()))
+            .map(|(_, head)| {
+                format!(
+                    "{} on {}",
+                    head.versions.describe(),
+                    head.machine.describe()
+                )
+            })
             .collect();
         all.sort();
         all.dedup();

@@ -74,13 +74,17 @@ impl Inputs {
                 Some("search") => {
                     let mut result: Search = parse(&file, &text)?;
                     result.head = parse(&file, &text)?;
-                    inputs.searches.push(Named::new(name, is_given, file, result));
+                    inputs
+                        .searches
+                        .push(Named::new(name, is_given, file, result));
                 }
                 Some("profile") => {
                     let mut result: Profile = parse(&file, &text)?;
                     let head: HeadOfBench = parse(&file, &text)?;
                     result.bench.head = head.bench;
-                    inputs.profiles.push(Named::new(name, is_given, file, result));
+                    inputs
+                        .profiles
+                        .push(Named::new(name, is_given, file, result));
                 }
                 Some(other) => {
                     let why = format!(
@@ -112,7 +116,10 @@ fn read_text(path: &Path) -> Result<String, BadResult> {
     let file = path.display().to_string();
     let size = std::fs::metadata(path).map_err(|error| bad(&file, error.to_string()))?;
     if size.len() > MAX_BYTES {
-        return Err(bad(&file, format!("it has {} bytes: no result is that long", size.len())));
+        return Err(bad(
+            &file,
+            format!("it has {} bytes: no result is that long", size.len()),
+        ));
     }
     let bytes = std::fs::read(path).map_err(|error| bad(&file, error.to_string()))?;
     String::from_utf8(bytes).map_err(|error| {
@@ -155,7 +162,10 @@ pub(in crate::page) fn read_svg(path: &Path) -> Result<String, BadResult> {
     let text = read_text(path)?;
     if svg_tag(&text).is_none() {
         let file = path.display().to_string();
-        return Err(bad(&file, "it is no SVG: there is no <svg ...> in it".to_owned()));
+        return Err(bad(
+            &file,
+            "it is no SVG: there is no <svg ...> in it".to_owned(),
+        ));
     }
     Ok(text)
 }

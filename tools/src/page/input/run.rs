@@ -33,7 +33,30 @@ pub(in crate::page) struct Run {
     pub(in crate::page) generator: Generator,
     #[serde(default)]
     pub(in crate::page) intervals: Vec<Interval>,
+    #[serde(default)]
+    pub(in crate::page) self_check: Option<SelfCheck>,
+    #[serde(default)]
+    pub(in crate::page) slo: Option<Slo>,
     pub(in crate::page) accounting: Accounting,
+}
+
+/// What the generator could do alone.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct SelfCheck {
+    #[serde(default)]
+    pub(in crate::page) ceiling_used: Option<f64>,
+}
+
+/// Targets.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct Slo {
+    pub(in crate::page) goals: Vec<SloGoal>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct SloGoal {
+    pub(in crate::page) goal: String,
+    pub(in crate::page) met: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -58,6 +81,7 @@ pub(in crate::page) struct Generator {
     pub(in crate::page) limit: String,
 }
 
+/// A part of the window, which ends at `at_ms`.
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Interval {
     pub(in crate::page) at_ms: f64,

@@ -23,7 +23,12 @@ const METRICS: [Metric; 5] = [
         is_better_higher: true,
         write: rate,
         of: |run| Some(run.rate()),
-        parts: interval_rates,
+        parts: |run| {
+            interval_rates(run)
+                .into_iter()
+                .map(|(_, rate)| rate)
+                .collect()
+        },
     },
     Metric {
         title: "per packet",
@@ -61,7 +66,11 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
     if others.is_empty() {
         return None;
     }
-    let has = |metric: &&Metric| groups.iter().any(|group| figure(group, metric).is_some_and(|it| it.median > 0.0));
+    let has = |metric: &&Metric| {
+        groups
+            .iter()
+            .any(|group| figure(group, metric).is_some_and(|it| it.median > 0.0))
+    };
     let metrics: Vec<_> = METRICS.iter().filter(has).collect();
     Some(html! {
         div.scroll {

@@ -14,9 +14,18 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
         .flat_map(|(_, head)| head.flags.keys().map(String::as_str))
         .collect();
     let mut rows: Vec<(&str, Vec<Option<String>>)> = vec![
-        ("version", each(&heads, |head| Some(head.versions.describe()))),
-        ("machine", each(&heads, |head| Some(head.machine.describe()))),
-        ("seed", each(&heads, |head| head.seed.map(|seed| seed.to_string()))),
+        (
+            "version",
+            each(&heads, |head| Some(head.versions.describe())),
+        ),
+        (
+            "machine",
+            each(&heads, |head| Some(head.machine.describe())),
+        ),
+        (
+            "seed",
+            each(&heads, |head| head.seed.map(|seed| seed.to_string())),
+        ),
     ];
     let flags = options.into_iter().filter(|option| *option != "seed");
     rows.extend(flags.map(|option| {
@@ -24,7 +33,8 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
         (option, each(&heads, of))
     }));
     let is_same = |values: &[Option<String>]| values.windows(2).all(|pair| pair[0] == pair[1]);
-    let (same, different): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, values)| is_same(values));
+    let (same, different): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(_, values)| is_same(values));
     let same: Vec<_> = same
         .into_iter()
         .filter_map(|(name, values)| Some((name, values.into_iter().next()??)))

@@ -15,7 +15,12 @@ pub(super) fn by_percentile(inputs: &Inputs) -> Option<Markup> {
     for search in &inputs.searches {
         for size in &search.result.sizes {
             for load in &size.latency {
-                let name = format!("{}, {} at {} of its rate", search.name, size.frame_size, percent(load.fraction));
+                let name = format!(
+                    "{}, {} at {} of its rate",
+                    search.name,
+                    size.frame_size,
+                    percent(load.fraction)
+                );
                 series.push(line(name, &load.latency_ns));
             }
         }
@@ -69,7 +74,10 @@ pub(super) fn over_time(inputs: &Inputs) -> Option<Markup> {
             let points = intervals
                 .iter()
                 .filter_map(|it| Some(Point::new(it.at_ms / 1000.0, of(it)?)));
-            series.push(Series::line(format!("{what} of {}", run.name), points.collect()));
+            series.push(Series::line(
+                format!("{what} of {}", run.name),
+                points.collect(),
+            ));
         }
     }
     Chart {

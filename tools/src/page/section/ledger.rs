@@ -6,7 +6,10 @@ use super::super::input::{Inputs, Run};
 use super::table::count;
 
 pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
-    let of_profiles = inputs.profiles.iter().map(|it| (&it.name, &it.result.bench));
+    let of_profiles = inputs
+        .profiles
+        .iter()
+        .map(|it| (&it.name, &it.result.bench));
     let runs: Vec<_> = inputs
         .runs
         .iter()

@@ -23,7 +23,11 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
 
 fn stages(profile: &Profile) -> Markup {
     let sampler = &profile.sampler;
-    let largest = profile.stages.iter().map(|stage| stage.share).fold(0.0, f64::max);
+    let largest = profile
+        .stages
+        .iter()
+        .map(|stage| stage.share)
+        .fold(0.0, f64::max);
     html! {
         p {
             (count(profile.samples)) " samples by " (sampler.name) " (" (sampler.event) ", " (sampler.frequency_hz)

@@ -18,6 +18,7 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
         return None;
     }
     let has_latency = runs.iter().any(|run| run.result.latency_ns.is_some());
+    let has_ceiling = runs.iter().any(|run| ceiling_used(&run.result).is_some());
     Some(html! {
         div.scroll {
             table {
@@ -35,12 +36,13 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
                             th.n scope="col" { "p99" }
                             th.n scope="col" { "max" }
                         }
+                        @if has_ceiling { th.n scope="col" { "of the tester's most" } }
                         th scope="col" { "pace set by" }
                         th scope="col" { "books" }
                     }
                 }
                 tbody {
-                    @for run in runs { (row(run, has_latency)) }
+                    @for run in runs { (row(run, has_latency, has_ceiling)) }
                 }
             }
         }
@@ -51,9 +53,17 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
     })
 }
 
-fn row(run: &Named<Run>, has_latency: bool) -> Markup {
+fn row(run: &Named<Run>, has_latency: bool, has_ceiling: bool) -> Markup {
     let result = &run.result;
-    let latency = |name: &str| or_dash(result.latency_ns.as_ref().and_then(|p| p.get(name)).map(duration));
+    let latency = |name: &str| {
+        or_dash(
+            result
+                .latency_ns
+                .as_ref()
+                .and_then(|p| p.get(name))
+                .map(duration),
+        )
+    };
     html! {
         tr {
             th scope="row" title=(run.file) { (run.name) }
@@ -68,12 +78,18 @@ fn row(run: &Named<Run>, has_latency: bool) -> Markup {
                 td.n { (latency("p99")) }
                 td.n { (latency("max")) }
             }
+            @if has_ceiling { td.n { (or_dash(ceiling_used(result).map(percent))) } }
             td { (pace(result)) }
             td {
                 @if result.accounting.holds { span.good { "balance" } } @else { span.bad { "VIOLATED" } }
             }
         }
     }
+}
+
+/// The share of what the generator can send alone that the run sent.
+fn ceiling_used(run: &Run) -> Option<f64> {
+    run.self_check.as_ref()?.ceiling_used
 }
 
 /// What the run was, in a few words.
@@ -102,7 +118,10 @@ fn load(run: &Run) -> String {
         parts.push(format!("rate {rate}"));
     }
     let workers = run.workers.len();
-    parts.push(format!("{workers} worker{}", if workers == 1 { "" } else { "s" }));
+    parts.push(format!(
+        "{workers} worker{}",
+        if workers == 1 { "" } else { "s" }
+    ));
     parts.push(format!("{:.1} s", run.window_s));
     parts.join(", ")
 }

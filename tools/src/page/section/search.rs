@@ -10,7 +10,12 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
     if inputs.searches.is_empty() {
         return None;
     }
-    let sizes = || inputs.searches.iter().flat_map(|search| &search.result.sizes);
+    let sizes = || {
+        inputs
+            .searches
+            .iter()
+            .flat_map(|search| &search.result.sizes)
+    };
     let has_bursts = sizes().any(|size| size.back_to_back.is_some());
     Some(html! {
         div.scroll {

@@ -46,7 +46,11 @@ pub(super) fn or_dash(value: Option<String>) -> String {
 
 /// A bar as long as a share is of the whole width, 0 to 1; the number is beside it in the table.
 pub(super) fn bar(share: f64, series: usize) -> Markup {
-    let width = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    let width = if share.is_finite() {
+        share.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
     html! {
         svg.bar viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
             rect.back width="100" height="10" {}

@@ -7,7 +7,13 @@ use super::super::group::{interval_rates, median};
 use super::super::input::{Inputs, Named, Run};
 
 /// Options that say how a run was made, and not what it was of.
-const ASIDE: [&str; 5] = ["seed", "duration_s", "warmup_s", "pool_slots", "smallest_ipv6_frame"];
+const ASIDE: [&str; 5] = [
+    "seed",
+    "duration_s",
+    "warmup_s",
+    "pool_slots",
+    "smallest_ipv6_frame",
+];
 
 pub(super) fn by_frame_size(inputs: &Inputs) -> Option<Markup> {
     let mut sizes: Vec<String> = inputs
@@ -15,7 +21,10 @@ pub(super) fn by_frame_size(inputs: &Inputs) -> Option<Markup> {
         .iter()
         .filter_map(|run| run.result.flag("frame_size"))
         .collect();
-    let searched = inputs.searches.iter().flat_map(|search| &search.result.sizes);
+    let searched = inputs
+        .searches
+        .iter()
+        .flat_map(|search| &search.result.sizes);
     sizes.extend(searched.map(|size| size.frame_size.clone()));
     // Numbers by their size, then names.
     sizes.sort_by_key(|size| (size.parse().unwrap_or(u64::MAX), size.clone()));
@@ -24,9 +33,15 @@ pub(super) fn by_frame_size(inputs: &Inputs) -> Option<Markup> {
         return None;
     }
     let place = |size: &str| sizes.iter().position(|it| it == size).map(|at| at as f64);
-    let mut series = sweep(&inputs.runs, "frame_size", |run| place(&run.flag("frame_size")?));
+    let mut series = sweep(&inputs.runs, "frame_size", |run| {
+        place(&run.flag("frame_size")?)
+    });
     for search in &inputs.searches {
-        let goals = search.result.sizes.first().map_or(&[][..], |size| &size.goals);
+        let goals = search
+            .result
+            .sizes
+            .first()
+            .map_or(&[][..], |size| &size.goals);
         for goal in goals {
             let found = search.result.sizes.iter().filter_map(|size| {
                 let found = size.goals.iter().find(|it| it.name == goal.name)?;
@@ -36,7 +51,10 @@ pub(super) fn by_frame_size(inputs: &Inputs) -> Option<Markup> {
                     spread: found.spread(),
                 })
             });
-            series.push(Series::line(format!("{} of {}", goal.name, search.name), found.collect()));
+            series.push(Series::line(
+                format!("{} of {}", goal.name, search.name),
+                found.collect(),
+            ));
         }
     }
     Chart {
@@ -51,7 +69,11 @@ pub(super) fn by_frame_size(inputs: &Inputs) -> Option<Markup> {
 
 pub(super) fn by_endpoints(inputs: &Inputs) -> Option<Markup> {
     let endpoints = |run: &Run| run.flag("endpoints")?.parse::<f64>().ok();
-    let mut all: Vec<f64> = inputs.runs.iter().filter_map(|run| endpoints(&run.result)).collect();
+    let mut all: Vec<f64> = inputs
+        .runs
+        .iter()
+        .filter_map(|run| endpoints(&run.result))
+        .collect();
     all.sort_by(f64::total_cmp);
     all.dedup();
     if all.len() < 2 {
@@ -83,7 +105,11 @@ fn sweep(runs: &[Named<Run>], option: &str, x: impl Fn(&Run) -> Option<f64>) -> 
     lines
         .into_iter()
         .map(|(_, name, values)| {
-            let name = if several { format!("as {name}") } else { "runs".to_owned() };
+            let name = if several {
+                format!("as {name}")
+            } else {
+                "runs".to_owned()
+            };
             Series::line(name, medians(values))
         })
         .collect()
@@ -113,7 +139,9 @@ fn identity(run: &Named<Run>, option: &str) -> String {
         .flags
         .iter()
         .filter(|(name, _)| *name != option && !ASIDE.contains(&name.as_str()));
-    let flags: Vec<_> = flags.map(|(name, value)| format!("{name}={value}")).collect();
+    let flags: Vec<_> = flags
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let given = if run.is_given { &run.name } else { "" };
     format!(
         "{given}\n{}\n{}\n{}\n{}",
@@ -126,8 +154,9 @@ fn identity(run: &Named<Run>, option: &str) -> String {
 
 pub(super) fn over_time(inputs: &Inputs) -> Option<Markup> {
     let series = inputs.runs.iter().map(|run| {
-        let at = run.result.intervals.iter().map(|interval| interval.at_ms / 1000.0);
-        let points = at.zip(interval_rates(&run.result)).map(|(x, y)| Point::new(x, y));
+        let points = interval_rates(&run.result)
+            .into_iter()
+            .map(|(x, y)| Point::new(x, y));
         Series::line(run.name.clone(), points.collect())
     });
     Chart {

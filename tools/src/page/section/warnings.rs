@@ -23,13 +23,21 @@ pub(super) fn body(inputs: &Inputs) -> Markup {
     let mut warnings = Vec::new();
     for (name, head) in inputs.heads() {
         if head.interrupted {
-            warn(&mut warnings, name, "It was interrupted: it is shorter than planned.");
+            warn(
+                &mut warnings,
+                name,
+                "It was interrupted: it is shorter than planned.",
+            );
         }
         if head.tester_limited == Some(true) {
             warn(&mut warnings, name, TESTER_LIMITED);
         }
         if head.versions.profile == "debug" && !head.warnings.iter().any(|w| w.contains("debug")) {
-            warn(&mut warnings, name, "A build with debug assertions: the figures mean little.");
+            warn(
+                &mut warnings,
+                name,
+                "A build with debug assertions: the figures mean little.",
+            );
         }
         for text in &head.warnings {
             warn(&mut warnings, name, text);
@@ -40,15 +48,26 @@ pub(super) fn body(inputs: &Inputs) -> Markup {
     }
     for search in &inputs.searches {
         if search.result.accounting_holds == Some(false) {
-            error(&mut warnings, &search.name, "The books of a trial do not balance.".to_owned());
+            error(
+                &mut warnings,
+                &search.name,
+                "The books of a trial do not balance.".to_owned(),
+            );
         }
         for size in &search.result.sizes {
             for goal in &size.goals {
                 let which = format!("{} of {}", goal.name, size.frame_size);
                 if goal.irregular {
-                    let because = goal.irregular_because.as_deref().unwrap_or("no reason given");
+                    let because = goal
+                        .irregular_because
+                        .as_deref()
+                        .unwrap_or("no reason given");
                     let because = because.replace('_', " ");
-                    warn(&mut warnings, &search.name, &format!("{which}: an irregular result ({because})."));
+                    warn(
+                        &mut warnings,
+                        &search.name,
+                        &format!("{which}: an irregular result ({because})."),
+                    );
                 }
                 if goal.tester_limited {
                     let text = format!("{which}: tester-limited, the engine can do more.");
@@ -86,16 +105,35 @@ pub(super) fn body(inputs: &Inputs) -> Markup {
     }
 }
 
-const TESTER_LIMITED: &str =
-    "Tester-limited: the figures are those of the generator and not of the engine, which can do more.";
+const TESTER_LIMITED: &str = "Tester-limited: the figures are those of the generator and not of the engine, which can do more.";
 
 fn of_run(warnings: &mut Vec<Warning>, name: &str, run: &Run) {
     if !run.accounting.holds {
-        let broken = run.accounting.identities.iter().filter(|identity| !identity.holds);
+        let broken = run
+            .accounting
+            .identities
+            .iter()
+            .filter(|identity| !identity.holds);
         let claims: Vec<_> = broken
             .map(|it| format!("{}: {} is not {}", it.claim, it.left, it.right))
             .collect();
-        error(warnings, name, format!("The books do not balance. {}", claims.join("; ")));
+        error(
+            warnings,
+            name,
+            format!("The books do not balance. {}", claims.join("; ")),
+        );
+    }
+    for goal in run
+        .slo
+        .iter()
+        .flat_map(|slo| &slo.goals)
+        .filter(|goal| !goal.met)
+    {
+        warn(
+            warnings,
+            name,
+            &format!("a target is not met: {}", goal.goal),
+        );
     }
     match run.generator.limit.as_str() {
         "generator" if run.head.tester_limited != Some(true) => {
@@ -106,7 +144,11 @@ fn of_run(warnings: &mut Vec<Warning>, name: &str, run: &Run) {
             };
             warn(warnings, name, text);
         }
-        "pool" => warn(warnings, name, "The frame pool was the limit (--pool-slots)."),
+        "pool" => warn(
+            warnings,
+            name,
+            "The frame pool was the limit (--pool-slots).",
+        ),
         _ => {}
     }
     if run.latency_limited_by_generator == Some(true) {
