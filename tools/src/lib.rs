@@ -9,6 +9,8 @@
 //! | [`run`] | an engine under a generator: set-up, windows, from counters to a report |
 //! | [`selftest`] | what the tester finds out about itself |
 //! | [`report`] | the report, its books, its JSON layout ([`report::schema`]) |
+//! | [`profile`] | where the time of a run goes: samplers, stages, flame graphs |
+//! | [`page`] | results as an HTML page |
 //! | [`config`] | the configuration files of `sim` and `up` |
 //! | [`sim`] | the simulator: the engine over captures, in virtual time |
 //! | [`up`] | a host or router on real links |
@@ -45,6 +47,8 @@ mod host;
 pub mod interrupt;
 pub mod latency;
 pub mod machine;
+pub mod page;
+pub mod profile;
 pub mod progress;
 pub mod report;
 pub mod run;

@@ -13,6 +13,8 @@ use crate::config::change_words;
 use crate::control::Request;
 use crate::doctor::NAMES;
 use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES, size_on_wire};
+use crate::page::Source;
+use crate::profile;
 use crate::search::GoalText;
 use crate::unit::{
     Arrival, Check, CoreList, Destinations, Family, FrameSize, Protocols, Rate, Slo, Speed,
@@ -40,6 +42,12 @@ pub(super) enum Command {
     /// What the tester itself can do: clock, RSS, books, and the generator alone
     #[command(after_help = super::usage::SELFTEST_NOTES)]
     Selftest(SelfTestArgs),
+    /// A bench under a sampler: where the time goes, as a table of stages and a flame graph
+    #[command(after_help = super::usage::PROFILE_NOTES, allow_negative_numbers = true)]
+    Profile(ProfileArgs),
+    /// Results as a page: one HTML file, with plots and nothing outside it
+    #[command(after_help = super::usage::REPORT_NOTES)]
+    Report(ReportArgs),
     /// Captures through the engine in virtual time: what happens to these packets?
     #[command(after_help = super::usage::SIM_NOTES, allow_negative_numbers = true)]
     Sim(SimArgs),
@@ -401,6 +409,52 @@ pub struct SelfTestArgs {
     pub json: Option<PathBuf>,
 }
 
+/// The options of `profile`.
+#[derive(Clone, Debug, Args)]
+pub struct ProfileArgs {
+    /// The flame graph [default: profile.svg in --out]
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+
+    /// Where profile.folded (the stacks, for --diff) and the flame graphs go; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "corelane-profile")]
+    pub out: PathBuf,
+
+    /// Samples of each thread per second on a core, 10 to 10000; the sampler in the process takes no more
+    /// than the kernel has ticks, 100 to 1000, of all threads together
+    #[arg(long, value_name = "HZ", default_value = "499", value_parser = frequency)]
+    pub frequency: u32,
+
+    /// perf, in-process (a timer's signal), or auto: perf if it works, otherwise in-process
+    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    pub sampler: profile::Choice,
+
+    /// An earlier profile.folded: what is another since then, as a table and in difference.svg
+    #[arg(long, value_name = "OLD.folded")]
+    pub diff: Option<PathBuf>,
+
+    /// Options that `bench` has too.
+    #[command(flatten)]
+    pub bench: BenchArgs,
+}
+
+/// The options of `report`.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// Results of bench, replay, search and profile, written with --json. Those of the same NAME are
+    /// repetitions of one measurement
+    #[arg(value_name = "[NAME=]FILE", required = true)]
+    pub results: Vec<Source>,
+
+    /// The page; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// A flame graph to show, as profile writes it
+    #[arg(long, value_name = "FILE")]
+    pub flamegraph: Option<PathBuf>,
+}
+
 /// The options of `sim`.
 #[derive(Clone, Debug, Args)]
 pub struct SimArgs {
@@ -739,6 +793,10 @@ fn finding(text: &str) -> Result<String, ValueError> {
     let what = format!("is nothing that is looked at: {}", NAMES.join(", "));
     let meant = nearest(&name, NAMES).unwrap_or("perf");
     Err(ValueError::new(text, what, meant))
+}
+
+fn frequency(text: &str) -> Result<u32, ValueError> {
+    count(text, "a frequency", 10..=10_000).map(|n| n as u32)
 }
 
 fn repeat(text: &str) -> Result<u32, ValueError> {

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 
 pub use args::{
     BenchArgs, CheckConfigArgs, CompareArgs, CtlArgs, DoctorArgs, EngineArgs, Input, LoadArgs,
-    ReplayArgs, SearchArgs, SelfTestArgs, SimArgs, UpArgs,
+    ProfileArgs, ReplayArgs, ReportArgs, SearchArgs, SelfTestArgs, SimArgs, UpArgs,
 };
 pub use usage::Usage;
 
@@ -44,6 +44,10 @@ pub enum Asked {
     Replay(ReplayArgs),
     /// What the tester can do.
     SelfTest(SelfTestArgs),
+    /// A synthetic load under a sampler.
+    Profile(ProfileArgs),
+    /// A page of results.
+    Report(ReportArgs),
     /// Captures in virtual time.
     Sim(SimArgs),
     /// A host on real links.
@@ -92,6 +96,15 @@ where
         Ok(Cli {
             command: Command::Doctor(args),
         }) => Ok(Asked::Doctor(args)),
+        Ok(Cli {
+            command: Command::Profile(args),
+        }) => {
+            args.bench.check()?;
+            Ok(Asked::Profile(args))
+        }
+        Ok(Cli {
+            command: Command::Report(args),
+        }) => Ok(Asked::Report(args)),
         Ok(Cli {
             command: Command::Sim(args),
         }) => Ok(Asked::Sim(args)),

@@ -1,9 +1,11 @@
+use std::path::Path;
 use std::time::Duration;
 
 use corelane::engine::Idle;
 
 use super::*;
 use crate::control::{Listing, Request};
+use crate::profile::{Choice, Sampler};
 use crate::search::Goal;
 use crate::unit::{Arrival, Destinations, Family, FrameSize, Rate, Speed};
 
@@ -105,6 +107,44 @@ fn bench_forwards_or_has_sockets() {
         (args.load.sockets, args.load.forward),
         (Some(10_000), false)
     );
+}
+
+#[test]
+fn profile_takes_what_bench_takes() {
+    let profile = |line| match asked(line) {
+        Ok(Asked::Profile(args)) => args,
+        other => panic!("{line}: {other:?}"),
+    };
+    let args = profile("profile");
+    assert_eq!((args.sampler, args.frequency), (Choice::Auto, 499));
+    assert_eq!((args.svg, args.diff), (None, None));
+    assert_eq!(args.out, Path::new("corelane-profile"));
+    let args = profile(
+        "profile --endpoints 1m --duration 2s --sampler in-process --frequency 1k --out a --svg b.svg \
+         --diff old.folded --json -",
+    );
+    assert_eq!(args.bench.load.endpoints, 1_000_000);
+    assert_eq!(args.bench.duration, Duration::from_secs(2));
+    assert!(args.bench.engine.json_to_stdout());
+    assert_eq!(
+        (args.sampler, args.frequency),
+        (Choice::Only(Sampler::InProcess), 1000)
+    );
+    assert_eq!(args.svg.as_deref(), Some(Path::new("b.svg")));
+    assert_eq!(args.diff.as_deref(), Some(Path::new("old.folded")));
+}
+
+#[test]
+fn report_takes_results_with_names_or_without() {
+    let Ok(Asked::Report(args)) = asked("report a.json new=b.json --flamegraph c.svg -o d.html")
+    else {
+        panic!("refused");
+    };
+    let names: Vec<_> = args.results.iter().map(|it| it.name.as_deref()).collect();
+    assert_eq!(names, [None, Some("new")]);
+    assert_eq!(args.results[1].file, Path::new("b.json"));
+    assert_eq!(args.output, Path::new("d.html"));
+    assert_eq!(args.flamegraph.as_deref(), Some(Path::new("c.svg")));
 }
 
 #[test]
@@ -355,6 +395,20 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ("ctl", "<DO> is missing"),
         ("replay", "<FILE> is missing"),
         ("check-config", "<FILE> is missing"),
+        ("report -o x.html", "<[NAME=]FILE> is missing"),
+        ("report x.json", "--output is missing"),
+        (
+            "report =x.json -o y",
+            "<[NAME=]FILE>: '=x.json' is not FILE or NAME=FILE; did you mean 'before=x.json'?",
+        ),
+        (
+            "profile --sampler pref",
+            "--sampler: 'pref' is not auto, perf or in-process; did you mean 'perf'?",
+        ),
+        (
+            "profile --frequency 5",
+            "--frequency: '5' is not a frequency from 10 to 10000; did you mean '10'?",
+        ),
         ("sim --out x", "--config is missing"),
         ("sim --config x", "--out is missing"),
         (

@@ -5,14 +5,16 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::unit::nearest;
 
 /// Verbs that are planned.
-pub(super) const PLANNED: &[&str] = &["top", "profile", "report"];
+pub(super) const PLANNED: &[&str] = &["top"];
 
 /// Verbs that are there.
-pub(super) const VERBS: [&str; 10] = [
+pub(super) const VERBS: [&str; 12] = [
     "bench",
     "search",
     "replay",
     "selftest",
+    "profile",
+    "report",
     "sim",
     "up",
     "ctl",
@@ -29,12 +31,14 @@ Examples:
   corelane compare --a '--ring 256' --b '--ring 1024'
   corelane doctor
   corelane replay --own --speed 1 trace.pcapng
+  corelane profile --endpoints 1m
+  corelane report before.json after.json --output report.html
   corelane check-config lab.toml
   corelane sim --config lab.toml --in wan=in.pcap --out out
   corelane up --config lab.toml
   corelane ctl show addresses
 
-Planned, not there yet: top, profile, report.
+Planned, not there yet: top.
 
 Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting, order
 or corruption violated; 4 a target unmet (a regression); 5 the measurement is not valid (the tester was
@@ -128,6 +132,35 @@ Reads the clock, computes the published hashes of receive side scaling, runs the
 its books balance and that changed ones are found out, and has the generator send into a sink in its own
 thread: what it makes there no measurement can exceed. bench and replay do a short one before each run
 and say what share of the ceiling the run used.";
+
+pub(super) const PROFILE_NOTES: &str = "\
+Examples:
+  corelane profile --duration 5s
+  corelane profile --endpoints 1m --svg before.svg --out before
+  corelane profile --endpoints 1m --out after --diff before/profile.folded
+
+Runs a bench, samples its threads in the measured window, and says what each stage took: its share of
+the samples, nanoseconds of each packet, and how many packets one call of it had, where that is known.
+Writes the stacks, folded, and a flame graph to open in a browser.
+
+perf attaches to the process; it needs no root where kernel.perf_event_paranoid is 2 or less. Where it
+is missing or refused, the report says what to install or to set, and a sampler in the process is used.
+Stacks are unwound by DWARF; cargo profile makes a build with frame pointers, of which perf disturbs
+the run less.";
+
+pub(super) const REPORT_NOTES: &str = "\
+Examples:
+  corelane report result.json --output report.html
+  corelane report before=a1.json before=a2.json after=b1.json after=b2.json -o report.html
+  corelane report run.json profile.json --flamegraph corelane-profile/profile.svg -o report.html
+
+The page has the parts that there is data for: throughput by frame size and by endpoints (of runs that
+differ in that), loss against the offered rate, latency by percentile and over time, drops, workers,
+stages, runs side by side; and always warnings, the ledger and the conditions. It needs no network, has
+a light and a dark scheme, and prints.
+
+Runs that differ by more than they spread are marked. The spread is that of the runs of a NAME; of a
+single run, that of its intervals.";
 
 pub(super) const SIM_NOTES: &str = "\
 Example:

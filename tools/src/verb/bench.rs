@@ -34,16 +34,36 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
     }
     let output = Output::new(args.engine.json.as_deref(), &[])?;
     let progress = Progress::new(args.engine.json_to_stdout());
-    let (conditions, measured, outcome) = measure(args, &progress, interrupt)?;
+    let (conditions, measured, outcome) = measure(args, &progress, interrupt, &mut Alone)?;
     write_latencies(&args.engine, &measured)?;
     finish(&assemble(conditions, &measured, outcome), output)
 }
 
+/// What goes along with the measured window.
+pub(super) trait Companion {
+    /// Before it begins: everything is set up and holds.
+    fn begin(&mut self) -> Result<(), Failure>;
+    /// After it has ended, with the threads still there.
+    fn end(&mut self);
+}
+
+/// Nobody.
+struct Alone;
+
+impl Companion for Alone {
+    fn begin(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn end(&mut self) {}
+}
+
 /// Runs it, and says what a report is put together from.
-fn measure(
+pub(super) fn measure(
     args: &BenchArgs,
     progress: &Progress,
     interrupt: &Interrupt,
+    companion: &mut dyn Companion,
 ) -> Result<(Conditions, Measured, Outcome), Failure> {
     progress.stage("frames", None);
     let layout = layout(args)?;
@@ -97,9 +117,11 @@ fn measure(
     if !args.warmup.is_zero() {
         bed.trial(&trial(args.warmup), progress, interrupt)?;
     }
+    companion.begin()?;
     progress.stage("measuring", Some(args.duration));
     churn.iter_mut().for_each(|churn| churn.record(true));
     let result = bed.trial(&trial(args.duration), progress, interrupt)?;
+    companion.end();
     let churn = churn.and_then(Churn::finish);
     progress.clear();
 
@@ -266,7 +288,8 @@ mod tests {
             panic!("refused: {line}");
         };
         let (progress, interrupt) = (Progress::new(true), Interrupt::default());
-        let (conditions, mut measured, outcome) = measure(&args, &progress, &interrupt).unwrap();
+        let (conditions, mut measured, outcome) =
+            measure(&args, &progress, &interrupt, &mut Alone).unwrap();
         spoil(&mut measured);
         exit_of(&assemble(conditions, &measured, outcome))
     }

@@ -5,7 +5,9 @@ mod check_config;
 mod compare;
 mod ctl;
 mod doctor;
+mod profile;
 mod replay;
+mod report;
 mod search;
 mod selftest;
 mod sim;
@@ -46,6 +48,9 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
         Asked::Doctor(args) => doctor::doctor(&args),
         Asked::Replay(args) => replay::replay(&args, &interrupt()?),
         Asked::SelfTest(args) => selftest::selftest(&args, &interrupt()?),
+        Asked::Profile(args) => profile::profile(&args, &interrupt()?),
+        // It waits for nothing: Ctrl-C ends it.
+        Asked::Report(args) => report::report(&args),
         Asked::Sim(args) => sim::sim(&args, &interrupt()?),
         // It has signals of its own.
         Asked::Up(args) => up::up(&args),

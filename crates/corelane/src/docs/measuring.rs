@@ -69,6 +69,32 @@
 //! flipping the signs of the pairs' ratios. It concludes nothing from results of other machines or options. What
 //! a machine can be asked at all, `corelane doctor` says.
 //!
+//! # Profiles
+//!
+//! `corelane profile` runs a bench and samples its threads in the measured window alone: `perf` attaches to the process
+//! before the window begins, switched off, and is switched on and off by its control pipe. Where the machine has no
+//! hardware counters (most virtual ones) perf takes the core's clock. Where there is no perf, or the kernel refuses it, a
+//! timer's signal in the process takes the samples; the report says which it was, and why.
+//!
+//! Stacks are unwound by the tables that every build has (DWARF), of copies of 16 KiB that perf keeps of each stack;
+//! `cargo profile` makes a build with frame pointers, of which nothing need be copied. The stages are functions that
+//! are not inlined, so that they are in every stack. A sample belongs to the innermost of them; what is in none is shown
+//! as `(unattributed)`, and the stages' samples add up to all there are.
+//!
+//! Nanoseconds per packet are a stage's share of the samples of its group of threads, of the time that the kernel
+//! had these threads on a core, by the packets. So the sampler's own rate does not matter, and a stage's error is
+//! that of its share: of n samples about 1/√n of it. Workers poll: one that waits is on a core as well, and the stages
+//! that look for work (`worker_poll`, `poll_loop`, `ring`) have what it waited. Compare profiles of runs in which the workers
+//! were busy. How many packets a call has is known of stages that get the whole of each burst, from the counters of polls;
+//! of others it is not counted, and not shown.
+//!
+//! # Pages
+//!
+//! `corelane report` writes what results hold and computes no figure that they do not have, but medians of runs of one
+//! name and the ratios of a comparison. Two runs differ *beyond the spread* if their ranges, from the least to the most,
+//! have nothing in common: those of repeated runs (`NAME=FILE` more than once), or of a single run's intervals, which say how
+//! much it went up and down and not what the next run would give.
+//!
 //! # Comparing
 //!
 //! On a virtual machine the same code may run a third slower a minute later, and two cores may be

@@ -1,0 +1,187 @@
+//! Reading results, and saying what is wrong with them.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{Head, Inputs, Named, Profile, Run, Search, Source};
+use crate::report::SCHEMA;
+
+/// A file that is no result: which, where and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {why}")]
+pub struct BadResult {
+    file: String,
+    why: String,
+}
+
+/// The largest file that can be a result: one of many hours has some MB.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// What the run of a profile has.
+#[derive(Deserialize)]
+struct HeadOfBench {
+    bench: Head,
+}
+
+/// What tells a result's kind.
+#[derive(Deserialize)]
+struct Kind {
+    schema: u64,
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default)]
+    verb: Option<String>,
+}
+
+impl Inputs {
+    /// Reads results.
+    ///
+    /// # Errors
+    /// The first file that is none.
+    pub(in crate::page) fn read(sources: &[Source]) -> Result<Self, BadResult> {
+        let mut inputs = Self::default();
+        let mut names = HashSet::new();
+        for source in sources {
+            let file = source.file.display().to_string();
+            let text = read_text(&source.file)?;
+            let kind: Kind = parse(&file, &text)?;
+            if kind.schema > u64::from(SCHEMA) {
+                return Err(bad(
+                    &file,
+                    format!(
+                        "its schema is {}, newer than {SCHEMA}, which this version knows; a newer corelane reads it",
+                        kind.schema
+                    ),
+                ));
+            }
+            if kind.schema == 0 {
+                return Err(bad(&file, "schema: there is no version 0".to_owned()));
+            }
+            let name = match &source.name {
+                Some(name) => name.clone(),
+                None => free_name(&source.file, &mut names),
+            };
+            let is_given = source.name.is_some();
+            match kind.kind.or(kind.verb).as_deref() {
+                Some("bench" | "replay") => {
+                    let mut result: Run = parse(&file, &text)?;
+                    result.head = parse(&file, &text)?;
+                    inputs.runs.push(Named::new(name, is_given, file, result));
+                }
+                Some("search") => {
+                    let mut result: Search = parse(&file, &text)?;
+                    result.head = parse(&file, &text)?;
+                    inputs
+                        .searches
+                        .push(Named::new(name, is_given, file, result));
+                }
+                Some("profile") => {
+                    let mut result: Profile = parse(&file, &text)?;
+                    let head: HeadOfBench = parse(&file, &text)?;
+                    result.bench.head = head.bench;
+                    inputs
+                        .profiles
+                        .push(Named::new(name, is_given, file, result));
+                }
+                Some(other) => {
+                    let why = format!(
+                        "kind: results of '{other}' have no place in a report; those of bench, replay, search and profile have"
+                    );
+                    return Err(bad(&file, why));
+                }
+                None => return Err(bad(&file, "it has neither kind nor verb".to_owned())),
+            }
+        }
+        Ok(inputs)
+    }
+}
+
+/// The file's name without its ending; with a number if that is taken.
+fn free_name(file: &Path, names: &mut HashSet<String>) -> String {
+    let stem = file.file_stem().unwrap_or(file.as_os_str());
+    let stem = stem.to_string_lossy().into_owned();
+    let mut name = stem.clone();
+    let mut n = 2;
+    while !names.insert(name.clone()) {
+        name = format!("{stem} ({n})");
+        n += 1;
+    }
+    name
+}
+
+fn read_text(path: &Path) -> Result<String, BadResult> {
+    let file = path.display().to_string();
+    let size = std::fs::metadata(path).map_err(|error| bad(&file, error.to_string()))?;
+    if size.len() > MAX_BYTES {
+        return Err(bad(
+            &file,
+            format!("it has {} bytes: no result is that long", size.len()),
+        ));
+    }
+    let bytes = std::fs::read(path).map_err(|error| bad(&file, error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        bad(&file, format!("it is no text: byte {at} is not UTF-8"))
+    })
+}
+
+fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, BadResult> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        // The message has line and column.
+        let error = error.into_inner();
+        bad(
+            file,
+            if path == "." || error.is_syntax() || error.is_eof() {
+                error.to_string()
+            } else {
+                format!("{path}: {error}")
+            },
+        )
+    })?;
+    json.end().map_err(|error| bad(file, error.to_string()))?;
+    Ok(parsed)
+}
+
+fn bad(file: &str, why: String) -> BadResult {
+    BadResult {
+        file: file.to_owned(),
+        why,
+    }
+}
+
+/// Reads an SVG, which is not looked into further: it is shown where it can do nothing.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub(in crate::page) fn read_svg(path: &Path) -> Result<String, BadResult> {
+    let text = read_text(path)?;
+    if svg_tag(&text).is_none() {
+        let file = path.display().to_string();
+        return Err(bad(
+            &file,
+            "it is no SVG: there is no <svg ...> in it".to_owned(),
+        ));
+    }
+    Ok(text)
+}
+
+fn svg_tag(text: &str) -> Option<&str> {
+    let from = text.find("<svg")?;
+    let tag = &text[from..];
+    Some(&tag[..tag.find('>')?])
+}
+
+/// The height that it asks for, in pixels, within what a page has room for.
+pub(in crate::page) fn svg_height(text: &str) -> u32 {
+    let asked = svg_tag(text).and_then(|tag| {
+        let (_, value) = tag.split_once(" height=\"")?;
+        let (value, _) = value.split_once('"')?;
+        value.trim_end_matches("px").parse::<f64>().ok()
+    });
+    asked.unwrap_or(600.0).clamp(100.0, 2000.0) as u32
+}

@@ -1,0 +1,181 @@
+//! A result of `bench` or `replay`; [`schema`](crate::report::schema) says what its fields are.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::Head;
+
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct Run {
+    /// Read on its own: what is read into both at once has no place in an error.
+    #[serde(skip)]
+    pub(in crate::page) head: Head,
+    pub(in crate::page) verb: String,
+    pub(in crate::page) window_s: f64,
+    pub(in crate::page) offered_pps: f64,
+    pub(in crate::page) achieved_pps: f64,
+    pub(in crate::page) delivered_pps: f64,
+    pub(in crate::page) forwarded_pps: f64,
+    #[serde(default)]
+    pub(in crate::page) ns_per_packet: Option<f64>,
+    pub(in crate::page) sent: u64,
+    pub(in crate::page) received: u64,
+    pub(in crate::page) delivered: u64,
+    pub(in crate::page) forwarded: u64,
+    pub(in crate::page) consumed: u64,
+    pub(in crate::page) drops: BTreeMap<String, u64>,
+    pub(in crate::page) workers: Vec<Worker>,
+    #[serde(default)]
+    pub(in crate::page) latency_ns: Option<Percentiles>,
+    #[serde(default)]
+    pub(in crate::page) latency_limited_by_generator: Option<bool>,
+    pub(in crate::page) generator: Generator,
+    #[serde(default)]
+    pub(in crate::page) intervals: Vec<Interval>,
+    #[serde(default)]
+    pub(in crate::page) self_check: Option<SelfCheck>,
+    #[serde(default)]
+    pub(in crate::page) slo: Option<Slo>,
+    pub(in crate::page) accounting: Accounting,
+}
+
+/// What the generator could do alone.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct SelfCheck {
+    #[serde(default)]
+    pub(in crate::page) ceiling_used: Option<f64>,
+}
+
+/// Targets.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct Slo {
+    pub(in crate::page) goals: Vec<SloGoal>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct SloGoal {
+    pub(in crate::page) goal: String,
+    pub(in crate::page) met: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct Worker {
+    pub(in crate::page) id: u64,
+    #[serde(default)]
+    pub(in crate::page) core: Option<u64>,
+    pub(in crate::page) packets: u64,
+    pub(in crate::page) busy_ratio: f64,
+    #[serde(default)]
+    pub(in crate::page) ns_per_packet: Option<f64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct Generator {
+    #[serde(default)]
+    pub(in crate::page) planned_pps: Option<f64>,
+    pub(in crate::page) intended: u64,
+    #[serde(default)]
+    pub(in crate::page) unsent: BTreeMap<String, u64>,
+    pub(in crate::page) drops: BTreeMap<String, u64>,
+    pub(in crate::page) limit: String,
+}
+
+/// A part of the window, which ends at `at_ms`.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct Interval {
+    pub(in crate::page) at_ms: f64,
+    #[serde(default)]
+    pub(in crate::page) received: Option<u64>,
+    #[serde(default)]
+    pub(in crate::page) p50_ns: Option<f64>,
+    #[serde(default)]
+    pub(in crate::page) p99_ns: Option<f64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct Accounting {
+    pub(in crate::page) holds: bool,
+    #[serde(default)]
+    pub(in crate::page) identities: Vec<Identity>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct Identity {
+    pub(in crate::page) claim: String,
+    pub(in crate::page) left: u64,
+    pub(in crate::page) right: u64,
+    pub(in crate::page) holds: bool,
+}
+
+/// Nanoseconds by percentile, and `max` and `count`; one that there were too few frames for is null or not there.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(in crate::page) struct Percentiles(BTreeMap<String, Option<f64>>);
+
+impl Percentiles {
+    /// The nanoseconds that so many percent of the frames took at most, from the smallest.
+    pub(in crate::page) fn points(&self) -> Vec<(f64, f64)> {
+        let mut points: Vec<(f64, f64)> = self
+            .0
+            .iter()
+            .filter_map(|(name, ns)| {
+                let percent: f64 = name.strip_prefix('p')?.parse().ok()?;
+                (0.0..100.0).contains(&percent).then_some((percent, (*ns)?))
+            })
+            .collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        points
+    }
+
+    /// The value of this name: `p99.9`, `max`.
+    pub(in crate::page) fn get(&self, name: &str) -> Option<f64> {
+        *self.0.get(name)?
+    }
+}
+
+impl Run {
+    /// Frames per second that arrived where they were to.
+    pub(in crate::page) fn rate(&self) -> f64 {
+        self.delivered_pps + self.forwarded_pps
+    }
+
+    /// Frames that were intended and did not arrive or were not dealt with, as a share.
+    pub(in crate::page) fn loss(&self) -> f64 {
+        let arrived = self.delivered as f64 + self.forwarded as f64 + self.consumed as f64;
+        if self.generator.intended == 0 {
+            return 0.0;
+        }
+        (1.0 - arrived / self.generator.intended as f64).clamp(0.0, 1.0)
+    }
+
+    /// What became of the frames that did not arrive: reason and count, those that are not 0.
+    pub(in crate::page) fn losses(&self) -> Vec<(String, u64)> {
+        let of = |kind: &str, from: &BTreeMap<String, u64>| -> Vec<(String, u64)> {
+            from.iter()
+                .filter(|(_, count)| **count > 0)
+                .map(|(reason, count)| (format!("{kind}{reason}"), *count))
+                .collect()
+        };
+        [
+            of("not sent: ", &self.generator.unsent),
+            of("before the NIC: ", &self.generator.drops),
+            of("", &self.drops),
+        ]
+        .concat()
+    }
+
+    /// An option, as text.
+    pub(in crate::page) fn flag(&self, name: &str) -> Option<String> {
+        self.head.flags.get(name).and_then(flag_text)
+    }
+}
+
+/// An option's value; none if it was not in effect.
+pub(in crate::page) fn flag_text(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        value => Some(value.to_string()),
+    }
+}

@@ -1,0 +1,62 @@
+//! What tables share.
+
+use maud::{Markup, html};
+
+use crate::report::{scaled, time};
+
+pub(super) fn rate(pps: f64) -> String {
+    scaled(pps, "pps")
+}
+
+/// Nanoseconds in the unit that fits.
+pub(super) fn duration(ns: f64) -> String {
+    if ns < 100.0 {
+        format!("{ns:.1} ns")
+    } else {
+        time(ns.round() as u64)
+    }
+}
+
+/// A share as percent: with the digits that small ones need.
+pub(super) fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent != 0.0 && percent < 0.1 {
+        format!("{percent:.2e}%")
+    } else {
+        format!("{percent:.1}%")
+    }
+}
+
+/// A count with its thousands apart.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+pub(super) fn or_dash(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "\u{2013}".to_owned())
+}
+
+/// A bar as long as a share is of the whole width, 0 to 1; the number is beside it in the table.
+pub(super) fn bar(share: f64, series: usize) -> Markup {
+    let width = if share.is_finite() {
+        share.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
+    html! {
+        svg.bar viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
+            rect.back width="100" height="10" {}
+            g class={ "s" (series % 8) } {
+                rect.fill width=(format!("{:.2}", 100.0 * width)) height="10" {}
+            }
+        }
+    }
+}

@@ -1,0 +1,546 @@
+use super::group::{Basis, Verdict, groups, interval_rates};
+use super::input::Inputs;
+use super::{BadResult, Page, Source};
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// A result as `bench` writes it, with what a test is about changed in it.
+fn run(change: impl FnOnce(&mut Value)) -> Value {
+    let mut run = json!({
+        "schema": 1,
+        "verb": "bench",
+        "versions": { "corelane": "0.1.0", "profile": "release" },
+        "machine": { "cpu": "a CPU", "cores": 2, "os": "linux", "kernel": "6.1", "arch": "x86_64" },
+        "seed": 1,
+        "flags": { "frame_size": "64", "endpoints": 1000, "rate": "max", "family": "mixed", "churn": null },
+        "interrupted": false,
+        "warnings": [],
+        "window_s": 1.0,
+        "offered_pps": 1000.0,
+        "achieved_pps": 1000.0,
+        "delivered_pps": 990.0,
+        "forwarded_pps": 0.0,
+        "ns_per_packet": 25.0,
+        "sent": 1000,
+        "received": 1000,
+        "delivered": 990,
+        "forwarded": 0,
+        "consumed": 0,
+        "drops": { "invalid_address": 10, "socket_full": 0 },
+        "workers": [
+            { "id": 0, "core": 1, "packets": 600, "busy_ratio": 0.9, "ns_per_packet": 25.0 },
+            { "id": 1, "core": null, "packets": 400, "busy_ratio": 0.5, "ns_per_packet": null }
+        ],
+        "latency_ns": null,
+        "generator": {
+            "planned_pps": null, "intended": 1000, "unsent": { "late": 0 }, "drops": { "ring_full": 0 }, "limit": "workers"
+        },
+        "accounting": {
+            "holds": true,
+            "identities": [ { "claim": "intended = sent + unsent", "left": 1000, "right": 1000, "holds": true } ]
+        }
+    });
+    change(&mut run);
+    run
+}
+
+fn with_latency(run: &mut Value) {
+    run["latency_ns"] =
+        json!({ "p50": 900, "p90": 2000, "p99": 9000, "p99.9": null, "max": 50000, "count": 990 });
+    run["generator"]["planned_pps"] = json!(1000.0);
+    run["intervals"] = json!([
+        { "at_ms": 100, "sent": 100, "received": 100, "dropped": 0, "p50_ns": 900, "p99_ns": 8000 },
+        { "at_ms": 200, "sent": 100, "received": 90, "dropped": 10, "p50_ns": 950, "p99_ns": 9000 },
+        { "at_ms": 300, "sent": 100, "received": 110, "dropped": 0, "p50_ns": 800, "p99_ns": 7000 },
+        { "at_ms": 310, "sent": 10, "received": 10, "dropped": 0, "p50_ns": null, "p99_ns": null }
+    ]);
+}
+
+fn search() -> Value {
+    let size = |size: &str, pps: f64| {
+        json!({
+            "frame_size": size,
+            "goals": [{
+                "name": "NDR", "loss_ratio": 0.0, "exceed_ratio": 0.5, "initial_trial_s": 0.1, "final_trial_s": 1.0,
+                "duration_sum_s": 21.0, "width": 0.005, "lower_pps": pps, "upper_pps": pps * 1.004,
+                "conditional_throughput_pps": pps, "irregular": false
+            }],
+            "trials": [
+                { "offered_pps": pps * 2.0, "duration_s": 1.0, "sent": 100, "received": 50, "loss_ratio": 0.5, "valid": true },
+                { "offered_pps": pps, "duration_s": 1.0, "sent": 100, "received": 100, "loss_ratio": 0.0, "valid": true }
+            ],
+            "latency": [{ "fraction": 0.5, "offered_pps": pps / 2.0, "latency_ns": { "p50": 700, "p99": 4000, "max": 9000, "count": 100 } }],
+            "back_to_back": { "mean_frames": 1500.5, "stddev_frames": 3.0, "corrected_buffer_s": 0.0001, "unlimited": false }
+        })
+    };
+    json!({
+        "schema": 1, "kind": "search", "verb": "search",
+        "versions": { "corelane": "0.1.0", "profile": "release" },
+        "machine": { "cpu": "a CPU", "cores": 2, "os": "linux", "kernel": "6.1", "arch": "x86_64" },
+        "seed": 1, "flags": {}, "warnings": [],
+        "sizes": [size("64", 5e6), size("imix", 3e6)],
+        "scaling": [{ "workers": 1, "ndr_pps": 5e6 }, { "workers": 2, "ndr_pps": 9e6 }]
+    })
+}
+
+fn profile() -> Value {
+    json!({
+        "schema": 1, "kind": "profile", "warnings": ["few samples"],
+        "sampler": { "name": "perf", "event": "cpu-clock:u", "unwinding": "DWARF", "frequency_hz": 499 },
+        "samples": 100, "lost": 0,
+        "stages": [
+            { "group": "worker", "stage": "lookup", "samples": 60, "share": 0.6, "share_of_group": 1.0, "ns_per_packet": 9.5, "packets_per_call": 32.0 },
+            { "group": "other threads", "stage": "(unattributed)", "samples": 40, "share": 0.4, "share_of_group": 1.0, "ns_per_packet": null, "packets_per_call": null }
+        ],
+        "difference": { "against": "old.folded", "stages": [{ "group": "worker", "stage": "lookup", "before": 0.5, "after": 0.6 }] },
+        "bench": run(|_| {})
+    })
+}
+
+/// A directory of a test's own.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Source {
+        std::fs::write(self.path(name), text).unwrap();
+        Source {
+            name: None,
+            file: self.path(name),
+        }
+    }
+
+    fn json(&self, name: &str, result: &Value) -> Source {
+        self.write(name, &result.to_string())
+    }
+}
+
+fn page(results: &[(&str, Value)], flamegraph: Option<&str>) -> String {
+    let files = Files::new();
+    let sources: Vec<_> = results
+        .iter()
+        .map(|(name, result)| files.json(name, result))
+        .collect();
+    let svg = files.path("graph.svg");
+    if let Some(text) = flamegraph {
+        std::fs::write(&svg, text).unwrap();
+    }
+    let flamegraph = flamegraph.map(|_| svg.as_path());
+    Page::read(&sources, flamegraph).unwrap().html()
+}
+
+fn refusal(text: &str) -> String {
+    let files = Files::new();
+    let source = files.write("bad.json", text);
+    let error = Page::read(&[source], None).unwrap_err();
+    let said = error.to_string();
+    let file = files.path("bad.json").display().to_string();
+    said.strip_prefix(&format!("{file}: "))
+        .unwrap_or_else(|| panic!("{said}"))
+        .to_owned()
+}
+
+fn sections(html: &str) -> Vec<&str> {
+    html.split("<section id=\"")
+        .skip(1)
+        .filter_map(|part| part.split('"').next())
+        .collect()
+}
+
+#[test]
+fn only_what_there_is_data_for_has_a_section() {
+    let html = page(&[("a.json", run(|_| {}))], None);
+    assert_eq!(
+        sections(&html),
+        [
+            "warnings",
+            "runs",
+            "drops",
+            "workers",
+            "ledger",
+            "conditions"
+        ]
+    );
+    assert!(
+        html.contains("Nothing stands against these results"),
+        "{html}"
+    );
+    let html = page(
+        &[(
+            "a.json",
+            run(|run| run["drops"]["invalid_address"] = json!(0)),
+        )],
+        None,
+    );
+    assert!(!sections(&html).contains(&"drops"));
+}
+
+#[test]
+fn every_section_there_is() {
+    let results = [
+        ("a.json", run(with_latency)),
+        (
+            "b.json",
+            run(|run| {
+                with_latency(run);
+                run["flags"]["frame_size"] = json!("512");
+            }),
+        ),
+        (
+            "c.json",
+            run(|run| run["flags"]["endpoints"] = json!(1_000_000)),
+        ),
+        ("s.json", search()),
+        ("p.json", profile()),
+    ];
+    let html = page(&results, Some("<svg height=\"300\"></svg>"));
+    assert_eq!(
+        sections(&html),
+        [
+            "warnings",
+            "runs",
+            "comparison",
+            "search",
+            "frame-size",
+            "endpoints",
+            "scaling",
+            "loss",
+            "latency",
+            "latency-over-time",
+            "rate-over-time",
+            "drops",
+            "workers",
+            "profile",
+            "flamegraph",
+            "ledger",
+            "conditions",
+        ]
+    );
+    // Figures arrive where they belong: 0.01 of 1000 frames, the 32 packets of a call, 5 Mpps by the search.
+    for text in [
+        "1.0%",
+        "32.0",
+        "5.00 Mpps",
+        "1\u{202f}501 frames",
+        "few samples",
+        "9.5 ns",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn nothing_in_a_result_becomes_markup() {
+    let hostile =
+        "</style></title></table><script>alert(1)</script><img src=x onerror=alert(2)>\"'&";
+    let mut results: Vec<(&str, Value)> = vec![
+        (
+            "a.json",
+            run(|run| {
+                with_latency(run);
+                run["flags"]["frame_size"] = json!(hostile);
+                run["flags"][hostile] = json!(hostile);
+                run["warnings"] = json!([hostile]);
+                run["drops"][hostile] = json!(7);
+                run["generator"]["limit"] = json!(hostile);
+                run["generator"]["unsent"][hostile] = json!(7);
+                run["machine"]["cpu"] = json!(hostile);
+                run["versions"]["corelane"] = json!(hostile);
+                run["accounting"]["holds"] = json!(false);
+                run["accounting"]["identities"][0]["claim"] = json!(hostile);
+                run["accounting"]["identities"][0]["holds"] = json!(false);
+                run["latency_ns"][hostile] = json!(5);
+            }),
+        ),
+        ("<script>alert(3)<&>.json", run(|_| {})),
+        ("s.json", search()),
+        ("p.json", profile()),
+    ];
+    results[2].1["sizes"][0]["frame_size"] = json!(hostile);
+    results[2].1["sizes"][0]["goals"][0]["name"] = json!(hostile);
+    results[2].1["sizes"][0]["goals"][0]["irregular"] = json!(true);
+    results[2].1["sizes"][0]["goals"][0]["irregular_because"] = json!(hostile);
+    results[2].1["deviations"] = json!([hostile]);
+    results[3].1["sampler"]["name"] = json!(hostile);
+    results[3].1["stages"][0]["stage"] = json!(hostile);
+    results[3].1["stages"][0]["group"] = json!(hostile);
+    results[3].1["difference"]["against"] = json!(hostile);
+    let svg = "<svg><script>alert(4)</script></svg>\"></iframe><script>alert(5)</script>";
+    let html = page(&results, Some(svg));
+    assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    for markup in [
+        "<script",
+        "<img",
+        "onerror=alert(2)>\"",
+        "alert(4)",
+        "alert(5)",
+    ] {
+        assert!(!html.contains(markup), "{markup}");
+    }
+    assert_eq!(html.matches("</style>").count(), 1);
+    assert_eq!(
+        html.matches("</title></head>").count() + html.matches("</title><style>").count(),
+        1
+    );
+    assert_eq!(html.matches("<iframe").count(), 1);
+    assert!(html.contains("sandbox=\"allow-scripts\""));
+    assert!(html.contains("default-src 'none'"));
+    for outside in ["http://", "https://", "//cdn", "@import", "url("] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn warnings_come_first_and_the_worst_of_them_before_the_others() {
+    let html = page(
+        &[
+            (
+                "a.json",
+                run(|run| {
+                    run["generator"]["limit"] = json!("generator");
+                    run["latency_limited_by_generator"] = json!(true);
+                    run["warnings"] = json!(["two threads share a core"]);
+                    run["interrupted"] = json!(true);
+                    run["slo"] = json!({ "met": false, "goals": [
+                    { "goal": "p99<50us", "reached": 9e4, "met": false }, { "goal": "loss=0", "reached": 0.0, "met": true }
+                ] });
+                }),
+            ),
+            (
+                "b.json",
+                run(|run| {
+                    run["accounting"]["holds"] = json!(false);
+                    run["accounting"]["identities"][0]["right"] = json!(999);
+                    run["accounting"]["identities"][0]["holds"] = json!(false);
+                }),
+            ),
+        ],
+        None,
+    );
+    let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
+    assert!(at("intended = sent + unsent: 1000 is not 999") < at("The generator was the limit"));
+    assert!(at("Two threads share a core") < at("<section id=\"runs\""));
+    at("It was interrupted");
+    at("A target is not met: p99&lt;50us");
+    assert!(!html.contains("loss=0"));
+    at("Tester-limited latency");
+    assert!(!html.contains("Nothing stands against"));
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said_with_its_place() {
+    assert_eq!(
+        refusal("{\n  \"schema\": 1,\n  oops }"),
+        "key must be a string at line 3 column 3"
+    );
+    assert_eq!(refusal(""), "EOF while parsing a value at line 1 column 0");
+    assert!(refusal("[]").contains("line 1"), "{}", refusal("[]"));
+    let text =
+        serde_json::to_string_pretty(&run(|run| run["workers"][1]["packets"] = json!("many")))
+            .unwrap();
+    let said = refusal(&text);
+    assert!(
+        said.starts_with("workers[1].packets: invalid type: string \"many\""),
+        "{said}"
+    );
+    assert!(said.contains("line "), "{said}");
+    let said = refusal(&run(|run| run["flags"] = json!(7)).to_string());
+    assert!(said.starts_with("flags: invalid type"), "{said}");
+    let said = refusal(
+        &run(|run| {
+            run.as_object_mut().unwrap().remove("accounting");
+        })
+        .to_string(),
+    );
+    assert!(said.contains("missing field `accounting`"), "{said}");
+    let said = refusal(&run(|run| run["schema"] = json!(2)).to_string());
+    assert!(said.contains("schema is 2, newer than 1"), "{said}");
+    let said = refusal(&run(|run| run["verb"] = json!("sim")).to_string());
+    assert!(said.contains("'sim'"), "{said}");
+    assert!(refusal("{\"schema\":1}").contains("neither kind nor verb"));
+    assert!(refusal("{\"kind\":\"search\"}").contains("missing field `schema`"));
+    let said = refusal(&format!("{} trailing", run(|_| {})));
+    assert!(said.contains("trailing"), "{said}");
+    let mut of_profile = profile();
+    of_profile["bench"]["drops"]["x"] = json!(-1);
+    assert!(refusal(&of_profile.to_string()).starts_with("bench.drops.x: "));
+    let files = Files::new();
+    std::fs::write(files.path("bytes"), b"\xff").unwrap();
+    let source = |file: &Path| Source {
+        name: None,
+        file: file.to_owned(),
+    };
+    let said = |file: &Path| -> BadResult { Page::read(&[source(file)], None).unwrap_err() };
+    assert!(said(&files.path("bytes")).to_string().contains("not UTF-8"));
+    assert!(
+        said(&files.path("none"))
+            .to_string()
+            .contains("No such file")
+    );
+    let good = files.json("good.json", &run(|_| {}));
+    let svg = files.write("no.svg", "hello");
+    let error = Page::read(&[good], Some(&svg.file)).unwrap_err();
+    assert!(error.to_string().contains("no SVG"), "{error}");
+}
+
+#[test]
+fn a_page_of_extreme_figures_is_still_a_page() {
+    let html = page(
+        &[
+            (
+                "a.json",
+                run(|run| {
+                    with_latency(run);
+                    run["offered_pps"] = json!(1e300);
+                    run["delivered_pps"] = json!(-1e300);
+                    run["sent"] = json!(u64::MAX);
+                    run["workers"][0]["packets"] = json!(u64::MAX);
+                    run["workers"][1]["packets"] = json!(u64::MAX);
+                    run["generator"]["intended"] = json!(0);
+                    run["latency_ns"] = json!({ "p50": 0, "p99": 1e300, "max": -5, "count": 0, "pNaN": 3, "p100": 4 });
+                    run["intervals"] = json!([{ "at_ms": 1e300, "p50_ns": 0 }, { "at_ms": -1.0, "received": u64::MAX }]);
+                }),
+            ),
+            (
+                "b.json",
+                run(|run| {
+                    run["flags"]["endpoints"] = json!(0);
+                    run["workers"] = json!([]);
+                    run["accounting"]["identities"] = json!([]);
+                }),
+            ),
+        ],
+        None,
+    );
+    assert!(!html.contains("NaN") && !html.contains("inf\""), "{html}");
+}
+
+#[test]
+fn many_points_are_thinned_and_the_greatest_stay() {
+    let html = page(
+        &[(
+            "a.json",
+            run(|run| {
+                with_latency(run);
+                let intervals: Vec<Value> = (0..100_000)
+                .map(|i| json!({ "at_ms": i, "p50_ns": 1000, "p99_ns": if i == 77_777 { 123_000_000 } else { 5000 } }))
+                .collect();
+                run["intervals"] = json!(intervals);
+            }),
+        )],
+        None,
+    );
+    assert!(html.len() < 1_000_000, "{}", html.len());
+    assert!(html.contains("123 ms"));
+}
+
+#[test]
+fn the_rate_of_an_interval_is_by_its_own_length() {
+    let files = Files::new();
+    let source = files.json("a.json", &run(with_latency));
+    let inputs = Inputs::read(&[source]).unwrap();
+    let rates = interval_rates(&inputs.runs[0].result);
+    // The last 10 ms are no interval.
+    assert_eq!(rates, [(0.1, 1000.0), (0.2, 900.0), (0.3, 1100.0)]);
+}
+
+/// Runs with these rates, of these names.
+fn of_rates(rates: &[(&str, f64)]) -> Inputs {
+    let files = Files::new();
+    let sources: Vec<_> = rates
+        .iter()
+        .enumerate()
+        .map(|(i, (name, pps))| Source {
+            name: (!name.is_empty()).then(|| (*name).to_owned()),
+            ..files.json(
+                &format!("{i}.json"),
+                &run(|run| run["delivered_pps"] = json!(pps)),
+            )
+        })
+        .collect();
+    Inputs::read(&sources).unwrap()
+}
+
+#[test]
+fn runs_of_a_name_are_repetitions_and_their_range_is_the_spread() {
+    let inputs = of_rates(&[
+        ("a", 10.0),
+        ("b", 20.0),
+        ("a", 12.0),
+        ("b", 22.0),
+        ("c", 11.0),
+        ("c", 30.0),
+        ("", 9.0),
+    ]);
+    let groups = groups(&inputs);
+    let names: Vec<_> = groups
+        .iter()
+        .map(|group| (group.name, group.runs.len()))
+        .collect();
+    assert_eq!(names, [("a", 2), ("b", 2), ("c", 2), ("6", 1)]);
+    let rate = |i: usize| {
+        groups[i]
+            .figure(|run| Some(run.rate()), |_| Vec::new())
+            .unwrap()
+    };
+    assert_eq!(
+        (rate(0).median, rate(0).spread, rate(0).basis),
+        (11.0, Some((10.0, 12.0)), Basis::Runs(2))
+    );
+    assert_eq!(rate(1).against(&rate(0)), Verdict::Beyond);
+    assert_eq!(rate(2).against(&rate(0)), Verdict::Within);
+    assert_eq!(rate(3).against(&rate(0)), Verdict::Unknown);
+}
+
+#[test]
+fn the_comparison_says_the_ratio_and_whether_it_is_more_than_the_spread() {
+    let files = Files::new();
+    let one = |i: usize, name: &str, pps: f64| Source {
+        name: Some(name.to_owned()),
+        ..files.json(
+            &format!("{i}.json"),
+            &run(|run| run["delivered_pps"] = json!(pps)),
+        )
+    };
+    let sources = [
+        one(0, "old", 10.0),
+        one(1, "old", 12.0),
+        one(2, "new", 33.0),
+        one(3, "new", 33.0),
+    ];
+    let html = Page::read(&sources, None).unwrap().html();
+    assert!(
+        html.contains("\u{d7}3.00, better, beyond the spread"),
+        "{html}"
+    );
+    assert!(
+        html.contains("\u{d7}1.00, within the spread"),
+        "the same nanoseconds per packet"
+    );
+    assert!(html.contains("nothing: the same conditions"));
+    assert!(html.contains("median of 2 runs"));
+}
+
+#[test]
+fn sources_have_names_or_not() {
+    let source = |text: &str| text.parse::<Source>().map(|it| (it.name, it.file));
+    assert_eq!(source("a.json"), Ok((None, "a.json".into())));
+    assert_eq!(
+        source("before=a=b.json"),
+        Ok((Some("before".to_owned()), "a=b.json".into()))
+    );
+    assert_eq!(source("dir/a=b.json"), Ok((None, "dir/a=b.json".into())));
+    for text in ["=a.json", "a="] {
+        let error = source(text).unwrap_err().to_string();
+        assert!(error.contains("NAME=FILE"), "{error}");
+    }
+}
