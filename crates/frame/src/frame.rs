@@ -1,6 +1,7 @@
 //! The frame handle.
 
 use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ops::BitOr;
 use std::ptr::NonNull;
 use std::{fmt, slice};
 
@@ -231,7 +232,7 @@ impl Frame {
     }
 
     /// Replaces the data by a copy of `bytes`, behind the headroom of a new frame. The metadata
-    /// stays, but for what was left to do with what is gone ([`offload`](Self::offload)).
+    /// stays, what is left to do ([`offload`](Self::offload)) too.
     ///
     /// # Errors
     /// `bytes` are more than a slot without its headroom; the frame is as it was.
@@ -249,7 +250,6 @@ impl Frame {
                 available,
             });
         }
-        self.slot &= !OFFLOAD;
         self.place(headroom, bytes.len());
         self.data_mut().copy_from_slice(bytes);
         Ok(())
@@ -386,10 +386,16 @@ impl Frame {
         };
     }
 
+    /// What the frame is marked with: asked of all frames of a burst together, it costs next to nothing.
+    #[inline]
+    pub fn marks(&self) -> Marks {
+        Marks(self.slot)
+    }
+
     /// Whether something is left to do with this frame: see [`offload`](Self::offload).
     #[inline]
     pub fn has_offload(&self) -> bool {
-        self.slot & OFFLOAD != 0
+        self.marks().has_offload()
     }
 
     /// What is left to do with this frame, a checksum or to be cut into segments. It describes the
@@ -470,6 +476,28 @@ impl fmt::Debug for Frame {
             .field("headroom", &self.headroom())
             .field("len", &self.len())
             .finish()
+    }
+}
+
+/// What frames are marked with: one, or (by `|`) any of several.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks(u32);
+
+impl Marks {
+    /// Whether something is left to do with a frame.
+    #[inline]
+    pub const fn has_offload(self) -> bool {
+        self.0 & OFFLOAD != 0
+    }
+}
+
+impl BitOr for Marks {
+    type Output = Self;
+
+    #[inline]
+    fn bitor(self, other: Self) -> Self {
+        // The numbers of slots are of no meaning then, and masked out when they are asked.
+        Self(self.0 | other.0)
     }
 }
 

@@ -104,7 +104,7 @@ pub use cache::PoolCache;
 pub use config::{
     HugePages, LINE, MAX_HEADROOM, MAX_SLOT_SIZE, MAX_SLOTS, PoolConfig, PoolError, Stride,
 };
-pub use frame::{Frame, NoRoom, TooShort};
+pub use frame::{Frame, Marks, NoRoom, TooShort};
 pub use lent::Lent;
 pub use pool::Pool;
 pub use stats::PoolStats;

@@ -328,12 +328,12 @@ fn what_is_left_to_do_goes_with_its_frame() {
             (3, true, frame.slot())
         );
     }
-    // What it described is gone.
+    // Whoever changes the data says so.
     moved.set_data(b"new").unwrap();
-    assert!(!moved.has_offload() && moved.trace());
+    assert_eq!(moved.offload(), Some(left(0)));
     moved.set_offload(Some(left(9)));
     moved.set_offload(None);
-    assert_eq!(moved.offload(), None);
+    assert_eq!((moved.offload(), moved.trace()), (None, true));
     moved.set_offload(Some(left(9)));
     cache.recycle(moved);
     assert!(

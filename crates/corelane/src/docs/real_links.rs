@@ -100,7 +100,7 @@
 //!   and packet endpoints are shown any frame as it came: `offload` says so.
 //! - **What a handler sends** may say what is left to do
 //!   ([`Frame::set_offload`](crate::frame::Frame::set_offload)). Who builds another packet in a
-//!   super-frame that it took says that nothing is (`set_data` does).
+//!   super-frame that it took says that nothing is.
 //!
 //! **Room.** A super-frame needs a slot of 64 KiB. An engine that makes its own pool gives it such slots
 //! if a link [asks](crate::engine::link::Link::longest_frame), as TAP and AF_PACKET do unless

@@ -1,6 +1,6 @@
 //! Sorts a burst of Ethernet frames by network protocol.
 
-use corelane_frame::{BURST, Frame};
+use corelane_frame::{BURST, Frame, Marks};
 use corelane_stack::{DropReason, NicView};
 use corelane_sync::prefetch::prefetch_read_slice;
 use corelane_wire::{ETHERNET_HEADER_LEN, EtherType};
@@ -128,11 +128,11 @@ pub(super) fn ethernet_input<'f, O: Observer>(
     tally: &mut Tally<'_>,
     observer: &mut O,
 ) {
-    let (mut bytes, mut has_offloads) = (0, false);
+    let (mut bytes, mut marks) = (0, Marks::default());
     for (frame, data) in frames.iter().zip(&mut sorted.data) {
         *data = frame.data();
         bytes += data.len();
-        has_offloads |= frame.has_offload();
+        marks = marks | frame.marks();
         // All at once: the processor works through as many misses as it can.
         prefetch_read_slice(data);
     }
@@ -155,7 +155,7 @@ pub(super) fn ethernet_input<'f, O: Observer>(
         truncated += u64::from(!is_whole);
     }
     sorted.has_for_many = first_bytes & 1 == 1;
-    sorted.has_offloads = has_offloads;
+    sorted.has_offloads = marks.has_offload();
     if v4.len() + v6.len() + (truncated as usize) < frames.len() {
         sorted.sort_others();
     }

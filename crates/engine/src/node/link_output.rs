@@ -1,6 +1,6 @@
 //! Frames on their way out of a worker.
 
-use corelane_frame::{Burst, Frame, PoolCache};
+use corelane_frame::{Burst, Frame, Marks, PoolCache};
 use corelane_stack::{NicCounter, NicView, QueuedFrames, TapWriter};
 use corelane_sync::counters::CounterWriter;
 use corelane_sync::doorbell::Doorbell;
@@ -182,29 +182,36 @@ pub(crate) fn transmit<O: Observer>(
     counters: &mut CounterWriter<NicCounter>,
     observer: &mut O,
 ) -> Result<(), LinkError> {
-    let has_offloads = frames.iter().fold(false, |any, it| any | it.has_offload());
-    if has_offloads && segment::is_for_software(frames, queue.offloads()) {
+    let (bytes, marks) = measure(frames);
+    if marks.has_offload() && segment::is_for_software(frames, queue.offloads()) {
         return segment::transmit_in_segments(queue, cache, frames, counters, observer);
     }
-    transmit_done(queue, cache, frames, counters, observer)
+    transmit_done(queue, cache, frames, bytes, counters, observer)
 }
 
-/// As [`transmit`], of frames that the link takes as they are.
+/// The bytes of frames, and what these are marked with.
+pub(super) fn measure(frames: &[Frame]) -> (usize, Marks) {
+    let none = (0, Marks::default());
+    let add = |(bytes, marks), frame: &Frame| (bytes + frame.len(), marks | frame.marks());
+    frames.iter().fold(none, add)
+}
+
+/// As [`transmit`], of frames of so many bytes that the link takes as they are.
 pub(super) fn transmit_done<O: Observer>(
     queue: &mut dyn TxQueue,
     cache: &mut PoolCache,
     frames: &mut Burst,
+    bytes: usize,
     counters: &mut CounterWriter<NicCounter>,
     observer: &mut O,
 ) -> Result<(), LinkError> {
-    let bytes_of = |frames: &Burst| frames.iter().map(Frame::len).sum::<usize>();
-    let (before, bytes) = (frames.len(), bytes_of(frames));
+    let before = frames.len();
     let mut result = Ok(());
     watch(frames, observer, LinkOutcome::Sent, |frames| {
         result = queue.tx_burst(cache, frames).map(drop);
     });
     let sent = before.saturating_sub(frames.len());
-    let sent_bytes = bytes.saturating_sub(bytes_of(frames));
+    let sent_bytes = bytes.saturating_sub(measure(frames).0);
     counters.add(NicCounter::Sent, sent as u64);
     counters.add(NicCounter::SentBytes, sent_bytes as u64);
     result

@@ -6,7 +6,7 @@ use corelane_stack::NicCounter;
 use corelane_sync::counters::CounterWriter;
 use corelane_wire::{Offload, Offloads, Segmentation, SuperFrame};
 
-use super::link_output::{drop_unsent, transmit_done};
+use super::link_output::{drop_unsent, measure, transmit_done};
 use super::observer::Observer;
 use crate::link::{LinkError, TxQueue};
 use crate::trace::{LinkOutput, Outcome};
@@ -84,7 +84,8 @@ impl<O: Observer> Line<'_, O> {
             result,
         } = self;
         if result.is_ok() {
-            *result = transmit_done(&mut **queue, cache, staged, counters, *observer);
+            let (bytes, _) = measure(staged);
+            *result = transmit_done(&mut **queue, cache, staged, bytes, counters, *observer);
         }
         drop_unsent(cache, staged, counters, *observer);
     }
