@@ -781,7 +781,14 @@ fn targets_are_met_or_end_with_status_4() {
 
 #[test]
 fn a_series_adds_up_to_the_whole() {
-    let json = bench(&["--latency", "--rate", "50kpps", "--duration", "350ms"]);
+    let json = result(&[
+        "bench",
+        "--latency",
+        "--rate",
+        "50kpps",
+        "--duration",
+        "350ms",
+    ]);
     let intervals = json["intervals"].as_array().unwrap();
     assert!(intervals.len() >= 3, "{intervals:?}");
     let sum = |field: &str| {
@@ -809,7 +816,8 @@ fn latencies_are_written_for_the_plotters() {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     let (hgrm, hlog) = (scratch("out.hgrm"), scratch("out.hlog"));
-    let json = bench(&[
+    let json = result(&[
+        "bench",
         "--rate",
         "50kpps",
         "--duration",
