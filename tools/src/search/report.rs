@@ -162,7 +162,7 @@ impl Searched {
     pub(super) fn new(size: FrameSize, layout: &Layout) -> Self {
         Self {
             size,
-            mean_bytes: layout.frames().mean_size(),
+            mean_bytes: layout.frames().mean_size(0),
             max_load: 0,
             found: Vec::new(),
             latency: Vec::new(),

@@ -146,7 +146,7 @@ impl Suite {
         on_bed(layout, results, progress, interrupt, |bed| {
             let asked = self
                 .max_rate
-                .and_then(|rate| rate.pps(layout.frames().mean_size(), 0.0));
+                .and_then(|rate| rate.pps(layout.frames().mean_size(0), 0.0));
             let max_load = match asked {
                 Some(pps) => pps as Load,
                 None => match bed.run(&Trial::new(None, CEILING))? {
