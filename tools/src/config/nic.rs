@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use corelane::io::af_xdp::XdpMode;
 use corelane::stack::{Prefix, PrimaryEndpointBehavior};
 use corelane::wire::MacAddr;
 
 use super::error::ConfigError;
 use super::fields::{Field, Fields};
 use super::model::{
-    AddressSetting, IgmpSetting, LinkKind, LinkSetting, MldSetting, NicSetting, PRIMARY_WORDS,
+    AddressSetting, IgmpSetting, LinkKind, LinkSetting, MODE_WORDS, MldSetting, NicSetting,
+    PRIMARY_WORDS,
 };
 use super::parse::Warnings;
 
@@ -87,6 +89,7 @@ fn nic(
             kind: LinkKind::Pcap,
             name: String::new(),
             queues: 1,
+            mode: XdpMode::Auto,
         },
     };
     let given = fields.get("mac").map(|field| mac(&field)).transpose()?;
@@ -166,13 +169,13 @@ fn name(field: &Field<'_>) -> Result<String, ConfigError> {
 fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     let fields = field.table(
         "a table, such as { kind = \"pcap\" },",
-        &["kind", "name", "queues"],
+        &["kind", "name", "queues", "mode"],
     )?;
     let kind = fields
         .need("kind", "\"pcap\"")?
         .word("a kind of link", LinkKind::WORDS)?;
     if kind == LinkKind::Pcap {
-        for key in ["name", "queues"] {
+        for key in ["name", "queues", "mode"] {
             if let Some(field) = fields.get(key) {
                 return Err(field.error("a pcap link has no device: it has nothing but a kind"));
             }
@@ -181,6 +184,7 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
             kind,
             name: String::new(),
             queues: 1,
+            mode: XdpMode::Auto,
         });
     }
     let name = fields.need("name", "\"veth0\"")?;
@@ -195,10 +199,18 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     let queues = fields
         .get("queues")
         .map_or(Ok(1), |field| field.integer("a number of queues", 1..=128))?;
+    let mode = match fields.get("mode") {
+        Some(field) if kind != LinkKind::AfXdp => {
+            return Err(field.error("only an af_xdp link has a mode"));
+        }
+        Some(field) => field.word("where the XDP program runs", MODE_WORDS)?,
+        None => XdpMode::Auto,
+    };
     Ok(LinkSetting {
         kind,
         name: device.to_owned(),
         queues: queues as usize,
+        mode,
     })
 }
 

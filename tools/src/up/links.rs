@@ -36,8 +36,13 @@ impl LinkCounters {
 /// # Errors
 /// There is no such link here, in words that say what to do.
 pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), String> {
-    let LinkSetting { kind, name, queues } = &nic.link;
-    let (name, queues) = (name.clone(), *queues);
+    let LinkSetting {
+        kind,
+        name,
+        queues,
+        mode,
+    } = &nic.link;
+    let (name, queues, mode) = (name.clone(), *queues, *mode);
     let refuse = |what: &dyn Display| format!("nic '{}': {what}", nic.name);
     match kind {
         LinkKind::Tap => {
@@ -61,6 +66,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
             let config = AfXdpConfig {
                 name,
                 queues,
+                mode,
                 ..AfXdpConfig::default()
             };
             let link = AfXdpLink::new(config).map_err(|error| refuse(&error))?;
