@@ -91,6 +91,7 @@ pub struct Builder {
     event_capacity: usize,
     idle: Idle,
     when_full: WhenFull,
+    run_to_completion: bool,
     rss_key: RssKey,
     clock: Clock,
     nics: Vec<(NicConfig, Box<dyn Link>)>,
@@ -110,6 +111,7 @@ impl Default for Builder {
             event_capacity: EVENTS,
             idle: Idle::ADAPTIVE,
             when_full: WhenFull::default(),
+            run_to_completion: false,
             rss_key: RssKey::MICROSOFT,
             clock: Clock::system(),
             nics: Vec::new(),
@@ -169,6 +171,14 @@ impl Builder {
     /// What a distributor does when a worker's ring is full: [`WhenFull::Drop`] unless said.
     pub fn when_full(&mut self, when_full: WhenFull) -> &mut Self {
         self.when_full = when_full;
+        self
+    }
+
+    /// Whether an only worker polls a link of one queue itself, as each of several workers polls a queue
+    /// of its own: one thread does it all, and a core is enough. Unless said, a distributor polls it,
+    /// and the two share the work.
+    pub fn run_to_completion(&mut self, on: bool) -> &mut Self {
+        self.run_to_completion = on;
         self
     }
 
@@ -261,6 +271,7 @@ impl Builder {
             ring_capacity: self.ring_capacity,
             idle: self.idle,
             when_full: self.when_full,
+            run_to_completion: self.run_to_completion,
             rss_key: self.rss_key,
             indirection,
         };

@@ -58,7 +58,9 @@ pub trait Link: Send {
 pub struct Queues {
     /// Receive queues. If there is one for each of several workers, and a transmit queue for each
     /// (or none at all), each worker polls its own and the link is taken to have spread the frames.
-    /// Otherwise one thread polls them all and spreads the frames by RSS.
+    /// So does an only worker that is to
+    /// [run to completion](crate::Builder::run_to_completion). Otherwise one thread polls them all
+    /// and spreads the frames by RSS.
     pub rx: Vec<Box<dyn RxQueue>>,
     /// Transmit queues. Where one thread polls the link, it sends through the first one, and the
     /// others are closed.

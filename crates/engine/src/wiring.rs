@@ -27,6 +27,8 @@ pub(crate) struct Wiring {
     pub(crate) ring_capacity: usize,
     pub(crate) idle: Idle,
     pub(crate) when_full: WhenFull,
+    /// Whether an only worker is like each of several.
+    pub(crate) run_to_completion: bool,
     pub(crate) rss_key: RssKey,
     pub(crate) indirection: IndirectionTable,
 }
@@ -70,14 +72,15 @@ impl Wiring {
         })
     }
 
-    /// Whether a distributor has to poll these queues: unless each of several workers has a receive
-    /// queue and a transmit queue of its own (or there is no transmit queue at all), or nothing is to
-    /// be received and each worker has a transmit queue.
+    /// Whether a distributor has to poll these queues: unless each of several workers (or the only one,
+    /// where it runs to completion) has a receive queue and a transmit queue of its own (or there is no
+    /// transmit queue at all), or nothing is to be received and each worker has a transmit queue.
     pub(crate) fn needs_distributor(&self, queues: &Queues) -> bool {
         let workers = self.bells.len();
         let sends = queues.tx.len() == workers;
-        let of_their_own =
-            queues.rx.len() == workers && workers > 1 && (queues.tx.is_empty() || sends);
+        let of_their_own = queues.rx.len() == workers
+            && (workers > 1 || self.run_to_completion)
+            && (queues.tx.is_empty() || sends);
         !(of_their_own || (queues.rx.is_empty() && sends))
     }
 

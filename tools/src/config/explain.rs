@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use corelane::io::af_xdp::XdpMode;
 use corelane::stack::{Prefix, PrimaryEndpointBehavior};
 use serde_json::{Value, json};
 
 use super::model::{
     Action, AddressSetting, Change, Config, EventSetting, IgmpSetting, LinkKind, LinkSetting,
-    MldSetting, NicSetting, RouteSetting, primary_label,
+    MldSetting, NicSetting, RouteSetting, mode_label, primary_label,
 };
 
 /// The configuration in plain words, defaults and all.
@@ -246,7 +247,11 @@ fn link_words(link: &LinkSetting) -> String {
         LinkKind::Pcap => return "capture files (sim)".to_owned(),
         LinkKind::Tap => "TAP device",
         LinkKind::AfPacket => "device through AF_PACKET",
-        LinkKind::AfXdp => "device through AF_XDP",
+        LinkKind::AfXdp => match link.mode {
+            XdpMode::Auto => "device through AF_XDP",
+            XdpMode::Native => "device through native AF_XDP",
+            XdpMode::Generic => "device through generic AF_XDP",
+        },
     };
     let plural = if link.queues == 1 { "" } else { "s" };
     let super_frames = if link.super_frames {
@@ -390,6 +395,7 @@ impl Config {
                     "name": nic.link.name,
                     "queues": nic.link.queues,
                     "super_frames": nic.link.super_frames,
+                    "mode": mode_label(nic.link.mode),
                 },
                 "mac": nic.mac.to_string(),
                 "mtu": nic.mtu,

@@ -19,7 +19,8 @@
 //! [[nic]]
 //! name = "wan"
 //! link = { kind = "pcap" }       # default; or tap, af_packet, af_xdp with name and queues, and
-//!                                # super_frames = true (default but for af_xdp)
+//!                                # super_frames = true (default but for af_xdp);
+//!                                # af_xdp with mode = "auto" (default), "native" or "generic"
 //! mac = "02:00:00:00:00:01"      # default: this for the first, and so on; up: the link makes one up
 //! mtu = 1500                     # default
 //! promiscuous = false            # default
@@ -93,7 +94,7 @@ pub use load::{LoadProfile, MAX_STREAMS, StreamSetting};
 pub use model::{
     Action, AddressSetting, Bind, BindAddress, CaseSetting, Change, Config, EventSetting,
     IgmpSetting, LinkKind, LinkSetting, MldSetting, NeighborSetting, NicSetting, PRIMARY_WORDS,
-    RouteSetting, ServiceKind, ServiceSetting, primary_label,
+    RouteSetting, ServiceKind, ServiceSetting, mode_label, primary_label,
 };
 
 use std::path::Path;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use corelane::io::af_xdp::XdpMode;
 use corelane::stack::{Prefix, PrimaryEndpointBehavior};
 use corelane::wire::MacAddr;
 
@@ -100,6 +101,20 @@ pub struct LinkSetting {
     pub queues: usize,
     /// Whether super-frames are taken and given: of 64 KiB, for which the pool's slots have room then.
     pub super_frames: bool,
+    /// Where the program of an AF_XDP link runs.
+    pub mode: XdpMode,
+}
+
+/// Where the program of an AF_XDP link runs, as it is written.
+pub(super) const MODE_WORDS: &[(&str, XdpMode)] = &[
+    ("auto", XdpMode::Auto),
+    ("native", XdpMode::Native),
+    ("generic", XdpMode::Generic),
+];
+
+/// As where the program of an AF_XDP link runs is written.
+pub fn mode_label(mode: XdpMode) -> &'static str {
+    label(MODE_WORDS, mode)
 }
 
 /// The kinds of links.

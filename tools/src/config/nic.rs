@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use corelane::io::af_xdp::XdpMode;
 use corelane::stack::{Prefix, PrimaryEndpointBehavior};
 use corelane::wire::MacAddr;
 
 use super::error::ConfigError;
 use super::fields::{Field, Fields};
 use super::model::{
-    AddressSetting, IgmpSetting, LinkKind, LinkSetting, MldSetting, NicSetting, PRIMARY_WORDS,
+    AddressSetting, IgmpSetting, LinkKind, LinkSetting, MODE_WORDS, MldSetting, NicSetting,
+    PRIMARY_WORDS,
 };
 use super::parse::Warnings;
 
@@ -88,6 +90,7 @@ fn nic(
             name: String::new(),
             queues: 1,
             super_frames: false,
+            mode: XdpMode::Auto,
         },
     };
     let given = fields.get("mac").map(|field| mac(&field)).transpose()?;
@@ -167,13 +170,13 @@ fn name(field: &Field<'_>) -> Result<String, ConfigError> {
 fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     let fields = field.table(
         "a table, such as { kind = \"pcap\" },",
-        &["kind", "name", "queues", "super_frames"],
+        &["kind", "name", "queues", "super_frames", "mode"],
     )?;
     let kind = fields
         .need("kind", "\"pcap\"")?
         .word("a kind of link", LinkKind::WORDS)?;
     if kind == LinkKind::Pcap {
-        for key in ["name", "queues", "super_frames"] {
+        for key in ["name", "queues", "super_frames", "mode"] {
             if let Some(field) = fields.get(key) {
                 return Err(field.error("a pcap link has no device: it has nothing but a kind"));
             }
@@ -183,6 +186,7 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
             name: String::new(),
             queues: 1,
             super_frames: false,
+            mode: XdpMode::Auto,
         });
     }
     let name = fields.need("name", "\"veth0\"")?;
@@ -205,11 +209,19 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     {
         return Err(field.error("an af_xdp link has no super-frames: they are cut in software"));
     }
+    let mode = match fields.get("mode") {
+        Some(field) if kind != LinkKind::AfXdp => {
+            return Err(field.error("only an af_xdp link has a mode"));
+        }
+        Some(field) => field.word("where the XDP program runs", MODE_WORDS)?,
+        None => XdpMode::Auto,
+    };
     Ok(LinkSetting {
         kind,
         name: device.to_owned(),
         queues: queues as usize,
         super_frames,
+        mode,
     })
 }
 

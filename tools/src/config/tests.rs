@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use corelane::io::af_xdp::XdpMode;
+
 use super::*;
 
 const NIC: &str = "[[nic]]\nname = \"wan\"\n";
@@ -62,7 +64,7 @@ socket_mode = "0660"
 
 [[nic]]
 name = "wan"
-link = { kind = "af_xdp", name = "veth0", queues = 4 }
+link = { kind = "af_xdp", name = "veth0", queues = 4, mode = "generic" }
 mac = "02:00:00:00:00:aa"
 mtu = 9000
 promiscuous = true
@@ -112,6 +114,7 @@ arguments = ["--until", "3s"]
     assert_eq!(config.socket, Some("/run/lab.sock".into()));
     let nic = &config.nics[0];
     assert_eq!((nic.link.name.as_str(), nic.link.queues), ("veth0", 4));
+    assert_eq!(nic.link.mode, XdpMode::Generic);
     assert!(nic.promiscuous && nic.spoofing && !nic.enabled && nic.mac_given);
     assert_eq!((nic.igmp, nic.mld), (IgmpSetting::V2, MldSetting::Off));
     assert_eq!(primary_label(nic.addresses[1].primary), "first");
@@ -345,6 +348,15 @@ const WRONG: &[(&str, &str)] = &[
     (
         "link = { kind = 'pcap', name = 'x' }",
         "3:32: nic[0].link.name: a pcap link has no device: it has nothing but a kind",
+    ),
+    (
+        "link = { kind = 'tap', name = 'x', mode = 'native' }",
+        "3:43: nic[0].link.mode: only an af_xdp link has a mode",
+    ),
+    (
+        "link = { kind = 'af_xdp', name = 'x', mode = 'generik' }",
+        "3:46: nic[0].link.mode: 'generik' is not where the XDP program runs: auto, native, \
+         generic; did you mean 'generic'?",
     ),
     (
         "addresses = '192.0.2.1/24'",
@@ -759,4 +771,11 @@ local = "192.0.2.1"
             check(&format!("{before}{other}{behind}"));
         }
     }
+}
+
+#[test]
+fn the_example_of_a_router_is_one() {
+    let config = Config::parse("router.toml", include_str!("../../examples/router.toml")).unwrap();
+    assert!(config.forwarding && config.warnings.is_empty());
+    assert_eq!((config.nics.len(), config.routes.len()), (2, 4));
 }

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::hash::Hash;
 
-use crate::config::{Action, Change, Config, NicSetting, ServiceSetting, seconds};
+use corelane::io::af_xdp::XdpMode;
+
+use crate::config::{Action, Change, Config, NicSetting, ServiceSetting, mode_label, seconds};
 
 /// What is to be done for a new configuration to be in effect.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -218,8 +220,12 @@ fn refused(old: &Config, new: &Config) -> Vec<String> {
             } else {
                 ""
             };
+            let mode = match link.mode {
+                XdpMode::Auto => String::new(),
+                mode => format!(", {}", mode_label(mode)),
+            };
             format!(
-                "{} '{}' of {queues} queue{plural}{whole}",
+                "{} '{}' of {queues} queue{plural}{whole}{mode}",
                 link.kind.label(),
                 link.name
             )

@@ -41,8 +41,10 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
         name,
         queues,
         super_frames,
+        mode,
     } = &nic.link;
-    let (name, queues, super_frames) = (name.clone(), *queues, *super_frames);
+    let (name, queues) = (name.clone(), *queues);
+    let (super_frames, mode) = (*super_frames, *mode);
     let refuse = |what: &dyn Display| format!("nic '{}': {what}", nic.name);
     match kind {
         LinkKind::Tap => {
@@ -72,6 +74,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
             let config = AfXdpConfig {
                 name,
                 queues,
+                mode,
                 ..AfXdpConfig::default()
             };
             let link = AfXdpLink::new(config).map_err(|error| refuse(&error))?;

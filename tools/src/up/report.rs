@@ -134,8 +134,12 @@ impl UpReport {
         })?;
         section(text, "Threads", &self.threads, |thread| {
             let number = |key: &str| thread[key].as_u64().unwrap_or_default();
+            let dropped = match number("ring_full") {
+                0 => String::new(),
+                full => format!(", {full} dropped since a worker's ring was full"),
+            };
             format!(
-                "{}: {} packets, {} polls, {} of them empty",
+                "{}: {} packets, {} polls, {} of them empty{dropped}",
                 thread["thread"].as_str().unwrap_or_default(),
                 number("packets"),
                 number("polls"),

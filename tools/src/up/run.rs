@@ -118,6 +118,7 @@ fn build(
     builder
         .workers(workers)
         .idle(idle)
+        .run_to_completion(true)
         .ring_capacity(RING)
         .event_capacity(EVENTS)
         .stack(stack_config(config));

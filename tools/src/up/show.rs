@@ -67,7 +67,7 @@ impl Host {
         neighbors_json(nic).into_iter().map(with_age).collect()
     }
 
-    /// Each counter of a NIC and of its link.
+    /// Each counter of a NIC, of its link and of who polls that for the workers.
     fn counters(&self, nic: &Nic) -> Vec<Value> {
         let totals = nic.counters();
         let kinds = [
@@ -79,6 +79,7 @@ impl Host {
                 "link",
                 self.link(nic).map_or(Value::Null, LinkCounters::json),
             ),
+            ("distributor", self.distributor(nic)),
         ];
         let rows = |(kind, counters): (&'static str, Value)| {
             let counters = match counters {
@@ -90,6 +91,13 @@ impl Host {
             counters.into_iter().map(row)
         };
         kinds.into_iter().flat_map(rows).collect()
+    }
+
+    /// What a NIC's distributor dropped, if it has one: frames that the NIC never received.
+    fn distributor(&self, nic: &Nic) -> Value {
+        let report = self.monitor().report();
+        let of_nic = report.distributors.iter().find(|it| it.nic == nic.id());
+        of_nic.map_or(Value::Null, |it| json!({ "ring_full": it.ring_full }))
     }
 
     /// Whatever polls.

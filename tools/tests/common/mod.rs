@@ -1,6 +1,8 @@
 //! What the tests that run the binary share.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+pub(crate) mod up;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,13 +1,18 @@
 //! The cases.
 
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use serde_json::Value;
 
+use corelane_lab::{echo, kernel};
+
 use super::common::Scratch;
-use super::host::{Client, Up, eventually, ip, mode, refused};
+use super::common::up::{Up, eventually, refused};
 
 /// A case and its name.
 type Case = (&'static str, fn());
@@ -31,6 +36,36 @@ pub(crate) const ALL: &[Case] = &[
     ("a_device_that_is_taken_away_is_told", taken_away),
 ];
 
+/// Runs `ip`.
+fn ip(words: &str) {
+    kernel::ip(words).unwrap();
+}
+
+/// A socket of the kernel's, towards a service.
+struct Client(echo::Client);
+
+impl Client {
+    fn new(to: &str, port: u16) -> Self {
+        let to: IpAddr = to.parse().unwrap();
+        Self(echo::Client::new((to, port).into()).unwrap())
+    }
+
+    /// Whether a datagram comes back as it was sent.
+    fn echo(&self, payload: &[u8]) -> bool {
+        self.try_echo(payload).is_ok()
+    }
+
+    /// Likewise, or what happened instead.
+    fn try_echo(&self, payload: &[u8]) -> anyhow::Result<()> {
+        self.0.echo(payload)
+    }
+}
+
+/// Permissions of a file.
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
 const ECHO: &str = "[[service]]\nkind = 'udp_echo'\nbind = 'any:7'\n";
 
 /// A NIC on a TAP, with these addresses.
@@ -42,7 +77,7 @@ fn nic(device: &str, addresses: &str) -> String {
 }
 
 /// The kernel's end of a device.
-fn kernel(device: &str, network: u8) {
+fn kernel_end(device: &str, network: u8) {
     ip(&format!("addr add 192.0.{network}.1/24 dev {device}"));
     ip(&format!(
         "addr add 2001:db8:{network}::1/64 dev {device} nodad"
@@ -61,7 +96,7 @@ fn comes_up() {
     let len = manager.recv(&mut told).unwrap();
     assert_eq!(&told[..len], b"READY=1");
 
-    kernel("cl1", 2);
+    kernel_end("cl1", 2);
     eventually("the address is nobody else's", || up.has("2001:db8:2::2"));
     let mut sent = 0;
     for address in ["192.0.2.2", "2001:db8:2::2"] {
@@ -99,7 +134,7 @@ fn several_workers() {
     let config = "workers = 2\n[[nic]]\nname = 'wan'\naddresses = ['192.0.3.2/24']\n\
                   link = { kind = 'tap', name = 'cl2', queues = 2 }\n";
     let up = Up::start("several-workers", &format!("{config}{ECHO}"));
-    kernel("cl2", 3);
+    kernel_end("cl2", 3);
     for flow in 0..64_u32 {
         assert!(Client::new("192.0.3.2", 7).echo(&flow.to_be_bytes()));
     }
@@ -113,7 +148,7 @@ fn af_packet() {
     ip("link add cl3 type veth peer name cl3p");
     ip("link set cl3 up");
     ip("link set cl3p up");
-    kernel("cl3p", 4);
+    kernel_end("cl3p", 4);
     let config = "dad_transmits = 0\n[[nic]]\nname = 'wan'\n\
                   addresses = ['192.0.4.2/24', '2001:db8:4::2/64']\n\
                   link = { kind = 'af_packet', name = 'cl3' }\n";
@@ -195,7 +230,7 @@ fn router() {
     ];
     let router = Up::start("router", &router.concat());
     let host = Up::start("behind", &host.concat());
-    kernel("cl16", 16);
+    kernel_end("cl16", 16);
     ip("route add 198.51.100.0/24 via 192.0.16.2");
     ip("route add 2001:db8:ff::/64 via 2001:db8:16::2");
     for address in ["198.51.100.2", "2001:db8:ff::2"] {
@@ -234,7 +269,7 @@ fn router() {
 fn ctl() {
     let config = nic("cl4", "'192.0.5.2/24'") + ECHO;
     let up = Up::start("ctl", &config);
-    kernel("cl4", 5);
+    kernel_end("cl4", 5);
     let mode = |key: &str| up.show("nics")[0][key].clone();
 
     let client = Client::new("192.0.5.9", 7);
@@ -376,7 +411,7 @@ fn sighup() {
     let config = |addresses: &str, more: &str| nic("cl6", addresses) + more + ECHO;
     let first = "'192.0.7.2/24', '2001:db8:7::2/64'";
     let up = Up::start("sighup", &config(first, ""));
-    kernel("cl6", 7);
+    kernel_end("cl6", 7);
     eventually("the address is nobody else's", || up.has("2001:db8:7::2"));
     let (stop, lost, came) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
@@ -391,7 +426,7 @@ fn sighup() {
                     match client.try_echo(&number.to_be_bytes()) {
                         Ok(()) => came.fetch_add(1, Ordering::Relaxed),
                         Err(why) => {
-                            eprintln!("{address}, number {number}: {why}");
+                            eprintln!("{address}, number {number}: {why:#}");
                             lost.fetch_add(1, Ordering::Relaxed)
                         }
                     };
@@ -519,7 +554,7 @@ fn privileges() {
         assert_ne!(line("Gid:")[0], "0", "{status}");
         assert_eq!(line("CapEff:"), ["0000000000000000"], "{status}");
     }
-    kernel("cl12", 12);
+    kernel_end("cl12", 12);
     assert!(Client::new("192.0.12.2", 7).echo(b"without a privilege"));
     up.change("add_address nic=wan address=192.0.12.3/24");
     let (status, text) = up.end("TERM");
@@ -557,7 +592,7 @@ fn not_up() {
 
 fn taken_away() {
     let up = Up::start("taken-away", &nic("cl14", "'192.0.14.2/24'"));
-    kernel("cl14", 14);
+    kernel_end("cl14", 14);
     ip("link del cl14");
     eventually("it is told", || up.log().contains("link_failed"));
     // It goes on, for its other NICs.

@@ -10,18 +10,15 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
-mod host;
 
 use std::env;
-use std::panic::catch_unwind;
-use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::process::ExitCode;
+
+use corelane_lab::harness;
+use corelane_lab::kernel::ip;
 
 /// Set in the namespace.
 const INSIDE: &str = "CORELANE_UP_INSIDE";
-
-/// `require`: what cannot run has failed.
-const MODE: &str = "CORELANE_REAL_LINKS";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -31,67 +28,40 @@ fn main() -> ExitCode {
     if env::var_os(INSIDE).is_some() {
         return inside(&arguments);
     }
-    let kind = match namespace() {
-        Ok(kind) => kind,
-        Err(why) => return cannot_run(&format!("no network namespace is to be had: {why}")),
-    };
-    let again = env::current_exe().and_then(|program| {
-        let mut command = Command::new("unshare");
-        command.arg(kind).arg(program).args(arguments);
-        command.env(INSIDE, "1").status()
-    });
+    // As root, where all users are there, or as anyone.
+    let again = harness::namespace(&["-n", "-rn"])
+        .and_then(|kind| harness::run_again(kind, &arguments, (INSIDE, "1")));
     match again {
         Ok(status) => ExitCode::from(status.code().map_or(1, |code| code as u8)),
-        Err(error) => cannot_run(&format!("cannot run `unshare`: {error}")),
+        Err(why) => cannot_run(&why),
     }
 }
 
-/// How a namespace can be had: as root, where all users are there, or as anyone.
-fn namespace() -> Result<&'static str, String> {
-    let mut why = String::new();
-    for kind in ["-n", "-rn"] {
-        match Command::new("unshare").args([kind, "ip", "link"]).output() {
-            Ok(output) if output.status.success() => return Ok(kind),
-            Ok(output) => why += &String::from_utf8_lossy(&output.stderr),
-            Err(error) => why = format!("`unshare {kind} ip link`: {error}"),
-        }
-    }
-    Err(why)
-}
-
-/// Says so where nobody can miss it.
 fn cannot_run(why: &str) -> ExitCode {
-    eprintln!("\n!!! THE CASES OF `up` DID NOT RUN: {why}\n");
-    ExitCode::from(u8::from(is_required()))
-}
-
-fn is_required() -> bool {
-    env::var(MODE).is_ok_and(|mode| mode == "require")
+    ExitCode::from(u8::from(harness::cannot_run("THE CASES OF `up`", why)))
 }
 
 fn inside(arguments: &[String]) -> ExitCode {
-    let tap = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun");
-    if let Err(error) = tap {
-        return cannot_run(&format!("/dev/net/tun: {error}"));
+    if let Err(why) = harness::has_tap() {
+        return cannot_run(&why);
     }
-    host::ip("link set lo up");
-    let filters: Vec<_> = arguments.iter().filter(|it| !it.starts_with('-')).collect();
-    let is_wanted =
-        |name: &str| filters.is_empty() || filters.iter().any(|it| name.contains(&***it));
+    if let Err(error) = ip("link set lo up") {
+        return cannot_run(&error.to_string());
+    }
     let (mut failed, mut passed) = (Vec::new(), 0);
-    for (name, run) in cases::ALL.iter().filter(|(name, _)| is_wanted(name)) {
-        let begin = Instant::now();
-        match catch_unwind(run) {
+    let wanted = cases::ALL.iter();
+    for (name, run) in wanted.filter(|(name, _)| harness::is_wanted(name, arguments)) {
+        let (outcome, took) = harness::attempt(|| {
+            run();
+            Ok(())
+        });
+        match outcome {
             Ok(()) => {
-                println!("test {name} ... ok ({} ms)", begin.elapsed().as_millis());
+                println!("test {name} ... ok ({} ms)", took.as_millis());
                 passed += 1;
             }
-            // What it was, the panic has printed.
-            Err(_) => {
-                println!("test {name} ... FAILED");
+            Err(error) => {
+                println!("test {name} ... FAILED: {error}");
                 failed.push(*name);
             }
         }

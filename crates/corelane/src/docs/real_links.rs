@@ -75,8 +75,10 @@
 //! # Queues
 //!
 //! With as many queues as workers (two or more), each worker polls its own and the kernel spreads
-//! flows; with one queue, a distributor polls it and spreads flows by RSS. Any other number is polled
-//! by the distributor too. AF_PACKET spreads by a hash of the flow that is the same both ways. So does
+//! flows; with one queue, a distributor polls it and spreads flows by RSS, unless the engine has one
+//! worker that is to run to completion
+//! ([`Builder::run_to_completion`](crate::engine::Builder::run_to_completion), as in `corelane up`):
+//! then it polls the link itself. Any other number is polled by the distributor too. AF_PACKET spreads by a hash of the flow that is the same both ways. So does
 //! a TAP, until a flow is answered: then it comes by the queue that its answers go by. An AF_XDP link
 //! has as many queues as its device (`ethtool -L eth0 combined 2`), or refuses, and takes the device's
 //! spread.

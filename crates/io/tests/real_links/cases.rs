@@ -17,7 +17,7 @@ use crate::host::Host;
 use crate::kernel::{
     PATIENCE, Pinger, dropped, echo, eventually, ip, packets, processor_time, udp,
 };
-use crate::raw::{MAC, Raw, neighbor, udp_payload};
+use crate::raw::{self, MAC, Raw, neighbor, udp_payload};
 use crate::wire::{Kind, RING, Wire};
 use crate::{Case, Needs, Outcome, errors, through, xdp};
 
@@ -314,7 +314,7 @@ fn a_sleeping_worker_wakes(kind: Kind) -> Outcome {
 
 fn frames_ring_who_sleeps(kind: Kind) -> Outcome {
     let mut wire = Wire::new(kind, 1)?;
-    let mut raw = Raw::open(&mut wire, 1920)?;
+    let mut raw = raw::open(&mut wire, 1920)?;
     let (bell, mut sleeper) = doorbell();
     assert!(raw.queues.rx[0].ring_on_arrival(bell));
     let (socket, to) = (udp(wire.kernel_v4())?, SocketAddr::new(wire.engine_v4(), 9));
@@ -428,7 +428,7 @@ fn mac_of(device: &str) -> Result<MacAddr, Box<dyn std::error::Error>> {
 
 fn vlan_tags_are_there(kind: Kind) -> Outcome {
     let mut wire = Wire::new(kind, 1)?;
-    let mut raw = Raw::open(&mut wire, 1920)?;
+    let mut raw = raw::open(&mut wire, 1920)?;
     // A second link, at the kernel's end of the first.
     let mut end = AfPacketLink::new(AfPacketConfig {
         name: wire.kernel.clone(),
@@ -488,7 +488,7 @@ fn frames_too_long_are_counted(kind: Kind) -> Outcome {
     } else {
         (512, 470, "too_long")
     };
-    let mut raw = Raw::open(&mut wire, room)?;
+    let mut raw = raw::open(&mut wire, room)?;
     let socket = udp(wire.kernel_v4())?;
     let to = SocketAddr::new(wire.engine_v4(), 9);
     // 42 bytes of headers: the first just fits.
@@ -509,7 +509,7 @@ fn frames_too_long_are_counted(kind: Kind) -> Outcome {
 fn what_finds_no_room_is_counted(kind: Kind) -> Outcome {
     const SENT: usize = 2000;
     let mut wire = Wire::new(kind, 1)?;
-    let mut raw = Raw::open(&mut wire, 1920)?;
+    let mut raw = raw::open(&mut wire, 1920)?;
     let socket = udp(wire.kernel_v4())?;
     let to = SocketAddr::new(wire.engine_v4(), 9);
     // Nobody looks meanwhile.
@@ -553,7 +553,8 @@ fn what_finds_no_room_is_counted(kind: Kind) -> Outcome {
     }
     // It goes on at once.
     socket.send_to(b"after", to)?;
-    raw.find(|frame| (udp_payload(frame.get(14..)?, 9)? == b"after").then_some(()))
+    raw.find(|frame| (udp_payload(frame.get(14..)?, 9)? == b"after").then_some(()))?;
+    Ok(())
 }
 
 /// What the kernel dropped of an AF_XDP link.
@@ -563,7 +564,7 @@ fn xdp_dropped(wire: &Wire) -> Result<u64, Box<dyn std::error::Error>> {
 
 fn what_the_device_refuses_stays(kind: Kind) -> Outcome {
     let mut wire = Wire::new(kind, 1)?;
-    let mut raw = Raw::open(&mut wire, 1920)?;
+    let mut raw = raw::open(&mut wire, 1920)?;
     let socket = udp(wire.kernel_v4())?;
     let to = mac_of(&wire.kernel)?;
     let good = datagram(to, wire.engine_v4(), socket.local_addr()?, b"good")?;
@@ -587,7 +588,7 @@ fn flows_spread_over_queues_once_each(kind: Kind) -> Outcome {
     const FLOWS: u32 = 64;
     const EACH: u32 = 5;
     let mut wire = Wire::new(kind, QUEUES)?;
-    let mut raw = Raw::open(&mut wire, 1920)?;
+    let mut raw = raw::open(&mut wire, 1920)?;
     let to = SocketAddr::new(wire.engine_v4(), 9);
     for flow in 0..FLOWS {
         let socket = udp(wire.kernel_v4())?;
@@ -643,7 +644,7 @@ fn only_what_arrives_is_received(kind: Kind) -> Outcome {
             Ok::<_, Box<dyn std::error::Error>>(count.parse::<usize>()?)
         };
         assert_eq!(promiscuity()?, if kind.is_xdp() { queues } else { 0 });
-        let mut raw = Raw::open(&mut wire, 1920)?;
+        let mut raw = raw::open(&mut wire, 1920)?;
         assert_eq!(promiscuity()?, queues);
         // The kernel sends on the engine's device, and so does each of the engine's queues.
         let source = IpAddr::from([10, wire.number, 9, 1]);
@@ -675,7 +676,7 @@ fn only_what_arrives_is_received(kind: Kind) -> Outcome {
 
 fn bursts_allocate_nothing(kind: Kind) -> Outcome {
     let mut wire = Wire::new(kind, 1)?;
-    let mut raw = Raw::open(&mut wire, 1920)?;
+    let mut raw = raw::open(&mut wire, 1920)?;
     let socket = udp(wire.kernel_v4())?;
     let to = SocketAddr::new(wire.engine_v4(), 9);
     let frame = datagram(

@@ -22,10 +22,9 @@ mod xdp;
 
 use std::alloc::System;
 use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::process::ExitCode;
 
+use corelane_lab::harness;
 use corelane_sync::alloc_count::CountingAllocator;
 use corelane_sys::bpf::XskMap;
 
@@ -52,9 +51,6 @@ enum Needs {
 
 /// Set in the namespace: `root` in that of the cases that need it.
 const INSIDE: &str = "CORELANE_REAL_LINKS_INSIDE";
-
-/// `require`: what cannot run has failed.
-const MODE: &str = "CORELANE_REAL_LINKS";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -91,57 +87,25 @@ fn main() -> ExitCode {
 
 /// The cases that were asked for.
 fn wanted(arguments: &[String]) -> Vec<Case> {
-    let filters: Vec<_> = arguments.iter().filter(|it| !it.starts_with('-')).collect();
     let mut all = cases::all();
-    all.retain(|case| filters.is_empty() || filters.iter().any(|it| case.name.contains(&***it)));
+    all.retain(|case| harness::is_wanted(case.name, arguments));
     all
 }
 
 /// Runs a group of cases in a namespace. Whether that is a failure.
 fn run(group: &str, kinds: &[&str], arguments: &[String]) -> bool {
-    let kind = match namespace(kinds) {
-        Ok(kind) => kind,
-        Err(why) => {
-            return cannot_run(
-                group,
-                &format!("no network namespace is to be had: {}", why.trim()),
-            );
-        }
-    };
-    let again = env::current_exe().and_then(|program| {
-        let mut command = Command::new("unshare");
-        command.arg(kind).arg(program).args(arguments);
-        command.env(INSIDE, group).status()
-    });
+    let again = harness::namespace(kinds)
+        .and_then(|kind| harness::run_again(kind, arguments, (INSIDE, group)));
     match again {
         Ok(status) => !status.success(),
-        Err(error) => cannot_run(group, &format!("cannot run `unshare`: {error}")),
+        Err(why) => cannot_run(group, &why),
     }
-}
-
-/// How a namespace can be had: with a user namespace, which anyone may make on most systems, or
-/// without, as root.
-fn namespace<'k>(kinds: &[&'k str]) -> Result<&'k str, String> {
-    let mut why = String::new();
-    for &kind in kinds {
-        match Command::new("unshare").args([kind, "ip", "link"]).output() {
-            Ok(output) if output.status.success() => return Ok(kind),
-            Ok(output) => why += &String::from_utf8_lossy(&output.stderr),
-            Err(error) => why = format!("`unshare {kind} ip link`: {error}"),
-        }
-    }
-    Err(why)
-}
-
-fn is_required() -> bool {
-    env::var(MODE).is_ok_and(|mode| mode == "require")
 }
 
 /// Says so where nobody can miss it. Whether that is a failure.
 fn cannot_run(group: &str, why: &str) -> bool {
     let which = if group == "root" { " OF AF_XDP" } else { "" };
-    eprintln!("\n!!! THE CASES OF REAL LINKS{which} DID NOT RUN: {why}\n");
-    is_required()
+    harness::cannot_run(&format!("THE CASES OF REAL LINKS{which}"), why)
 }
 
 fn inside(arguments: &[String], root: bool) -> ExitCode {
@@ -154,21 +118,16 @@ fn inside(arguments: &[String], root: bool) -> ExitCode {
     }
     let mut wanted = wanted(arguments);
     wanted.retain(|case| (case.needs == Needs::Root) == root);
-    let tap = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun");
+    let tap = harness::has_tap();
     let (mut failed, mut missing, mut passed) = (Vec::new(), 0, 0);
     for case in wanted {
         if let (Needs::Tap, Err(error)) = (case.needs, &tap) {
-            eprintln!("!!! {} DID NOT RUN: /dev/net/tun: {error}", case.name);
+            harness::cannot_run(case.name, error);
             missing += 1;
             continue;
         }
-        let begin = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(case.run));
-        let outcome = outcome.unwrap_or_else(|_| Err("it panicked".into()));
-        let took = begin.elapsed().as_millis();
+        let (outcome, took) = harness::attempt(case.run);
+        let took = took.as_millis();
         match outcome {
             Ok(()) => {
                 println!("test {} ... ok ({took} ms)", case.name);
@@ -182,6 +141,6 @@ fn inside(arguments: &[String], root: bool) -> ExitCode {
     }
     let count = failed.len();
     println!("\nreal links: {passed} passed; {count} failed {failed:?}; {missing} did not run\n");
-    let bad = count > 0 || (missing > 0 && is_required());
+    let bad = count > 0 || (missing > 0 && harness::is_required());
     ExitCode::from(u8::from(bad))
 }

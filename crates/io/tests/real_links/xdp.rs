@@ -12,7 +12,7 @@ use corelane_sys::interface::Interface;
 use corelane_sys::xdp::{CopyMode, Layout, RingSizes, XdpSocket};
 
 use crate::kernel::{eventually, ip, udp};
-use crate::raw::{MAC, Raw, neighbor, udp_payload};
+use crate::raw::{self, MAC, Raw, neighbor, udp_payload};
 use crate::wire::{Kind, RING, Wire, veth, xdp};
 use crate::{Case, Needs, Outcome, errors};
 
@@ -465,7 +465,7 @@ fn partial_checksums() -> Outcome {
     for kind in [Kind::XdpNative, Kind::XdpGeneric] {
         let mut wire = Wire::new(kind, 1)?;
         let peer = Interface::new(wire.kernel.parse()?)?;
-        let mut raw = Raw::open(&mut wire, 1920)?;
+        let mut raw = raw::open(&mut wire, 1920)?;
         let socket = udp(wire.kernel_v4())?;
         let to = SocketAddr::new(wire.engine_v4(), 9);
         for on in [true, false] {
@@ -490,7 +490,7 @@ fn partial_checksums() -> Outcome {
 
 fn other_pools() -> Outcome {
     let mut wire = Wire::new(Kind::XdpNative, 1)?;
-    let mut raw = Raw::open(&mut wire, 1920)?;
+    let mut raw = raw::open(&mut wire, 1920)?;
     let other = Pool::new(PoolConfig::default())?;
     let mut burst = Burst::new();
     other.cache().alloc_burst(&mut burst, 3);

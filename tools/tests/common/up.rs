@@ -1,41 +1,34 @@
-//! A host that is up, and what is done to it.
+//! `corelane up`: a host or router that is up, and what is done to it.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
 
+use corelane_lab::namespace::Namespace;
+use corelane_lab::process;
 use serde_json::Value;
 
-use crate::common::Scratch;
+use super::Scratch;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs `ip`.
-pub(crate) fn ip(arguments: &str) {
-    let output = Command::new("ip")
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {arguments}: {told}");
-}
+/// The built binary.
+const CORELANE: &str = env!("CARGO_BIN_EXE_corelane");
 
 /// Waits until it is so.
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "never: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    corelane_lab::eventually(what, PATIENCE, || Ok(is_so())).unwrap();
 }
 
 /// `corelane up`, ended with the case.
 pub(crate) struct Up {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    /// What it prints, read as it comes.
+    stdout: Receiver<String>,
     dir: Scratch,
 }
 
@@ -46,24 +39,37 @@ impl Up {
         Self::start_in(Scratch::new(name), config, &[], &[])
     }
 
+    /// Likewise, in another namespace.
+    pub(crate) fn start_on(
+        namespace: &Namespace,
+        name: &str,
+        config: &str,
+        arguments: &[&str],
+    ) -> Self {
+        let dir = Scratch::new(name);
+        let mut command = command(Some(namespace), &dir, config);
+        command.args(arguments);
+        Self::start_command(command, dir)
+    }
+
     pub(crate) fn start_in(
         dir: Scratch,
         config: &str,
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
+        let mut command = command(None, &dir, config);
+        command.args(arguments).envs(environment.iter().copied());
+        Self::start_command(command, dir)
+    }
+
+    fn start_command(mut command: Command, dir: Scratch) -> Self {
         let log = std::fs::File::create(dir.path("log")).unwrap();
-        let mut child = command(&dir, config)
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
+        let command = command.stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
         let up = Self { child, stdout, dir };
+        let line = up.stdout.recv_timeout(PATIENCE).unwrap_or_default();
         assert!(line.starts_with("corelane: up: "), "'{line}': {}", up.log());
         up
     }
@@ -105,13 +111,9 @@ impl Up {
 
     /// `corelane ctl`.
     pub(crate) fn ctl(&self, line: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_corelane"))
-            .arg("ctl")
-            .arg("--socket")
-            .arg(self.socket())
-            .args(line.split_whitespace())
-            .output()
-            .unwrap()
+        let mut ctl = Command::new(CORELANE);
+        ctl.arg("ctl").arg("--socket").arg(self.socket());
+        process::output(ctl.args(line.split_whitespace()), PATIENCE).unwrap()
     }
 
     /// A change that is made.
@@ -152,8 +154,11 @@ impl Up {
     /// Ends it by a signal; its exit status and the rest of its standard output.
     pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
-        let mut text = String::new();
-        self.stdout.read_to_string(&mut text).unwrap();
+        assert!(
+            process::wait(&mut self.child, PATIENCE).unwrap(),
+            "SIG{signal} did not end it"
+        );
+        let text = self.stdout.iter().collect();
         let status = self.child.wait().unwrap();
         (status.code(), text)
     }
@@ -177,15 +182,32 @@ impl Drop for Up {
     }
 }
 
+/// Lines as they are printed, each with its end.
+fn lines(stdout: ChildStdout) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        let mut stdout = BufReader::new(stdout);
+        let mut line = String::new();
+        while stdout.read_line(&mut line).is_ok_and(|len| len > 0) {
+            // Whoever wanted them may be gone.
+            let _ = sender.send(std::mem::take(&mut line));
+        }
+    });
+    lines
+}
+
 fn write_config(dir: &Scratch, config: &str) {
     let socket = dir.path("control.sock");
     let text = format!("socket = '{}'\n{config}", socket.display());
     std::fs::write(dir.path("lab.toml"), text).unwrap();
 }
 
-fn command(dir: &Scratch, config: &str) -> Command {
+fn command(namespace: Option<&Namespace>, dir: &Scratch, config: &str) -> Command {
     write_config(dir, config);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_corelane"));
+    let mut command = match namespace {
+        Some(namespace) => namespace.command(CORELANE),
+        None => Command::new(CORELANE),
+    };
     command.arg("up").arg("--config").arg(dir.path("lab.toml"));
     command.env_remove("NOTIFY_SOCKET");
     command
@@ -193,60 +215,9 @@ fn command(dir: &Scratch, config: &str) -> Command {
 
 /// `corelane up` that does not come up: exit status and what it says.
 pub(crate) fn refused(dir: &Scratch, config: &str) -> (Option<i32>, String) {
-    let output = command(dir, config)
-        .args(["--log", "off"])
-        .output()
-        .unwrap();
+    let mut up = command(None, dir, config);
+    let output = process::output(up.args(["--log", "off"]), PATIENCE).unwrap();
     assert!(output.stdout.is_empty());
     let told = String::from_utf8(output.stderr).unwrap();
     (output.status.code(), told)
-}
-
-/// A socket of the kernel's, towards a service.
-pub(crate) struct Client {
-    socket: UdpSocket,
-    to: SocketAddr,
-}
-
-impl Client {
-    pub(crate) fn new(to: &str, port: u16) -> Self {
-        let to: IpAddr = to.parse().unwrap();
-        let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-        let socket = UdpSocket::bind(any).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_secs(2)))
-            .unwrap();
-        let to = SocketAddr::new(to, port);
-        Self { socket, to }
-    }
-
-    /// Whether a datagram comes back as it was sent.
-    pub(crate) fn echo(&self, payload: &[u8]) -> bool {
-        self.try_echo(payload).is_ok()
-    }
-
-    /// Likewise, or what happened instead.
-    pub(crate) fn try_echo(&self, payload: &[u8]) -> Result<(), String> {
-        let sent = self.socket.send_to(payload, self.to);
-        sent.map_err(|error| format!("not sent: {error}"))?;
-        let mut back = vec![0; 1 << 16];
-        let came = loop {
-            // With a timeout the kernel does not go on by itself.
-            match self.socket.recv_from(&mut back) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                came => break came,
-            }
-        };
-        let (len, from) = came.map_err(|error| format!("nothing came: {error}"))?;
-        if from != self.to || back[..len] != *payload {
-            return Err(format!("{len} other bytes from {from}"));
-        }
-        Ok(())
-    }
-}
-
-/// Permissions of a file.
-pub(crate) fn mode(path: &Path) -> u32 {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
