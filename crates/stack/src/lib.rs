@@ -50,6 +50,7 @@ mod neighbor;
 mod nic;
 mod packet_endpoint;
 mod path_mtu;
+mod places;
 mod protocol_counters;
 mod queue;
 mod range;

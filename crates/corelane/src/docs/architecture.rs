@@ -137,9 +137,11 @@
 //!
 //! **Sockets** are found as endpoints are, by another key, and have a ring for each worker. Each worker
 //! has a *seat*, a value that exists once; by it the worker reaches its own cell of what all share,
-//! without a lock ([`seat`](crate::sync::seat)). A datagram touches six lines of the sockets': bucket,
-//! entry, socket, cell, the ring's tail and its slot; a burst goes through them in passes, each of which
-//! asks for what the next looks at. Its sender's address is dug out only where a socket is bound to one.
+//! without a lock ([`seat`](crate::sync::seat)). A datagram touches five lines of the sockets': entry,
+//! socket, cell, the ring's tail and its slot; a burst goes through them in passes, each of which asks
+//! for what the next looks at. Its sender's address is dug out only where a socket is bound to one. Which
+//! entry it is, a worker guesses from the last time (512 KiB of numbers, touched as they are used) and
+//! searches for only where the entry turns out to be another's, so that a guess is never believed.
 //!
 //! **Reassembly** is a worker's own: RSS hashes fragments by addresses alone, so that those of a
 //! datagram meet on one worker. Each datagram in progress has one slot of a pool apart, so that a flood

@@ -119,7 +119,9 @@ fn deliver(
                 }
             }
             // For all sockets that have its port, in whatever way (BEHAVIOURS K5).
-            (Some(frame), None) if is_for_many(packets, at) => {
+            (Some(frame), None)
+                if packet.protocol == IpProtocol::UDP && packets.found_at(at).is_for_many() =>
+            {
                 to_many(writer, cache, frame, packet, packets.destination(at))
             }
             _ => End::NoSocket,
@@ -132,13 +134,6 @@ fn deliver(
         }
         bells &= bells - 1;
     }
-}
-
-/// Whether a packet is for all sockets that have its port.
-#[inline]
-fn is_for_many(packets: &PacketBurst, at: usize) -> bool {
-    let packet = packets.inbound().get(at).zip(packets.found().get(at));
-    packet.is_some_and(|(it, found)| found.is_for_many() && it.protocol == IpProtocol::UDP)
 }
 
 /// The flows of a burst, of which one socket each is looked for.
@@ -182,6 +177,11 @@ impl Flows for Described<'_> {
     #[inline]
     fn word(&self, at: usize) -> FlowWord {
         self.words[at % BURST]
+    }
+
+    #[inline]
+    fn hint(&self, at: usize) -> u32 {
+        self.packets.found_at(at).number()
     }
 
     #[inline]

@@ -45,6 +45,13 @@ impl Found {
         self.is_endpoint().then_some(self.0)
     }
 
+    /// Of an endpoint its number, which no other endpoint of the NIC has; numbers are as small as they
+    /// can be. Of anything else, any number.
+    #[inline]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
     /// Whether the destination is an address that the NIC has, or that somebody holds.
     #[inline]
     pub const fn is_endpoint(self) -> bool {

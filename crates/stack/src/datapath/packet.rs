@@ -269,6 +269,12 @@ impl PacketBurst {
         self.refused.set(self.refused.get() & !(1 << (at % BURST)));
     }
 
+    /// What the destination of the packet at a place was found to be.
+    #[inline]
+    pub fn found_at(&self, at: usize) -> Found {
+        self.found[at % BURST]
+    }
+
     /// The destination of the packet at a place.
     #[inline]
     pub fn destination(&self, at: usize) -> Key {

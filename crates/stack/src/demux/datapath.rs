@@ -7,21 +7,27 @@ use corelane_sync::snapshot::Reader;
 use corelane_wire::IpProtocol;
 
 use super::group::Member;
-use super::identity::{Flow, Flows, Way, identity};
+use super::guesses::Guesses;
+use super::identity::{Flow, Flows, Identity, Way, identity};
 use super::{Entry, Snapshot};
 use crate::address::Family;
 use crate::nic::NicId;
+use crate::places::Places;
 use crate::socket::Socket;
 use crate::table::Home;
 
 /// The sockets as one worker sees them.
 pub struct DemuxDatapath {
     snapshots: Reader<Snapshot>,
+    guesses: Guesses,
 }
 
 impl DemuxDatapath {
     pub(super) fn new(snapshots: Reader<Snapshot>) -> Self {
-        Self { snapshots }
+        Self {
+            snapshots,
+            guesses: Guesses::new(),
+        }
     }
 
     /// Takes the newest version.
@@ -51,9 +57,8 @@ impl DemuxDatapath {
 
     /// Finds the socket of each flow, None where there is none (BEHAVIOURS K5 to K7).
     ///
-    /// For each way that sockets are bound in, three passes, so that the misses of a burst overlap: hash
-    /// and ask for the bucket; match the tag and ask for the entry; compare, choose and ask for the
-    /// socket and its end at `seat`. A pass looks at nothing that the one before has not asked for.
+    /// Mostly it is where it was the last time. The others are looked for in each way that sockets are
+    /// bound in.
     #[inline(never)]
     pub fn lookup<'d, F: Flows + ?Sized>(
         &'d self,
@@ -65,20 +70,30 @@ impl DemuxDatapath {
         let Some(snapshot) = self.snapshots.current() else {
             return;
         };
+        let mut search = Search {
+            snapshot,
+            guesses: &self.guesses,
+            seat,
+            flows,
+            out,
+        };
+        // What is found first, but for the sender, is guessed.
+        let mut open = match snapshot.ways().next() {
+            Some(Way::AnyRemote) => search.guess::<{ Way::AnyRemote as u8 }>(),
+            Some(Way::PortOnly) => search.guess::<{ Way::PortOnly as u8 }>(),
+            _ => search.all(),
+        };
         for way in snapshot.ways() {
-            // Compiled for each, so that what it looks at is known.
-            match way {
-                Way::Exact => lookup_way::<{ Way::Exact as u8 }, F>(snapshot, seat, flows, out),
-                Way::AnyLocal => {
-                    lookup_way::<{ Way::AnyLocal as u8 }, F>(snapshot, seat, flows, out);
-                }
-                Way::AnyRemote => {
-                    lookup_way::<{ Way::AnyRemote as u8 }, F>(snapshot, seat, flows, out);
-                }
-                Way::PortOnly => {
-                    lookup_way::<{ Way::PortOnly as u8 }, F>(snapshot, seat, flows, out);
-                }
+            if open.is_empty() {
+                return;
             }
+            // Compiled for each, so that what it looks at is known.
+            open = match way {
+                Way::Exact => search.look::<{ Way::Exact as u8 }>(open),
+                Way::AnyLocal => search.look::<{ Way::AnyLocal as u8 }>(open),
+                Way::AnyRemote => search.look::<{ Way::AnyRemote as u8 }>(open),
+                Way::PortOnly => search.look::<{ Way::PortOnly as u8 }>(open),
+            };
         }
     }
 
@@ -119,50 +134,123 @@ impl DemuxDatapath {
     }
 }
 
-#[inline(always)]
-fn lookup_way<'d, const WAY: u8, F: Flows + ?Sized>(
+/// A burst being looked up.
+struct Search<'d, 's, F: ?Sized> {
     snapshot: &'d Snapshot,
-    seat: &Seat,
-    flows: &F,
-    out: &mut [Option<&'d Socket>; BURST],
-) {
-    let way = Way::ALL[usize::from(WAY)];
-    let len = flows.len().min(BURST);
-    let mut homes = [Home::NOWHERE; BURST];
-    for at in 0..len {
-        if out[at].is_none() && flows.word(at).is_some() {
-            homes[at] = snapshot.table.home(identity(flows, at, way));
+    guesses: &'d Guesses,
+    seat: &'s Seat,
+    flows: &'s F,
+    out: &'s mut [Option<&'d Socket>; BURST],
+}
+
+impl<'d, F: Flows + ?Sized> Search<'d, '_, F> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.flows.len().min(BURST)
+    }
+
+    /// Those that a socket can be found for.
+    fn all(&self) -> Places {
+        let mut all = Places::default();
+        for at in 0..self.len() {
+            all.add_if(at, self.flows.word(at).is_some());
+        }
+        all
+    }
+
+    /// Looks where the sockets were found before, in a way that leaves the sender aside and that none
+    /// comes before. Returns those of which that was wrong.
+    #[inline(always)]
+    fn guess<const WAY: u8>(&mut self) -> Places {
+        let way = Way::ALL[usize::from(WAY)];
+        let entries = &self.snapshot.entries;
+        let mut candidates: [Option<&Option<Entry>>; BURST] = [None; BURST];
+        for at in 0..self.len() {
+            let word = self.flows.word(at);
+            if word.is_some() {
+                let guess = self.guesses.get(self.flows.hint(at), word);
+                candidates[at] = entries.place(guess);
+                candidates[at].inspect(|place| prefetch_read(*place));
+            }
+        }
+        let mut open = Places::default();
+        for at in 0..self.len() {
+            let is_it = |it: &Entry| it.identity().is(identity(self.flows, at, way));
+            let entry = candidates[at]
+                .and_then(Option::as_ref)
+                .filter(|it| is_it(it));
+            match entry.and_then(|entry| self.choose(entry, at)) {
+                Some(member) => self.found(at, member),
+                None => open.add_if(at, self.flows.word(at).is_some()),
+            }
+        }
+        open
+    }
+
+    /// Looks for those of `open` in a way. Returns those that it did not find.
+    ///
+    /// Three passes, so that the misses of a burst overlap: hash and ask for the bucket; match the tag
+    /// and ask for the entry; compare, choose and ask for the socket and its end at the seat. A pass
+    /// looks at nothing that the one before has not asked for.
+    #[inline(never)]
+    fn look<const WAY: u8>(&mut self, open: Places) -> Places {
+        let way = Way::ALL[usize::from(WAY)];
+        let Snapshot { table, entries, .. } = self.snapshot;
+        let mut homes = [Home::NOWHERE; BURST];
+        for at in open {
+            homes[at] = table.home(identity(self.flows, at, way));
             homes[at].prefetch();
         }
-    }
-    let mut candidates: [Option<&Option<Entry>>; BURST] = [None; BURST];
-    for at in 0..len {
-        if let Some(place) = homes[at]
-            .candidate()
-            .and_then(|it| snapshot.entries.place(it))
-        {
-            prefetch_read(place);
-            candidates[at] = Some(place);
-        }
-    }
-    for at in 0..len {
-        let member = match candidates[at] {
-            None if homes[at].ends_here() => continue,
-            Some(Some(entry)) if entry.identity().is(identity(flows, at, way)) => {
-                entry.choose(flows.word(at).nic(), || flows.flow(at), snapshot.seed)
+        let mut candidates: [Option<(u32, &Option<Entry>)>; BURST] = [None; BURST];
+        for at in open {
+            if let Some(number) = homes[at].candidate() {
+                candidates[at] = entries.place(number).map(|place| (number, place));
+                candidates[at].inspect(|(_, place)| prefetch_read(*place));
             }
-            _ => search(snapshot, &flows.flow(at), way),
-        };
-        if let Some(member) = member {
-            member.prefetch(seat);
-            out[at] = Some(member.socket());
         }
+        let leaves_sender_aside = matches!(way, Way::AnyRemote | Way::PortOnly);
+        let is_guessed = leaves_sender_aside && self.snapshot.ways().next() == Some(way);
+        let mut left = Places::default();
+        for at in open {
+            let entry = match candidates[at] {
+                None if homes[at].ends_here() => None,
+                Some((number, Some(entry)))
+                    if entry.identity().is(identity(self.flows, at, way)) =>
+                {
+                    Some((number, entry))
+                }
+                _ => find(self.snapshot, identity(self.flows, at, way)),
+            };
+            if is_guessed {
+                let (hint, word) = (self.flows.hint(at), self.flows.word(at));
+                self.guesses
+                    .set(hint, word, entry.map(|(number, _)| number));
+            }
+            match entry.and_then(|(_, entry)| self.choose(entry, at)) {
+                Some(member) => self.found(at, member),
+                None => left.add_if(at, true),
+            }
+        }
+        left
+    }
+
+    #[inline(always)]
+    fn choose(&self, entry: &'d Entry, at: usize) -> Option<&'d Member> {
+        let nic = self.flows.word(at).nic();
+        entry.choose(nic, || self.flows.flow(at), self.snapshot.seed)
+    }
+
+    #[inline(always)]
+    fn found(&mut self, at: usize, member: &'d Member) {
+        member.prefetch(self.seat);
+        self.out[at] = Some(member.socket());
     }
 }
 
-/// Finds a socket where another one has the same tag, or the bucket had no room.
+/// Finds an entry where another one has the same tag, or the bucket had no room.
 #[cold]
 #[inline(never)]
-fn search<'d>(snapshot: &'d Snapshot, flow: &Flow, way: Way) -> Option<&'d Member> {
-    snapshot.choose(flow, way)
+fn find(snapshot: &Snapshot, identity: Identity) -> Option<(u32, &Entry)> {
+    let at = snapshot.table.find(&snapshot.entries, identity)?;
+    Some((at, snapshot.entries.get(at)?))
 }

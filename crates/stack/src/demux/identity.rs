@@ -166,6 +166,13 @@ impl FlowWord {
         NicId((self.0 >> NIC) as u16)
     }
 
+    /// A number that is the same for a local port and a NIC, and seldom for others.
+    #[inline]
+    pub(super) fn spread(self) -> u32 {
+        let own = self.0 & (0xffff << LOCAL_PORT | 0xffff << NIC);
+        (own.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32
+    }
+
     /// What of it a socket is bound to that is found in this way.
     #[inline(always)]
     const fn rest(self, way: Way) -> u64 {
@@ -250,6 +257,10 @@ pub trait Flows {
     /// Ports and NIC of one of them.
     fn word(&self, at: usize) -> FlowWord;
 
+    /// A number that tells destinations from one another, as far as it may: the smaller those in use
+    /// are, and the nearer to one another, the better. What is found does not depend on it.
+    fn hint(&self, at: usize) -> u32;
+
     /// Its destination.
     fn local(&self, at: usize) -> Key;
 
@@ -288,6 +299,12 @@ impl Flows for [Flow] {
     #[inline]
     fn word(&self, at: usize) -> FlowWord {
         self[at].word
+    }
+
+    #[inline]
+    fn hint(&self, at: usize) -> u32 {
+        let Key { high, low } = self[at].local;
+        (low ^ low >> 32 ^ high >> 32) as u32
     }
 
     #[inline]

@@ -25,6 +25,7 @@
 //! | `entries`, `group` | what stands under an identity |
 //! | `ports` | which ports are in use, to choose another |
 //! | `datapath` | a worker's view: lookup by burst |
+//! | `guesses` | where a worker found what it looked for last |
 #![expect(
     clippy::disallowed_types,
     reason = "serialises the control plane; no worker takes this lock"
@@ -33,6 +34,7 @@
 mod datapath;
 mod entries;
 mod group;
+mod guesses;
 mod identity;
 mod ports;
 #[cfg(test)]
@@ -293,14 +295,11 @@ impl Snapshot {
     /// The one socket that a packet of this flow is for, if there is one.
     fn find(&self, flow: &Flow) -> Option<&Arc<Socket>> {
         self.ways()
-            .find_map(|way| self.choose(flow, way))
+            .find_map(|way| {
+                let entry = self.entry(flow.identity(way))?;
+                entry.choose(flow.nic(), || *flow, self.seed)
+            })
             .map(Member::socket)
-    }
-
-    /// The one that it is for in a way.
-    fn choose(&self, flow: &Flow, way: Way) -> Option<&Member> {
-        let entry = self.entry(flow.identity(way))?;
-        entry.choose(flow.nic(), || *flow, self.seed)
     }
 
     /// The ways that sockets are bound in, in the order of the search.

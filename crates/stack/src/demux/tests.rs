@@ -274,6 +274,77 @@ proptest! {
     }
 }
 
+#[test]
+fn k5_k6_what_was_found_before_is_found_only_while_it_is_right() {
+    let demux = Demux::new(1);
+    let mut datapath = demux.datapath();
+    let (_, seats) = SeatPlan::mint(1);
+    let packet = |local: &str, port, nic| {
+        let remote = (address("198.51.100.1"), 9);
+        let local = (address(local), port);
+        Packet {
+            local,
+            remote,
+            nic: NicId(nic),
+        }
+        .flow()
+    };
+    // To two hosts' worth of ports, and on another NIC.
+    let flows = [
+        packet("192.0.2.1", 7, 1),
+        packet("192.0.2.2", 7, 1),
+        packet("192.0.2.1", 8, 1),
+        packet("192.0.2.1", 7, 2),
+    ];
+    let mut found = |demux: &Demux| {
+        datapath.load();
+        // Twice: what the second finds, it guesses.
+        let [first, second] = [(); 2].map(|()| {
+            let mut out = [None; BURST];
+            datapath.lookup(&seats[0], &flows[..], &mut out);
+            assert!(out[flows.len()..].iter().all(Option::is_none));
+            [0, 1, 2, 3].map(|at| out[at].map(|it| it.number))
+        });
+        assert_eq!(first, second);
+        let linear = flows.map(|flow| demux.find_for_error(&flow).map(|it| it.number));
+        assert_eq!(first, linear);
+        first
+    };
+    let sockets = [None, None, Some(NicId(1)), None, None];
+    let sockets: Vec<_> = sockets
+        .into_iter()
+        .zip(0..)
+        .map(|(nic, number)| Socket::bare(number, nic, false))
+        .collect();
+    let bind = |binding, port, number: usize| {
+        demux
+            .bind(&[binding], port, &sockets[number])
+            .expect("it is free")
+    };
+    assert_eq!(found(&demux), [None; 4]);
+    let first = bind(at("192.0.2.1"), 7, 0);
+    assert_eq!(found(&demux), [Some(0), None, None, Some(0)]);
+    // Its number is another's now.
+    demux.unbind(&first, &sockets[0]);
+    bind(at("192.0.2.2"), 7, 1);
+    assert_eq!(found(&demux), [None, Some(1), None, None]);
+    // Bound to a NIC; with one of any address behind it.
+    let on_nic = bind(at("192.0.2.1"), 7, 2);
+    assert_eq!(found(&demux), [Some(2), Some(1), None, None]);
+    bind(ANY_V4, 7, 3);
+    assert_eq!(found(&demux), [Some(2), Some(1), None, Some(3)]);
+    // One that is bound to the sender comes before what was found without it.
+    let connected = Binding {
+        remote: Some(SocketAddr::new(address("198.51.100.1"), 9)),
+        ..at("192.0.2.2")
+    };
+    let connected = bind(connected, 7, 4);
+    assert_eq!(found(&demux), [Some(2), Some(4), None, Some(3)]);
+    demux.unbind(&connected, &sockets[4]);
+    demux.unbind(&on_nic, &sockets[2]);
+    assert_eq!(found(&demux), [Some(3), Some(1), None, Some(3)]);
+}
+
 const ANY_V4: Binding = Binding {
     family: Family::V4,
     local: None,

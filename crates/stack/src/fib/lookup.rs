@@ -10,6 +10,7 @@ use super::line::RouteLine;
 use super::path::{MAX_DEPTH, Path, trie};
 use super::store::LpmStore;
 use crate::address::Key;
+use crate::places::Places;
 
 /// One version of the tries. It is good as long as what it leads to is not
 /// [given back](super::LpmEditor::reuse).
@@ -221,38 +222,5 @@ impl<const PLAIN: bool> OnWay<PLAIN> {
     #[inline]
     fn is_empty(&self) -> bool {
         self.slots.is_empty() & self.sparse.is_empty()
-    }
-}
-
-/// Some of a burst: the first is the lowest bit.
-#[derive(Clone, Copy, Default)]
-struct Places(u64);
-
-const _: () = assert!(BURST <= u64::BITS as usize);
-
-impl Places {
-    /// Adds a place or not, without a branch.
-    #[inline]
-    fn add_if(&mut self, at: usize, wanted: bool) {
-        self.0 |= u64::from(wanted) << (at % BURST);
-    }
-
-    #[inline]
-    fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl Iterator for Places {
-    type Item = usize;
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        if self.is_empty() {
-            return None;
-        }
-        let at = self.0.trailing_zeros() as usize % BURST;
-        self.0 &= self.0 - 1;
-        Some(at)
     }
 }
