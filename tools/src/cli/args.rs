@@ -281,7 +281,7 @@ pub struct SearchArgs {
     pub back_to_back: bool,
 
     /// Search with 1, 2, 4 ... workers as well, for the first size
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cores")]
     pub scale_workers: bool,
 }
 

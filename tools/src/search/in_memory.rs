@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::trial::{Load, Measurer, Trial, TrialInput};
+use crate::generator::Lateness;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::run::{self, Bed, Failure, TrialResult};
@@ -49,7 +50,13 @@ impl Measurer for OnBed<'_> {
     fn measure(&mut self, input: TrialInput) -> Result<Option<Trial>, Failure> {
         let result = self.run(&run::Trial::new(Some(input.load as f64), input.duration))?;
         Ok(result.map(|result| {
-            let valid = is_valid(&result, input.load, self.room);
+            let kept = Kept {
+                intended: result.intended,
+                lost: result.lost(),
+                unsent: result.unsent.late,
+                lateness: result.lateness,
+            };
+            let valid = kept.is_valid(input.load, self.room);
             Trial::new(
                 input,
                 result.intended,
@@ -65,19 +72,59 @@ impl Measurer for OnBed<'_> {
     }
 }
 
-/// See [`OnBed`].
-fn is_valid(result: &TrialResult, load: Load, room: u64) -> bool {
-    /// A share so small that the latest frames alone may have made it.
-    const FEW: f64 = 0.001;
-    if result.lost() == 0 {
-        return true;
+/// How the generator kept its plan in a trial.
+struct Kept {
+    intended: u64,
+    lost: u64,
+    unsent: u64,
+    lateness: Lateness,
+}
+
+impl Kept {
+    /// Whether the loss is the engine's: see [`OnBed`].
+    fn is_valid(&self, load: Load, room: u64) -> bool {
+        /// A share so small that the latest frames alone may have made it.
+        const FEW: f64 = 0.001;
+        let share = |frames: u64| frames as f64 / self.intended.max(1) as f64;
+        let late_ns = if share(self.lost) > FEW {
+            self.lateness.p999
+        } else {
+            self.lateness.max
+        };
+        let came_due = late_ns as f64 / 1e9 * load as f64;
+        self.lost == 0 || (share(self.unsent) <= FEW && came_due <= room as f64)
     }
-    let is_short = result.unsent.late as f64 > result.intended as f64 * FEW;
-    let late_ns = if result.loss_ratio() > FEW {
-        result.lateness.p999
-    } else {
-        result.lateness.max
-    };
-    let came_due = late_ns as f64 / 1e9 * load as f64;
-    !is_short && came_due <= room as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_the_engines_if_frames_were_sent_on_time() {
+        let valid = |lost, unsent, max, p999| {
+            let lateness = Lateness {
+                p999,
+                max,
+                ..Lateness::default()
+            };
+            let kept = Kept {
+                intended: 1_000_000,
+                lost,
+                unsent,
+                lateness,
+            };
+            kept.is_valid(10_000_000, 1024)
+        };
+        // At 10 million a second, 1024 frames come due in 102.4 us.
+        assert!(valid(0, 0, 1_000_000, 1_000_000));
+        assert!(valid(10, 0, 100_000, 1_000));
+        assert!(!valid(10, 0, 110_000, 1_000));
+        // More is lost than the latest of a thousand frames can have made.
+        assert!(valid(10_000, 0, 110_000, 1_000));
+        assert!(!valid(10_000, 0, 110_000, 110_000));
+        // It was behind at the end.
+        assert!(!valid(10_000, 1_001, 0, 0));
+        assert!(valid(10_000, 1_000, 0, 0));
+    }
 }

@@ -64,8 +64,9 @@ const FRACTIONS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
 /// Frames per second of that trickle: as good as none, and enough to tell percentiles from.
 const TRICKLE: f64 = 1_000.0;
 
-/// How long the generator is asked what it can send.
+/// How long the generator is asked what it can send, and how often.
 const CEILING: Duration = Duration::from_millis(100);
+const ATTEMPTS: usize = 3;
 
 /// How long a burst may be: RFC 2544, section 26.4, has the duration of a trial be 2 seconds at least.
 const LONGEST_BURST: Duration = Duration::from_secs(2);
@@ -79,51 +80,15 @@ impl Suite {
     /// # Errors
     /// A trial could not be performed.
     pub fn run(&self, progress: &Progress, interrupt: &Interrupt) -> Result<Results, Failure> {
-        let mut results = Results::default();
-        progress.stage("frames", None);
-        let layouts: Vec<Layout> = self
-            .sizes
-            .iter()
-            .map(|&size| self.layout(size, self.engine.workers, false))
-            .collect();
-        results.target = layouts
-            .first()
-            .map_or_else(String::new, |layout| layout.target().describe());
-        for _ in 0..self.repeat {
-            for (i, layout) in layouts.iter().enumerate() {
-                if interrupt.is_raised() {
-                    break;
-                }
-                progress.stage("search", None);
-                let (ceiling, found) = self.search(layout, &mut results, progress, interrupt)?;
-                if results.sizes.len() <= i {
-                    results.sizes.push(Searched::new(self.sizes[i], layout));
-                }
-                results.sizes[i].add(ceiling, found);
-            }
-        }
-        let rates: Vec<_> = results.sizes.iter().map(Searched::rate).collect();
-        for (i, (rate, layout)) in rates.into_iter().zip(&layouts).enumerate() {
-            if self.latency && !interrupt.is_raised() {
-                progress.stage("latency", None);
-                let layout = self.layout(self.sizes[i], self.engine.workers, true);
-                let latency = self.latency(&layout, rate, &mut results, progress, interrupt)?;
-                results.sizes[i].latency = latency;
-            }
-            if let Some(repeats) = self.bursts
-                && !interrupt.is_raised()
-            {
-                progress.stage("bursts", None);
-                let bursts =
-                    self.bursts(layout, repeats, rate, &mut results, progress, interrupt)?;
-                results.sizes[i].back_to_back = bursts;
-            }
-        }
-        if self.scale_workers {
-            self.scale(&layouts, &mut results, progress, interrupt)?;
-        }
+        let mut run = Run {
+            suite: self,
+            progress,
+            interrupt,
+            results: Results::default(),
+        };
+        run.all()?;
         progress.clear();
-        Ok(results)
+        Ok(run.results)
     }
 
     fn layout(&self, size: FrameSize, workers: Option<usize>, latency: bool) -> Layout {
@@ -135,58 +100,97 @@ impl Suite {
         Layout::new(&engine, &self.load, size)
     }
 
+    fn limits(&self, max_load: Load) -> Limits {
+        // At least ten frames in the shortest trial.
+        let shortest = self.goals.iter().map(|goal| goal.initial_trial).min();
+        let few = 10.0 / shortest.unwrap_or(CEILING).as_secs_f64();
+        Limits {
+            min_load: (max_load / SMALLEST).max(few.ceil() as Load),
+            max_load,
+            warmup: (!self.warmup.is_zero()).then_some(self.warmup),
+            max_time: self.time_limit,
+            fail_fast: self.fail_fast,
+        }
+    }
+}
+
+struct Run<'a> {
+    suite: &'a Suite,
+    progress: &'a Progress,
+    interrupt: &'a Interrupt,
+    results: Results,
+}
+
+impl Run<'_> {
+    fn all(&mut self) -> Result<(), Failure> {
+        let suite = self.suite;
+        self.progress.stage("frames", None);
+        let layouts: Vec<Layout> = suite
+            .sizes
+            .iter()
+            .map(|&size| suite.layout(size, suite.engine.workers, false))
+            .collect();
+        for (&size, layout) in suite.sizes.iter().zip(&layouts) {
+            self.results.target = layout.target().describe();
+            self.results.sizes.push(Searched::new(size, layout));
+        }
+        for _ in 0..suite.repeat {
+            for (i, layout) in layouts.iter().enumerate() {
+                let (max_load, found) = self.search(layout, "search")?;
+                self.results.sizes[i].add(max_load, found);
+            }
+        }
+        for (i, layout) in layouts.iter().enumerate() {
+            let rate = self.results.sizes[i].rate();
+            if suite.latency {
+                let layout = suite.layout(suite.sizes[i], suite.engine.workers, true);
+                self.results.sizes[i].latency = self.latency(&layout, rate)?;
+            }
+            if let Some(repeats) = suite.bursts {
+                self.results.sizes[i].back_to_back = self.bursts(layout, repeats, rate)?;
+            }
+        }
+        if let (true, Some(layout)) = (suite.scale_workers, layouts.first()) {
+            self.scale(layout)?;
+        }
+        Ok(())
+    }
+
     /// One search on an engine of its own, and the largest load that it was allowed.
     fn search(
-        &self,
+        &mut self,
         layout: &Layout,
-        results: &mut Results,
-        progress: &Progress,
-        interrupt: &Interrupt,
+        stage: &'static str,
     ) -> Result<(Load, Option<Found>), Failure> {
-        on_bed(layout, results, progress, interrupt, |bed| {
-            let asked = self
-                .max_rate
-                .and_then(|rate| rate.pps(layout.frames().mean_size(0), 0.0));
+        let suite = self.suite;
+        let found = self.on_bed(layout, stage, |bed| {
+            let mean = layout.frames().mean_size(0);
+            let asked = suite.max_rate.and_then(|rate| rate.pps(mean, 0.0));
             let max_load = match asked {
                 Some(pps) => pps as Load,
-                None => match bed.run(&Trial::new(None, CEILING))? {
-                    Some(result) => result.offered_pps() as Load,
-                    None => return Ok((0, None)),
+                None => match ceiling(bed)? {
+                    Some(pps) => pps as Load,
+                    None => return Ok(None),
                 },
             };
-            // At least ten frames in the shortest trial.
-            let shortest = self.goals.iter().map(|goal| goal.initial_trial).min();
-            let few = 10.0 / shortest.unwrap_or(CEILING).as_secs_f64();
-            let limits = Limits {
-                min_load: (max_load / SMALLEST).max(few.ceil() as Load),
-                max_load,
-                warmup: (!self.warmup.is_zero()).then_some(self.warmup),
-                max_time: self.time_limit,
-                fail_fast: self.fail_fast,
-            };
-            match search(&self.goals, &limits, bed) {
-                Ok(found) => Ok((max_load, Some(found))),
+            let limits = suite.limits(max_load);
+            match search(&suite.goals, &limits, bed) {
+                Ok(found) => Ok(Some((max_load, Some(found)))),
                 Err(SearchError::Measurer(failure)) => Err(failure),
                 Err(error) => Err(Failure::Run(format!(
                     "no search from {} to {max_load} frames per second: {error}",
                     limits.min_load
                 ))),
             }
-        })
+        })?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Latency at shares of a rate; without a rate, of no load only.
-    fn latency(
-        &self,
-        layout: &Layout,
-        rate: Option<f64>,
-        results: &mut Results,
-        progress: &Progress,
-        interrupt: &Interrupt,
-    ) -> Result<Vec<UnderLoad>, Failure> {
-        let duration = self.goals.iter().map(|goal| goal.final_trial).max();
+    fn latency(&mut self, layout: &Layout, rate: Option<f64>) -> Result<Vec<UnderLoad>, Failure> {
+        let duration = self.suite.goals.iter().map(|goal| goal.final_trial).max();
         let duration = duration.unwrap_or_default().max(Duration::from_secs(1));
-        on_bed(layout, results, progress, interrupt, |bed| {
+        let under_load = self.on_bed(layout, "latency", |bed| {
             let mut under_load = Vec::new();
             for fraction in FRACTIONS {
                 let pps = match rate {
@@ -199,38 +203,32 @@ impl Suite {
                     None => break,
                 }
             }
-            Ok(under_load)
-        })
+            Ok(Some(under_load))
+        })?;
+        Ok(under_load.unwrap_or_default())
     }
 
     fn bursts(
-        &self,
+        &mut self,
         layout: &Layout,
         repeats: usize,
         rate: Option<f64>,
-        results: &mut Results,
-        progress: &Progress,
-        interrupt: &Interrupt,
     ) -> Result<Option<BackToBack>, Failure> {
-        on_bed(layout, results, progress, interrupt, |bed| {
-            let Some(ceiling) = bed.run(&Trial::new(None, CEILING))? else {
+        self.on_bed(layout, "bursts", |bed| {
+            let Some(pps) = ceiling(bed)? else {
                 return Ok(None);
             };
-            let pps = ceiling.offered_pps();
-            let longest = (pps * LONGEST_BURST.as_secs_f64()) as u64;
+            let longest = (pps * LONGEST_BURST.as_secs_f64()).ceil() as u64;
             let mut lengths = Vec::new();
             for _ in 0..repeats {
-                let length = longest_burst(bed.room, longest.max(1), |frames| {
+                let length = longest_burst(bed.room, longest, |frames| {
                     let duration = Duration::from_secs_f64(frames as f64 / pps);
                     let result = bed.run(&Trial::new(Some(pps), duration))?;
                     Ok::<_, Failure>(result.map(|result| result.lost() > 0))
                 })?;
-                match length {
-                    Some(length) => lengths.push(length),
-                    None => break,
-                }
-                // One that is not limited is not going to be: it took its time.
-                if length == Some(longest) {
+                lengths.extend(length);
+                // Interrupted; or one that is not limited, which it is not going to be and takes its time.
+                if length.is_none_or(|length| length >= longest) {
                     break;
                 }
             }
@@ -239,57 +237,65 @@ impl Suite {
     }
 
     /// The rate of the first size with 1, 2, 4 ... workers, and with all of them, which is known.
-    fn scale(
-        &self,
-        layouts: &[Layout],
-        results: &mut Results,
-        progress: &Progress,
-        interrupt: &Interrupt,
-    ) -> Result<(), Failure> {
-        let (Some(layout), Some(&size)) = (layouts.first(), self.sizes.first()) else {
-            return Ok(());
-        };
-        let all = layout.setting().workers;
+    fn scale(&mut self, layout: &Layout) -> Result<(), Failure> {
+        let suite = self.suite;
+        let (all, size) = (layout.setting().workers, suite.sizes[0]);
         let powers = std::iter::successors(Some(1), |n| Some(n * 2));
         for workers in powers.take_while(|&n| n < all) {
-            if interrupt.is_raised() {
-                return Ok(());
-            }
-            progress.stage("scaling", None);
-            let layout = self.layout(size, Some(workers), false);
+            let layout = suite.layout(size, Some(workers), false);
             let mut searched = Searched::new(size, &layout);
-            for _ in 0..self.repeat {
-                let (ceiling, found) = self.search(&layout, results, progress, interrupt)?;
-                searched.add(ceiling, found);
+            for _ in 0..suite.repeat {
+                let (max_load, found) = self.search(&layout, "scaling")?;
+                searched.add(max_load, found);
             }
-            results.scaling.push(ScalingPoint::of(workers, &searched));
+            self.results
+                .scaling
+                .push(ScalingPoint::of(workers, &searched));
         }
-        if let Some(searched) = results.sizes.first() {
-            results.scaling.push(ScalingPoint::of(all, searched));
-        }
+        let last = ScalingPoint::of(all, &self.results.sizes[0]);
+        self.results.scaling.push(last);
         Ok(())
+    }
+
+    /// Does something with an engine, which is stopped afterwards; nothing once somebody has interrupted.
+    fn on_bed<T>(
+        &mut self,
+        layout: &Layout,
+        stage: &'static str,
+        run: impl FnOnce(&mut OnBed<'_>) -> Result<Option<T>, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        if self.interrupt.is_raised() {
+            return Ok(None);
+        }
+        self.progress.stage(stage, None);
+        let mut bed = Bed::start(layout, WhenFull::Drop)?;
+        let mut on_bed = OnBed {
+            bed: &mut bed,
+            room: layout.setting().room(),
+            progress: self.progress,
+            interrupt: self.interrupt,
+            since: Instant::now(),
+            holds: true,
+        };
+        let done = run(&mut on_bed);
+        self.results.accounting_violated |= !on_bed.holds;
+        bed.finish();
+        done
     }
 }
 
-/// Does something with an engine, which is stopped afterwards.
-fn on_bed<T>(
-    layout: &Layout,
-    results: &mut Results,
-    progress: &Progress,
-    interrupt: &Interrupt,
-    run: impl FnOnce(&mut OnBed<'_>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut bed = Bed::start(layout, WhenFull::Drop)?;
-    let mut on_bed = OnBed {
-        bed: &mut bed,
-        room: layout.setting().room(),
-        progress,
-        interrupt,
-        since: Instant::now(),
-        holds: true,
-    };
-    let done = run(&mut on_bed);
-    results.accounting_violated |= !on_bed.holds;
-    bed.finish();
-    done
+/// The most that the generator sends to an engine that drops what it has no room for, in frames per second:
+/// the best of some attempts, the others having been disturbed. None if it was interrupted.
+fn ceiling(bed: &mut OnBed<'_>) -> Result<Option<f64>, Failure> {
+    let mut best = 0.0;
+    for _ in 0..ATTEMPTS {
+        match bed.run(&Trial::new(None, CEILING))? {
+            Some(result) => best = result.offered_pps().max(best),
+            None => return Ok(None),
+        }
+    }
+    if best < 1.0 {
+        return Err(Failure::Run("the generator sends nothing".to_owned()));
+    }
+    Ok(Some(best))
 }

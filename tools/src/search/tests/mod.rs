@@ -1,3 +1,4 @@
+mod burst;
 mod classification;
 mod oracle;
 mod simulated;
