@@ -67,7 +67,10 @@ fn xdp(device: &str) -> Result<String, String> {
 }
 
 fn open(mut link: Box<dyn Link>) -> Result<(), String> {
-    let pool = Pool::new(PoolConfig::default()).map_err(|error| error.to_string())?;
+    // Beside what the device's rings keep.
+    let config = PoolConfig::default();
+    let slots = config.slots.saturating_add(link.holds());
+    let pool = Pool::new(PoolConfig { slots, ..config }).map_err(|error| error.to_string())?;
     link.open(&pool)
         .map(drop)
         .map_err(|error| error.to_string())

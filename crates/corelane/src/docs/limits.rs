@@ -25,7 +25,7 @@
 //! | **Handlers at run time** | handlers and workers are fixed when the engine is built; NICs come and go |
 //! | **RSS at run time** | key and table are fixed when the engine is built |
 //! | **Shrinking** | the endpoint table and its slab do not give memory back when addresses go; slots and pages are used again |
-//! | **Command** | `bench`, `search`, `replay`, `selftest`, `sim`, `up`, `ctl`, `compare`, `doctor` and `check-config` are there; `top`, `profile` and `report` are not; nor are `ctl trace` and `ctl capture` |
+//! | **Command** | `top` is not there; nor are `ctl trace` and `ctl capture` |
 //! | **Platforms** | built and tested on Linux, x86-64 |
 //!
 //! # Bounds

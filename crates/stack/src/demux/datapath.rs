@@ -165,20 +165,18 @@ impl<'d, F: Flows + ?Sized> Search<'d, '_, F> {
         let way = Way::ALL[usize::from(WAY)];
         let entries = &self.snapshot.entries;
         let mut candidates: [Option<&Option<Entry>>; BURST] = [None; BURST];
-        for at in 0..self.len() {
+        for (at, candidate) in candidates.iter_mut().enumerate().take(self.len()) {
             let word = self.flows.word(at);
             if word.is_some() {
                 let guess = self.guesses.get(self.flows.hint(at), word);
-                candidates[at] = entries.place(guess);
-                candidates[at].inspect(|place| prefetch_read(*place));
+                *candidate = entries.place(guess);
+                candidate.inspect(|place| prefetch_read(*place));
             }
         }
         let mut open = Places::default();
-        for at in 0..self.len() {
+        for (at, candidate) in candidates.iter().enumerate().take(self.len()) {
             let is_it = |it: &Entry| it.identity().is(identity(self.flows, at, way));
-            let entry = candidates[at]
-                .and_then(Option::as_ref)
-                .filter(|it| is_it(it));
+            let entry = candidate.and_then(Option::as_ref).filter(|it| is_it(it));
             match entry.and_then(|entry| self.choose(entry, at)) {
                 Some(member) => self.found(at, member),
                 None => open.add_if(at, self.flows.word(at).is_some()),
