@@ -7,8 +7,16 @@ use corelane_lab::kernel::PATIENCE;
 use corelane_lab::namespace::Namespace;
 
 use crate::common::up::Up;
-use crate::link::Kind;
 use crate::wire::Wire;
+
+/// What links count of frames that came, and that the engine did not get.
+const LOST_BY_LINKS: &[&str] = &[
+    "kernel_dropped",
+    "kernel_ring_full",
+    "too_long",
+    "super_frames_dropped",
+    "offload_invalid",
+];
 
 /// The counters of an engine, by NIC, kind and name.
 pub(crate) struct Counters(BTreeMap<(String, String, String), u64>);
@@ -47,14 +55,8 @@ impl Counters {
     }
 
     /// Frames that arrived at a NIC's link and that the NIC did not get.
-    fn lost_before(&self, kind: Kind, nic: &str) -> u64 {
-        let counters: &[&str] = match kind {
-            // The device counts them as not sent.
-            Kind::Tap => &["too_long", "super_frames"],
-            Kind::Packet => &["kernel_dropped", "too_long", "super_frames"],
-            Kind::XdpNative | Kind::XdpGeneric => &["kernel_dropped", "kernel_ring_full"],
-        };
-        let each = counters.iter().map(|name| self.get(nic, "link", name));
+    fn lost_before(&self, nic: &str) -> u64 {
+        let each = LOST_BY_LINKS.iter().map(|name| self.get(nic, "link", name));
         each.sum::<u64>() + self.get(nic, "distributor", "ring_full")
     }
 
@@ -63,14 +65,8 @@ impl Counters {
     pub(crate) fn lost(&self) -> u64 {
         let of_engine = self.sum("drop", |name| name != "invalid_address");
         let unsent = self.sum("frames", |name| name == "send_dropped");
-        let links = [
-            "kernel_dropped",
-            "kernel_ring_full",
-            "too_long",
-            "super_frames",
-        ];
         let rings = self.sum("distributor", |name| name == "ring_full");
-        of_engine + unsent + rings + self.sum("link", |name| links.contains(&name))
+        of_engine + unsent + rings + self.sum("link", |name| LOST_BY_LINKS.contains(&name))
     }
 }
 
@@ -82,7 +78,7 @@ struct Claim {
 }
 
 /// What has to be the same for a NIC and the kernel's device at its other end.
-fn claims(counters: &Counters, kind: Kind, nic: &str, wire: &Wire) -> Result<Vec<Claim>> {
+fn claims(counters: &Counters, nic: &str, wire: &Wire) -> Result<Vec<Claim>> {
     let frames = |name: &str| counters.get(nic, "frames", name);
     let kernel = wire.counts()?;
     // What the wire could not give to the kernel is counted at its near end.
@@ -98,7 +94,7 @@ fn claims(counters: &Counters, kind: Kind, nic: &str, wire: &Wire) -> Result<Vec
         claim(
             "sent by the kernel = received + lost before",
             kernel.sent,
-            received + counters.lost_before(kind, nic),
+            received + counters.lost_before(nic),
         ),
         claim(
             "received = delivered + forwarded + consumed + dropped",
@@ -114,14 +110,14 @@ fn claims(counters: &Counters, kind: Kind, nic: &str, wire: &Wire) -> Result<Vec
 }
 
 /// Waits until every frame between the engine and the kernel is in a counter.
-pub(crate) fn balance(up: &Up, kind: Kind, wires: &[(&str, &Wire)]) -> Result<Counters> {
+pub(crate) fn balance(up: &Up, wires: &[(&str, &Wire)]) -> Result<Counters> {
     let mut open = String::new();
     let mut last = None;
     let settled = corelane_lab::eventually("the books balance", PATIENCE, || {
         let counters = Counters::of(up);
         open.clear();
         for (nic, wire) in wires {
-            for claim in claims(&counters, kind, nic, wire)? {
+            for claim in claims(&counters, nic, wire)? {
                 if claim.left != claim.right {
                     open += &format!("\n  {}: {} = {}", claim.what, claim.left, claim.right);
                 }

@@ -126,13 +126,14 @@ fn tcp(kinds: &[Kind], table: &mut Table) -> Result<()> {
             median(&rates.reference)
         );
         let what = format!("router, TCP, {}{off}", kind.label());
-        // What is asked is asked of super-frames.
+        // It is asked of links that carry super-frames.
+        let asked = kind.offloads_off().is_empty().then_some(1.0);
         ratio(
             table,
             &what,
             &unit,
             &ratios(of_engine, &rates.reference),
-            None,
+            asked,
         );
     }
     Ok(())

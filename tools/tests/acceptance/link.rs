@@ -31,13 +31,11 @@ impl Kind {
         self == Self::Tap
     }
 
-    /// What the kernel's device at the other end must leave undone to hardware that is not there, as
+    /// What the kernel's device at the other end must not leave undone to hardware that is not there, as
     /// `ethtool -K` has it. The only place that says so: what a link learns to take is crossed out here.
     pub(crate) fn offloads_off(self) -> &'static [&'static str] {
         match self {
-            // It says so itself.
-            Self::Tap => &[],
-            Self::Packet => &["tso", "gso"],
+            Self::Tap | Self::Packet => &[],
             Self::XdpNative | Self::XdpGeneric => &["tx"],
         }
     }

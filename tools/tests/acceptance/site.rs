@@ -26,7 +26,6 @@ const ECHO_SERVICE: &str = "[[service]]\nkind = 'udp_echo'\nbind = 'any:7'\n";
 /// The engine as a host, and the kernel at the other end of its link.
 pub(crate) struct Host {
     pub(crate) up: Up,
-    pub(crate) kind: Kind,
     pub(crate) wire: Wire,
 }
 
@@ -43,7 +42,7 @@ impl Host {
         let config = format!("{top}{}{ECHO_SERVICE}", wire.nic(kind, "wan"));
         let up = Up::start_on(&engine, "host", &config, arguments);
         wire.up()?;
-        Ok(Self { up, kind, wire })
+        Ok(Self { up, wire })
     }
 
     /// The kernel's namespace.
@@ -53,7 +52,7 @@ impl Host {
 
     /// That every frame is in a counter.
     pub(crate) fn balance(&self) -> Result<Counters> {
-        balance(&self.up, self.kind, &[("wan", &self.wire)])
+        balance(&self.up, &[("wan", &self.wire)])
     }
 
     /// Ends it; it has to have kept its books.
@@ -73,7 +72,7 @@ fn end(up: Up) -> Result<()> {
 /// A client, a router and a server: `client – left, router, right – server`.
 pub(crate) struct Router {
     /// None where the kernel is the router.
-    pub(crate) up: Option<(Up, Kind)>,
+    pub(crate) up: Option<Up>,
     pub(crate) left: Wire,
     pub(crate) right: Wire,
 }
@@ -86,7 +85,7 @@ impl Router {
         let config = format!("workers = 1\nforwarding = true\ndad_transmits = 0\n{nics}");
         let up = Up::start_on(&left.engine, kind.label(), &config, &[]);
         Self {
-            up: Some((up, kind)),
+            up: Some(up),
             left,
             right,
         }
@@ -144,24 +143,21 @@ impl Router {
 
     /// The engine.
     pub(crate) fn engine(&self) -> &Up {
-        let (up, _) = self
-            .up
-            .as_ref()
-            .expect("the router of this case is the engine");
-        up
+        let up = self.up.as_ref();
+        up.expect("the router of this case is the engine")
     }
 
     /// That every frame is in a counter.
     pub(crate) fn balance(&self) -> Result<Option<Counters>> {
         let wires = [("left", &self.left), ("right", &self.right)];
         let up = self.up.as_ref();
-        up.map(|(up, kind)| balance(up, *kind, &wires)).transpose()
+        up.map(|up| balance(up, &wires)).transpose()
     }
 
     /// Ends it; it has to have kept its books.
     pub(crate) fn end(self) -> Result<()> {
         self.balance()?;
-        self.up.map_or(Ok(()), |(up, _)| end(up))
+        self.up.map_or(Ok(()), end)
     }
 }
 
