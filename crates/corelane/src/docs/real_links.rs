@@ -148,7 +148,8 @@
 //!
 //! # Not yet
 //!
-//! Super-frames of what is in a tunnel, and with AF_XDP; receive times; TPACKET_V3 for capture; the device's state as the NIC's; frames of several buffers with AF_XDP.
+//! Super-frames of what is in a tunnel, and with AF_XDP; receive times; TPACKET_V3 for capture; the
+//! device's state as the NIC's; frames of several buffers with AF_XDP.
 //!
 //! [`TapLink`]: crate::io::tap::TapLink
 //! [`TapCounters::read`]: crate::io::tap::TapCounters::read
