@@ -23,8 +23,8 @@
 //! engine leaves both to the device, and the kernel does for it what it cannot.
 //!
 //! A super-frame is longer than a slot of the ring: the kernel keeps it beside the ring, and a system
-//! call takes it from there. It keeps as many as it gives memory for: 32 MiB to who has CAP_NET_ADMIN,
-//! and to others twice `net.core.rmem_max`, which is few. What it does not keep is counted as
+//! call takes it from there. It keeps as many as it gives memory for: 32 MiB to who has the machine's
+//! own CAP_NET_ADMIN, and to others twice `net.core.rmem_max`, which may be few. What it does not keep is counted as
 //! `super_frames_dropped`, and so is all of it if the pool's slots are not
 //! [large enough](Link::longest_frame): the kernel cannot be told to cut it. Turn super-frames off where
 //! they come from then: `ethtool -K eth0 gro off lro off` on a NIC, `ethtool -K PEER tso off gso off` at

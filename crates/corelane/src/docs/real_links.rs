@@ -106,16 +106,16 @@
 //!
 //! **Room.** A super-frame needs a slot of 64 KiB. An engine that makes its own pool gives it such slots
 //! if a link [asks](crate::engine::link::Link::longest_frame), as TAP and AF_PACKET do unless
-//! `super_frames` is false in their configuration. Only what is in flight is touched, and of a small frame's slot a page or
-//! two. (With an AF_XDP link beside, which pins its pool, all of it is there: some hundred MiB.) In a
-//! pool of smaller slots, the kernel cuts what a TAP receives to the MTU; AF_PACKET cannot tell it to,
-//! and such frames are dropped and counted, so that TCP stalls until they are turned off at their
-//! source: `ethtool -K eth0 gro off lro off` for what a NIC puts together, `ethtool -K PEER tso off gso
-//! off` for what a veth's peer does not cut.
+//! `super_frames` is false in their configuration. Only what is in flight is touched, and of a small
+//! frame's slot a page or two. (With an AF_XDP link beside, which pins its pool, all of it is there:
+//! some hundred MiB.) In a pool of smaller slots, the kernel cuts what a TAP receives to the MTU;
+//! AF_PACKET cannot tell it to, and such frames are dropped and counted, so that TCP stalls until they
+//! are turned off at their source: `ethtool -K eth0 gro off lro off` for what a NIC puts together,
+//! `ethtool -K PEER tso off gso off` for what a veth's peer does not cut.
 //!
 //! The kernel keeps super-frames for an AF_PACKET link beside its ring, in memory of its own: 32 MiB for
-//! each queue, or, without CAP_NET_ADMIN, twice `net.core.rmem_max`, which by default is half a dozen of
-//! them; more is `super_frames_dropped`.
+//! each queue, or, without the machine's own CAP_NET_ADMIN, twice `net.core.rmem_max`, which on some
+//! kernels is half a dozen of them; more is `super_frames_dropped`.
 //!
 //! What the kernel says of a frame is checked before it is believed: `offload_invalid`.
 //!
@@ -133,11 +133,10 @@
 //!
 //! [`TapCounters::read`], [`AfPacketCounters::read`] and [`AfXdpCounters::read`] tell, by name, what
 //! the engine does not see: frames that were too long for a slot; super-frames, received, sent and
-//! dropped; what the kernel
-//! dropped since a ring was full (AF_PACKET, AF_XDP; for a TAP the device itself counts it, `ip -s
-//! link`); bursts that found no buffer; sends that found no room. A frame that the device does not take
-//! (longer than its MTU) stays behind in its burst while others go, and the engine counts it as
-//! `send_dropped`.
+//! dropped; what the kernel dropped since a ring was full (AF_PACKET, AF_XDP; for a TAP the device
+//! itself counts it, `ip -s link`); bursts that found no buffer; sends that found no room. A frame that
+//! the device does not take (longer than its MTU) stays behind in its burst while others go, and the
+//! engine counts it as `send_dropped`.
 //!
 //! # Ends
 //!
@@ -149,8 +148,8 @@
 //!
 //! # Not yet
 //!
-//! Super-frames of what is in a tunnel; super-frames and checksums that AF_XDP's metadata tells of; receive times;
-//! TPACKET_V3 for capture; the device's state as the NIC's; frames of several buffers with AF_XDP.
+//! Super-frames of what is in a tunnel, and with AF_XDP; receive times; TPACKET_V3 for capture; the
+//! device's state as the NIC's; frames of several buffers with AF_XDP.
 //!
 //! [`TapLink`]: crate::io::tap::TapLink
 //! [`TapCounters::read`]: crate::io::tap::TapCounters::read
