@@ -350,6 +350,19 @@ const WRONG: &[(&str, &str)] = &[
         "3:32: nic[0].link.name: a pcap link has no device: it has nothing but a kind",
     ),
     (
+        "link = { kind = 'pcap', super_frames = false }",
+        "3:40: nic[0].link.super_frames: a pcap link has no device: it has nothing but a kind",
+    ),
+    (
+        "link = { kind = 'tap', name = 'x', super_frames = 1 }",
+        "3:51: nic[0].link.super_frames: ",
+    ),
+    (
+        "link = { kind = 'af_xdp', name = 'x', super_frames = true }",
+        "3:54: nic[0].link.super_frames: an af_xdp link has no super-frames: they are cut in \
+         software",
+    ),
+    (
         "link = { kind = 'tap', name = 'x', mode = 'native' }",
         "3:43: nic[0].link.mode: only an af_xdp link has a mode",
     ),
@@ -771,6 +784,28 @@ local = "192.0.2.1"
             check(&format!("{before}{other}{behind}"));
         }
     }
+}
+
+#[test]
+fn links_that_can_have_super_frames_unless_told() {
+    let link = |link: &str| {
+        let text = format!("[[nic]]\nname = 'wan'\nlink = {{ {link} }}");
+        let config = Config::parse("host.toml", &text).unwrap();
+        let explained = explain(&config).contains(", with super-frames");
+        let has = config.nics[0].link.super_frames;
+        assert_eq!(
+            (explained, &config.json()["nics"][0]["link"]["super_frames"]),
+            (has, &has.into())
+        );
+        has
+    };
+    assert!(link("kind = 'tap', name = 'x'"));
+    assert!(link("kind = 'af_packet', name = 'x', super_frames = true"));
+    assert!(!link(
+        "kind = 'af_packet', name = 'x', super_frames = false"
+    ));
+    assert!(!link("kind = 'af_xdp', name = 'x'"));
+    assert!(!link("kind = 'pcap'"));
 }
 
 #[test]

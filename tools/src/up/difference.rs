@@ -6,7 +6,9 @@ use std::hash::Hash;
 
 use corelane::io::af_xdp::XdpMode;
 
-use crate::config::{Action, Change, Config, NicSetting, ServiceSetting, mode_label, seconds};
+use crate::config::{
+    Action, Change, Config, LinkKind, NicSetting, ServiceSetting, mode_label, seconds,
+};
 
 /// What is to be done for a new configuration to be in effect.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -215,8 +217,9 @@ fn refused(old: &Config, new: &Config) -> Vec<String> {
         let link = |nic: &NicSetting| {
             let (link, queues) = (&nic.link, nic.link.queues);
             let plural = if queues == 1 { "" } else { "s" };
-            let whole = if link.super_frames {
-                " with super-frames"
+            let can = matches!(link.kind, LinkKind::Tap | LinkKind::AfPacket);
+            let whole = if can && !link.super_frames {
+                " without super-frames"
             } else {
                 ""
             };
