@@ -53,8 +53,11 @@ fn packet(device: &str) -> Result<String, String> {
 }
 
 fn xdp(device: &str) -> Result<String, String> {
+    // Rings that the smallest pool is enough for.
     let config = AfXdpConfig {
         name: device.to_owned(),
+        ring: 64,
+        send_ring: 64,
         ..AfXdpConfig::default()
     };
     let link = AfXdpLink::new(config).map_err(|error| error.to_string())?;

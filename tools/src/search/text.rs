@@ -74,9 +74,14 @@ fn write_all(out: &mut String, report: &SearchReport) -> fmt::Result {
 }
 
 fn table(out: &mut String, report: &SearchReport) -> fmt::Result {
+    let goals = report.sizes.iter().flat_map(|size| &size.goals);
+    let name = goals.map(|goal| goal.goal.name.chars().count()).max();
+    let sizes = report.sizes.iter();
+    let size = sizes.map(|size| size.frame_size.chars().count()).max();
+    let (wide, size_wide) = (name.unwrap_or(0).max(4), size.unwrap_or(0).max(4));
     writeln!(
         out,
-        "{:>5}  {:<12} {:>13}  {:>29}  {:>12}  {:>6}  note",
+        "{:>size_wide$}  {:<wide$} {:>13}  {:>29}  {:>12}  {:>6}  note",
         "size", "goal", "throughput", "between", "on a link", "trials",
     )?;
     for size in &report.sizes {
@@ -93,7 +98,7 @@ fn table(out: &mut String, report: &SearchReport) -> fmt::Result {
             };
             writeln!(
                 out,
-                "{:>5}  {:<12} {:>13}  {:>13} - {:>13}  {:>12}  {:>6}  {}",
+                "{:>size_wide$}  {:<wide$} {:>13}  {:>13} - {:>13}  {:>12}  {:>6}  {}",
                 size.frame_size,
                 goal.goal.name,
                 rate(goal.conditional_throughput_pps),
