@@ -44,13 +44,14 @@ pub(super) enum Verdict {
 pub(super) fn groups(inputs: &Inputs) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for run in &inputs.runs {
-        let same = groups.iter_mut().find(|group| {
-            run.is_given && group.name == run.name && group.runs.iter().all(|run| run.is_given)
-        });
-        match same {
+        let is_same = |group: &&mut Group<'_>| {
+            let first = group.runs.first().and_then(|first| first.group.as_ref());
+            run.group.is_some() && first == run.group.as_ref()
+        };
+        match groups.iter_mut().find(is_same) {
             Some(group) => group.runs.push(run),
             None => groups.push(Group {
-                name: &run.name,
+                name: run.group.as_deref().unwrap_or(&run.name),
                 runs: vec![run],
             }),
         }

@@ -279,7 +279,7 @@ fn nothing_in_a_result_becomes_markup() {
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
     for markup in [
         "<script",
-        "<img",
+        "<img src=x",
         "onerror=alert(2)>\"",
         "alert(4)",
         "alert(5)",
@@ -292,6 +292,8 @@ fn nothing_in_a_result_becomes_markup() {
         1
     );
     assert_eq!(html.matches("<iframe").count(), 1);
+    // The flame graph for print.
+    assert_eq!(html.matches("<img").count(), 1);
     assert!(html.contains("sandbox=\"allow-scripts\""));
     assert!(html.contains("default-src 'none'"));
     for outside in ["http://", "https://", "//cdn", "@import", "url("] {
@@ -327,12 +329,12 @@ fn warnings_come_first_and_the_worst_of_them_before_the_others() {
         None,
     );
     let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
-    assert!(at("intended = sent + unsent: 1000 is not 999") < at("The generator was the limit"));
+    assert!(at("intended = sent + unsent: 1000 is not 999") < at("Tester-limited"));
     assert!(at("Two threads share a core") < at("<section id=\"runs\""));
     at("It was interrupted");
     at("A target is not met: p99&lt;50us");
     assert!(!html.contains("loss=0"));
-    at("Tester-limited latency");
+    at("the generator was late itself");
     assert!(!html.contains("Nothing stands against"));
 }
 
@@ -528,6 +530,67 @@ fn the_comparison_says_the_ratio_and_whether_it_is_more_than_the_spread() {
     );
     assert!(html.contains("nothing: the same conditions"));
     assert!(html.contains("median of 2 runs"));
+}
+
+#[test]
+fn runs_at_other_rates_are_not_better_or_worse() {
+    let slow = run(|run| {
+        run["flags"]["rate"] = json!("10pps");
+        run["delivered_pps"] = json!(10.0);
+    });
+    let html = page(&[("a.json", run(|_| {})), ("b.json", slow)], None);
+    assert!(html.contains("\u{d7}0.01, at another rate"), "{html}");
+    assert!(!html.contains("worse"));
+}
+
+/// The lines of the chart of that name, by the names in its legend or in its text.
+fn chart<'a>(html: &'a str, title: &str) -> Option<&'a str> {
+    let (_, chart) = html.split_once(&format!("<figcaption>{title}</figcaption>"))?;
+    chart.split("</figure>").next()
+}
+
+#[test]
+fn a_line_is_of_runs_that_differ_in_nothing_else() {
+    let sized = |size: &str| run(|run| run["flags"]["frame_size"] = json!(size));
+    let by_size = "Frames per second that arrived, by frame size";
+    let one = [
+        ("a.json", sized("64")),
+        ("b.json", sized("512")),
+        ("c.json", sized("imix")),
+    ];
+    let html = page(&one, None);
+    let figure = chart(&html, by_size).unwrap();
+    assert_eq!(figure.matches("<polyline").count(), 1);
+    assert_eq!(figure.matches("<circle").count(), 3);
+    // From 64 to 512: a mix is not between two sizes.
+    let (_, points) = figure.split_once("points=\"").unwrap();
+    let points = points.split('"').next().unwrap();
+    assert_eq!(points.split(' ').count(), 2, "{points}");
+    // Runs of another load are no part of it, and a run alone is no line.
+    let other = run(|run| run["flags"]["family"] = json!("v6"));
+    let html = page(&[one.to_vec(), vec![("d.json", other)]].concat(), None);
+    assert_eq!(chart(&html, by_size).unwrap().matches("<circle").count(), 3);
+    let html = page(&[("a.json", sized("64"))], None);
+    assert_eq!(chart(&html, by_size), None);
+    // Runs of the same load and other names are two lines.
+    let files = Files::new();
+    let mut sources = Vec::new();
+    for (i, (name, size)) in [("old", "64"), ("old", "512"), ("new", "64"), ("new", "512")]
+        .iter()
+        .enumerate()
+    {
+        sources.push(Source {
+            name: Some((*name).to_owned()),
+            ..files.json(&format!("{i}.json"), &sized(size))
+        });
+    }
+    let html = Page::read(&sources, None).unwrap().html();
+    let figure = chart(&html, by_size).unwrap();
+    assert_eq!(figure.matches("<polyline").count(), 2);
+    assert!(
+        figure.contains("as old") && figure.contains("as new"),
+        "{figure}"
+    );
 }
 
 #[test]

@@ -37,9 +37,13 @@ pub fn draw_difference(before: &Folded, after: &Folded, title: &str) -> io::Resu
     Ok(svg)
 }
 
+/// As wide as the page of `report` has room for.
+const WIDTH: usize = 980;
+
 fn options(title: &str) -> Options<'static> {
     let mut options = Options::default();
     title.clone_into(&mut options.title);
     options.deterministic = true;
+    options.image_width = Some(WIDTH);
     options
 }

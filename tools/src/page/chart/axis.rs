@@ -63,11 +63,27 @@ impl<'a> Axis<'a> {
             && (value > 1e-30 || !self.logarithmic && value >= 0.0)
     }
 
-    /// From where to where it goes for values that it takes, and its marks.
+    /// From the least to the greatest value, and the marks between them.
+    pub(super) fn span(&self, values: impl Iterator<Item = f64> + Clone) -> (f64, f64, Vec<Tick>) {
+        let (_, _, mut ticks) = self.range(values.clone());
+        let low = values.clone().fold(f64::INFINITY, f64::min);
+        let low = if self.from_zero { 0.0 } else { low };
+        let high = values.fold(low, f64::max);
+        ticks.retain(|tick| (low..=high).contains(&tick.value));
+        (low, high, ticks)
+    }
+
+    /// From a mark to a mark, so that all values are between them, and the marks.
     pub(super) fn range(&self, values: impl Iterator<Item = f64> + Clone) -> (f64, f64, Vec<Tick>) {
         let low = values.clone().fold(f64::INFINITY, f64::min);
         let high = values.fold(f64::NEG_INFINITY, f64::max);
-        let ticks = if self.logarithmic {
+        let ticks = if self.unit == Unit::Percentile {
+            // The half, and what each nine leaves.
+            [2.0]
+                .into_iter()
+                .chain(decades(10.0, high.max(10.0)))
+                .collect()
+        } else if self.logarithmic {
             decades(low, high)
         } else {
             steps(if self.from_zero { 0.0 } else { low }, high)

@@ -7,7 +7,9 @@ use super::{Chart, Series, class};
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 84.0;
-const RIGHT: f64 = 22.0;
+const RIGHT: f64 = 20.0;
+/// What is left free at both ends of the x axis.
+const PAD: f64 = 24.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 50.0;
 
@@ -83,7 +85,7 @@ impl Frame {
                 ((-0.5, places.len() as f64 - 0.5), marks)
             }
             None => {
-                let (low, high, ticks) = chart.x.range(points().map(|p| p.x));
+                let (low, high, ticks) = chart.x.span(points().map(|p| p.x));
                 let marks = ticks.into_iter().map(|tick| (tick.value, tick.label));
                 ((low, high), marks.collect())
             }
@@ -106,7 +108,7 @@ impl Frame {
     }
 
     fn x_of(&self, chart: &Chart<'_>, x: f64) -> f64 {
-        LEFT + (WIDTH - LEFT - RIGHT) * chart.x.place(x, self.x)
+        LEFT + PAD + (WIDTH - LEFT - RIGHT - 2.0 * PAD) * chart.x.place(x, self.x)
     }
 
     fn y_of(&self, chart: &Chart<'_>, y: f64) -> f64 {
@@ -118,14 +120,15 @@ impl Frame {
         let path: Vec<String> = series
             .points
             .iter()
+            .take(series.joined)
             .map(|p| {
                 let (x, y) = at(p.x, p.y);
                 format!("{},{}", n(x), n(y))
             })
             .collect();
-        let has_dots = !series.joined || series.points.len() <= DOTS;
+        let has_dots = series.joined < series.points.len() || series.points.len() <= DOTS;
         html! {
-            @if series.joined && series.points.len() > 1 {
+            @if series.joined > 1 {
                 polyline.line points=(path.join(" ")) {}
             }
             @for p in &series.points {

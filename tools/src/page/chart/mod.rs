@@ -24,8 +24,8 @@ pub(super) struct Chart<'a> {
 pub(super) struct Series {
     pub(super) name: String,
     pub(super) points: Vec<Point>,
-    /// Whether points are joined.
-    pub(super) joined: bool,
+    /// How many of the points, from the first, are joined to a line.
+    pub(super) joined: usize,
 }
 
 /// A value, and from where to where it was spread.
@@ -50,24 +50,24 @@ impl Series {
     pub(super) fn line(name: impl Into<String>, points: impl IntoIterator<Item = Point>) -> Self {
         let points: Vec<Point> = points.into_iter().collect();
         let each = points.len().div_ceil(MOST).max(1);
-        let thin = points
+        let thin: Vec<_> = points
             .chunks(each)
             .filter_map(|few| few.iter().copied().max_by(|a, b| a.y.total_cmp(&b.y)))
             .collect();
-        Self {
-            name: name.into(),
-            points: thin,
-            joined: true,
-        }
+        Self::of(name.into(), thin, true)
     }
 
     /// Points that are not joined; not more than can be told apart.
     pub(super) fn dots(name: impl Into<String>, mut points: Vec<Point>) -> Self {
         points.truncate(4 * MOST);
+        Self::of(name.into(), points, false)
+    }
+
+    fn of(name: String, points: Vec<Point>, joined: bool) -> Self {
         Self {
-            name: name.into(),
+            name,
+            joined: if joined { points.len() } else { 0 },
             points,
-            joined: false,
         }
     }
 }
@@ -77,6 +77,8 @@ impl Chart<'_> {
     pub(super) fn render(mut self) -> Option<Markup> {
         for series in &mut self.series {
             let has_place = |p: &Point| self.x.takes(p.x) && self.y.takes(p.y);
+            let joined = series.points.iter().take(series.joined);
+            series.joined = joined.filter(|p| has_place(p)).count();
             series.points.retain(has_place);
         }
         self.series.retain(|series| !series.points.is_empty());
@@ -93,7 +95,7 @@ impl Chart<'_> {
                             li {
                                 svg.key viewBox="0 0 28 12" aria-hidden="true" {
                                     g class=(class(i)) {
-                                        @if series.joined { line.line x1="1" y1="6" x2="27" y2="6" {} }
+                                        @if series.joined > 1 { line.line x1="1" y1="6" x2="27" y2="6" {} }
                                         circle.dot cx="14" cy="6" r="3.5" {}
                                     }
                                 }
@@ -155,7 +157,8 @@ impl Chart<'_> {
     }
 }
 
-/// The colour of a series, which repeat after eight.
+/// The colour of a series; after eight they come again, with hollow dots.
 fn class(series: usize) -> String {
-    format!("s{}", series % 8)
+    let again = if series >= 8 { " again" } else { "" };
+    format!("s{}{again}", series % 8)
 }

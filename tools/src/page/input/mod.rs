@@ -9,7 +9,7 @@ mod source;
 pub(super) use profile::{Difference, Profile};
 pub(super) use read::{read_svg, svg_height};
 pub(super) use run::{Interval, Percentiles, Run, flag_text};
-pub(super) use search::{Search, SizeResult};
+pub(super) use search::{Goal, Search, SizeResult};
 
 pub use read::BadResult;
 pub use source::Source;
@@ -29,18 +29,19 @@ pub(super) struct Inputs {
 /// A result, its name and its file.
 #[derive(Debug)]
 pub(super) struct Named<T> {
+    /// No other's.
     pub(super) name: String,
-    /// Whether the name was given: results with the same one are repetitions.
-    pub(super) is_given: bool,
+    /// The name that was given, if one was: results with the same one are repetitions.
+    pub(super) group: Option<String>,
     pub(super) file: String,
     pub(super) result: T,
 }
 
 impl<T> Named<T> {
-    fn new(name: String, is_given: bool, file: String, result: T) -> Self {
+    fn new(name: String, group: Option<String>, file: String, result: T) -> Self {
         Self {
             name,
-            is_given,
+            group,
             file,
             result,
         }

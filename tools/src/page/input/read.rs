@@ -60,31 +60,28 @@ impl Inputs {
             if kind.schema == 0 {
                 return Err(bad(&file, "schema: there is no version 0".to_owned()));
             }
-            let name = match &source.name {
-                Some(name) => name.clone(),
-                None => free_name(&source.file, &mut names),
+            let group = source.name.clone();
+            let stem = || {
+                let stem = source.file.file_stem().unwrap_or(source.file.as_os_str());
+                stem.to_string_lossy().into_owned()
             };
-            let is_given = source.name.is_some();
+            let name = free_name(&group.clone().unwrap_or_else(stem), &mut names);
             match kind.kind.or(kind.verb).as_deref() {
                 Some("bench" | "replay") => {
                     let mut result: Run = parse(&file, &text)?;
                     result.head = parse(&file, &text)?;
-                    inputs.runs.push(Named::new(name, is_given, file, result));
+                    inputs.runs.push(Named::new(name, group, file, result));
                 }
                 Some("search") => {
                     let mut result: Search = parse(&file, &text)?;
                     result.head = parse(&file, &text)?;
-                    inputs
-                        .searches
-                        .push(Named::new(name, is_given, file, result));
+                    inputs.searches.push(Named::new(name, group, file, result));
                 }
                 Some("profile") => {
                     let mut result: Profile = parse(&file, &text)?;
                     let head: HeadOfBench = parse(&file, &text)?;
                     result.bench.head = head.bench;
-                    inputs
-                        .profiles
-                        .push(Named::new(name, is_given, file, result));
+                    inputs.profiles.push(Named::new(name, group, file, result));
                 }
                 Some(other) => {
                     let why = format!(
@@ -99,14 +96,12 @@ impl Inputs {
     }
 }
 
-/// The file's name without its ending; with a number if that is taken.
-fn free_name(file: &Path, names: &mut HashSet<String>) -> String {
-    let stem = file.file_stem().unwrap_or(file.as_os_str());
-    let stem = stem.to_string_lossy().into_owned();
-    let mut name = stem.clone();
+/// The name; with a number if it is taken.
+fn free_name(wanted: &str, names: &mut HashSet<String>) -> String {
+    let mut name = wanted.to_owned();
     let mut n = 2;
     while !names.insert(name.clone()) {
-        name = format!("{stem} ({n})");
+        name = format!("{wanted} #{n}");
         n += 1;
     }
     name

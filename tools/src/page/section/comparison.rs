@@ -91,7 +91,7 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
                             }
                             td { @if i == 0 { "the others are compared with this" } @else { (differences(first, group)) } }
                             @for metric in &metrics {
-                                td.n { (cell(metric, figure(group, metric), (i > 0).then(|| figure(first, metric)).flatten())) }
+                                td.n { (cell(metric, group, (i > 0).then_some(first))) }
                             }
                         }
                     }
@@ -101,7 +101,7 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
         p.note {
             "A ratio is " em { "beyond" } " the spread if the ranges of the two, from the least to the most, have nothing in common. "
             "The spread is that of repeated runs (NAME=FILE more than once), or else of the intervals of the one run: that says how much "
-            "it went up and down, but not what another run would give."
+            "it went up and down, but not what another run would give. Runs at different rates have ratios, but none is the better one."
         }
     })
 }
@@ -110,30 +110,42 @@ fn figure(group: &Group<'_>, metric: &Metric) -> Option<Figure> {
     group.figure(metric.of, metric.parts)
 }
 
-fn cell(metric: &Metric, value: Option<Figure>, first: Option<Figure>) -> Markup {
-    let Some(value) = value else {
+fn cell(metric: &Metric, group: &Group<'_>, first: Option<&Group<'_>>) -> Markup {
+    let Some(value) = figure(group, metric) else {
         return html! { (or_dash(None)) };
     };
     let write = metric.write;
+    let spread = value.spread.map(|(low, high)| (write(low), write(high)));
+    let with = first.and_then(|first| Some((first, figure(first, metric)?)));
     html! {
         strong { (write(value.median)) }
-        @if let Some((low, high)) = value.spread {
+        @if let Some((low, high)) = spread.filter(|(low, high)| low != high) {
             span.sub {
-                (write(low)) " to " (write(high))
-                @if value.basis == Basis::Intervals { " in it" }
+                @if value.basis == Basis::Intervals { "in the run " }
+                (low) " to " (high)
             }
         }
-        @if let Some(first) = first {
-            @if first.median > 0.0 {
-                (verdict(metric, &first, &value))
+        @if let Some((first, was)) = with.filter(|(_, was)| was.median > 0.0) {
+            @let ratio = value.median / was.median;
+            @if has_same_rate(first, group) {
+                (verdict(metric, ratio, was.against(&value)))
+            } @else {
+                span.sub { "\u{d7}" (format!("{ratio:.2}")) ", at another rate" }
             }
         }
     }
 }
 
-fn verdict(metric: &Metric, first: &Figure, value: &Figure) -> Markup {
-    let ratio = value.median / first.median;
-    let verdict = first.against(value);
+/// Whether as much was asked of both: what arrives of another rate is not better or worse.
+fn has_same_rate(a: &Group<'_>, b: &Group<'_>) -> bool {
+    let rates = |group: &Group<'_>| {
+        let run = &group.runs.first()?.result;
+        Some(["rate", "speed", "arrival"].map(|name| run.flag(name)))
+    };
+    rates(a) == rates(b)
+}
+
+fn verdict(metric: &Metric, ratio: f64, verdict: Verdict) -> Markup {
     let is_better = (ratio > 1.0) == metric.is_better_higher;
     let beyond = verdict == Verdict::Beyond;
     html! {

@@ -8,7 +8,7 @@ use super::table::{duration, or_dash, percent, rate};
 pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
     let of_profiles = inputs.profiles.iter().map(|profile| Named {
         name: profile.name.clone(),
-        is_given: profile.is_given,
+        group: None,
         file: profile.file.clone(),
         result: profile.result.bench.clone(),
     });
@@ -25,7 +25,6 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
                 thead {
                     tr {
                         th scope="col" { "run" }
-                        th scope="col" { "load" }
                         th.n scope="col" { "offered" }
                         th.n scope="col" { "achieved" }
                         th.n scope="col" { "arrived" }
@@ -36,7 +35,7 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
                             th.n scope="col" { "p99" }
                             th.n scope="col" { "max" }
                         }
-                        @if has_ceiling { th.n scope="col" { "of the tester's most" } }
+                        @if has_ceiling { th.n scope="col" { "of ceiling" } }
                         th scope="col" { "pace set by" }
                         th scope="col" { "books" }
                     }
@@ -49,6 +48,7 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
         p.note {
             "Offered is what the plan had for the time, achieved what was sent of it, arrived what was delivered or forwarded. "
             "Lost is the share of what was offered that did not arrive. Per packet is the time that workers were busy."
+            @if has_ceiling { " The ceiling is what the generator can send alone, measured before the run." }
         }
     })
 }
@@ -66,8 +66,10 @@ fn row(run: &Named<Run>, has_latency: bool, has_ceiling: bool) -> Markup {
     };
     html! {
         tr {
-            th scope="row" title=(run.file) { (run.name) }
-            td { (load(result)) }
+            th.run scope="row" title=(run.file) {
+                (run.name)
+                span.sub { (load(result)) }
+            }
             td.n { (rate(result.offered_pps)) }
             td.n { (rate(result.achieved_pps)) }
             td.n { strong { (rate(result.rate())) } }

@@ -57,6 +57,12 @@ pub(super) fn by_frame_size(inputs: &Inputs) -> Option<Markup> {
             ));
         }
     }
+    // A mix is not between two sizes.
+    let numbers = sizes.iter().filter(|size| size.parse::<u64>().is_ok());
+    let numbers = numbers.count() as f64;
+    for line in &mut series {
+        line.joined = line.points.iter().filter(|p| p.x < numbers).count();
+    }
     Chart {
         title: "Frames per second that arrived, by frame size",
         places: Some(sizes.clone()),
@@ -90,43 +96,70 @@ pub(super) fn by_endpoints(inputs: &Inputs) -> Option<Markup> {
 }
 
 /// Runs that differ in nothing but one option.
-struct Sweep {
+struct Sweep<'a> {
     /// What they have in common.
     identity: String,
-    /// That of the first.
-    name: String,
-    /// The option and the rate of each.
-    values: Vec<(f64, f64)>,
+    /// Each with the place of its option.
+    runs: Vec<(f64, &'a Named<Run>)>,
 }
 
 /// Runs that differ in nothing but one option, as a line each; of runs with the same value, the median.
 fn sweep(runs: &[Named<Run>], option: &str, x: impl Fn(&Run) -> Option<f64>) -> Vec<Series> {
-    let mut lines = Vec::<Sweep>::new();
+    let mut sweeps = Vec::<Sweep<'_>>::new();
     for run in runs {
         let Some(at) = x(&run.result) else { continue };
-        let same = identity(run, option);
-        let value = (at, run.result.rate());
-        match lines.iter_mut().find(|line| line.identity == same) {
-            Some(line) => line.values.push(value),
-            None => lines.push(Sweep {
-                identity: same,
-                name: run.name.clone(),
-                values: vec![value],
+        let identity = identity(&run.result, option);
+        match sweeps.iter_mut().find(|sweep| sweep.identity == identity) {
+            Some(sweep) => sweep.runs.push((at, run)),
+            None => sweeps.push(Sweep {
+                identity,
+                runs: vec![(at, run)],
             }),
         }
     }
-    let several = lines.len() > 1;
-    lines
+    let mut sweeps: Vec<_> = sweeps.into_iter().flat_map(Sweep::by_name).collect();
+    // A value alone says nothing about the option.
+    sweeps.retain(|sweep| sweep.runs.iter().any(|(x, _)| *x != sweep.runs[0].0));
+    let several = sweeps.len() > 1;
+    sweeps
         .into_iter()
-        .map(|Sweep { name, values, .. }| {
-            let name = if several {
-                format!("as {name}")
-            } else {
-                "runs".to_owned()
+        .map(|Sweep { runs, .. }| {
+            let name = match runs.first() {
+                Some((_, first)) if several => {
+                    format!("as {}", first.group.as_ref().unwrap_or(&first.name))
+                }
+                _ => "runs".to_owned(),
             };
-            Series::line(name, medians(values))
+            let values = runs.iter().map(|(x, run)| (*x, run.result.rate()));
+            Series::line(name, medians(values.collect()))
         })
         .collect()
+}
+
+impl Sweep<'_> {
+    /// Where names tell runs with the same value apart, a sweep for each name.
+    fn by_name(self) -> Vec<Self> {
+        let differ = |(x, run): &(f64, &Named<Run>)| {
+            let same = self.runs.iter().filter(|(other, _)| other == x);
+            same.clone().any(|(_, other)| other.group != run.group)
+        };
+        if !self.runs.iter().any(differ) {
+            return vec![self];
+        }
+        let mut names: Vec<_> = self.runs.iter().map(|(_, run)| &run.group).collect();
+        names.sort();
+        names.dedup();
+        let of = |name: &Option<String>| Self {
+            identity: self.identity.clone(),
+            runs: self
+                .runs
+                .iter()
+                .filter(|(_, run)| run.group == *name)
+                .copied()
+                .collect(),
+        };
+        names.into_iter().map(of).collect()
+    }
 }
 
 fn medians(mut values: Vec<(f64, f64)>) -> Vec<Point> {
@@ -147,21 +180,20 @@ fn medians(mut values: Vec<(f64, f64)>) -> Vec<Point> {
 }
 
 /// What runs of one line have in common.
-fn identity(run: &Named<Run>, option: &str) -> String {
-    let head = &run.result.head;
-    let flags = head
+fn identity(run: &Run, option: &str) -> String {
+    let flags = run
+        .head
         .flags
         .iter()
         .filter(|(name, _)| *name != option && !ASIDE.contains(&name.as_str()));
     let flags: Vec<_> = flags
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let given = if run.is_given { &run.name } else { "" };
     format!(
-        "{given}\n{}\n{}\n{}\n{}",
-        run.result.verb,
-        head.versions.describe(),
-        head.machine.describe(),
+        "{}\n{}\n{}\n{}",
+        run.verb,
+        run.head.versions.describe(),
+        run.head.machine.describe(),
         flags.join("\n")
     )
 }

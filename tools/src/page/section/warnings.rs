@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::input::{Inputs, Run};
+use super::super::input::{Goal, Head, Inputs, Run, Search};
 
 /// How much a warning says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,67 +21,21 @@ struct Warning {
 
 pub(super) fn body(inputs: &Inputs) -> Markup {
     let mut warnings = Vec::new();
-    for (name, head) in inputs.heads() {
-        if head.interrupted {
-            warn(
-                &mut warnings,
-                name,
-                "It was interrupted: it is shorter than planned.",
-            );
-        }
-        if head.tester_limited == Some(true) {
-            warn(&mut warnings, name, TESTER_LIMITED);
-        }
-        if head.versions.profile == "debug" && !head.warnings.iter().any(|w| w.contains("debug")) {
-            warn(
-                &mut warnings,
-                name,
-                "A build with debug assertions: the figures mean little.",
-            );
-        }
-        for text in &head.warnings {
-            warn(&mut warnings, name, text);
-        }
-    }
     for run in &inputs.runs {
+        of_head(&mut warnings, &run.name, &run.result.head);
         of_run(&mut warnings, &run.name, &run.result);
     }
     for search in &inputs.searches {
-        if search.result.accounting_holds == Some(false) {
-            error(
-                &mut warnings,
-                &search.name,
-                "The books of a trial do not balance.".to_owned(),
-            );
-        }
-        for size in &search.result.sizes {
-            for goal in &size.goals {
-                let which = format!("{} of {}", goal.name, size.frame_size);
-                if goal.irregular {
-                    let because = goal
-                        .irregular_because
-                        .as_deref()
-                        .unwrap_or("no reason given");
-                    let because = because.replace('_', " ");
-                    warn(
-                        &mut warnings,
-                        &search.name,
-                        &format!("{which}: an irregular result ({because})."),
-                    );
-                }
-                if goal.tester_limited {
-                    let text = format!("{which}: tester-limited, the engine can do more.");
-                    warn(&mut warnings, &search.name, &text);
-                }
-            }
-        }
+        of_head(&mut warnings, &search.name, &search.result.head);
+        of_search(&mut warnings, &search.name, &search.result);
     }
     for profile in &inputs.profiles {
-        of_run(&mut warnings, &profile.name, &profile.result.bench);
-        for text in &profile.result.warnings {
-            if !profile.result.bench.head.warnings.contains(text) {
-                warn(&mut warnings, &profile.name, text);
-            }
+        let bench = &profile.result.bench;
+        of_head(&mut warnings, &profile.name, &bench.head);
+        of_run(&mut warnings, &profile.name, bench);
+        let own = profile.result.warnings.iter();
+        for text in own.filter(|text| !bench.head.warnings.contains(text)) {
+            warn(&mut warnings, &profile.name, text);
         }
     }
     // Those of one level stay in their order.
@@ -105,68 +59,110 @@ pub(super) fn body(inputs: &Inputs) -> Markup {
     }
 }
 
-const TESTER_LIMITED: &str = "Tester-limited: the figures are those of the generator and not of the engine, which can do more.";
+/// What any result may have against it.
+fn of_head(warnings: &mut Vec<Warning>, name: &str, head: &Head) {
+    if head.interrupted {
+        let text = "It was interrupted: it is shorter than planned.";
+        warn(warnings, name, text);
+    }
+    if head.versions.profile == "debug" && !head.warnings.iter().any(|w| w.contains("debug")) {
+        let text = "A build with debug assertions: the figures mean little.";
+        warn(warnings, name, text);
+    }
+    for text in &head.warnings {
+        warn(warnings, name, text);
+    }
+}
 
 fn of_run(warnings: &mut Vec<Warning>, name: &str, run: &Run) {
     if !run.accounting.holds {
-        let broken = run
-            .accounting
-            .identities
-            .iter()
-            .filter(|identity| !identity.holds);
-        let claims: Vec<_> = broken
+        let identities = run.accounting.identities.iter();
+        let claims: Vec<_> = identities
+            .filter(|identity| !identity.holds)
             .map(|it| format!("{}: {} is not {}", it.claim, it.left, it.right))
             .collect();
-        error(
-            warnings,
-            name,
-            format!("The books do not balance. {}", claims.join("; ")),
-        );
+        let text = format!("The books do not balance. {}", claims.join("; "));
+        add(warnings, Level::Error, name, &text);
     }
-    for goal in run
-        .slo
-        .iter()
-        .flat_map(|slo| &slo.goals)
-        .filter(|goal| !goal.met)
-    {
+    let goals = run.slo.iter().flat_map(|slo| &slo.goals);
+    for goal in goals.filter(|goal| !goal.met) {
         warn(
             warnings,
             name,
             &format!("a target is not met: {}", goal.goal),
         );
     }
-    match run.generator.limit.as_str() {
-        "generator" if run.head.tester_limited != Some(true) => {
-            let text = if run.generator.planned_pps.is_none() {
-                "The generator was the limit: the workers can do more."
-            } else {
-                "The generator was the limit: it could not send at the planned rate."
-            };
-            warn(warnings, name, text);
-        }
-        "pool" => warn(
-            warnings,
-            name,
-            "The frame pool was the limit (--pool-slots).",
-        ),
-        _ => {}
-    }
-    if run.latency_limited_by_generator == Some(true) {
-        let text = "Tester-limited latency: the generator was late itself, so that the latency says little about the engine.";
+    if let Some(text) = limit(run) {
         warn(warnings, name, text);
     }
 }
 
+/// What of the tester, and not of the engine, the figures say.
+fn limit(run: &Run) -> Option<&'static str> {
+    let at_max = run.generator.planned_pps.is_none();
+    match run.generator.limit.as_str() {
+        _ if run.latency_limited_by_generator == Some(true) => Some(
+            "Tester-limited: the generator was late itself, so that the latency says little about the engine.",
+        ),
+        "generator" if at_max => {
+            Some("Tester-limited: the generator was the limit, and the workers can do more.")
+        }
+        "generator" => Some(
+            "Tester-limited: the generator was the limit, it could not send at the planned rate.",
+        ),
+        "pool" => Some("The frame pool was the limit: --pool-slots gives it more."),
+        _ if run.head.tester_limited == Some(true) => {
+            Some("Tester-limited: the result is not valid for the engine.")
+        }
+        _ => None,
+    }
+}
+
+fn of_search(warnings: &mut Vec<Warning>, name: &str, search: &Search) {
+    if search.accounting_holds == Some(false) {
+        add(
+            warnings,
+            Level::Error,
+            name,
+            "The books of a trial do not balance.",
+        );
+    }
+    let goals = search.sizes.iter().flat_map(|size| {
+        let which = |goal: &Goal| format!("{} of {}", goal.name, size.frame_size);
+        size.goals.iter().map(move |goal| (goal, which(goal)))
+    });
+    let goals: Vec<_> = goals.collect();
+    let limited = goals.iter().filter(|(goal, _)| goal.tester_limited);
+    let limited: Vec<_> = limited.map(|(_, which)| which.as_str()).collect();
+    if !limited.is_empty() {
+        let text = format!(
+            "Tester-limited, the engine can do more: {}.",
+            limited.join(", ")
+        );
+        warn(warnings, name, &text);
+    } else if search.head.tester_limited == Some(true) {
+        let text = "Tester-limited: some result says more about the tester than about the engine.";
+        warn(warnings, name, text);
+    }
+    for (goal, which) in goals.iter().filter(|(goal, _)| goal.irregular) {
+        let because = goal
+            .irregular_because
+            .as_deref()
+            .unwrap_or("no reason given");
+        let text = format!(
+            "{which}: an irregular result ({}).",
+            because.replace('_', " ")
+        );
+        warn(warnings, name, &text);
+    }
+}
+
 fn warn(warnings: &mut Vec<Warning>, name: &str, text: &str) {
-    add(warnings, Level::Warning, name, text.to_owned());
+    add(warnings, Level::Warning, name, text);
 }
 
-fn error(warnings: &mut Vec<Warning>, name: &str, text: String) {
-    add(warnings, Level::Error, name, text);
-}
-
-fn add(warnings: &mut Vec<Warning>, level: Level, name: &str, text: String) {
-    let mut text = text;
+fn add(warnings: &mut Vec<Warning>, level: Level, name: &str, text: &str) {
+    let mut text = text.to_owned();
     if let Some(first) = text.get(..1) {
         text.replace_range(..1, &first.to_uppercase());
     }
