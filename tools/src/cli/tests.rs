@@ -377,7 +377,7 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         (
             "search --rfc2544 --goal ndr",
-            "--goal: not together with --rfc2544",
+            "--rfc2544: not together with --goal",
         ),
         (
             "search --slo loss=0",

@@ -185,8 +185,8 @@ fn a_difference_is_of_the_shares_of_a_group() {
         stages,
         [
             ("main", Some(1.0), None),
-            ("worker_poll", Some(0.75), Some(0.5)),
             ("lookup", Some(0.25), Some(0.5)),
+            ("worker_poll", Some(0.75), Some(0.5)),
         ]
     );
 }
@@ -202,7 +202,7 @@ fn flame_graphs_have_the_functions_and_hide_no_markup() {
     assert_eq!(draw(&folded, "a <title>").unwrap(), svg.as_bytes());
     let after: Folded = "worker-0;lookup 8\nworker-0;other 2\n".parse().unwrap();
     let svg = String::from_utf8(draw_difference(&folded, &after, "t").unwrap()).unwrap();
-    assert!(svg.contains("lookup (5 samples, 80.00%; +40.00%)"), "{svg}");
+    assert!(svg.contains("lookup (8 samples, 80.00%; +40.00%)"), "{svg}");
     assert!(draw(&Folded::default(), "t").is_err());
 }
 
