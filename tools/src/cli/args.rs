@@ -441,9 +441,9 @@ pub struct ProfileArgs {
 /// The options of `report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// Results of bench, replay, search and profile, written with --json. Those of the same NAME are
-    /// repetitions of one measurement
-    #[arg(value_name = "[NAME=]FILE", required = true)]
+    /// Results of bench, replay, search and profile, written with --json. NAME=FILE gives one a name;
+    /// those of the same name are repetitions of one measurement
+    #[arg(value_name = "FILE", required = true)]
     pub results: Vec<Source>,
 
     /// The page; - is standard output

@@ -390,16 +390,16 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         ("compare", "<FILE> is missing"),
         ("compare --a x", "--b is missing"),
-        ("compare a.json b.json --rounds 3", "--a is missing"),
+        ("compare a.json b.json --rounds 3", "--b is missing"),
         ("up", "--config is missing"),
         ("ctl", "<DO> is missing"),
         ("replay", "<FILE> is missing"),
         ("check-config", "<FILE> is missing"),
-        ("report -o x.html", "<[NAME=]FILE> is missing"),
+        ("report -o x.html", "<FILE> is missing"),
         ("report x.json", "--output is missing"),
         (
             "report =x.json -o y",
-            "<[NAME=]FILE>: '=x.json' is not FILE or NAME=FILE; did you mean 'before=x.json'?",
+            "<FILE>: '=x.json' is not FILE or NAME=FILE; did you mean 'before=x.json'?",
         ),
         (
             "profile --sampler pref",
@@ -407,7 +407,7 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         (
             "profile --frequency 5",
-            "--frequency: '5' is not a frequency from 10 to 10000; did you mean '10'?",
+            "--frequency: '5' is not a frequency: a whole number from 10 to 10000; did you mean '10'?",
         ),
         ("sim --out x", "--config is missing"),
         ("sim --config x", "--out is missing"),

@@ -231,7 +231,7 @@ fn every_section_there_is() {
         "32.0",
         "5.00 Mpps",
         "1\u{202f}501 frames",
-        "few samples",
+        "Few samples",
         "9.5 ns",
     ] {
         assert!(html.contains(text), "{text}");
