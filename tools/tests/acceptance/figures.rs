@@ -51,7 +51,7 @@ fn forwarding(kinds: &[Kind], table: &mut Table) -> Result<()> {
     let kernel = Router::by_kernel(&[])?;
     let engines = kinds.iter().map(|&kind| Router::start(kind));
     let engines = engines.collect::<Result<Vec<_>>>()?;
-    let rates = in_turns(5, kernel, engines, |router| {
+    let rates = in_turns(5, &kernel, engines, |router| {
         let _sink = sink(&router.right)?;
         let (client, far) = (router.client(), router.right.kernel_v4());
         client.succeed(&format!("ping -q -c 1 {far}"), SOON)?;
@@ -103,7 +103,7 @@ fn rate_of(wire: &Wire) -> Result<f64> {
 fn tcp(kinds: &[Kind], table: &mut Table) -> Result<()> {
     for &kind in kinds {
         let kernel = Router::by_kernel(kind.offloads_off())?;
-        let rates = in_turns(3, kernel, vec![Router::start(kind)?], |router| {
+        let rates = in_turns(3, &kernel, vec![Router::start(kind)?], |router| {
             let _server = iperf::Server::start(router.server())?;
             let far = router.right.kernel_v4();
             let measured = iperf::run(
@@ -148,7 +148,7 @@ struct Turns {
 /// Measures the reference and then each other, in so many rounds; all have to have kept their books.
 fn in_turns(
     rounds: usize,
-    reference: Router,
+    reference: &Router,
     others: Vec<Router>,
     mut measure: impl FnMut(&Router) -> Result<f64>,
 ) -> Result<Turns> {
@@ -157,7 +157,7 @@ fn in_turns(
         others: vec![Vec::new(); others.len()],
     };
     for _ in 0..rounds {
-        turns.reference.push(measure(&reference)?);
+        turns.reference.push(measure(reference)?);
         for (router, rates) in others.iter().zip(&mut turns.others) {
             rates.push(measure(router)?);
         }
@@ -236,7 +236,11 @@ fn bare_echo(kind: Kind) -> Result<f64> {
 /// A link of this kind on a device of this thread's namespace.
 fn link(kind: Kind, name: String) -> Result<Box<dyn Link>> {
     let link: Box<dyn Link> = match kind {
-        Kind::Tap => Box::new(TapLink::new(TapConfig { name, queues: 1 })?),
+        Kind::Tap => Box::new(TapLink::new(TapConfig {
+            name,
+            queues: 1,
+            super_frames: false,
+        })?),
         Kind::Packet => Box::new(AfPacketLink::new(AfPacketConfig {
             name,
             queues: 1,
