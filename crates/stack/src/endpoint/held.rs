@@ -20,8 +20,9 @@ pub(super) struct Held {
     /// that want one under a key the second finds the first's. Workers do not ask: they see what is
     /// published.
     claims: DashMap<Key, u32, foldhash::fast::RandomState>,
-    /// Written after the map grew and before it is seen to have shrunk: while it is 0, whoever
-    /// made the map grow has not gone on to look for what a publish made visible.
+    /// Never less than the map has: written before it grows, while the key's part is locked, and after
+    /// it shrank. So whoever found something in the map sees that it is not empty, and while it is 0
+    /// nobody who made the map grow has gone on to look for what a publish made visible.
     len: AtomicUsize,
 }
 
@@ -66,8 +67,10 @@ impl Held {
                 entry.insert(index);
             }
             Entry::Vacant(entry) => {
-                entry.insert(index);
+                // Once it is in, an add may promote it, and has to take it out again: it would not look
+                // into a map that seems empty.
                 self.len.fetch_add(1, Ordering::SeqCst);
+                entry.insert(index);
             }
         }
         Ok(index)
