@@ -2,7 +2,7 @@
 //!
 //! What is compared is measured within the second, over and over, and the ratios of neighbors are what
 //! counts: a machine that others use too is slower for both. So a figure fails only where its median is
-//! far from what was asked; whether that was met is told with it.
+//! far off; whether what was asked was met is told with it.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +27,16 @@ use crate::site::{Host, Router, namespace};
 use crate::table::Table;
 use crate::wire::{SOON, Wire};
 
-/// How much of what was asked is the least that does not fail: this is not the machine for the rest.
-const MARGIN: f64 = 0.5;
+/// Of the kernel's rate, the least that does not fail. What was asked is more, and whether it was met is told:
+/// where others use the machine, the engine's thread waits for a core and the kernel, in the sender's, does not.
+const LEAST_FORWARDED: f64 = 0.5;
+
+/// The same of super-frames. The kernel passes them on by reference; a link has them copied in and out, on
+/// cores that both ends of the connection want.
+const LEAST_TCP: f64 = 0.25;
+
+/// Of the time of a bare loop, the most that does not fail.
+const MOST_TIMES_BARE: f64 = 2.0;
 
 /// Takes them all.
 pub(crate) fn take(kinds: &[Kind], table: &mut Table) {
@@ -86,7 +94,7 @@ fn forwarding(kinds: &[Kind], table: &mut Table) -> Result<()> {
             &what,
             &unit,
             &ratios(rates_of, &rates.reference),
-            asked,
+            (asked, LEAST_FORWARDED),
         );
     }
     Ok(())
@@ -135,7 +143,7 @@ fn tcp(kinds: &[Kind], table: &mut Table) -> Result<()> {
             &what,
             &unit,
             &ratios(of_engine, &rates.reference),
-            asked,
+            (asked, LEAST_TCP),
         );
     }
     Ok(())
@@ -190,7 +198,7 @@ fn round_trip(kinds: &[Kind], table: &mut Table) -> Result<()> {
         );
         let what = format!("ping, round trip, {}", kind.label());
         let times_bare = median(&ratios(&polling, &bare));
-        if times_bare * MARGIN > 1.0 {
+        if times_bare > MOST_TIMES_BARE {
             table.fail(&what, format!("{is}: {times_bare:.1} times the bare loop"));
         } else {
             table.figure(what, is);
@@ -333,20 +341,27 @@ fn turn_round(frame: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Adds a ratio to the kernel's, by round, with what was asked.
-fn ratio(table: &mut Table, what: &str, unit: &str, ratios: &[f64], asked: Option<f64>) {
+/// Adds a ratio to the kernel's, by round, with what was asked; fails under the least.
+fn ratio(
+    table: &mut Table,
+    what: &str,
+    unit: &str,
+    ratios: &[f64],
+    (asked, least): (Option<f64>, f64),
+) {
     let middle = median(ratios);
-    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = ratios.iter().copied().fold(0.0, f64::max);
-    let mut is = format!("{unit}: {middle:.2} times the kernel's ({least:.2} to {most:.2})");
+    let lowest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = ratios.iter().copied().fold(0.0, f64::max);
+    let mut is = format!("{unit}: {middle:.2} times the kernel's ({lowest:.2} to {highest:.2})");
     if let Some(asked) = asked {
         let met = if middle >= asked { "met" } else { "not met" };
         is += &format!("; asked: {asked:.1}, {met}");
-        if middle < asked * MARGIN {
-            return table.fail(what, is);
-        }
     }
-    table.figure(what, is);
+    if middle < least {
+        table.fail(what, is);
+    } else {
+        table.figure(what, is);
+    }
 }
 
 /// By round.
