@@ -4,6 +4,8 @@
 //! counts: a machine that others use too is slower for both. So a figure fails only where its median is
 //! far off; whether what was asked was met is told with it.
 
+mod reader;
+
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -47,6 +49,7 @@ pub(crate) fn take(kinds: &[Kind], table: &mut Table) {
         ),
         ("router, TCP", tcp),
         ("ping, round trip", round_trip),
+        ("reader", reader::reader),
     ] {
         let begin = Instant::now();
         if let Err(error) = figure(kinds, table) {

@@ -66,20 +66,22 @@ impl PacketRx {
 
 impl RxQueue for PacketRx {
     fn rx_burst(&mut self, cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError> {
+        let most = out.remaining_capacity().min(BURST);
+        let ready = self.ring.ready(most);
+        if ready == 0 && most > 0 {
+            self.look_after()?;
+            return Ok(RxStatus::Idle);
+        }
+        let mut free = Burst::new();
+        let got = cache.alloc_burst(&mut free, ready);
+        if got < ready {
+            self.counts.add(DeviceCounter::BufferWaits, 1);
+        }
         // Those that are dropped count too: a burst has an end.
-        for taken in 0..BURST {
-            if out.is_full() {
-                break;
-            }
+        for mut frame in free.drain(..) {
             let Some(slot) = self.ring.peek() else {
-                if taken == 0 {
-                    self.look_after()?;
-                }
-                return Ok(RxStatus::Idle);
-            };
-            let Some(mut frame) = cache.alloc() else {
-                self.counts.add(DeviceCounter::BufferWaits, 1);
-                return Ok(RxStatus::Ready);
+                cache.recycle(frame);
+                continue;
             };
             match take(&mut frame, &slot, &self.socket, &mut self.counts) {
                 Ok(()) => out.push(frame),
@@ -89,9 +91,13 @@ impl RxQueue for PacketRx {
                 }
             }
             slot.release();
-            self.health.frame_came();
         }
-        Ok(RxStatus::Ready)
+        self.health.frame_came();
+        Ok(if got == ready && ready < most {
+            RxStatus::Idle
+        } else {
+            RxStatus::Ready
+        })
     }
 
     fn ring_on_arrival(&mut self, doorbell: Doorbell) -> bool {

@@ -8,6 +8,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{io, mem, ptr, slice};
 
+use corelane_sync::prefetch;
+
 use crate::vnet::{VNET_HEADER_LEN, VnetHeader};
 
 /// What the kernel puts in front of a frame in its slot, at most: its header, a socket address, the
@@ -114,25 +116,58 @@ impl RxRing {
         })
     }
 
+    /// The slot that is filled so many after the next.
+    #[inline]
+    fn slot_after(&self, ahead: usize) -> NonNull<u8> {
+        // A power of two (`RingSize::for_frames`).
+        let at = (self.next + ahead) & (self.size.slots() - 1);
+        // SAFETY: `at` is less than the slots, all of which lie in the mapping.
+        unsafe { self.base.add(at * self.size.slot as usize) }
+    }
+
     /// The slot that is filled next.
     #[inline]
     fn slot(&self) -> NonNull<u8> {
-        // SAFETY: `next` is less than the slots, all of which lie in the mapping.
-        unsafe { self.base.add(self.next * self.size.slot as usize) }
+        self.slot_after(0)
     }
 
     #[inline]
-    fn status(&self) -> &AtomicU32 {
+    fn status(&self, ahead: usize) -> &AtomicU32 {
         const _: () = assert!(mem::offset_of!(libc::tpacket2_hdr, tp_status) == 0);
         // SAFETY: a slot begins with its status; it is aligned, and both sides access it atomically.
-        unsafe { AtomicU32::from_ptr(self.slot().as_ptr().cast()) }
+        unsafe { AtomicU32::from_ptr(self.slot_after(ahead).as_ptr().cast()) }
+    }
+
+    /// Whether a frame is there, so many after the next.
+    #[inline]
+    fn has(&self, ahead: usize) -> bool {
+        // Acquire, against the kernel's barrier before its store: what it wrote is seen.
+        self.status(ahead).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
     }
 
     /// Whether a frame is there.
     #[inline]
     pub fn has_frame(&self) -> bool {
-        // Acquire, against the kernel's barrier before its store: what it wrote is seen.
-        self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
+        self.has(0)
+    }
+
+    /// How many frames are there, `most` at most. Asks for the first lines of each: the kernel filled them on
+    /// another core, as a rule, and so their ways here overlap.
+    #[inline]
+    pub fn ready(&self, most: usize) -> usize {
+        let most = most.min(self.size.slots());
+        let ready = (0..most).take_while(|&ahead| {
+            let has = self.has(ahead);
+            if has {
+                // SAFETY: a slot has 256 bytes at least (`RingSize::for_frames`).
+                let [first, second] = [64, 128].map(|at| unsafe { self.slot_after(ahead).add(at) });
+                // SAFETY: they lie in the slot, which is ours; any bits are valid.
+                let lines = unsafe { [first.as_ref(), second.as_ref()] };
+                lines.into_iter().for_each(prefetch::prefetch_read);
+            }
+            has
+        });
+        ready.count()
     }
 
     /// The next frame, if there is one. It stays the next until it is [released](Slot::release).
@@ -231,13 +266,15 @@ impl Slot<'_> {
     pub fn release(self) {
         // Release: what was read of the slot was read before.
         let kernel = libc::TP_STATUS_KERNEL;
-        self.ring.status().store(kernel, Ordering::Release);
-        self.ring.next = (self.ring.next + 1) % self.ring.size.slots();
+        self.ring.status(0).store(kernel, Ordering::Release);
+        self.ring.next = (self.ring.next + 1) & (self.ring.size.slots() - 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use corelane_sync::prefetch;
+
     use super::*;
 
     #[test]
