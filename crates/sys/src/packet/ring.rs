@@ -273,8 +273,6 @@ impl Slot<'_> {
 
 #[cfg(test)]
 mod tests {
-    use corelane_sync::prefetch;
-
     use super::*;
 
     #[test]
