@@ -2,11 +2,12 @@
 
 use std::hint::black_box;
 use std::net::UdpSocket;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use corelane::frame::{Burst, PoolCache};
+use anyhow::{Context, Result, anyhow, ensure};
+use corelane::frame::{Burst, Pool, PoolCache, PoolConfig};
 use corelane_lab::raw::Raw;
 use corelane_sys::bpf::{AttachMode, Attached, Redirect, XskMap};
 use corelane_sys::interface::{Interface, InterfaceName};
@@ -102,7 +103,7 @@ fn per_frame(wire: &Wire, read: impl FnOnce() -> Result<usize> + Send) -> Result
         });
         reader.join()
     });
-    let (took, frames) = timed.map_err(|_| anyhow::anyhow!("the reader panicked"))??;
+    let (took, frames) = timed.map_err(|_| anyhow!("the reader panicked"))??;
     ensure!(
         frames >= FRAMES,
         "of {FRAMES} frames {frames} were there to read"
@@ -132,15 +133,14 @@ fn read_link(Raw { cache, queues }: &mut Raw) -> Result<usize> {
 
 /// A ring of the kernel's, with nothing around it.
 enum Bare {
-    Packet {
-        ring: RxRing,
-        _socket: PacketSocket,
-    },
-    Xdp {
-        rx: XdpRx,
-        cache: PoolCache,
-        _kept: (XdpTx, Attached),
-    },
+    Packet { ring: RxRing, _socket: PacketSocket },
+    Xdp(Box<BareXdp>),
+}
+
+struct BareXdp {
+    rx: XdpRx,
+    cache: PoolCache,
+    _kept: (XdpTx, Attached),
 }
 
 impl Bare {
@@ -154,9 +154,9 @@ impl Bare {
             Kind::Tap | Kind::Packet => return Self::packet(index),
         };
         let sizes = RingSizes::new(4096, 1024).context("sizes")?;
-        let pool = corelane::frame::Pool::new(corelane::frame::PoolConfig {
+        let pool = Pool::new(PoolConfig {
             slots: 1 << 13,
-            ..corelane::frame::PoolConfig::default()
+            ..PoolConfig::default()
         })?;
         let map = XskMap::new(1)?;
         let attached = Redirect::load(&map)?.attach(index, mode)?;
@@ -169,12 +169,12 @@ impl Bare {
             .map_err(|(_, error)| error)?;
         let mut cache = pool.cache();
         while rx.lent() < sizes.receive() && rx.refill(&mut cache) {}
-        rx.enter(&std::sync::Arc::new(map), 0)?;
-        Ok(Self::Xdp {
+        rx.enter(&Arc::new(map), 0)?;
+        Ok(Self::Xdp(Box::new(BareXdp {
             rx,
             cache,
             _kept: (tx, attached),
-        })
+        })))
     }
 
     fn packet(index: i32) -> Result<Self> {
@@ -199,7 +199,8 @@ impl Bare {
                     frames += 1;
                 }
             }
-            Self::Xdp { rx, cache, .. } => {
+            Self::Xdp(bare) => {
+                let BareXdp { rx, cache, .. } = &mut **bare;
                 let mut burst = Burst::new();
                 while rx.receive(&mut burst) > 0 {
                     frames += burst.len();
