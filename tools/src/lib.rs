@@ -57,6 +57,7 @@ pub mod selftest;
 pub mod sim;
 pub mod sink;
 pub mod sockets;
+pub mod top;
 pub mod unit;
 pub mod up;
 pub mod verb;

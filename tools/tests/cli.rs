@@ -388,10 +388,6 @@ fn bad_usage_is_one_message_and_status_2() {
             "corelane: --forward is missing\n",
         ),
         (
-            &["top"],
-            "corelane: 'top' is planned and not there yet; corelane --help lists what is\n",
-        ),
-        (
             &["bench", "--json", "/nonexistent/x.json"],
             "corelane: --json: cannot write /nonexistent/x.json: No such file or directory (os \
              error 2)\n",

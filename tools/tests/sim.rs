@@ -660,3 +660,46 @@ fn frames_may_be_given_as_text() {
     let none = format!("wan={}", run.path("none.txt"));
     assert_eq!(corelane(&args("none", &none)).status.code(), Some(2));
 }
+
+#[test]
+fn faults_are_the_same_in_every_run_and_the_books_balance() {
+    let faults = |seed: u32| {
+        CONFIG.replace(
+            "[[nic]]\nname = \"lan\"",
+            &format!(
+                "[nic.faults]\nseed = {seed}\n\
+                 rx = {{ drop = \"10%\", duplicate = \"1/10\", delay = \"5ms\", jitter = \"2ms\" }}\n\
+                 tx = {{ reorder = \"20%\", delay = \"1ms\" }}\n\n[[nic]]\nname = \"lan\""
+            ),
+        )
+    };
+    let frames = datagrams(200);
+    let run = Run::new("faults", &faults(3), &frames);
+    let first = run.report("a", &[]);
+    let second = run.report("b", &[]);
+    assert_eq!(first, second);
+    let sent = |out: &str| fs::read(Path::new(&run.path(out)).join("wan.pcap")).unwrap();
+    assert_eq!(sent("a"), sent("b"));
+    let other = Run::new("faults-other", &faults(4), &frames);
+    assert_ne!(
+        other.report("a", &[])["nics"]["wan"]["counters"],
+        first["nics"]["wan"]["counters"]
+    );
+
+    // An answer is as late as both ways are, and held back to the end of the run it is not.
+    let answers = read_capture(&run.scratch.path("a").join("wan.pcap"));
+    let udp: Vec<_> = answers
+        .iter()
+        .filter(|it| it.frame.get(23) == Some(&17))
+        .collect();
+    assert!((150..=220).contains(&udp.len()), "{}", udp.len());
+    assert!(
+        udp.iter().all(|it| it.at_ns >= 6_000_000),
+        "5 ms in and 1 ms out"
+    );
+    let last = udp.last().unwrap().at_ns;
+    assert!(
+        last >= 199_000_000,
+        "{last}: what is held back is waited for"
+    );
+}

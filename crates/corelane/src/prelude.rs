@@ -21,6 +21,7 @@ pub use corelane_io::{
 pub use corelane_io::{
     loopback::{LoopbackConfig, LoopbackLink, loopback_link},
     memory::{MemoryConfig, MemoryLink, MemoryPeer, memory_link},
+    middleware::{FaultPlan, Faults, FaultsConfig, Layered, Mirror, MirrorConfig, Share, Stall},
     pcap::{Capture, PcapLink, PcapTx},
 };
 #[doc(no_inline)]

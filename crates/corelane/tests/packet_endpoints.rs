@@ -16,12 +16,12 @@ use corelane::io::memory::{MemoryConfig, memory_link};
 use corelane::stack::{
     Direction, DropReason, Handler, Nic, Packet, PacketEndpoint, PacketEndpointConfig,
     PacketEndpointStats, PacketKind, PacketProtocol, PacketQueue, Protocols,
-    RegisterPacketEndpointError, Shown, ShownBurst, Stack,
+    RegisterPacketEndpointError, Shown, ShownBurst, Stack, Time,
 };
 use corelane::sync::doorbell::{Woken, doorbell};
 use corelane::wire::arp::ArpPacket;
 use corelane::wire::build::build_arp;
-use corelane::wire::{EtherType, IpProtocol, MacAddr};
+use corelane::wire::{EtherType, IpProtocol, MacAddr, PacketFilter};
 
 use PacketProtocol::{All, One};
 
@@ -673,6 +673,53 @@ fn h12_a_copy_is_cut_to_what_was_asked_for_and_never_into_the_link_header() {
         assert_eq!((shown[0].original_len, shown[0].is_cut()), (542, len < 542));
         nic.unregister_packet_endpoint(All, &tap.endpoint).unwrap();
     }
+}
+
+#[test]
+fn a_filter_is_asked_before_a_copy_is_made() {
+    let mut bench = Bench::new(|_| {});
+    let nic = bench.nic.clone();
+    let config = PacketEndpointConfig {
+        capacity: 4,
+        filter: PacketFilter {
+            address: Some(ip("192.0.2.9")),
+            port: Some(7),
+        },
+        ..PacketEndpointConfig::default()
+    };
+    let mut tap = Tap::new(nic.stack(), config).on(&nic, All);
+    let wanted = udp("192.0.2.9", "192.0.2.1", (4000, 7), b"");
+    let mut frames = vec![udp("192.0.2.8", "192.0.2.1", (4000, 7), b""); 30];
+    frames.extend([lldp(), udp("192.0.2.9", "192.0.2.1", (4000, 8), b"")]);
+    frames.push(wanted.clone());
+    bench.run(&frames);
+    assert_eq!(tap.bytes(), [wanted]);
+    let stats = tap.endpoint.stats();
+    assert_eq!((stats.shown, stats.overflow), (1, 0), "others take no room");
+}
+
+#[test]
+fn copies_in_a_pool_of_their_own_keep_no_frame_from_the_links() {
+    let mut bench = Bench::new(|_| {});
+    let nic = bench.nic.clone();
+    let config = |own_pool| PacketEndpointConfig {
+        capacity: 32,
+        own_pool,
+        ..PacketEndpointConfig::default()
+    };
+    for (own_pool, kept) in [(true, 0), (false, 32)] {
+        let mut tap = Tap::new(nic.stack(), config(own_pool)).on(&nic, All);
+        let frames = vec![udp("192.0.2.9", "192.0.2.1", (1, 2), &[7; 1000]); 40];
+        bench.run(&frames);
+        assert_eq!(bench.pool.out(), kept, "nobody has read them");
+        let stats = tap.endpoint.stats();
+        assert_eq!((stats.shown, stats.overflow, stats.no_buffer), (32, 8, 0));
+        let shown = tap.take();
+        assert!(shown.iter().all(|it| it.frame.data() == frames[0]));
+        assert!(shown.is_sorted_by_key(|it| it.time) && shown[0].time > Time::ZERO);
+        nic.unregister_packet_endpoint(All, &tap.endpoint).unwrap();
+    }
+    bench.assert_no_leak();
 }
 
 #[test]

@@ -262,6 +262,7 @@ impl Builder {
             pool: pool.clone(),
         })?;
         let (control_bell, control_sleeper) = doorbell();
+        stack.ring_control(control_bell.clone());
         let (bells, sleepers): (Vec<_>, Vec<_>) = (0..self.workers).map(|_| doorbell()).unzip();
         let wiring = Wiring {
             pool: pool.clone(),
@@ -330,7 +331,7 @@ impl Builder {
                 ports.push(port);
             }
             distributors.extend(connection.distributor);
-            entry.connected(connection.handle, connection.ends);
+            entry.connected(connection.handle, connection.tracers, connection.ends);
         }
 
         let mut handlers = self.handlers;
@@ -387,7 +388,6 @@ impl Builder {
             wiring,
             allowed.len(),
             placement.crowded,
-            control_bell,
             tracers,
             roster,
         ));

@@ -15,6 +15,7 @@ use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::{Consumer, Producer, RingError, ring};
 
 use crate::port::{Port, Ports};
+use crate::trace::Tracer;
 
 /// Commands on their way to one worker; more than that wait where they are sent from.
 const COMMANDS: usize = 64;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     },
     /// Give up the port of this NIC.
     RemovePort(NicId),
+    /// Show frames to this tracer from now on, or to none.
+    SetTracer(Option<Box<dyn Tracer>>),
 }
 
 /// What a worker gives up.
@@ -40,6 +43,9 @@ pub(crate) enum Returned {
     /// The list it kept its ports in, empty.
     #[expect(dead_code, reason = "it is dropped, nothing else")]
     Room(Ports),
+    /// The tracer it had.
+    #[expect(dead_code, reason = "it is dropped, nothing else")]
+    Tracer(Box<dyn Tracer>),
 }
 
 /// The worker's end.
@@ -103,6 +109,11 @@ impl CommandLane {
         self.send(Command::RemovePort(nic));
     }
 
+    /// Has the worker show frames to another tracer.
+    pub(crate) fn set_tracer(&mut self, tracer: Option<Box<dyn Tracer>>) {
+        self.send(Command::SetTracer(tracer));
+    }
+
     fn send(&mut self, command: Command) {
         self.waiting.push_back(command);
         self.flush();
@@ -128,6 +139,87 @@ impl CommandLane {
         }
         self.bell.ring();
     }
+}
+
+/// A distributor's end of the way of its tracers.
+pub(crate) struct TracerEnd {
+    new: Consumer<Option<Box<dyn Tracer>>>,
+    before: Producer<Box<dyn Tracer>>,
+}
+
+impl TracerEnd {
+    /// Takes another tracer in the place of this one, if there is one: one load if not.
+    #[inline]
+    pub(crate) fn refresh(&mut self, tracer: &mut Option<Box<dyn Tracer>>) {
+        if !self.new.is_empty() {
+            self.replace(tracer);
+        }
+    }
+
+    /// Whether there is one.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        !self.new.is_empty() && self.before.free() > 0
+    }
+
+    #[cold]
+    fn replace(&mut self, tracer: &mut Option<Box<dyn Tracer>>) {
+        if self.before.free() > 0
+            && let Some(new) = self.new.pop()
+            && let Some(before) = std::mem::replace(tracer, new)
+        {
+            // There is room.
+            drop(self.before.push(before));
+        }
+    }
+}
+
+/// The way of tracers to a distributor.
+pub(crate) struct TracerLane {
+    new: Producer<Option<Box<dyn Tracer>>>,
+    before: Consumer<Box<dyn Tracer>>,
+    /// What found no room in the ring: the last of it is all that matters.
+    waiting: Option<Option<Box<dyn Tracer>>>,
+}
+
+impl TracerLane {
+    /// Has the distributor show frames to another tracer. It has to be rung for.
+    pub(crate) fn set(&mut self, tracer: Option<Box<dyn Tracer>>) {
+        self.waiting = Some(tracer);
+        self.flush();
+    }
+
+    /// Drops what came back, and sends what waits, if there is room. Returns whether something was
+    /// sent, and the distributor has to be rung for.
+    pub(crate) fn flush(&mut self) -> bool {
+        while self.before.pop().is_some() {}
+        let Some(tracer) = self.waiting.take() else {
+            return false;
+        };
+        match self.new.push(tracer) {
+            Ok(()) => true,
+            Err(full) => {
+                self.waiting = Some(full.0);
+                false
+            }
+        }
+    }
+}
+
+/// Makes the way of tracers to a distributor.
+pub(crate) fn tracers() -> Result<(TracerLane, TracerEnd), RingError> {
+    let (new, taken) = ring(COMMANDS)?;
+    // As many as there can be and the one it has.
+    let (given_back, before) = ring(2 * COMMANDS)?;
+    let lane = TracerLane {
+        new,
+        before,
+        waiting: None,
+    };
+    let end = TracerEnd {
+        new: taken,
+        before: given_back,
+    };
+    Ok((lane, end))
 }
 
 /// Makes the way to a worker that has `ports` ports already, the worker's end of it, and the end at

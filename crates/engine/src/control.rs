@@ -19,9 +19,13 @@ use crate::trace::{self, Actor, Outcome, Tracer};
 /// Between two rounds while something waits for a worker to move on.
 const SOON: Duration = Duration::from_millis(1);
 
-/// Between two rounds otherwise: how late the death of an endpoint that someone let go of, with no
-/// control plane call after, may be noticed.
+/// Between two rounds otherwise, for who polls without a bell: how late what another thread has
+/// changed may be noticed.
 const LATER: Duration = Duration::from_millis(10);
+
+/// The longest sleep of the engine's own thread, which is called when there is something to look at:
+/// a bound on what a socket that was closed keeps.
+const NAP: Duration = Duration::from_secs(1);
 
 /// Bursts taken of what one worker punts in one round: a flood does not hold up the timers.
 const PUNTED_BURSTS: usize = PUNT_RING / BURST;
@@ -78,6 +82,12 @@ impl Control {
     /// the removal of NICs, and frees what can be freed. Returns how long the next one can wait, by
     /// the system's clock.
     pub fn poll(&mut self) -> Duration {
+        self.round().min(LATER)
+    }
+
+    /// A round. Returns how long the next one can wait for whoever is called by [the
+    /// stack](corelane_stack::Stack::ring_control).
+    fn round(&mut self) -> Duration {
         let mut returned = Vec::new();
         let mut gone = Vec::new();
         for (worker, from) in self.workers.iter_mut().enumerate() {
@@ -92,9 +102,14 @@ impl Control {
             }
         }
         // After that: the removal of what came back is known by now.
-        self.shared
-            .roster()
-            .catch_up(&mut self.generation, &mut self.nics, &mut self.removals);
+        let tracer = {
+            let mut roster = self.shared.roster();
+            roster.catch_up(&mut self.generation, &mut self.nics, &mut self.removals);
+            roster.take_control_tracer()
+        };
+        if let Some(tracer) = tracer {
+            self.tracer = tracer;
+        }
         for (worker, port) in returned {
             let id = port.id();
             if let Some(removal) = self.removals.iter_mut().find(|removal| removal.id() == id) {
@@ -121,8 +136,11 @@ impl Control {
         });
         let pause = if waiting > 0 || !self.removals.is_empty() {
             SOON
-        } else {
+        } else if self.shared.wiring.stack.has_manual_clock() {
+            // Whoever sets it rings nobody.
             LATER
+        } else {
+            NAP
         };
         let now = self.shared.wiring.stack.now();
         self.deadline
@@ -147,11 +165,7 @@ impl Control {
                     match &mut self.tracer {
                         None => control_input(&self.nics, id, &frame, &mut Quiet),
                         Some(tracer) => {
-                            let mut traced = Traced {
-                                tracer: &mut **tracer,
-                                actor: Actor::Control,
-                                nic: id,
-                            };
+                            let mut traced = Traced::new(&mut **tracer, Actor::Control, id);
                             control_input(&self.nics, id, &frame, &mut traced);
                         }
                     }
@@ -175,11 +189,8 @@ impl Control {
                         next_hop,
                     }) => {
                         if let Some(tracer) = tracer {
-                            let mut traced = Traced {
-                                tracer: &mut **tracer,
-                                actor: Actor::Control,
-                                nic: NicId(frame.nic()),
-                            };
+                            let nic = NicId(frame.nic());
+                            let mut traced = Traced::new(&mut **tracer, Actor::Control, nic);
                             traced.step(&frame, Outcome::Control(trace::Control::Resolving));
                         }
                         stack.resolve_for(frame, nic, next_hop);
@@ -217,15 +228,21 @@ impl Control {
     /// Rounds until `stop` is set, and a last one.
     pub(crate) fn run(mut self, stop: &Arc<AtomicBool>) {
         while !stop.load(Ordering::Acquire) {
-            let pause = self.poll();
+            let calls = self.shared.wiring.stack.control_calls();
+            let pause = self.round();
             let Self {
-                sleeper, workers, ..
+                sleeper,
+                workers,
+                shared,
+                ..
             } = &mut self;
             sleeper.sleep(Some(pause), || {
-                stop.load(Ordering::Acquire) || workers.iter_mut().any(FromWorker::has_work)
+                stop.load(Ordering::Acquire)
+                    || shared.wiring.stack.control_calls() != calls
+                    || workers.iter_mut().any(FromWorker::has_work)
             });
         }
-        self.poll();
+        self.round();
     }
 }
 

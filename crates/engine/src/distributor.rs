@@ -11,6 +11,7 @@ use corelane_sync::doorbell::{Doorbell, Sleeper};
 use corelane_sync::ring::{Consumer, Producer};
 
 use crate::allocations::Allocations;
+use crate::command::TracerEnd;
 use crate::cores;
 use crate::idle::{self, Idle, Idler, Next};
 use crate::link::{LinkError, Queues, RxQueue, RxStatus, TxQueue};
@@ -120,6 +121,7 @@ pub(crate) struct DistributorParts {
     /// The NIC's count of what is sent here.
     pub(crate) sent: CounterWriter<NicCounter>,
     pub(crate) tracer: Option<Box<dyn Tracer>>,
+    pub(crate) tracers: TracerEnd,
 }
 
 /// What others may know of a distributor.
@@ -172,6 +174,8 @@ pub struct Distributor {
     outbound: Burst,
     /// No frame will come from the link any more.
     ended: bool,
+    /// Whether the transmit queue may hold frames back, and has to be polled for them.
+    holds_back: bool,
     /// The receive queue, and the worker's ring, whose turn it is.
     next_rx: usize,
     next_outgoing: usize,
@@ -182,6 +186,7 @@ impl Distributor {
         let (writer, reader) = counters();
         let distributor = Self {
             idler: Idler::new(parts.idle, parts.crowded),
+            holds_back: parts.tx.as_ref().is_some_and(|queue| queue.holds_back()),
             parts,
             counters: writer,
             inbound: Burst::new(),
@@ -222,6 +227,7 @@ impl Distributor {
 
     fn work(&mut self) -> Polled {
         self.counters.add(DistributorCounter::Polls, 1);
+        self.parts.tracers.refresh(&mut self.parts.tracer);
         self.ended |= self.parts.status.has_come(Removal::Begun);
         // Asked before what the workers left is sent: if they have let go, that is all of it.
         let is_last = self.ended && self.parts.status.has_come(Removal::LastOfIt);
@@ -269,9 +275,19 @@ impl Distributor {
         while self.transmit() > 0 {}
         let parts = &mut self.parts;
         parts.rx.clear();
-        parts.lanes.clear();
         parts.outgoing.clear();
-        parts.status.gone.store(true, Ordering::Release);
+        self.close_lanes();
+        self.parts.status.gone.store(true, Ordering::Release);
+    }
+
+    /// Closes the rings, and wakes the workers to see that.
+    fn close_lanes(&mut self) {
+        for Lane { ring, doorbell, .. } in self.parts.lanes.drain(..) {
+            drop(ring);
+            if let Some(doorbell) = doorbell {
+                doorbell.ring();
+            }
+        }
     }
 
     /// Frames that were never handed over are counted as if their ring were full.
@@ -399,6 +415,9 @@ impl Distributor {
 
     /// Sends what the workers handed over: of each, in turn, up to some bursts.
     fn transmit(&mut self) -> usize {
+        if self.holds_back {
+            self.send_held_back();
+        }
         let workers = self.parts.outgoing.len();
         let mut taken = 0;
         for turn in 0..workers {
@@ -420,17 +439,26 @@ impl Distributor {
         taken
     }
 
+    /// Sends what the transmit queue held back and is due.
+    #[inline(never)]
+    fn send_held_back(&mut self) {
+        let DistributorParts { tx, cache, .. } = &mut self.parts;
+        let sent = tx.as_mut().map_or(Ok(()), |queue| queue.poll(cache));
+        if let Err(error) = sent {
+            self.parts.tx = None;
+            self.report(&error);
+        }
+        self.holds_back = self.parts.tx.is_some();
+    }
+
     /// Sends a burst; what the link has no room for is dropped and counted.
     fn send(&mut self) {
         let nic = self.parts.nic;
         let result = match self.parts.tracer.take() {
             None => self.send_watched(&mut Quiet),
             Some(mut tracer) => {
-                let result = self.send_watched(&mut Traced {
-                    tracer: &mut *tracer,
-                    actor: Actor::Distributor(nic),
-                    nic,
-                });
+                let actor = Actor::Distributor(nic);
+                let result = self.send_watched(&mut Traced::new(&mut *tracer, actor, nic));
                 self.parts.tracer = Some(tracer);
                 result
             }
@@ -482,8 +510,8 @@ impl Distributor {
                 Polled::Worked => self.idler.worked(),
                 Polled::Finished if self.is_gone() => return,
                 Polled::Finished if !lanes_closed => {
-                    // Closes the rings. The workers' replies still have to go out.
-                    self.parts.lanes.clear();
+                    // The workers' replies still have to go out.
+                    self.close_lanes();
                     lanes_closed = true;
                 }
                 Polled::Finished if workers_gone.load(Ordering::Acquire) => {
@@ -496,18 +524,32 @@ impl Distributor {
                     if self.idler.wait() == Next::Sleep || polled == Polled::Finished {
                         // Nobody rings when a ring has room again, nor where nobody is to sleep.
                         let rings = self.parts.rings && self.is_empty() && self.parts.idle.sleeps();
-                        let Self { parts, .. } = &mut self;
+                        let Self { parts, ended, .. } = &mut self;
                         let DistributorParts {
                             sleeper,
                             outgoing,
                             queued,
                             rx,
+                            tx,
+                            tracers,
+                            status,
                             ..
                         } = parts;
-                        idle::sleep(sleeper, rings, || {
+                        // What it is told by a flag and a bell.
+                        let is_told = || {
+                            (!lanes_closed && !*ended && stop.load(Ordering::Acquire))
+                                || (lanes_closed && workers_gone.load(Ordering::Acquire))
+                                || (!*ended && status.has_come(Removal::Begun))
+                                || status.has_come(Removal::LastOfIt)
+                        };
+                        let due = rx.iter_mut().filter_map(|queue| queue.due_in());
+                        let due = due.chain(tx.as_mut().and_then(|queue| queue.due_in()));
+                        idle::sleep(sleeper, rings, due.min(), || {
                             outgoing.iter_mut().any(|ring| !ring.is_empty())
                                 || !queued.is_empty()
                                 || rx.iter_mut().any(|queue| queue.has_frames())
+                                || tracers.is_ready()
+                                || is_told()
                         });
                     }
                 }

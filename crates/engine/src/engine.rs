@@ -297,12 +297,14 @@ impl Running {
         self.shared.roster().stop();
         self.threading.stop.store(true, Ordering::Release);
         self.shared.wiring.bells.iter().for_each(Doorbell::ring);
+        self.shared.roster().ring_distributors();
         let mut panics = join(self.workers.drain(..));
         self.threading.workers_gone.store(true, Ordering::Release);
+        self.shared.roster().ring_distributors();
         let threads = std::mem::take(&mut self.shared.roster().threads);
         panics.extend(join(threads.into_iter().map(|thread| thread.handle)));
         self.control_stop.store(true, Ordering::Release);
-        self.shared.bell.ring();
+        self.shared.wiring.stack.call_control();
         panics.extend(join(self.control.take()));
         // What a link or a frame does when it is dropped is not done under the lock.
         let links = self.shared.roster().close_links();

@@ -91,15 +91,22 @@ impl Idler {
     }
 }
 
-/// The longest sleep: a bound on how late a stop is noticed.
-const NAP: Duration = Duration::from_millis(20);
+/// The longest sleep of a thread that is rung for everything: it has nothing to look for.
+const NAP: Duration = Duration::from_secs(1);
 
 /// The sleep of a thread with a source that cannot ring.
 const BLIND_NAP: Duration = Duration::from_micros(100);
 
-/// Sleeps until rung; `rung` says whether every source of work rings.
-pub(crate) fn sleep(sleeper: &mut Sleeper, rung: bool, has_work: impl FnMut() -> bool) {
+/// Sleeps until rung; `rung` says whether every source of work rings, `due` how long it is until one
+/// has work though nothing arrives.
+pub(crate) fn sleep(
+    sleeper: &mut Sleeper,
+    rung: bool,
+    due: Option<Duration>,
+    has_work: impl FnMut() -> bool,
+) {
     let nap = if rung { NAP } else { BLIND_NAP };
+    let nap = due.map_or(nap, |due| nap.min(due));
     sleeper.sleep(Some(nap), has_work);
 }
 

@@ -4,6 +4,7 @@
 //! cooked, loopback) puts an Ethernet header in front on receive and takes it off on send.
 
 use std::fmt;
+use std::time::Duration;
 
 use corelane_frame::{Burst, Pool, PoolCache};
 use corelane_sync::doorbell::Doorbell;
@@ -91,6 +92,12 @@ pub trait RxQueue: Send {
     fn has_frames(&mut self) -> bool {
         false
     }
+
+    /// How long from now until there is something to receive though nothing arrives: a queue that
+    /// holds frames back has it. None if there is no such time. Asked before the thread sleeps.
+    fn due_in(&mut self) -> Option<Duration> {
+        None
+    }
 }
 
 /// What a receive queue says after a burst.
@@ -118,6 +125,26 @@ pub trait TxQueue: Send {
     /// nothing unless said.
     fn offloads(&self) -> Offloads {
         Offloads::NONE
+    }
+
+    /// Whether it may hold back frames that it has taken. Only such a queue is
+    /// [polled](Self::poll); asked once, when the queue is connected.
+    fn holds_back(&self) -> bool {
+        false
+    }
+
+    /// Sends what it held back and is due.
+    ///
+    /// # Errors
+    /// An error ends the queue, and what it still holds back is lost.
+    fn poll(&mut self, cache: &mut PoolCache) -> Result<(), LinkError> {
+        let _ = cache;
+        Ok(())
+    }
+
+    /// How long from now until [`poll`](Self::poll) has something to do; None if it has not.
+    fn due_in(&mut self) -> Option<Duration> {
+        None
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use corelane_frame::{Burst, Frame, PoolCache};
 use corelane_stack::{DropReason, NicCounter, NicDatapath, NicId, QueuedFrames, StackDatapath};
@@ -77,6 +78,8 @@ pub(crate) struct Port {
     /// Whether the receive queue, if it is the worker's own, is at its end and everything from it
     /// is accounted for.
     ended: Arc<AtomicBool>,
+    /// Whether the transmit queue may hold frames back, and has to be polled for them.
+    holds_back: bool,
 }
 
 impl Port {
@@ -87,12 +90,15 @@ impl Port {
         queued: Option<Queued>,
         ended: Arc<AtomicBool>,
     ) -> Self {
+        let output = LinkOutput::new(outlet);
+        let holds_back = output.holds_back();
         Self {
             source,
             nic,
-            output: LinkOutput::new(outlet),
+            output,
             queued,
             ended,
+            holds_back,
         }
     }
 
@@ -139,10 +145,35 @@ impl Port {
 
     /// Whether the NIC's own queues have frames: some loads on one worker, none on the others.
     #[inline]
-    pub(crate) fn has_queued(&self) -> bool {
+    fn has_queued(&self) -> bool {
         self.queued
             .as_ref()
             .is_some_and(|queued| !queued.is_empty())
+    }
+
+    /// Whether there may be something to send or to take that no burst brings.
+    #[inline]
+    pub(crate) fn wants_poll(&self) -> bool {
+        self.has_queued() | self.holds_back
+    }
+
+    /// Sends what the transmit queue held back and is due.
+    pub(crate) fn send_held_back(&mut self, cache: &mut PoolCache) -> Result<(), LinkError> {
+        if !self.holds_back {
+            return Ok(());
+        }
+        let sent = self.output.poll(cache);
+        self.holds_back &= sent.is_ok();
+        sent
+    }
+
+    /// How long until a queue has something to do though nothing arrives.
+    pub(crate) fn due_in(&mut self) -> Option<Duration> {
+        let received = match &mut self.source {
+            Source::Queue { queue, .. } => queue.due_in(),
+            Source::Ring(_) | Source::Ended => None,
+        };
+        received.into_iter().chain(self.output.due_in()).min()
     }
 
     /// Puts frames of the NIC's own in line to be sent; returns how many.

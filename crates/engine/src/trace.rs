@@ -12,6 +12,14 @@ use crate::worker::WorkerId;
 /// Watches frames. Each thread of an engine has its own, and calls it between stages: it slows
 /// down what it watches.
 pub trait Tracer: Send {
+    /// Whether the way of this frame is wanted, which a worker has just taken up from the NIC's link:
+    /// its trace bit is set or not, and [`Step::is_wanted`] has it in each step from here on, on
+    /// whichever thread.
+    fn wants(&mut self, nic: NicId, data: &[u8]) -> bool {
+        let _ = (nic, data);
+        true
+    }
+
     /// What one stage made of one frame.
     fn step(&mut self, step: &Step<'_>);
 }
@@ -46,6 +54,10 @@ pub struct Step<'f> {
     pub actor: Actor,
     /// When the frame was received, in nanoseconds on its link's clock.
     pub rx_time: u64,
+    /// The slot of the pool that the frame is in: no other one has it on its way through the engine.
+    pub slot: u32,
+    /// Whether [`Tracer::wants`] wanted it. What the engine makes itself nobody was asked about.
+    pub is_wanted: bool,
     /// The frame as it is after the stage, Ethernet header first. Empty where the stage gave it
     /// away.
     pub data: &'f [u8],

@@ -8,6 +8,7 @@ use corelane_stack::{EventSender, LinkInfo, Nic, NicConfig, NicId, NicParts, Que
 use corelane_sync::doorbell::{Doorbell, doorbell};
 use corelane_sync::ring::{Consumer, Producer, RingError, ring};
 
+use crate::command::{TracerEnd, TracerLane, tracers};
 use crate::distributor::{Distributor, DistributorParts, DistributorStatus, Lane, WhenFull};
 use crate::idle::Idle;
 use crate::link::{Link, Queues};
@@ -46,6 +47,8 @@ pub(crate) struct Connection {
     pub(crate) ports: Ports,
     pub(crate) distributor: Option<Distributor>,
     pub(crate) handle: Option<DistributorHandle>,
+    /// The way of tracers to it.
+    pub(crate) tracers: Option<TracerLane>,
     /// All set once the link is at its end.
     pub(crate) ends: Vec<Arc<AtomicBool>>,
 }
@@ -93,8 +96,11 @@ impl Wiring {
         placed: Placed,
     ) -> Result<Connection, (RingError, Queues)> {
         if self.needs_distributor(&queues) {
-            match self.rings(!queues.tx.is_empty()) {
-                Ok(rings) => Ok(self.through_distributor(nic, queues, rings, placed)),
+            let rings = self.rings(!queues.tx.is_empty());
+            match rings.and_then(|rings| Ok((rings, tracers()?))) {
+                Ok((rings, tracers)) => {
+                    Ok(self.through_distributor(nic, queues, rings, tracers, placed))
+                }
                 Err(error) => Err((error, queues)),
             }
         } else {
@@ -133,6 +139,7 @@ impl Wiring {
             ports,
             distributor: None,
             handle: None,
+            tracers: None,
             ends,
         }
     }
@@ -161,6 +168,7 @@ impl Wiring {
         nic: &Nic,
         mut queues: Queues,
         rings: Vec<Rings>,
+        (tracer_lane, tracer_end): (TracerLane, TracerEnd),
         placed: Placed,
     ) -> Connection {
         let (bell, sleeper) = doorbell();
@@ -211,6 +219,7 @@ impl Wiring {
             status: Arc::clone(&status),
             sent,
             tracer: placed.tracer,
+            tracers: tracer_end,
         });
         let ends = vec![Arc::clone(&status.finished)];
         let monitor = DistributorMonitor {
@@ -224,6 +233,7 @@ impl Wiring {
             ports,
             distributor: Some(distributor),
             handle: Some(DistributorHandle { monitor, bell }),
+            tracers: Some(tracer_lane),
             ends,
         }
     }

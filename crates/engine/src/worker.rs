@@ -117,7 +117,7 @@ impl Context {
         if let Err(error) = received {
             port.report(&error, &self.events);
         }
-        if port.has_queued() {
+        if port.wants_poll() {
             frames += self.poll_queued(ports, at);
         }
         if let Some(port) = ports.get(at) {
@@ -126,12 +126,15 @@ impl Context {
         frames
     }
 
-    /// The frames that the NIC has queued itself.
+    /// The frames that the NIC has queued itself, and those that its transmit queue held back.
     #[inline(never)]
     fn poll_queued(&mut self, ports: &mut [Box<Port>], at: usize) -> usize {
         let Some(port) = ports.get_mut(at) else {
             return 0;
         };
+        if let Err(error) = port.send_held_back(&mut self.cache) {
+            port.report(&error, &self.events);
+        }
         let mut frames = port.take_outbound();
         if frames > 0 {
             self.send(port);
@@ -162,11 +165,11 @@ impl Context {
                 node::deliver_network_packets(burst, stages, cache, ports, at, origin, &mut Quiet)
             }
             Some(tracer) => {
-                let mut traced = Traced {
-                    tracer: &mut **tracer,
-                    actor: Actor::Worker(*id),
-                    nic: ports.get(at).map_or(NicId(0), |port| port.id()),
-                };
+                let nic = ports.get(at).map_or(NicId(0), |port| port.id());
+                let mut traced = Traced::new(&mut **tracer, Actor::Worker(*id), nic);
+                if origin == Origin::Link {
+                    traced.choose(burst);
+                }
                 node::deliver_network_packets(burst, stages, cache, ports, at, origin, &mut traced)
             }
         };
@@ -202,12 +205,8 @@ impl Context {
         let ended = match tracer {
             None => node::expire(stages, ports, cache, &mut Quiet),
             Some(tracer) => {
-                let mut traced = Traced {
-                    tracer: &mut **tracer,
-                    actor: Actor::Worker(*id),
-                    // Until there is a frame.
-                    nic: NicId(0),
-                };
+                // Of no NIC until there is a frame.
+                let mut traced = Traced::new(&mut **tracer, Actor::Worker(*id), NicId(0));
                 node::expire(stages, ports, cache, &mut traced)
             }
         };
@@ -232,11 +231,8 @@ impl Context {
         let sent = match &mut self.tracer {
             None => port.flush(&mut self.cache, &mut self.stages.stack, &mut Quiet),
             Some(tracer) => {
-                let mut traced = Traced {
-                    tracer: &mut **tracer,
-                    actor: Actor::Worker(self.id),
-                    nic: port.id(),
-                };
+                let actor = Actor::Worker(self.id);
+                let mut traced = Traced::new(&mut **tracer, actor, port.id());
                 port.flush(&mut self.cache, &mut self.stages.stack, &mut traced)
             }
         };
@@ -362,6 +358,12 @@ impl Worker {
                         self.commands.give_up(Returned::Port(port));
                     }
                 }
+                Command::SetTracer(tracer) => {
+                    let before = std::mem::replace(&mut self.context.tracer, tracer);
+                    if let Some(before) = before {
+                        self.commands.give_up(Returned::Tracer(before));
+                    }
+                }
             }
         }
     }
@@ -412,9 +414,8 @@ impl Worker {
             // Without an input there is nothing to poll for, however busy it is to be otherwise.
             if self.idler.wait() == Next::Sleep || finished {
                 self.quiesce();
-                // Who waits for fragments looks at the clock now and then.
-                let rung = self.ports.iter().all(|port| port.rings())
-                    && self.context.stages.stack.next_deadline().is_none();
+                let rung = self.ports.iter().all(|port| port.rings());
+                let fragments = self.context.stages.stack.due_in();
                 let Self {
                     sleeper,
                     commands,
@@ -422,9 +423,11 @@ impl Worker {
                     stopping,
                     ..
                 } = &mut self;
+                let due = ports.iter_mut().filter_map(|port| port.due_in());
+                let due = due.chain(fragments).min();
                 let told = || !*stopping && stop.load(Ordering::Acquire);
                 let awake = || has_work(commands, ports) || told();
-                idle::sleep(sleeper, rung, awake);
+                idle::sleep(sleeper, rung, due, awake);
             }
         }
         self.quiesce();

@@ -3,6 +3,7 @@
 //! - [`memory`]: a link whose other end is in this process. Test code, a load generator or an
 //!   embedder holds that end and exchanges bursts of frames with the engine over bounded rings.
 //! - [`loopback`]: a link that gives back what it is sent.
+//! - [`middleware`]: what stands between any of these and the engine: faults on purpose, captures.
 //! - [`pcap`]: captures in pcap and pcapng files as a source of frames, and pcap files as a sink.
 //! - [`tap`]: a TAP device: the kernel of this machine is the neighbor.
 //! - [`af_packet`]: a network device, beside the kernel's own stack.
@@ -21,6 +22,7 @@ pub mod af_xdp;
 mod device;
 pub mod loopback;
 pub mod memory;
+pub mod middleware;
 pub mod pcap;
 mod queue;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
-//! Capture files: [`Capture`] reads pcap and pcapng, [`PcapWriter`] writes pcap, and [`PcapLink`]
-//! makes a link of both.
+//! Capture files: [`Capture`] reads pcap and pcapng, [`PcapWriter`] writes pcap, [`PcapngWriter`]
+//! pcapng, and [`PcapLink`] makes a link of captures.
 //!
 //! # What is read
 //!
@@ -31,7 +31,7 @@
 //! the end of their frame. Time stamps are taken as they are, also where they run backwards
 //! (counted) or where a damaged one says more than a second's worth of microseconds.
 //!
-//! # Why pcap-parser
+//! # Why pcap-parser reads
 //!
 //! Two crates were run over 636 real and deliberately broken captures. The typed reader of
 //! pcap-file 2.0 gives up on 184 of them, because it treats as errors what real files hold:
@@ -42,7 +42,8 @@
 //! pcap-parser, four things are not used here because they are wrong in that version: its slice
 //! iterator reads big-endian files as little-endian and repeats an error for ever, its time
 //! resolution refuses every power of two, its time offset is little-endian always, and its block
-//! parser gives up over a malformed block that could be stepped over.
+//! parser gives up over a malformed block that could be stepped over. What pcapng is written here
+//! goes through pcap-file: writing is where it has no fault but one, which [`PcapngWriter`] mends.
 
 mod capture;
 mod error;
@@ -52,6 +53,7 @@ mod link;
 mod link_type;
 mod load;
 mod ng;
+mod ng_writer;
 mod writer;
 
 #[cfg(test)]
@@ -64,4 +66,5 @@ pub use error::{PcapBreak, PcapEnd, PcapError};
 pub use framing::LinkKind;
 pub use link::{PcapCounters, PcapLink, PcapTx};
 pub use link_type::LinkType;
+pub use ng_writer::{FrameDirection, Interface, InterfaceCounts, PcapngWriter};
 pub use writer::{PcapWriteError, PcapWriter};

@@ -61,6 +61,11 @@ impl Clock {
         (Self(Source::Manual(Arc::clone(&now))), ManualClock { now })
     }
 
+    /// Whether it is set by hand: nobody can sleep until it says something.
+    pub fn is_manual(&self) -> bool {
+        matches!(self.0, Source::Manual(_))
+    }
+
     /// What time it is.
     pub fn now(&self) -> Time {
         match &self.0 {

@@ -95,8 +95,9 @@ pub use neighbor::{
 };
 pub use nic::{GroupInfo, Nic, NicId};
 pub use packet_endpoint::{
-    Direction, PacketEndpoint, PacketEndpointConfig, PacketEndpointStats, PacketKind,
-    PacketProtocol, PacketQueue, RegisterPacketEndpointError, Shown, ShownBurst, TapWriter,
+    Direction, PacketEndpoint, PacketEndpointConfig, PacketEndpointError, PacketEndpointStats,
+    PacketKind, PacketProtocol, PacketQueue, RegisterPacketEndpointError, Shown, ShownBurst,
+    TapWriter,
 };
 pub use path_mtu::{PathMtu, PathMtuCache};
 pub use protocol_counters::ProtocolCounter;

@@ -39,6 +39,7 @@ mod cursor;
 pub mod ethernet;
 pub mod ethertype;
 pub mod extension;
+pub mod filter;
 pub mod fragment;
 pub mod hop_by_hop;
 pub mod icmp_echo;
@@ -67,6 +68,7 @@ pub use ethernet::{
 };
 pub use ethertype::EtherType;
 pub use extension::{ExtensionEnd, ExtensionError, ExtensionWalk, UpperLayer, skip_extensions};
+pub use filter::PacketFilter;
 pub use fragment::{Fragment, FragmentError};
 pub use hop_by_hop::{HopByHop, HopByHopError, parse_hop_by_hop};
 pub use icmp_echo::{Echo, EchoKind};

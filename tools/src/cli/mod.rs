@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 
 pub use args::{
     BenchArgs, CheckConfigArgs, CompareArgs, CtlArgs, DoctorArgs, EngineArgs, Input, LoadArgs,
-    ProfileArgs, ReplayArgs, ReportArgs, SearchArgs, SelfTestArgs, SimArgs, UpArgs,
+    ProfileArgs, ReplayArgs, ReportArgs, SearchArgs, SelfTestArgs, SimArgs, TopArgs, UpArgs,
 };
 pub use usage::Usage;
 
@@ -54,6 +54,8 @@ pub enum Asked {
     Up(UpArgs),
     /// To show or change one that is up.
     Ctl(CtlArgs),
+    /// To watch one that is up.
+    Top(TopArgs),
     /// An explanation of a configuration.
     CheckConfig(CheckConfigArgs),
     /// A text, for standard output: help or the version.
@@ -114,6 +116,9 @@ where
         Ok(Cli {
             command: Command::Ctl(args),
         }) => Ok(Asked::Ctl(args)),
+        Ok(Cli {
+            command: Command::Top(args),
+        }) => Ok(Asked::Top(args)),
         Ok(Cli {
             command: Command::CheckConfig(args),
         }) => Ok(Asked::CheckConfig(args)),

@@ -4,11 +4,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::unit::nearest;
 
-/// Verbs that are planned.
-pub(super) const PLANNED: &[&str] = &["top"];
-
-/// Verbs that are there.
-pub(super) const VERBS: [&str; 12] = [
+/// The verbs.
+pub(super) const VERBS: [&str; 13] = [
     "bench",
     "search",
     "replay",
@@ -18,6 +15,7 @@ pub(super) const VERBS: [&str; 12] = [
     "sim",
     "up",
     "ctl",
+    "top",
     "compare",
     "doctor",
     "check-config",
@@ -37,8 +35,7 @@ Examples:
   corelane sim --config lab.toml --in wan=in.pcap --out out
   corelane up --config lab.toml
   corelane ctl show addresses
-
-Planned, not there yet: top.
+  corelane top
 
 Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting, order
 or corruption violated; 4 a target unmet (a regression); 5 the measurement is not valid (the tester was
@@ -188,8 +185,10 @@ Opens the links of the configuration (TAP and AF_PACKET devices), is a host or r
 prints a line when everything is up; a service manager is told by NOTIFY_SOCKET. corelane ctl shows
 and changes it meanwhile.
 
-SIGHUP has it read the configuration again: what is another is changed, what is the same is not
-touched; what it takes a restart for is refused, and nothing changed. SIGTERM and SIGINT end it in
+SIGHUP has it read the configuration again: what is another is changed, NICs that are new are added and
+those that are gone removed, what is the same is not touched; what it takes a restart for is refused,
+and nothing changed. A new NIC takes the privileges that its link takes, and frames, which are kept for
+as many as spare_nics says. SIGTERM and SIGINT end it in
 order, with its counters and exit status 0; a second one ends it at once, with 130.
 
 A TAP or AF_PACKET device takes root, CAP_NET_ADMIN or CAP_NET_RAW, or a namespace of one's own:
@@ -204,6 +203,8 @@ Examples:
   corelane ctl add_neighbor nic=wan address=192.0.2.254 mac=02:00:00:00:00:fe
   corelane ctl set_link nic=wan state=down
   corelane ctl hold_route name=r1 local=192.0.2.1
+  corelane ctl capture wan --port 7 --count 100 -w - | tshark -r -
+  corelane ctl trace wan --address 192.0.2.9 --count 3
 
 Shown: nics, addresses, routes, neighbors, groups, counters (those that are not 0; the JSON has all),
 workers, sockets (the services).
@@ -222,8 +223,23 @@ Done, by the keys of an event of a configuration:
   hold_route       name, local or remote or both, nic (optional)
   release_route    name
 
+capture NIC writes what the NIC receives, before any check, and what it sends, as pcapng; trace [NIC]
+prints the way of the next frames, stage by stage. Both end at --count, at --duration, or at Ctrl-C.
+Traffic waits for neither: what finds no room on its way here is lost to the capture, counted, and
+told at the end. While there is none the engine does nothing for them.
+
 What cannot be done is told in the words of its error, with exit status 1; what cannot be asked for,
 with 2.";
+
+pub(super) const TOP_NOTES: &str = "\
+Examples:
+  corelane top
+  corelane top --once
+  corelane top --interval 5s --json - | jq .nics
+
+Shows, for each interval, the rates of each NIC, what is dropped and why, and how busy the threads are:
+on a terminal as a view that q or Ctrl-C ends, otherwise in lines. It asks over the control socket, and
+the host does nothing for it between.";
 
 pub(super) const CHECK_CONFIG_NOTES: &str = "\
 Example:
@@ -285,11 +301,6 @@ impl Usage {
             },
             ErrorKind::InvalidSubcommand => {
                 let verb = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-                if PLANNED.contains(&verb) {
-                    return Self(format!(
-                        "'{verb}' is planned and not there yet; corelane --help lists what is"
-                    ));
-                }
                 let meant = nearest(verb, VERBS);
                 Self(format!(
                     "'{verb}' is no verb; corelane --help lists them{}",

@@ -5,12 +5,15 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use corelane::io::af_xdp::XdpMode;
+use corelane::io::middleware::FaultPlan;
 use corelane::stack::{Prefix, PrimaryEndpointBehavior};
+use corelane::wire::PacketFilter;
 use serde_json::{Value, json};
 
+use super::middleware::{plan_words, share_words};
 use super::model::{
-    Action, AddressSetting, Change, Config, EventSetting, IgmpSetting, LinkKind, LinkSetting,
-    MldSetting, NicSetting, RouteSetting, mode_label, primary_label,
+    Action, AddressSetting, CaptureSetting, Change, Config, EventSetting, IgmpSetting, LinkKind,
+    LinkSetting, MldSetting, NicSetting, RouteSetting, mode_label, primary_label,
 };
 
 /// The configuration in plain words, defaults and all.
@@ -139,6 +142,10 @@ fn engine(text: &mut Text, config: &Config) {
             "off"
         },
     );
+    text.pair(
+        "spare NICs",
+        format_args!("frames for {} that SIGHUP may add (up)", config.spare_nics),
+    );
     text.pair("control socket", socket_words(config));
     if let Some(user) = &config.user {
         text.pair("user", format_args!("{user}, once the links are open (up)"));
@@ -240,6 +247,26 @@ fn explain_nic(text: &mut Text, config: &Config, nic: &NicSetting) {
     for group in &nic.groups {
         text.pair("group", format_args!("{group}: joined"));
     }
+    if let Some(faults) = &nic.faults {
+        text.pair("faults, received", plan_words(&faults.rx));
+        text.pair("faults, sent", plan_words(&faults.tx));
+        text.pair("faults, seed", faults.seed);
+    }
+    if let Some(capture) = &nic.capture {
+        text.pair("capture", capture_words(capture));
+    }
+}
+
+fn capture_words(capture: &CaptureSetting) -> String {
+    let PacketFilter { address, port } = capture.filter;
+    let snap_len = capture.snap_len;
+    let parts = [
+        Some(format!("{} (up)", capture.file.display())),
+        address.map(|address| format!("of {address}")),
+        port.map(|port| format!("of port {port}")),
+        snap_len.map(|len| format!("{len} bytes of each frame")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn link_words(link: &LinkSetting) -> String {
@@ -408,6 +435,17 @@ impl Config {
                 "addresses": nic.addresses.iter().map(address_json).collect::<Vec<_>>(),
                 "ranges": texts(&mut nic.ranges.iter().map(ToString::to_string)),
                 "groups": texts(&mut nic.groups.iter().map(ToString::to_string)),
+                "faults": nic.faults.as_ref().map(|faults| json!({
+                    "seed": faults.seed,
+                    "rx": plan_json(&faults.rx),
+                    "tx": plan_json(&faults.tx),
+                })),
+                "capture": nic.capture.as_ref().map(|capture| json!({
+                    "file": capture.file,
+                    "snap_len": capture.snap_len,
+                    "address": capture.filter.address.map(|it| it.to_string()),
+                    "port": capture.filter.port,
+                })),
             })
         });
         let neighbors = self.neighbors.iter().map(|neighbor| {
@@ -439,6 +477,7 @@ impl Config {
             "auto_link_local": self.auto_link_local,
             "stable_secret": self.stable_secret.is_some(),
             "multicast_loop": self.multicast_loop,
+            "spare_nics": self.spare_nics,
             "user": self.user,
             "socket": self.socket,
             "socket_mode": format!("{:04o}", self.socket_mode),
@@ -450,6 +489,25 @@ impl Config {
             "warnings": self.warnings,
         })
     }
+}
+
+fn plan_json(plan: &FaultPlan) -> Value {
+    json!({
+        "drop": share_words(plan.drop),
+        "corrupt": share_words(plan.corrupt),
+        "corrupt_bits": plan.corrupt_bits,
+        "duplicate": share_words(plan.duplicate),
+        "reorder": share_words(plan.reorder),
+        "reorder_by": plan.reorder_by,
+        "reorder_wait": seconds(plan.reorder_wait),
+        "delay": seconds(plan.delay),
+        "jitter": seconds(plan.jitter),
+        "stall": plan.stall.map(|stall| json!({
+            "lasts": seconds(stall.lasts),
+            "every": seconds(stall.every),
+        })),
+        "queue": plan.queue,
+    })
 }
 
 fn address_json(address: &AddressSetting) -> Value {

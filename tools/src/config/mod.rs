@@ -12,6 +12,7 @@
 //! auto_link_local = false        # default; true gives each NIC an fe80:: address
 //! stable_secret = "00112233445566778899aabbccddeeff"  # with it as RFC 7217 says, else EUI-64
 //! multicast_loop = false         # default
+//! spare_nics = 1                 # default (0 beside AF_XDP); up: NICs that SIGHUP may add: frames are kept for them
 //! user = "nobody"                # up: whom it runs as once the links are open
 //! socket = "/run/corelane/a.sock"  # up: the control socket
 //! socket_mode = "0600"           # default: its permissions
@@ -32,6 +33,17 @@
 //! addresses = ["192.0.2.1/24", { address = "2001:db8::1/64", primary = "first" }]
 //! ranges = ["198.51.100.0/24"]
 //! groups = ["239.1.2.3"]
+//!
+//! [nic.faults]                   # what goes wrong on the link of the NIC above, on purpose
+//! seed = 1                       # default: the one above, and one more for each NIC
+//! rx = { drop = "1/1000", delay = "3ms", jitter = "1ms" }
+//! tx = { corrupt = "0.1%", duplicate = "1/500", stall = { lasts = "100ms", every = "1s" } }
+//!
+//! [nic.capture]                  # up: all that goes by, also what is dropped after
+//! file = "wan.pcapng"
+//! snap_len = 96                  # default: all of each frame
+//! address = "192.0.2.9"          # optional
+//! port = 7                       # optional
 //!
 //! [[route]]
 //! to = "0.0.0.0/0"
@@ -71,6 +83,12 @@
 //! | `hold_route` | `name`, and `local`, `remote` or both: without a local address the NIC chooses, without a remote one it is the local one; `nic` optional: without it the routes say which |
 //! | `release_route` | `name`; `nic` optional |
 //!
+//! A share of frames is `"1/N"`, exactly one in N, or `"0.1%"` or `"0.001"`, each with that probability.
+//! `rx` and `tx` of `faults` may have, in the order that it happens in: `drop`, `corrupt` (`corrupt_bits`,
+//! 1), `duplicate`, `reorder` (overtaken by `reorder_by`, 1; waits for that no longer than `reorder_wait`,
+//! 10 ms), which are shares; `delay` and `jitter`; `stall`; and `queue`, the frames held back at most
+//! (4096).
+//!
 //! A table `case` with `description` and `arguments` may stand in the file of a test case; it
 //! changes nothing.
 
@@ -80,6 +98,7 @@ mod event;
 mod explain;
 mod fields;
 mod load;
+mod middleware;
 mod model;
 mod nic;
 mod parse;
@@ -92,9 +111,10 @@ pub use explain::explain;
 pub(crate) use explain::seconds;
 pub use load::{LoadProfile, MAX_STREAMS, StreamSetting};
 pub use model::{
-    Action, AddressSetting, Bind, BindAddress, CaseSetting, Change, Config, EventSetting,
-    IgmpSetting, LinkKind, LinkSetting, MldSetting, NeighborSetting, NicSetting, PRIMARY_WORDS,
-    RouteSetting, ServiceKind, ServiceSetting, mode_label, primary_label,
+    Action, AddressSetting, Bind, BindAddress, CaptureSetting, CaseSetting, Change, Config,
+    EventSetting, FaultsSetting, IgmpSetting, LinkKind, LinkSetting, MldSetting, NeighborSetting,
+    NicSetting, PRIMARY_WORDS, RouteSetting, ServiceKind, ServiceSetting, mode_label,
+    primary_label,
 };
 
 use std::path::Path;

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use corelane::io::af_xdp::XdpMode;
+use corelane::io::middleware::FaultPlan;
 use corelane::stack::{Prefix, PrimaryEndpointBehavior};
-use corelane::wire::MacAddr;
+use corelane::wire::{MacAddr, PacketFilter};
 
 /// What a configuration file asks for, with every default filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The file, as it was named.
     pub file: String,
@@ -35,6 +36,8 @@ pub struct Config {
     pub stable_secret: Option<[u8; 16]>,
     /// Whether multicast packets that are sent come back to this host.
     pub multicast_loop: bool,
+    /// How many NICs `up` keeps frames for that a later configuration may add.
+    pub spare_nics: usize,
     /// Whom `up` runs as once the links are open; None for who started it.
     pub user: Option<String>,
     /// The control socket of `up`; None for the usual place.
@@ -58,7 +61,7 @@ pub struct Config {
 }
 
 /// A NIC.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NicSetting {
     /// The name: letters, digits, `-`, `_` and `.`.
     pub name: String,
@@ -88,6 +91,32 @@ pub struct NicSetting {
     pub igmp: IgmpSetting,
     /// How it tells of IPv6 groups.
     pub mld: MldSetting,
+    /// What goes wrong on its link, on purpose.
+    pub faults: Option<FaultsSetting>,
+    /// Where `up` writes down what goes by.
+    pub capture: Option<CaptureSetting>,
+}
+
+/// What goes wrong on the link of a NIC.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultsSetting {
+    /// What random draws begin with.
+    pub seed: u64,
+    /// What happens to what is received.
+    pub rx: FaultPlan,
+    /// What happens to what is sent.
+    pub tx: FaultPlan,
+}
+
+/// Where what goes by on the link of a NIC is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureSetting {
+    /// The file, pcapng.
+    pub file: PathBuf,
+    /// Bytes of each frame; all that the link may carry unless said.
+    pub snap_len: Option<usize>,
+    /// Which frames.
+    pub filter: PacketFilter,
 }
 
 /// What a NIC sends and receives through.

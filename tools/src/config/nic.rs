@@ -9,6 +9,7 @@ use corelane::wire::MacAddr;
 
 use super::error::ConfigError;
 use super::fields::{Field, Fields};
+use super::middleware;
 use super::model::{
     AddressSetting, IgmpSetting, LinkKind, LinkSetting, MODE_WORDS, MldSetting, NicSetting,
     PRIMARY_WORDS,
@@ -29,6 +30,8 @@ const KEYS: &[&str] = &[
     "groups",
     "igmp",
     "mld",
+    "faults",
+    "capture",
 ];
 
 /// NICs have 16-bit numbers, and their default link addresses end in one more.
@@ -45,6 +48,7 @@ const NAME_LIMIT: usize = 64;
 pub(super) fn nics(
     top: &Fields<'_>,
     forwarding: bool,
+    seed: u64,
     warnings: &mut Warnings<'_>,
 ) -> Result<Vec<NicSetting>, ConfigError> {
     let items = top.items("nic", "an array of tables, [[nic]],")?;
@@ -62,14 +66,21 @@ pub(super) fn nics(
     if let Some(item) = items.get(MAX_NICS) {
         return Err(item.error(format!("there are at most {MAX_NICS} NICs")));
     }
-    let mut names = HashMap::new();
+    let (mut names, mut files) = (HashMap::new(), HashMap::new());
     let mut nics = Vec::with_capacity(items.len());
     for (number, item) in items.iter().enumerate() {
         let fields = item.table("a table, [[nic]],", KEYS)?;
-        let nic = nic(&fields, number, forwarding, warnings)?;
+        let nic = nic(&fields, number, forwarding, seed, warnings)?;
         if let Some(before) = names.insert(nic.name.clone(), item.path().to_owned()) {
             let field = fields.need("name", "\"wan\"")?;
             return Err(field.error(format!("{before} has the name '{}' already", nic.name)));
+        }
+        if let Some(capture) = &nic.capture
+            && let Some(before) = files.insert(capture.file.clone(), item.path().to_owned())
+        {
+            let field = fields.need("capture", "{ file = \"wan.pcapng\" }")?;
+            let file = capture.file.display();
+            return Err(field.error(format!("{before} writes to '{file}' already")));
         }
         nics.push(nic);
     }
@@ -80,6 +91,7 @@ fn nic(
     fields: &Fields<'_>,
     number: usize,
     forwarding: bool,
+    seed: u64,
     warnings: &mut Warnings<'_>,
 ) -> Result<NicSetting, ConfigError> {
     let name = name(&fields.need("name", "\"wan\"")?)?;
@@ -141,6 +153,9 @@ fn nic(
         mld: fields.get("mld").map_or(Ok(MldSetting::V2), |field| {
             field.word("a version of MLD", MldSetting::WORDS)
         })?,
+        // Each draws its own.
+        faults: middleware::faults(fields, seed.wrapping_add(number as u64), warnings)?,
+        capture: middleware::capture(fields)?,
     })
 }
 

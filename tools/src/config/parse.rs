@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use super::error::{ConfigError, Place, Source};
 use super::fields::{Field, Fields};
-use super::model::{CaseSetting, Config, NeighborSetting, NicSetting, RouteSetting};
+use super::model::{CaseSetting, Config, LinkKind, NeighborSetting, NicSetting, RouteSetting};
 use super::{event, nic, service};
 use crate::unit::nearest;
 
@@ -26,6 +26,7 @@ const KEYS: &[&str] = &[
     "auto_link_local",
     "stable_secret",
     "multicast_loop",
+    "spare_nics",
     "user",
     "socket",
     "socket_mode",
@@ -41,6 +42,10 @@ const NEIGHBOR_KEYS: &[&str] = &["nic", "address", "mac"];
 
 /// RSS spreads over 128 entries: more workers would have none.
 const MAX_WORKERS: u64 = 128;
+
+/// Frames are kept for so many NICs that come later.
+const SPARE_NICS: u64 = 1;
+const MAX_SPARE_NICS: u64 = 256;
 
 /// The control socket is its owner's.
 const SOCKET_MODE: u32 = 0o600;
@@ -128,7 +133,13 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
         .get("socket_mode")
         .map_or(Ok(SOCKET_MODE), |field| mode(&field))?;
 
-    let nics = nic::nics(&top, forwarding, &mut warnings)?;
+    let nics = nic::nics(&top, forwarding, seed, &mut warnings)?;
+    // What AF_XDP has of the pool is locked memory, all of it.
+    let is_locked = nics.iter().any(|nic| nic.link.kind == LinkKind::AfXdp);
+    let spare_nics = if is_locked { 0 } else { SPARE_NICS };
+    let spare_nics = top.get("spare_nics").map_or(Ok(spare_nics), |field| {
+        field.integer("a number of NICs", 0..=MAX_SPARE_NICS)
+    })? as usize;
     let routes = top
         .items("route", "an array of tables, [[route]],")?
         .iter()
@@ -152,6 +163,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
         auto_link_local,
         stable_secret,
         multicast_loop,
+        spare_nics,
         user,
         socket,
         socket_mode,

@@ -814,3 +814,116 @@ fn the_example_of_a_router_is_one() {
     assert!(config.forwarding && config.warnings.is_empty());
     assert_eq!((config.nics.len(), config.routes.len()), (2, 4));
 }
+
+#[test]
+fn faults_and_captures_are_read_and_explained() {
+    use corelane::io::middleware::{FaultPlan, Share, Stall};
+    let config = good(
+        r#"
+[nic.faults]
+seed = 7
+rx = { drop = "1/1000", corrupt = "0.1%", corrupt_bits = 2, duplicate = "0.5", reorder = "1/4", reorder_by = 3, reorder_wait = "20ms" }
+tx = { delay = "3ms", jitter = "1ms", stall = { lasts = "100ms", every = "1s" }, queue = 512 }
+[nic.capture]
+file = "wan.pcapng"
+snap_len = 96
+address = "192.0.2.9"
+port = 7
+"#,
+    );
+    let nic = &config.nics[0];
+    let faults = nic.faults.clone().unwrap();
+    assert_eq!(faults.seed, 7);
+    let rx = FaultPlan {
+        drop: Share::one_in(1000),
+        corrupt: Share::Ratio(0.001),
+        corrupt_bits: 2,
+        duplicate: Share::Ratio(0.5),
+        reorder: Share::one_in(4),
+        reorder_by: 3,
+        reorder_wait: Duration::from_millis(20),
+        ..FaultPlan::default()
+    };
+    let tx = FaultPlan {
+        delay: Duration::from_millis(3),
+        jitter: Duration::from_millis(1),
+        stall: Some(Stall {
+            lasts: Duration::from_millis(100),
+            every: Duration::from_secs(1),
+        }),
+        queue: 512,
+        ..FaultPlan::default()
+    };
+    assert_eq!((&faults.rx, &faults.tx), (&rx, &tx));
+    let capture = nic.capture.clone().unwrap();
+    assert_eq!((capture.snap_len, capture.filter.port), (Some(96), Some(7)));
+    let text = explain(&config);
+    for words in [
+        "1/1000 dropped, 0.1% with 2 bits flipped, 50% doubled, 1/4 overtaken by 3 frames",
+        "0.003s late, up to 0.001s later, a stall of 0.1s every 1s",
+        "wan.pcapng (up), of 192.0.2.9, of port 7, 96 bytes of each frame",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert_eq!(config.json()["nics"][0]["faults"]["rx"]["drop"], "1/1000");
+    assert_eq!(config.json()["nics"][0]["capture"]["port"], 7);
+
+    // Each NIC draws its own, and nothing is nothing.
+    let config = good(
+        "faults = { rx = { drop = \"1%\" } }\n[[nic]]\nname = 'lan'\nfaults = { rx = { drop = '1%' } }",
+    );
+    let seeds: Vec<_> = config
+        .nics
+        .iter()
+        .map(|nic| nic.faults.as_ref().map(|it| it.seed))
+        .collect();
+    assert_eq!(seeds, [Some(1), Some(2)]);
+    let config = good("faults = { rx = {} }");
+    assert!(config.nics[0].faults.is_none() && config.warnings.len() == 1);
+
+    for (text, told) in [
+        (
+            "faults = { rx = { drop = '2/3' } }",
+            "lab.toml:3:26: nic[0].faults.rx.drop: '2/3' is not one in so many; did you mean '1/1000'?",
+        ),
+        (
+            "faults = { rx = { drop = '1/0' } }",
+            "did you mean '1/1000'?",
+        ),
+        (
+            "faults = { rx = { drop = '101%' } }",
+            "nic[0].faults.rx.drop: ",
+        ),
+        ("faults = { rx = { drop = 0.1 } }", "a share as a text"),
+        (
+            "faults = { rx = { droop = '1/2' } }",
+            "did you mean 'drop'?",
+        ),
+        (
+            "faults = { rx = { delay = '2h' } }",
+            "nic[0].faults.rx.delay: ",
+        ),
+        (
+            "faults = { rx = { stall = { lasts = '1s', every = '1s' } } }",
+            "never ends",
+        ),
+        (
+            "faults = { rx = { stall = { lasts = '1s' } } }",
+            "every: missing",
+        ),
+        ("faults = { rx = { queue = 1 } }", "did you mean '256'?"),
+        ("capture = { snap_len = 64 }", "file: missing"),
+        ("capture = { file = '' }", "this is not the path of a file"),
+        (
+            "capture = { file = 'a' }\n[[nic]]\nname = 'lan'\ncapture = { file = 'a' }",
+            "nic[1].capture: nic[0] writes to 'a' already",
+        ),
+        (
+            "capture = { file = 'a', snap_len = 3 }",
+            "did you mean '14'?",
+        ),
+    ] {
+        let refused = refusal(with_nic(text));
+        assert!(refused.contains(told), "{text}: {refused}");
+    }
+}

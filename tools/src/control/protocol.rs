@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::listing::Listing;
+use super::watch::{Watch, WatchKind};
 use crate::unit::nearest;
 
 /// The version of requests and answers.
@@ -15,6 +16,8 @@ pub enum Request {
     Show(Listing),
     /// A change: the keys of an event, `do` among them.
     Change(Map<String, Value>),
+    /// Frames, or their way.
+    Watch(Watch),
 }
 
 /// What it gets.
@@ -24,6 +27,8 @@ pub enum Answer {
     Rows(Vec<Value>),
     /// It was done.
     Done,
+    /// What is asked for comes behind this, in pieces: `pcapng` or `text`.
+    Stream(String),
     /// It was not.
     Problem(Problem),
 }
@@ -78,6 +83,13 @@ impl Request {
         if fields.get("do") == Some(&json!("show")) {
             return Self::show(&fields);
         }
+        let words = WatchKind::WORDS.iter();
+        let watch = words
+            .clone()
+            .find(|(word, _)| fields.get("do") == Some(&json!(word)));
+        if let Some((_, kind)) = watch {
+            return Watch::parse(*kind, &fields).map(Self::Watch);
+        }
         Ok(Self::Change(fields))
     }
 
@@ -106,6 +118,7 @@ impl Request {
                 fields.into_iter().collect()
             }
             Self::Change(fields) => fields.clone(),
+            Self::Watch(watch) => watch.fields(),
         };
         fields.insert("schema".to_owned(), json!(SCHEMA));
         format!("{}\n", Value::Object(fields))
@@ -139,6 +152,7 @@ impl Answer {
         match self {
             Self::Rows(rows) => json!({ "schema": SCHEMA, "rows": rows }),
             Self::Done => json!({ "schema": SCHEMA, "done": true }),
+            Self::Stream(kind) => json!({ "schema": SCHEMA, "stream": kind }),
             Self::Problem(problem) => json!({
                 "schema": SCHEMA,
                 "error": {
@@ -165,6 +179,9 @@ impl Answer {
                 name: text("name")?,
                 message: text("message")?,
             }));
+        }
+        if let Some(Value::String(kind)) = fields.get("stream") {
+            return Some(Self::Stream(kind.clone()));
         }
         match fields.remove("rows") {
             Some(Value::Array(rows)) => Some(Self::Rows(rows)),
@@ -197,6 +214,47 @@ mod tests {
         };
         let request = Request::Change(fields);
         assert_eq!(Request::parse(request.line().as_bytes()), Ok(request));
+    }
+
+    #[test]
+    fn what_is_watched_is_read_as_it_is_written() {
+        for line in [
+            r#"{"schema":1,"do":"capture","nic":"wan"}"#,
+            r#"{"schema":1,"do":"trace","count":3}"#,
+            r#"{"address":"2001:db8::1","count":9,"do":"capture","duration_ms":1500,"nic":"wan","port":7,"schema":1,"snap_len":96}"#,
+        ] {
+            let request = Request::parse(line.as_bytes()).unwrap();
+            assert!(matches!(request, Request::Watch(_)), "{line}");
+            assert_eq!(Request::parse(request.line().as_bytes()), Ok(request));
+        }
+        for (line, told) in [
+            (r#""do":"capture""#, "nic: missing, capture needs it"),
+            (r#""do":"trace""#, "count: missing, trace needs it"),
+            (r#""do":"trace","count":0"#, "count: a whole number from 1"),
+            (
+                r#""do":"trace","count":1,"snap_len":99"#,
+                "snap_len: trace has",
+            ),
+            (r#""do":"capture","nic":7"#, "nic: a text is wanted"),
+            (r#""do":"capture","nic":"a","port":65536"#, "port: a whole"),
+            (r#""do":"capture","nic":"a","port":-1"#, "port: a whole"),
+            (
+                r#""do":"capture","nic":"a","address":"x""#,
+                "address: 'x' is no",
+            ),
+            (
+                r#""do":"capture","nic":"a","snap_len":13"#,
+                "snap_len: a whole",
+            ),
+            (
+                r#""do":"capture","nic":"a","duration_ms":1e9"#,
+                "duration_ms: a",
+            ),
+        ] {
+            let line = format!("{{\"schema\":1,{line}}}");
+            let problem = Request::parse(line.as_bytes()).unwrap_err();
+            assert!(problem.message.starts_with(told), "{line}: {problem}");
+        }
     }
 
     #[test]
@@ -239,6 +297,7 @@ mod tests {
         };
         for answer in [
             Answer::Done,
+            Answer::Stream("pcapng".to_owned()),
             Answer::Rows(vec![json!({ "nic": "wan" })]),
             Answer::Problem(problem),
             Answer::Problem(Problem::request("no")),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::line::{Line, Lines, MAX_LINE};
 use super::protocol::{Answer, Problem, Request};
+use super::stream::{Listener, Stream};
 
 /// Clients at once.
 const CLIENTS: usize = 32;
@@ -22,8 +23,16 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// What a client is told that comes when there are enough.
 const BUSY: &str = "there are as many clients as there can be; try again";
 
+/// What a request gets.
+pub(crate) enum Reply {
+    /// An answer.
+    Answer(Answer),
+    /// A stream of this kind; it ends the connection.
+    Stream(&'static str, Box<dyn Stream>),
+}
+
 /// Answers a request; called by several threads at once.
-pub(crate) type Respond = dyn Fn(Request) -> Answer + Send + Sync;
+pub(crate) type Respond = dyn Fn(Request) -> Reply + Send + Sync;
 
 /// Serves clients from now on, to the end of the process.
 ///
@@ -95,10 +104,11 @@ fn attend(stream: &UnixStream, respond: &Respond) -> io::Result<()> {
     loop {
         let (answer, is_last) = match lines.next()? {
             Line::End => return Ok(()),
-            Line::Whole(line) => {
-                let request = Request::parse(&line);
-                (request.map(respond).into(), false)
-            }
+            Line::Whole(line) => match Request::parse(&line).map(respond) {
+                Ok(Reply::Stream(kind, sender)) => return send_stream(stream, kind, sender),
+                Ok(Reply::Answer(answer)) => (answer, false),
+                Err(problem) => (Answer::Problem(problem), false),
+            },
             Line::TooLong => {
                 let what = format!("a request is a line of at most {MAX_LINE} bytes, in 10 s");
                 (Answer::Problem(Problem::request(what)), true)
@@ -111,8 +121,17 @@ fn attend(stream: &UnixStream, respond: &Respond) -> io::Result<()> {
     }
 }
 
+/// Sends what there is to its end.
+fn send_stream(stream: &UnixStream, kind: &str, sender: Box<dyn Stream>) -> io::Result<()> {
+    let answer = Answer::Stream(kind.to_owned()).json();
+    write_within(stream, format!("{answer}\n").as_bytes())?;
+    let mut listener = Listener::new(stream);
+    let watched = sender.run(&mut listener)?;
+    listener.end(watched)
+}
+
 /// Writes it all, in the time that an answer has.
-fn write_within(mut stream: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_within(mut stream: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
     let deadline = Instant::now() + ANSWER_TIME;
     while !bytes.is_empty() {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -147,7 +166,7 @@ mod tests {
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).unwrap();
         let row = json!({ "text": "a".repeat(1000) });
-        let respond = move |_| Answer::Rows(vec![row.clone(); rows]);
+        let respond = move |_| Reply::Answer(Answer::Rows(vec![row.clone(); rows]));
         serve(listener, Arc::new(respond)).unwrap();
         path
     }

@@ -9,6 +9,7 @@
 //! | `event` | what happened |
 //! | `identity` | the books |
 //! | `state` | what NICs are like |
+//! | `step` | a step on a frame's way, in words |
 
 mod action;
 mod event;
@@ -16,13 +17,15 @@ mod identity;
 mod service;
 mod setup;
 mod state;
+mod step;
 
 pub(crate) use action::{ActionError, Routes, Scene, act};
 pub(crate) use event::TimedEvent;
 pub(crate) use identity::{Identity, accounting_json, write_identities};
 pub(crate) use service::Services;
-pub(crate) use setup::{Unset, nic_config, set_up, stack_config};
+pub(crate) use setup::{Unset, nic_config, set_up, set_up_nic, stack_config};
 pub(crate) use state::{
     NicState, StackState, addresses_json, counters_json, drops_json, groups_json, icmp_json,
     neighbors_json, protocols_json, routes_json, section, service_json,
 };
+pub(crate) use step::step_line;

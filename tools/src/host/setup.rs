@@ -114,8 +114,8 @@ pub(crate) fn set_up(
     unset
 }
 
-/// Makes a NIC what the configuration says it is, in one transaction.
-fn set_up_nic(nic: &Nic, setting: &NicSetting) -> Vec<(&'static str, ActionError)> {
+/// Makes a NIC what the configuration says it is, in one transaction; returns what failed.
+pub(crate) fn set_up_nic(nic: &Nic, setting: &NicSetting) -> Vec<(&'static str, ActionError)> {
     let mut failed = Vec::new();
     let done = nic.transaction(|tx| {
         tx.set_promiscuous(setting.promiscuous);

@@ -12,7 +12,7 @@ mod watch;
 pub use bed::{Bed, Between, Layout, Stream};
 pub use failure::Failure;
 pub use measure::{Conditions, Measured, assemble};
-pub use output::{Output, Taken, check_free, print};
+pub use output::{Output, Taken, check_free, print, print_to_reader};
 pub use session::{Nics, Outcome, Session, Setting};
 pub use target::Target;
 pub use trial::{Trial, TrialResult};

@@ -102,15 +102,23 @@ fn resolved(file: &Path) -> Option<PathBuf> {
 /// # Errors
 /// It cannot be written; that its reader has gone away is no error.
 pub fn print(text: &str) -> Result<(), Failure> {
+    print_to_reader(text).map(drop)
+}
+
+/// Likewise, for who prints on and on. Returns whether somebody still reads it.
+///
+/// # Errors
+/// Likewise.
+pub fn print_to_reader(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
     {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Failure::Run(format!(
             "cannot write to standard output: {error}"
         ))),
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }

@@ -4,10 +4,12 @@ use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::Duration;
 
+use corelane::engine::link::Link;
 use corelane::engine::{
     BuildError, Control, Distributor, Engine, Idle, Lifecycle, Monitor, Parts, Polled, WhenFull,
     Worker,
 };
+use corelane::io::middleware::{Faults, FaultsConfig, FaultsCounters, Layered};
 use corelane::stack::{Clock, Events, ManualClock, NeighborState, Nic, NicId, Stack, Time};
 
 use super::frame_text;
@@ -17,7 +19,7 @@ use super::report::{End, SimReport, TimedError, nic_state};
 use super::setup::{Files, pool, replaced_links};
 use super::trace::{FrameTracer, Trace};
 use crate::cli::{SimArgs, Usage};
-use crate::config::{Change, Config, EventSetting, seconds};
+use crate::config::{Change, Config, EventSetting, FaultsSetting, seconds};
 use crate::host::{
     Identity, Routes, Scene, Services, StackState, TimedEvent, act, nic_config, service_json,
     set_up, stack_config,
@@ -39,6 +41,13 @@ const ROUNDS: u32 = 1 << 20;
 /// Steps at one instant, of timers alone, after which time does not go on any more.
 const STEPS: u32 = 1 << 16;
 
+/// What goes wrong on a link: on its way in, and on its way out.
+struct SimFaults {
+    counters: FaultsCounters,
+    on_rx: bool,
+    on_tx: bool,
+}
+
 /// An engine and what will happen to it.
 pub struct Simulation {
     clock: ManualClock,
@@ -53,6 +62,8 @@ pub struct Simulation {
     services: Arc<Services>,
     routes: Routes,
     trace: Trace,
+    /// By NIC.
+    faults: Vec<Option<SimFaults>>,
     config: Config,
     timeline: Peekable<std::vec::IntoIter<EventSetting>>,
     arrivals: Peekable<std::vec::IntoIter<Arrival>>,
@@ -85,8 +96,7 @@ impl Simulation {
             .ring_capacity(RING)
             .when_full(WhenFull::Wait)
             .event_capacity(EVENTS)
-            .stack(stack_config(&config))
-            .pool(pool(&config, &inputs, workers));
+            .stack(stack_config(&config));
         let services = Arc::new(Services::default());
         let for_handlers = Arc::clone(&services);
         builder.handler(move |_| for_handlers.handler());
@@ -96,7 +106,7 @@ impl Simulation {
                 trace: trace.clone(),
             });
         }
-        let mut ports = Vec::new();
+        let (mut ports, mut faults, mut held) = (Vec::new(), Vec::new(), 0);
         for ((number, nic), file) in config.nics.iter().enumerate().zip(&outputs) {
             let (link, port) = SimLink::create(
                 &nic.name,
@@ -107,12 +117,31 @@ impl Simulation {
                 trace.clone(),
             )
             .map_err(|error| Usage::new(format!("--out: {}: {error}", file.display())))?;
-            builder.nic(
-                nic_config(&config, nic, number, Some(nic.mac)),
-                Box::new(link),
-            );
+            let mut link: Box<dyn Link> = Box::new(link);
+            let mut of_nic = None;
+            if let Some(FaultsSetting { seed, rx, tx }) = nic.faults.clone() {
+                let (on_rx, on_tx) = (!rx.is_empty(), !tx.is_empty());
+                let config = FaultsConfig {
+                    seed,
+                    clock: clock.clone(),
+                    rx,
+                    tx,
+                };
+                let layer = Faults::new(config)
+                    .map_err(|error| Usage::new(format!("nic '{}': {error}", nic.name)))?;
+                of_nic = Some(SimFaults {
+                    counters: layer.counters(),
+                    on_rx,
+                    on_tx,
+                });
+                link = Box::new(Layered::new(link, layer));
+            }
+            faults.push(of_nic);
+            held += link.holds();
+            builder.nic(nic_config(&config, nic, number, Some(nic.mac)), link);
             ports.push(port);
         }
+        builder.pool(pool(&config, &inputs, workers, held));
         let engine = builder.build()?;
         services.set(&config, &engine.nics());
         let nics: Vec<_> = engine.nics().iter().cloned().zip(ports).collect();
@@ -143,6 +172,7 @@ impl Simulation {
             services,
             routes: Routes::new(),
             trace,
+            faults,
             timeline: config.events.clone().into_iter().peekable(),
             arrivals: inputs.arrivals.into_iter().peekable(),
             config,
@@ -215,14 +245,18 @@ impl Simulation {
         // Datagrams of which fragments are missing.
         let workers = self.workers.iter().filter_map(Worker::next_deadline).min();
         let workers = workers.map(Time::as_nanos);
-        let is_more = event.or(arrival).or(workers).is_some();
+        // Frames that are held back on purpose.
+        let faults = self.faults.iter().flatten();
+        let held = faults.filter_map(|it| it.counters.next_due()).min();
+        let held = held.map(Time::as_nanos);
+        let is_more = event.or(arrival).or(workers).or(held).is_some();
         if !(ages || is_more || self.has_protocol_timers()) {
             return None;
         }
         let control = self.control.next_deadline().map(Time::as_nanos);
         // What is overdue is due now.
         let now = self.now();
-        [event, arrival, workers, control]
+        [event, arrival, workers, held, control]
             .into_iter()
             .flatten()
             .min()
@@ -402,7 +436,7 @@ impl Simulation {
         drop((self.workers, self.distributors));
         let frames_out = self.monitor.report().pool.out;
         let mut identities = Vec::new();
-        for (nic, port) in &self.nics {
+        for ((nic, port), faults) in self.nics.iter().zip(&self.faults) {
             port.flush().map_err(|error| {
                 Failure::Run(format!("cannot write {}.pcap: {error}", nic.name()))
             })?;
@@ -418,7 +452,7 @@ impl Simulation {
                 self.warnings
                     .push(format!("{name}: {count} frames came before it was enabled"));
             }
-            identities.extend(nic_identities(nic, &counts));
+            identities.extend(nic_identities(nic, &counts, faults.as_ref()));
         }
         let broken = self.happened.iter().find_map(TimedEvent::link_failure);
         if let Some(failure) = broken {
@@ -448,7 +482,7 @@ impl Simulation {
     }
 }
 
-fn nic_identities(nic: &Nic, link: &LinkCounts) -> [Identity; 4] {
+fn nic_identities(nic: &Nic, link: &LinkCounts, faults: Option<&SimFaults>) -> Vec<Identity> {
     let totals = nic.counters();
     let identity = |claim, left, right| Identity {
         nic: Some(nic.name().to_owned()),
@@ -456,20 +490,37 @@ fn nic_identities(nic: &Nic, link: &LinkCounts) -> [Identity; 4] {
         left,
         right,
     };
-    [
+    let mut identities = vec![
         identity(
             "link.arrived = link.received + link.closed + link.too_large",
             link.arrived,
             link.received + link.closed + link.too_large,
         ),
-        identity(
+        Identity::of_received(nic),
+    ];
+    match faults.filter(|it| it.on_rx).map(|it| it.counters.rx()) {
+        None => identities.push(identity(
             "received = link.received + looped",
             totals.received,
             link.received + totals.looped,
-        ),
-        Identity::of_received(nic),
-        identity("sent = link.sent", totals.sent, link.sent),
-    ]
+        )),
+        Some(rx) => identities.extend([
+            identity("faults.rx.seen = link.received", rx.seen, link.received),
+            identity(
+                "received = faults.rx.passed + looped",
+                totals.received,
+                rx.passed + totals.looped,
+            ),
+        ]),
+    }
+    match faults.filter(|it| it.on_tx).map(|it| it.counters.tx()) {
+        None => identities.push(identity("sent = link.sent", totals.sent, link.sent)),
+        Some(tx) => identities.extend([
+            identity("sent = faults.tx.seen", totals.sent, tx.seen),
+            identity("faults.tx.passed = link.sent", tx.passed, link.sent),
+        ]),
+    }
+    identities
 }
 
 fn nanoseconds(time: Duration) -> u64 {

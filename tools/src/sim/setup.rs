@@ -70,8 +70,8 @@ fn read(args: &SimArgs) -> Vec<Taken<'_>> {
     std::iter::once(config).chain(captures).collect()
 }
 
-/// Slots that hold the largest frame in either direction.
-pub(super) fn pool(config: &Config, inputs: &Inputs, workers: usize) -> PoolConfig {
+/// Slots that hold the largest frame in either direction, `held` of them for what links hold back.
+pub(super) fn pool(config: &Config, inputs: &Inputs, workers: usize, held: usize) -> PoolConfig {
     let default = PoolConfig::default();
     let mtu = config.nics.iter().map(|nic| nic.mtu).max().unwrap_or(0);
     let largest = inputs.longest.max(mtu + ETHERNET_HEADER_LEN);
@@ -79,7 +79,7 @@ pub(super) fn pool(config: &Config, inputs: &Inputs, workers: usize) -> PoolConf
     // A cache for each worker and distributor, and one for each NIC's own frames.
     let caches = workers + 2 * config.nics.len();
     PoolConfig {
-        slots: PoolConfig::slots_for(IN_FLIGHT, caches),
+        slots: PoolConfig::slots_for(IN_FLIGHT + held, caches),
         slot_size: slot_size.clamp(default.slot_size, MAX_SLOT_SIZE),
         ..default
     }
@@ -91,12 +91,20 @@ pub(super) fn replaced_links(config: &Config) -> impl Iterator<Item = String> + 
         .nics
         .iter()
         .filter(|nic| nic.link.kind != LinkKind::Pcap);
-    replaced.map(|nic| {
+    let replaced = replaced.map(|nic| {
         format!(
             "{}: captures take the place of its link, {} '{}'",
             nic.name,
             nic.link.kind.label(),
             nic.link.name
         )
-    })
+    });
+    let captured = config.nics.iter().filter(|nic| nic.capture.is_some());
+    let captured = captured.map(|nic| {
+        format!(
+            "{}: its capture is for up; what it sends here is in {}.pcap",
+            nic.name, nic.name
+        )
+    });
+    replaced.chain(captured)
 }

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use corelane::engine::trace::{LinkOutput, Outcome, Step, Tracer};
-use corelane::stack::DropReason;
+use corelane::engine::trace::{Step, Tracer};
+
+use crate::host::step_line;
 
 /// Lines on their way to a terminal; off, nothing.
 #[derive(Clone, Default)]
@@ -52,22 +53,8 @@ pub(super) struct FrameTracer {
 
 impl Tracer for FrameTracer {
     fn step(&mut self, step: &Step<'_>) {
-        // The link has written down the frame itself.
-        if step.outcome == Outcome::LinkOutput(LinkOutput::Sent) {
-            return;
+        if let Some(line) = step_line(step.outcome) {
+            self.trace.line(|| line);
         }
-        self.trace.line(|| {
-            let (stage, outcome) = (step.stage.label(), step.outcome.label());
-            // What is dropped has the label of the reason.
-            match DropReason::ALL
-                .iter()
-                .find(|reason| reason.label() == outcome)
-            {
-                Some(reason) => {
-                    format!("    {stage}: dropped, {outcome}: {}", reason.description())
-                }
-                None => format!("    {stage}: {outcome}"),
-            }
-        });
     }
 }

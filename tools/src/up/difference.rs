@@ -19,6 +19,10 @@ pub(super) struct Difference {
     pub(super) services: bool,
     /// Whether the timeline is another.
     pub(super) events: bool,
+    /// The NICs that are new, and those that are gone, by name. What `changes` does to others does not
+    /// need them.
+    pub(super) added: Vec<String>,
+    pub(super) removed: Vec<String>,
 }
 
 impl Difference {
@@ -37,9 +41,20 @@ pub(super) fn difference(old: &Config, new: &Config) -> Result<Difference, Vec<S
     if !refused.is_empty() {
         return Err(refused);
     }
+    let only_in = |config: &Config, other: &Config| -> Vec<String> {
+        let names = config.nics.iter().map(|nic| &nic.name);
+        let only = names.filter(|name| other.nic(name).is_none());
+        only.cloned().collect()
+    };
+    let (added, removed) = (only_in(new, old), only_in(old, new));
     let mut plan = Plan::default();
     let (routes, neighbors) = (&mut plan.routes, &mut plan.neighbors);
-    for route in gone(&old.routes, &new.routes) {
+    // With a NIC go its routes and neighbors.
+    let stays = |nic: &String| !removed.contains(nic);
+    for route in gone(&old.routes, &new.routes)
+        .into_iter()
+        .filter(|it| stays(&it.nic))
+    {
         routes.remove(&route.nic, Action::RemoveRoute(route.clone()));
     }
     for route in gone(&new.routes, &old.routes) {
@@ -52,7 +67,7 @@ pub(super) fn difference(old: &Config, new: &Config) -> Result<Difference, Vec<S
         .collect();
     for neighbor in gone(&old.neighbors, &new.neighbors) {
         // One that only has another link address is given it.
-        if !kept.contains(&(&neighbor.nic, neighbor.address)) {
+        if stays(&neighbor.nic) && !kept.contains(&(&neighbor.nic, neighbor.address)) {
             neighbors.remove(&neighbor.nic, Action::RemoveNeighbor(neighbor.address));
         }
     }
@@ -67,6 +82,8 @@ pub(super) fn difference(old: &Config, new: &Config) -> Result<Difference, Vec<S
         changes: plan.in_order(),
         services: !same_services(&old.services, &new.services),
         events: old.events != new.events,
+        added,
+        removed,
     })
 }
 
@@ -207,11 +224,18 @@ fn refused(old: &Config, new: &Config) -> Vec<String> {
     refused.if_other("socket", &socket(old), &socket(new));
     refused.if_other("socket_mode", &mode(old), &mode(new));
     for nic in new.nics.iter().filter(|nic| old.nic(&nic.name).is_none()) {
-        refused.0.push(format!("nic '{}' is new", nic.name));
+        // Its device is not free before the other one is gone, and then it may not come.
+        let has_device = |other: &&NicSetting| {
+            other.link.name == nic.link.name && new.nic(&other.name).is_none()
+        };
+        if let Some(other) = old.nics.iter().find(has_device) {
+            refused.0.push(format!(
+                "nic '{}' is new on '{}', the device of nic '{}': take that out first",
+                nic.name, nic.link.name, other.name
+            ));
+        }
     }
-    for nic in old.nics.iter().filter(|nic| new.nic(&nic.name).is_none()) {
-        refused.0.push(format!("nic '{}' is gone", nic.name));
-    }
+    refused.if_other("spare_nics", &old.spare_nics, &new.spare_nics);
     for (old, new) in pairs(old, new) {
         let field = |field: &str| format!("nic '{}': {field}", new.name);
         let link = |nic: &NicSetting| {
@@ -234,10 +258,19 @@ fn refused(old: &Config, new: &Config) -> Vec<String> {
             )
         };
         refused.if_other(&field("link"), &link(old), &link(new));
-        refused.if_other(&field("mac"), &old.mac, &new.mac);
+        // One that is made up is the link's, whatever its place in the file.
+        if old.mac_given || new.mac_given {
+            refused.if_other(&field("mac"), &old.mac, &new.mac);
+        }
         refused.if_other(&field("mtu"), &old.mtu, &new.mtu);
         refused.if_other(&field("igmp"), &old.igmp.label(), &new.igmp.label());
         refused.if_other(&field("mld"), &old.mld.label(), &new.mld.label());
+        if old.faults != new.faults {
+            refused.0.push(format!("{} are others", field("faults")));
+        }
+        if old.capture != new.capture {
+            refused.0.push(format!("{} is another", field("capture")));
+        }
     }
     refused.0
 }
@@ -410,16 +443,46 @@ mod tests {
     }
 
     #[test]
+    fn nics_come_and_go_with_what_is_theirs() {
+        let nic = |name: &str, device: &str| {
+            format!("[[nic]]\nname = '{name}'\nlink = {{ kind = 'tap', name = '{device}' }}\n")
+        };
+        let route = |nic: &str| format!("[[route]]\nto = '10.0.0.0/8'\nnic = '{nic}'\n");
+        let old = nic("wan", "tap0") + &nic("lan", "tap1") + &route("lan");
+        // In front, so that the places of the others change.
+        let new = nic("dmz", "tap2") + &nic("wan", "tap0") + &route("dmz");
+        let got = difference(&config(&old), &config(&new)).unwrap();
+        assert_eq!(
+            (got.added, got.removed),
+            (vec!["dmz".to_owned()], vec!["lan".to_owned()])
+        );
+        let [
+            Change {
+                action: Action::AddRoute(route),
+                ..
+            },
+        ] = got.changes.as_slice()
+        else {
+            panic!("{:?}", got.changes);
+        };
+        assert_eq!(route.nic, "dmz");
+    }
+
+    #[test]
     fn what_was_built_in_is_refused_all_of_it_at_once() {
-        let old = config("[[nic]]\nname = 'wan'\n[[nic]]\nname = 'lan'\n");
+        let old = config(
+            "[[nic]]\nname = 'wan'\n\
+             [[nic]]\nname = 'lan'\nlink = { kind = 'tap', name = 'tap1' }\n",
+        );
         let new = config(
-            "workers = 3\nseed = 2\nicmp_rate = 1\nicmp_burst = 1\ndad_transmits = 0\n\
+            "spare_nics = 0\nworkers = 3\nseed = 2\nicmp_rate = 1\nicmp_burst = 1\ndad_transmits = 0\n\
              dad_retransmit_timer = '2s'\nauto_link_local = true\n\
              stable_secret = '00112233445566778899aabbccddeeff'\nmulticast_loop = true\n\
              user = 'nobody'\nsocket = '/run/a'\nsocket_mode = '0660'\n\
              [[nic]]\nname = 'wan'\nmac = '02:00:00:00:00:99'\nmtu = 1400\nigmp = 'v2'\nmld = 'v1'\n\
              link = { kind = 'tap', name = 'tap0' }\naddresses = ['192.0.2.1/24']\n\
-             [[nic]]\nname = 'dmz'\n",
+             [nic.faults]\nrx = { drop = '1/2' }\n[nic.capture]\nfile = 'wan.pcapng'\n\
+             [[nic]]\nname = 'dmz'\nlink = { kind = 'tap', name = 'tap1' }\n",
         );
         assert_eq!(
             difference(&old, &new).unwrap_err(),
@@ -436,13 +499,15 @@ mod tests {
                 "user was none and is nobody",
                 "socket was the default and is /run/a",
                 "socket_mode was 0600 and is 0660",
-                "nic 'dmz' is new",
-                "nic 'lan' is gone",
+                "nic 'dmz' is new on 'tap1', the device of nic 'lan': take that out first",
+                "spare_nics was 1 and is 0",
                 "nic 'wan': link was pcap '' of 1 queue and is tap 'tap0' of 1 queue",
                 "nic 'wan': mac was 02:00:00:00:00:01 and is 02:00:00:00:00:99",
                 "nic 'wan': mtu was 1500 and is 1400",
                 "nic 'wan': igmp was v3 and is v2",
                 "nic 'wan': mld was v2 and is v1",
+                "nic 'wan': faults are others",
+                "nic 'wan': capture is another",
             ]
         );
     }

@@ -1,45 +1,37 @@
 //! The engine while it runs, and what is done to it.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use corelane::engine::{Lifecycle, Monitor, Running};
-use corelane::stack::{Nic, Stack};
+use corelane::frame::PoolConfig;
+use corelane::stack::{Nic, NicId, Stack};
+use serde_json::{Map, Value};
 
-use super::difference::difference;
-use super::links::LinkCounters;
+use super::capture::Capture;
+use super::links::{FileCapture, LinkCounters, ServedLink};
+use super::trace::{Trace, TraceSeat};
 use crate::config::{Change, Config};
-use crate::control::{Answer, Problem, Request};
+use crate::control::{Answer, Problem, Reply, Request, Watch, WatchKind};
 use crate::host::{ActionError, Routes, Scene, Services, Unset, act, set_up};
+use crate::unit::nearest;
 
-/// What changes and listings are made on.
+/// What changes and listings are made on. A new configuration is `reload`'s, listings are `show`'s.
 pub(super) struct Host {
-    config: Config,
-    lifecycle: Lifecycle,
-    monitor: Monitor,
-    stack: Stack,
-    nics: Vec<Nic>,
-    /// By NIC.
-    links: Vec<LinkCounters>,
-    services: Arc<Services>,
-    routes: Routes,
-}
-
-/// What became of a new configuration.
-pub(super) enum Reloaded {
-    /// It is in effect but for what failed, and changed so much.
-    Done {
-        /// Changes made.
-        changes: usize,
-        /// Whether the timeline is another.
-        events: bool,
-        /// What was not done.
-        failed: Vec<(Change, ActionError)>,
-    },
-    /// There was nothing to change.
-    Same,
-    /// The old one is still in effect.
-    Refused(String),
+    pub(super) config: Config,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) monitor: Monitor,
+    pub(super) stack: Stack,
+    pub(super) nics: Vec<Nic>,
+    pub(super) links: BTreeMap<NicId, ServedLink>,
+    pub(super) captures: Vec<FileCapture>,
+    /// Those that were removed, and whose books did not balance then.
+    pub(super) removed: Vec<Nic>,
+    pub(super) pool: PoolConfig,
+    pub(super) workers: usize,
+    pub(super) services: Arc<Services>,
+    pub(super) routes: Routes,
+    pub(super) trace_seat: TraceSeat,
 }
 
 impl Host {
@@ -48,17 +40,29 @@ impl Host {
         config: Config,
         running: &Running,
         services: Arc<Services>,
-        links: Vec<LinkCounters>,
+        links: Vec<ServedLink>,
+        pool: PoolConfig,
     ) -> Self {
+        let nics = running.lifecycle().nics();
+        let (mut by_nic, mut captures) = (BTreeMap::new(), Vec::new());
+        for (nic, mut link) in nics.iter().zip(links) {
+            captures.extend(link.capture.take());
+            by_nic.insert(nic.id(), link);
+        }
         Self {
+            captures,
+            removed: Vec::new(),
+            pool,
+            workers: running.report().workers.len(),
             config,
             lifecycle: running.lifecycle().clone(),
             monitor: running.monitor(),
             stack: running.stack().clone(),
-            nics: running.lifecycle().nics(),
-            links,
+            nics,
+            links: by_nic,
             services,
             routes: Routes::new(),
+            trace_seat: TraceSeat::default(),
         }
     }
 
@@ -70,11 +74,19 @@ impl Host {
     }
 
     /// Does what a client asks for.
-    pub(super) fn respond(&mut self, request: &Request) -> Answer {
+    pub(super) fn respond(&mut self, request: &Request) -> Reply {
         let fields = match request {
-            Request::Show(listing) => return Answer::Rows(self.show(*listing)),
+            Request::Show(listing) => return Reply::Answer(Answer::Rows(self.show(*listing))),
+            Request::Watch(watch) => {
+                let refused = |problem| Reply::Answer(Answer::Problem(problem));
+                return self.watch(watch).unwrap_or_else(refused);
+            }
             Request::Change(fields) => fields,
         };
+        Reply::Answer(self.change(fields))
+    }
+
+    fn change(&mut self, fields: &Map<String, Value>) -> Answer {
         let change = match Change::parse(fields, &self.config.nics) {
             Ok(change) => change,
             Err(what) => return Answer::Problem(Problem::request(what)),
@@ -89,6 +101,45 @@ impl Host {
         }
     }
 
+    /// Begins to show frames; the client's thread goes on with it.
+    fn watch(&self, watch: &Watch) -> Result<Reply, Problem> {
+        let nic = watch.nic.as_deref().map(|name| self.named(name));
+        let nic = nic.transpose()?;
+        Ok(match (watch.kind, nic) {
+            (WatchKind::Capture, Some(nic)) => {
+                let setting = self.config.nic(nic.name());
+                let device = setting.map_or("", |setting| setting.link.name.as_str());
+                let longest = self.links.get(&nic.id()).map_or(0, |link| link.longest);
+                let capture = Capture::begin(nic, device, longest, watch)?;
+                Reply::Stream("pcapng", Box::new(capture))
+            }
+            (WatchKind::Capture, None) => {
+                return Err(Problem::request("nic: missing, capture needs it"));
+            }
+            (WatchKind::Trace, nic) => {
+                let (lifecycle, seat) = (&self.lifecycle, &self.trace_seat);
+                let nics = self.nics.clone();
+                let trace = Trace::begin(lifecycle, seat, nics, nic.map(Nic::id), watch)?;
+                Reply::Stream("text", Box::new(trace))
+            }
+        })
+    }
+
+    /// The NIC of this name.
+    fn named(&self, name: &str) -> Result<&Nic, Problem> {
+        let found = self.nics.iter().find(|nic| nic.name() == name);
+        found.ok_or_else(|| {
+            let names = || self.nics.iter().map(Nic::name);
+            let meant = nearest(name, names())
+                .map(|meant| format!("; did you mean '{meant}'?"))
+                .unwrap_or_default();
+            let (name, names) = (name.escape_debug(), names().collect::<Vec<_>>().join(", "));
+            Problem::request(format!(
+                "nic: there is no NIC '{name}'; there are: {names}{meant}"
+            ))
+        })
+    }
+
     /// Makes a change.
     pub(super) fn act(&mut self, change: &Change) -> Result<(), ActionError> {
         let nic = |name: &str| self.nics.iter().find(|nic| nic.name() == name);
@@ -101,45 +152,14 @@ impl Host {
         act(&change.action, &scene, &mut self.routes)
     }
 
-    /// Reads the configuration again and changes what is another.
-    pub(super) fn reload(&mut self, file: &Path) -> Reloaded {
-        let new = match Config::load(file) {
-            Ok(new) => new,
-            Err(error) => return Reloaded::Refused(error.to_string()),
-        };
-        let difference = match difference(&self.config, &new) {
-            Ok(difference) => difference,
-            Err(refused) => {
-                let file = file.display();
-                let refused = refused.join("; ");
-                return Reloaded::Refused(format!(
-                    "{file}: it takes a restart, nothing was changed: {refused}"
-                ));
-            }
-        };
-        if difference.is_empty() {
-            return Reloaded::Same;
-        }
-        let mut changes = difference.changes.len();
-        let failed: Vec<_> = difference
-            .changes
-            .into_iter()
-            .filter_map(|change| {
-                let error = self.act(&change).err()?;
-                Some((change, error))
-            })
-            .collect();
-        changes -= failed.len();
-        if difference.services {
-            self.services.set(&new, &self.nics);
-            changes += 1;
-        }
-        self.config = new;
-        Reloaded::Done {
-            changes,
-            events: difference.events,
-            failed,
-        }
+    /// What is to be ended when the engine has.
+    pub(super) fn take_captures(&mut self) -> Vec<FileCapture> {
+        std::mem::take(&mut self.captures)
+    }
+
+    /// The NICs that were removed and are in the books still.
+    pub(super) fn removed(&self) -> &[Nic] {
+        &self.removed
     }
 
     /// Lets go of what waits and of what is kept, so that every frame can go back to its pool.
@@ -162,8 +182,7 @@ impl Host {
 
     /// What the link of a NIC counts.
     pub(super) fn link(&self, nic: &Nic) -> Option<&LinkCounters> {
-        let at = self.nics.iter().position(|other| other.id() == nic.id())?;
-        self.links.get(at)
+        self.links.get(&nic.id()).map(|link| &link.counters)
     }
 
     /// What they share.

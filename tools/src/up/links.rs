@@ -1,41 +1,181 @@
 //! Links from a configuration.
 
 use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::PathBuf;
 
 use corelane::engine::link::Link;
 use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
 use corelane::io::af_xdp::{AfXdpConfig, AfXdpLink};
+use corelane::io::middleware::{
+    Faults, FaultsConfig, FaultsCounters, FrameSink, Layered, Mirror, MirrorConfig, MirrorCounts,
+    MirrorHandle, Mirrored, PcapngSink,
+};
+use corelane::io::pcap::Interface;
 use corelane::io::tap::{TapConfig, TapLink};
 use serde_json::{Value, json};
 
-use crate::config::{LinkKind, LinkSetting, NicSetting};
+use super::capture::{queue_of, whole_frame};
+use crate::config::{FaultsSetting, LinkKind, LinkSetting, NicSetting};
+
+/// What is to be had from a link while it is one, and after.
+pub(super) struct ServedLink {
+    pub(super) counters: LinkCounters,
+    /// Frames that it holds.
+    pub(super) held: usize,
+    /// The longest frame that it takes where there is room.
+    pub(super) longest: usize,
+    pub(super) capture: Option<FileCapture>,
+}
+
+type Counters = Vec<(String, u64)>;
 
 /// Reads what a link counts, the kernel's drops among it, also when the link is gone.
-pub(super) struct LinkCounters(Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>);
+pub(super) struct LinkCounters(Box<dyn Fn() -> Counters + Send + Sync>);
 
 impl LinkCounters {
+    fn new(read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static) -> Self {
+        let named = |(name, count): (&'static str, u64)| (name.to_owned(), count);
+        Self(Box::new(move || read().into_iter().map(named).collect()))
+    }
+
+    /// These, and what is done to frames on purpose.
+    fn with_faults(self, faults: FaultsCounters) -> Self {
+        Self(Box::new(move || {
+            let mut all = self.read();
+            for (direction, counts) in [("rx", faults.rx()), ("tx", faults.tx())] {
+                let named = counts.named().into_iter();
+                all.extend(
+                    named.map(|(name, count)| (format!("faults_{direction}_{name}"), count)),
+                );
+            }
+            all
+        }))
+    }
+
     /// The counters by name.
-    pub(super) fn read(&self) -> Vec<(&'static str, u64)> {
+    pub(super) fn read(&self) -> Counters {
         (self.0)()
     }
 
     /// As JSON.
     pub(super) fn json(&self) -> Value {
         let counters = self.read().into_iter();
-        Value::Object(
-            counters
-                .map(|(name, count)| (name.to_owned(), json!(count)))
-                .collect(),
-        )
+        Value::Object(counters.map(|(name, count)| (name, json!(count))).collect())
     }
 }
 
-/// The link of a NIC, and what reads its counters. Its device is made, or asked for what it is like,
-/// now: whatever takes a privilege is done when this returns.
+/// What a capture is written by. That it breaks off is told when it does, and not at the end only.
+struct FileSink {
+    file: PcapngSink<BufWriter<File>>,
+    name: PathBuf,
+}
+
+impl FileSink {
+    fn told(&self, result: io::Result<()>) -> io::Result<()> {
+        result.inspect_err(|error| {
+            let file = self.name.display();
+            tracing::error!(%file, %error, "the capture broke off");
+        })
+    }
+}
+
+impl FrameSink for FileSink {
+    fn frame(&mut self, frame: &Mirrored) -> io::Result<()> {
+        let result = self.file.frame(frame);
+        self.told(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.file.flush();
+        self.told(result)
+    }
+
+    fn end(&mut self, counts: MirrorCounts) -> io::Result<()> {
+        let result = self.file.end(counts);
+        self.told(result)
+    }
+}
+
+/// A capture of all that goes by, to a file.
+pub(super) struct FileCapture {
+    file: PathBuf,
+    handle: MirrorHandle,
+}
+
+impl FileCapture {
+    /// What came of it, once the link is gone.
+    pub(super) fn end(self) -> String {
+        let file = self.file.display();
+        match self.handle.join() {
+            Ok(MirrorCounts { written, lost, .. }) => {
+                format!("{file}: {written} frames captured, {lost} lost")
+            }
+            Err(error) => format!("{file}: the capture broke off: {error}"),
+        }
+    }
+}
+
+/// The link of a NIC. Its device is made, or asked for what it is like, now: whatever takes a privilege
+/// is done when this returns.
 ///
 /// # Errors
 /// There is no such link here, in words that say what to do.
-pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), String> {
+pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), String> {
+    let (mut link, mut counters) = device(nic)?;
+    let refuse = |what: &dyn Display| format!("nic '{}': {what}", nic.name);
+    // What is captured is what was left of it.
+    if let Some(FaultsSetting { seed, rx, tx }) = nic.faults.clone() {
+        let config = FaultsConfig {
+            seed,
+            rx,
+            tx,
+            ..FaultsConfig::default()
+        };
+        let faults = Faults::new(config).map_err(|error| refuse(&error))?;
+        let faults = faults.queues(nic.link.queues);
+        counters = counters.with_faults(faults.counters());
+        link = Box::new(Layered::new(link, faults));
+    }
+    let mut served = ServedLink {
+        counters,
+        held: link.holds(),
+        longest: link.longest_frame(),
+        capture: None,
+    };
+    if let Some(capture) = &nic.capture {
+        let file = File::create(&capture.file).map_err(|error| {
+            let name = capture.file.display();
+            refuse(&format!("capture: cannot write {name}: {error}"))
+        })?;
+        let whole = || whole_frame(nic.mtu, served.longest);
+        let snap_len = capture.snap_len.unwrap_or_else(whole);
+        let interface = Interface {
+            name: nic.name.clone(),
+            description: nic.link.name.clone(),
+            snap_len: u32::try_from(snap_len).unwrap_or(0),
+        };
+        let config = MirrorConfig {
+            filter: capture.filter,
+            snap_len,
+            ring: queue_of(snap_len),
+            ..MirrorConfig::default()
+        };
+        let sink = FileSink {
+            file: PcapngSink::new(BufWriter::new(file), interface),
+            name: capture.file.clone(),
+        };
+        let (mirror, handle) = Mirror::new("capture", config, nic.link.queues, sink)
+            .map_err(|error| refuse(&error))?;
+        link = Box::new(Layered::new(link, mirror));
+        let file = capture.file.clone();
+        served.capture = Some(FileCapture { file, handle });
+    }
+    Ok((link, served))
+}
+
+fn device(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), String> {
     let LinkSetting {
         kind,
         name,
@@ -55,8 +195,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
             };
             let link = TapLink::new(config).map_err(|error| refuse(&error))?;
             let counters = link.counters();
-            let read = LinkCounters(Box::new(move || counters.read()));
-            Ok((Box::new(link), read))
+            Ok((Box::new(link), LinkCounters::new(move || counters.read())))
         }
         LinkKind::AfPacket => {
             let config = AfPacketConfig {
@@ -67,8 +206,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
             };
             let link = AfPacketLink::new(config).map_err(|error| refuse(&error))?;
             let counters = link.counters();
-            let read = LinkCounters(Box::new(move || counters.read()));
-            Ok((Box::new(link), read))
+            Ok((Box::new(link), LinkCounters::new(move || counters.read())))
         }
         LinkKind::AfXdp => {
             let config = AfXdpConfig {
@@ -79,8 +217,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
             };
             let link = AfXdpLink::new(config).map_err(|error| refuse(&error))?;
             let counters = link.counters();
-            let read = LinkCounters(Box::new(move || counters.read()));
-            Ok((Box::new(link), read))
+            Ok((Box::new(link), LinkCounters::new(move || counters.read())))
         }
         LinkKind::Pcap => Err(refuse(
             &"a pcap link has no device to be up on: corelane sim plays captures; for up give it \

@@ -1,5 +1,6 @@
 //! Structured logs, to standard error.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use corelane::stack::{Events, Nic};
+use corelane::engine::Lifecycle;
+use corelane::stack::Events;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
@@ -83,26 +85,28 @@ pub(super) struct LogThread {
 }
 
 impl LogThread {
-    /// From now on; these are the NICs that it may happen to.
+    /// From now on; `lifecycle` knows the NICs that it happens to.
     ///
     /// # Errors
     /// There is no thread for it.
-    pub(super) fn start(events: Events, nics: Vec<Nic>) -> io::Result<Self> {
+    pub(super) fn start(events: Events, lifecycle: Lifecycle) -> io::Result<Self> {
         let end = Arc::<AtomicBool>::default();
         let ended = Arc::clone(&end);
         let since = Instant::now();
         let run = move || {
             let mut lost = 0;
+            // Those that are gone have a name still.
+            let mut names = BTreeMap::new();
             loop {
                 // Asked before: what came until then is still logged.
                 let is_last = ended.load(Ordering::Relaxed);
                 while let Some(event) =
                     events.next_within(if is_last { Duration::ZERO } else { NAP })
                 {
-                    let name = |id| {
-                        let nic = nics.iter().find(|nic| nic.id() == id);
-                        nic.map_or_else(|| format!("{id}"), |nic| nic.name().to_owned())
-                    };
+                    for nic in lifecycle.nics() {
+                        names.insert(nic.id(), nic.name().to_owned());
+                    }
+                    let name = |id| names.get(&id).cloned().unwrap_or_else(|| format!("{id}"));
                     let at = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
                     log_event(&TimedEvent::new(at, &event, name));
                 }

@@ -10,7 +10,8 @@
 //! |---|---|
 //! | `links` | links from a configuration |
 //! | `host` | the engine while it runs, and what is done to it |
-//! | `difference` | what a new configuration changes |
+//! | `difference`, `reload` | what a new configuration changes, and that it is changed |
+//! | `capture`, `trace` | frames for a client, while it wants them |
 //! | `show` | its listings |
 //! | `report` | what it came to |
 //! | `log` | structured logs |
@@ -18,15 +19,18 @@
 //! | `signals` | what ends it, and what has it read its configuration again |
 //! | `ready` | telling a service manager |
 
+mod capture;
 mod difference;
 mod host;
 mod links;
 mod log;
 mod ready;
+mod reload;
 mod report;
 mod run;
 mod show;
 mod signals;
+mod trace;
 mod user;
 
 pub use log::{Level, Logs};

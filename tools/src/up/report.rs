@@ -10,6 +10,7 @@
 //! | `nics.NAME`, `stack`, `services[]` | as [`sim`](crate::sim::report) has them; but `link` has what the link counted by itself, the kernel's drops (`kernel_dropped`) among it |
 //! | `threads[]` | workers and distributors: `thread`, `core`, `packets`, `polls`, `empty_polls`, what else they count |
 //! | `accounting` | `holds`; `identities[]` of `nic`, `claim`, `left`, `right`, `holds` |
+//! | `captures[]` | what came of each capture to a file, in words |
 //! | `drained` | whether what was in flight at the end came to its end in time |
 
 use std::fmt::Write;
@@ -36,12 +37,14 @@ pub struct UpReport {
     services: Vec<Value>,
     threads: Vec<Value>,
     identities: Vec<Identity>,
+    /// What came of captures to files.
+    captures: Vec<String>,
     drained: bool,
 }
 
 impl UpReport {
     /// Of a host whose engine has ended, if it was in time. What the host holds goes back to its pool.
-    pub(super) fn of(host: &mut Host, up: Duration, drained: bool) -> Self {
+    pub(super) fn of(host: &mut Host, up: Duration, drained: bool, captures: Vec<String>) -> Self {
         let state = |nic: &Nic| {
             let link = host.link(nic).map_or(Value::Null, LinkCounters::json);
             NicState::of(nic).with("link", link)
@@ -58,7 +61,8 @@ impl UpReport {
         let services = host.services().list();
         let mut identities = Vec::new();
         if drained {
-            identities.extend(nics.iter().map(Identity::of_received));
+            let all = nics.iter().chain(host.removed());
+            identities.extend(all.map(Identity::of_received));
             identities.push(Identity::of_pool(now.pool.out));
         }
         Self {
@@ -74,6 +78,7 @@ impl UpReport {
                 .chain(distributors.map(|it| distributor_row(it, name(it.nic))))
                 .collect(),
             identities,
+            captures,
             drained,
         }
     }
@@ -103,6 +108,7 @@ impl UpReport {
             "services": self.services,
             "threads": self.threads,
             "accounting": accounting_json(&self.identities),
+            "captures": self.captures,
             "drained": self.drained,
         })
     }
@@ -120,6 +126,7 @@ impl UpReport {
         writeln!(text, "up: ended after {}", seconds(up))?;
         self.nics.iter().try_for_each(|nic| nic.write(text))?;
         section(text, "Links", &self.links, Clone::clone)?;
+        section(text, "Captures", &self.captures, Clone::clone)?;
         section(text, "Services", &self.services, |service| {
             let field = |key: &str| service[key].as_str().unwrap_or_default();
             let number = |key: &str| service[key].as_u64().unwrap_or_default();

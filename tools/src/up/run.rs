@@ -11,10 +11,11 @@ use corelane::stack::Nic;
 use corelane::wire::ETHERNET_HEADER_LEN;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
-use super::host::{Host, Reloaded};
-use super::links::{LinkCounters, link};
+use super::host::Host;
+use super::links::{FileCapture, ServedLink, link};
 use super::log::{LogThread, Logs};
 use super::ready::notify;
+use super::reload::Reloaded;
 use super::report::UpReport;
 use super::signals::{Signal, signals};
 use super::user::{ONLY_ROOT, User};
@@ -70,7 +71,11 @@ pub fn run(
     let signals = signals().map_err(|error| fail(format!("cannot catch signals: {error}")))?;
 
     let services = Arc::new(Services::default());
-    let (engine, links) = build(&config, setting.idle, &services)?;
+    let Built {
+        engine,
+        links,
+        pool,
+    } = build(&config, setting.idle, &services)?;
     for warning in engine.warnings() {
         tracing::warn!("{warning}");
     }
@@ -82,14 +87,14 @@ pub fn run(
 
     let events = config.events.clone();
     let running = engine.start()?;
-    let host = Host::new(config, &running, services, links);
+    let host = Host::new(config, &running, services, links, pool);
     for unset in host.set_up() {
         let (nic, error) = (unset.nic, unset.error);
         tracing::error!(nic, %error, "{} failed", unset.action);
     }
     let mut up = Up {
         file: setting.file.clone(),
-        log: LogThread::start(running.events().clone(), host.nics().to_vec())
+        log: LogThread::start(running.events().clone(), running.lifecycle().clone())
             .map_err(|error| fail(format!("no thread for the log: {error}")))?,
         host: Arc::new(Mutex::new(host)),
         running,
@@ -105,12 +110,16 @@ pub fn run(
     Ok(up.end())
 }
 
-/// Opens the links and puts the engine together; with what reads the links' counters, by NIC.
-fn build(
-    config: &Config,
-    idle: Idle,
-    services: &Arc<Services>,
-) -> Result<(Engine, Vec<LinkCounters>), Failure> {
+/// An engine that is put together.
+struct Built {
+    engine: Engine,
+    /// By NIC.
+    links: Vec<ServedLink>,
+    pool: PoolConfig,
+}
+
+/// Opens the links and puts the engine together.
+fn build(config: &Config, idle: Idle, services: &Arc<Services>) -> Result<Built, Failure> {
     let workers = config
         .workers
         .unwrap_or_else(|| allowed_cores().len().clamp(1, MAX_WORKERS));
@@ -128,21 +137,32 @@ fn build(
     for (number, nic) in config.nics.iter().enumerate() {
         // One that was made up by its number is every other host's too.
         let mac = nic.mac_given.then_some(nic.mac);
-        let (link, counters) = link(nic).map_err(Failure::Run)?;
-        links.push(counters);
-        held += link.holds();
-        longest = longest.max(link.longest_frame());
+        let (link, served) = link(nic).map_err(Failure::Run)?;
+        held += served.held;
+        longest = longest.max(served.longest);
+        links.push(served);
         builder.nic(nic_config(config, nic, number, mac), link);
     }
-    builder.pool(pool(config, workers, held, longest));
-    Ok((builder.build()?, links))
+    let nics = config.nics.len() + config.spare_nics;
+    let pool = pool(config, workers, held, longest, nics);
+    builder.pool(pool.clone());
+    Ok(Built {
+        engine: builder.build()?,
+        links,
+        pool,
+    })
 }
 
 /// Slots for the largest packet of any NIC and the longest frame of any link, as many as rings and caches
-/// can hold, and `held` that devices do.
-fn pool(config: &Config, workers: usize, held: usize, longest: usize) -> PoolConfig {
+/// of so many NICs can hold, and `held` that their devices do.
+pub(super) fn pool(
+    config: &Config,
+    workers: usize,
+    held: usize,
+    longest: usize,
+    nics: usize,
+) -> PoolConfig {
     let mtu = config.nics.iter().map(|nic| nic.mtu).max().unwrap_or(0);
-    let nics = config.nics.len();
     let in_flight = nics * (workers + 1) * (2 * RING + 256) + held;
     PoolConfig {
         slots: PoolConfig::slots_for(in_flight, workers + nics),
@@ -288,6 +308,10 @@ impl Up {
         });
         let drained = stopping.is_ok() && ended.recv_timeout(DRAIN).is_ok();
         log.end();
-        UpReport::of(&mut locked(&host), up, drained)
+        // Of an engine that has not ended they do not end.
+        let captures = locked(&host).take_captures();
+        let captures = if drained { captures } else { Vec::new() };
+        let captures = captures.into_iter().map(FileCapture::end).collect();
+        UpReport::of(&mut locked(&host), up, drained, captures)
     }
 }

@@ -126,6 +126,8 @@ fn nic_row(nic: &Nic, setting: Option<&NicSetting>) -> Value {
         "spoofing": nic.is_spoofing(),
         "forwarding": nic.forwarding() != Forwarding::OFF,
         "ranges": ranges,
+        "addresses": nic.endpoint_count(),
+        "neighbors": nic.stack().neighbors(nic.id()).len(),
         "received": totals.received,
         "sent": totals.sent,
         "dropped": totals.dropped() + totals.send_dropped,

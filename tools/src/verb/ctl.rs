@@ -7,6 +7,9 @@ use crate::run::{Failure, Output};
 
 pub(super) fn ctl(args: &CtlArgs) -> Result<Exit, Failure> {
     let request = args.request()?;
+    if let Request::Watch(watch) = &request {
+        return super::watch::watch(args, watch);
+    }
     let output = Output::new(args.json.as_deref(), &[])?;
     let path = args.socket.clone().unwrap_or_else(default_path);
     let mut client = Client::connect(&path).map_err(Failure::Run)?;
@@ -19,7 +22,7 @@ pub(super) fn ctl(args: &CtlArgs) -> Result<Exit, Failure> {
             return Err(Failure::Run(problem.to_string()));
         }
         (Answer::Rows(rows), Request::Show(listing)) => table(*listing, rows),
-        (Answer::Rows(_) | Answer::Done, _) => String::new(),
+        (Answer::Rows(_) | Answer::Done | Answer::Stream(_), _) => String::new(),
     };
     output.write(&text, &format!("{:#}", answer.json()))?;
     Ok(Exit::Done)

@@ -11,7 +11,9 @@ mod report;
 mod search;
 mod selftest;
 mod sim;
+mod top;
 mod up;
+mod watch;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -56,6 +58,7 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
         Asked::Up(args) => up::up(&args),
         // It waits for nothing but an answer: Ctrl-C ends it.
         Asked::Ctl(args) => ctl::ctl(&args),
+        Asked::Top(args) => top::top(&args, &interrupt()?),
         Asked::CheckConfig(args) => check_config::check_config(&args),
         Asked::Text(text) => print(&text).map(|()| Exit::Done),
     }

@@ -3,12 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
 use corelane_lab::namespace::Namespace;
 use corelane_lab::process;
+use crossbeam::channel::{Receiver, unbounded};
 use serde_json::Value;
 
 use super::Scratch;
@@ -17,7 +17,7 @@ use super::Scratch;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The built binary.
-const CORELANE: &str = env!("CARGO_BIN_EXE_corelane");
+pub(crate) const CORELANE: &str = env!("CARGO_BIN_EXE_corelane");
 
 /// Waits until it is so.
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -184,7 +184,7 @@ impl Drop for Up {
 
 /// Lines as they are printed, each with its end.
 fn lines(stdout: ChildStdout) -> Receiver<String> {
-    let (sender, lines) = channel();
+    let (sender, lines) = unbounded();
     thread::spawn(move || {
         let mut stdout = BufReader::new(stdout);
         let mut line = String::new();

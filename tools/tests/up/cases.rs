@@ -1,18 +1,17 @@
 //! The cases.
 
-use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::time::Instant;
 
 use serde_json::Value;
 
-use corelane_lab::{echo, kernel};
-
+use super::bed::{Client, ECHO, frames_of, ip, kernel_end, mode, nic};
 use super::common::Scratch;
 use super::common::up::{Up, eventually, refused};
+use super::idle::{idle, wakes};
+use super::reload::{sighup, sighup_nics, sighup_refused};
+use super::top::top;
+use super::watch::{capture, capture_slow, trace};
 
 /// A case and its name.
 type Case = (&'static str, fn());
@@ -29,60 +28,20 @@ pub(crate) const ALL: &[Case] = &[
         sighup,
     ),
     ("sighup_is_refused_as_a_whole", sighup_refused),
+    ("sighup_adds_and_removes_nics", sighup_nics),
     ("the_timeline_runs", timeline),
     ("the_control_socket_is_its_owner_s_alone", control_socket),
     ("privileges_are_dropped", privileges),
     ("what_cannot_be_up_is_told", not_up),
     ("a_device_that_is_taken_away_is_told", taken_away),
+    ("capture_shows_what_goes_by", capture),
+    ("capture_loses_copies_and_no_traffic", capture_slow),
+    ("trace_shows_the_way_of_the_next_frames", trace),
+    ("faults_are_exact_and_captured", faults),
+    ("top_tells_the_rates", top),
+    ("a_host_that_is_idle_sleeps", idle),
+    ("who_sleeps_wakes_at_once", wakes),
 ];
-
-/// Runs `ip`.
-fn ip(words: &str) {
-    kernel::ip(words).unwrap();
-}
-
-/// A socket of the kernel's, towards a service.
-struct Client(echo::Client);
-
-impl Client {
-    fn new(to: &str, port: u16) -> Self {
-        let to: IpAddr = to.parse().unwrap();
-        Self(echo::Client::new((to, port).into()).unwrap())
-    }
-
-    /// Whether a datagram comes back as it was sent.
-    fn echo(&self, payload: &[u8]) -> bool {
-        self.try_echo(payload).is_ok()
-    }
-
-    /// Likewise, or what happened instead.
-    fn try_echo(&self, payload: &[u8]) -> anyhow::Result<()> {
-        self.0.echo(payload)
-    }
-}
-
-/// Permissions of a file.
-fn mode(path: &Path) -> u32 {
-    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
-
-const ECHO: &str = "[[service]]\nkind = 'udp_echo'\nbind = 'any:7'\n";
-
-/// A NIC on a TAP, with these addresses.
-fn nic(device: &str, addresses: &str) -> String {
-    format!(
-        "dad_retransmit_timer = '100ms'\n[[nic]]\nname = 'wan'\n\
-         link = {{ kind = 'tap', name = '{device}' }}\naddresses = [{addresses}]\n"
-    )
-}
-
-/// The kernel's end of a device.
-fn kernel_end(device: &str, network: u8) {
-    ip(&format!("addr add 192.0.{network}.1/24 dev {device}"));
-    ip(&format!(
-        "addr add 2001:db8:{network}::1/64 dev {device} nodad"
-    ));
-}
 
 fn comes_up() {
     let dir = Scratch::new("comes-up");
@@ -398,94 +357,6 @@ fn ctl_refusals() {
     up.end("TERM");
 }
 
-/// Stops whoever watches it.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-fn sighup() {
-    let config = |addresses: &str, more: &str| nic("cl6", addresses) + more + ECHO;
-    let first = "'192.0.7.2/24', '2001:db8:7::2/64'";
-    let up = Up::start("sighup", &config(first, ""));
-    kernel_end("cl6", 7);
-    eventually("the address is nobody else's", || up.has("2001:db8:7::2"));
-    let (stop, lost, came) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-    thread::scope(|scope| {
-        // Also when something below fails.
-        let stopping = Stop(&stop);
-        for address in ["192.0.7.2", "2001:db8:7::2"] {
-            let (stop, lost, came) = (&stop, &lost, &came);
-            scope.spawn(move || {
-                let client = Client::new(address, 7);
-                let mut number = 0_u64;
-                while !stop.load(Ordering::Relaxed) {
-                    match client.try_echo(&number.to_be_bytes()) {
-                        Ok(()) => came.fetch_add(1, Ordering::Relaxed),
-                        Err(why) => {
-                            eprintln!("{address}, number {number}: {why:#}");
-                            lost.fetch_add(1, Ordering::Relaxed)
-                        }
-                    };
-                    number += 1;
-                }
-            });
-        }
-        let route = "[[route]]\nto = '10.0.0.0/8'\nvia = '192.0.7.1'\nnic = 'wan'\n\
-                     [[neighbor]]\nnic = 'wan'\naddress = '192.0.7.77'\nmac = '02:00:00:00:00:77'\n\
-                     [[service]]\nkind = 'udp_echo'\nbind = 'any:8'\n";
-        let more = format!(
-            "groups = ['239.1.2.3']\nranges = ['198.51.100.0/24']\nspoofing = true\n{route}"
-        );
-        let second = format!("{first}, '192.0.7.3/24', '192.0.7.4/24'");
-        for _ in 0..10 {
-            up.reload(&config(&second, &more), "was read again");
-            assert!(up.has("192.0.7.3") && up.has("192.0.7.4"));
-            assert_eq!(up.column("routes", "to"), ["10.0.0.0/8"]);
-            assert!(
-                up.column("neighbors", "address")
-                    .contains(&"192.0.7.77".to_owned())
-            );
-            assert!(Client::new("192.0.7.3", 8).echo(b"the new service"));
-            up.reload(&config(first, ""), "was read again");
-            assert!(!up.has("192.0.7.3") && up.show("routes").is_empty());
-            assert_eq!(up.show("nics")[0]["spoofing"], false);
-            assert_eq!(up.column("sockets", "bind"), ["any:7"]);
-        }
-        up.reload(&config(first, ""), "is the same");
-        drop(stopping);
-    });
-    let (lost, came) = (lost.into_inner(), came.into_inner());
-    assert!(came > 100, "{came}");
-    assert_eq!(lost, 0, "of {came}");
-    // The service of before has counted on.
-    let echoed = up.show("sockets")[0]["answered"].as_u64().unwrap();
-    assert_eq!(echoed, came);
-    let (status, text) = up.end("TERM");
-    assert_eq!(status, Some(0), "{text}");
-}
-
-fn sighup_refused() {
-    let config = nic("cl7", "'192.0.8.2/24'");
-    let up = Up::start("sighup-refused", &config);
-    let other = nic("cl8", "'192.0.8.2/24', '192.0.8.3/24'") + "mtu = 1400\n";
-    up.reload(
-        &other,
-        "link was tap 'cl7' of 1 queue and is tap 'cl8' of 1 queue; nic 'wan': mtu",
-    );
-    up.reload("workers = 'many'\n", "lab.toml:2:11: workers: ");
-    assert!(up.has("192.0.8.2") && !up.has("192.0.8.3"));
-    // What it goes on from is the old one.
-    let added = nic("cl7", "'192.0.8.2/24', '192.0.8.3/24'");
-    up.reload(&added, "was read again");
-    assert!(up.has("192.0.8.3"));
-    let (status, text) = up.end("TERM");
-    assert_eq!(status, Some(0), "{text}");
-}
-
 fn timeline() {
     let event =
         "[[event]]\nat = '50ms'\nnic = 'wan'\ndo = 'add_address'\naddress = '192.0.9.3/24'\n";
@@ -599,4 +470,47 @@ fn taken_away() {
     assert!(up.has("192.0.14.2"));
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
+}
+
+fn faults() {
+    let dir = Scratch::new("faults");
+    let file = dir.path("wan.pcapng");
+    let config = format!(
+        "{}[nic.faults]\nrx = {{ drop = '1/10' }}\ntx = {{ delay = '5ms' }}\n\
+         [nic.capture]\nfile = '{}'\nport = 7\n{ECHO}",
+        nic("cl23", "'192.0.23.2/24'"),
+        file.display()
+    );
+    let json = dir.path("report.json");
+    let argument = json.display().to_string();
+    let up = Up::start_in(dir, &config, &["--json", &argument], &[]);
+    kernel_end("cl23", 23);
+    let client = Client::new("192.0.23.2", 7);
+    let mut slow = 0;
+    for number in 0..30_u64 {
+        let start = Instant::now();
+        if client.echo(&number.to_be_bytes()) {
+            slow += u64::from(start.elapsed().as_millis() >= 5);
+        }
+    }
+    let counters = up.show("counters");
+    let count = |name: &str| {
+        let row = counters.iter().find(|row| row["counter"] == name);
+        row.unwrap()["value"].as_u64().unwrap()
+    };
+    let (seen, dropped) = (count("faults_rx_seen"), count("faults_rx_dropped"));
+    assert!(seen >= 30, "{seen}");
+    assert_eq!(dropped, seen / 10);
+    assert_eq!(count("faults_tx_delayed"), count("faults_tx_seen"));
+    assert!(slow >= 24, "{slow} of the answers took 5 ms");
+    let answered = up.show("sockets")[0]["answered"].as_u64().unwrap();
+    assert_eq!(answered, slow, "each answer was late");
+    let kept = std::env::temp_dir().join(format!("corelane-{}-faults.pcapng", std::process::id()));
+    // The directory goes with the host.
+    std::fs::hard_link(&file, &kept).unwrap();
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("frames captured, 0 lost"), "{text}");
+    assert_eq!(frames_of(&kept).len() as u64, 2 * answered);
+    std::fs::remove_file(kept).unwrap();
 }

@@ -7,9 +7,14 @@
 //! Where no namespace is to be had, the cases cannot run, and this says so; with
 //! `CORELANE_REAL_LINKS=require`, as `ci/links` has it, that is a failure.
 
+mod bed;
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod idle;
+mod reload;
+mod top;
+mod watch;
 
 use std::env;
 use std::process::ExitCode;

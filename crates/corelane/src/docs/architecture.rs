@@ -76,7 +76,7 @@
 //! | [`stack`](crate::stack) | NIC, addresses, endpoint table, groups, duplicate address detection, source selection, lookup, delivery, counters; routes, neighbors, reassembly, sockets, packet endpoints | none |
 //! | [`engine`](crate::engine) | RSS, distributors, workers, stages, control thread, NICs at run time, tracing | none |
 //! | `sys` | system calls of Linux for `io`: TAP, AF_PACKET, AF_XDP, epoll | fence 3 |
-//! | [`io`](crate::io) | links: memory, loopback, pcap and pcapng files, TAP, AF_PACKET, AF_XDP | none |
+//! | [`io`](crate::io) | links: memory, loopback, pcap and pcapng files, TAP, AF_PACKET, AF_XDP; what stands between them and the engine: faults, captures | none |
 //! | [`corelane`](crate) | this crate: what embedders depend on | none |
 //!
 //! 'None' is `#![forbid(unsafe_code)]`; in the three fenced crates each `unsafe` block states the
@@ -98,11 +98,13 @@
 //! endpoint and not from the snapshot. Many changes in one
 //! [`transaction`](crate::stack::Nic::transaction) are one publish.
 //!
-//! The control thread ([`Control`](crate::engine::Control)) looks every 10 ms, and every
-//! millisecond while something waits for a worker to move on: it unlinks endpoints whose last
-//! reference was dropped, tells that they are closed, and frees old snapshots. Every change does the
-//! same in passing. It also takes what workers punted, and the steps that are due: probes, addresses
-//! that nobody objected to, reports of groups.
+//! The control thread ([`Control`](crate::engine::Control)) sleeps until its next timer, or until it is
+//! called: by a worker that punts, by whoever makes a change, and by whoever lets the last reference to an
+//! endpoint go. It looks every millisecond while something waits for a worker to move on: it unlinks
+//! endpoints whose last reference was dropped, tells that they are closed, and frees old snapshots. Every
+//! change does the same in passing. It also takes what workers punted, and the steps that are due: probes,
+//! addresses that nobody objected to, reports of groups. (An embedder who polls it has no bell, and is told
+//! to come back within 10 ms.)
 //!
 //! # Protocols of the control plane
 //!

@@ -19,13 +19,13 @@
 //! | **VLAN** | tagged frames are `unknown_protocol` (RSS does look behind up to two tags) |
 //! | **MTU** | routes and [`Nic::send`](crate::stack::Nic::send) refuse what is larger; what a handler sends is not measured against it |
 //! | **Offloads** | none: TAP and AF_PACKET complete checksums in software as frames arrive, AF_XDP counts those left to hardware; super-frames are dropped where they cannot be refused ([`real_links`](super::real_links)); one frame is one slot, at most 128 KiB |
-//! | **Traces and taps** | a [`Tracer`](crate::engine::trace::Tracer) watches every frame of its engine or none: a frame has a trace bit that nothing reads yet |
+//! | **Traces** | one at a time in `up`. A frame is followed by its slot: what the engine makes of it in another frame (an ICMP error, fragments) is not; a datagram from fragments goes on as the last of them |
+//! | **Captures** | of `ctl`: what is sent is shown when it is put in line, before the link takes it; where there are super-frames it has room for fewer of them, as each has to fit: `--snaplen` makes more |
 //! | **Links' own counters** | are read from the link ([`PcapCounters`](crate::io::pcap::PcapCounters), `TapCounters`, `AfPacketCounters`, `AfXdpCounters`), not in reports |
 //! | **Receive times** | real links set none |
-//! | **Handlers at run time** | handlers and workers are fixed when the engine is built; NICs come and go |
+//! | **Handlers at run time** | handlers and workers are fixed when the engine is built; NICs come and go, as far as the frames of the pool go, which is made with the engine (`spare_nics` of a configuration) |
 //! | **RSS at run time** | key and table are fixed when the engine is built |
 //! | **Shrinking** | the endpoint table and its slab do not give memory back when addresses go; slots and pages are used again |
-//! | **Command** | `top` is not there; nor are `ctl trace` and `ctl capture` |
 //! | **Platforms** | built and tested on Linux, x86-64 |
 //!
 //! # Bounds

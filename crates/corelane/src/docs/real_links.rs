@@ -124,10 +124,25 @@
 //! # Sleep
 //!
 //! A thread of the link, `watch-NAME`, waits in the kernel for the link's descriptors and rings the
-//! worker (or distributor) that sleeps. It is armed by who goes to sleep, so that it costs nothing
+//! worker (or distributor) that sleeps, and sleeps itself until then: a host that is idle uses next to
+//! nothing of a core. It is armed by who goes to sleep, so that it costs nothing
 //! while frames flow: one more thread's wake-up, some tens of microseconds, on the first frame after
 //! a sleep. [`Idle::BusyPoll`](crate::engine::Idle::BusyPoll) never pays it. A worker that waits in
 //! the kernel itself would save that thread; that is not done yet.
+//!
+//! # In between
+//!
+//! [`middleware`](crate::io::middleware) goes around any link, and is a link again:
+//! [`Faults`](crate::io::middleware::Faults) drops, doubles, reorders, corrupts, delays and stalls frames by
+//! a plan and a seed, exactly as often as asked for, and counts what it did;
+//! [`Mirror`](crate::io::middleware::Mirror) writes what goes by to a pcapng file, or in lines of text. A
+//! configuration has them as `[nic.faults]` and `[nic.capture]`. Nothing waits for a capture: what it has no
+//! room for is lost to it, and the file says how much.
+//!
+//! What is there without having been asked for at the beginning: a [packet
+//! endpoint](crate::stack::PacketEndpoint) with a pool of its own, which `corelane ctl capture` is, and
+//! [`Lifecycle::trace`](crate::engine::Lifecycle::trace), which `corelane ctl trace` is. Both come and go
+//! while traffic runs, and cost nothing while there is none.
 //!
 //! # Counters
 //!

@@ -26,7 +26,6 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use corelane_stack::{Event, Nic, NicConfig, NicId};
-use corelane_sync::doorbell::Doorbell;
 
 use crate::distributor::{Distributor, Removal as DistributorRemoval};
 use crate::link::Link;
@@ -47,8 +46,6 @@ pub(crate) struct Shared {
     /// The cores that there are, and whether busy threads share them from the beginning.
     pub(crate) cores: usize,
     pub(crate) crowded: bool,
-    /// Wakes the control plane's thread.
-    pub(crate) bell: Doorbell,
     opening: Mutex<Opening>,
     roster: Mutex<Roster>,
 }
@@ -63,7 +60,6 @@ impl Shared {
         wiring: Wiring,
         cores: usize,
         crowded: bool,
-        bell: Doorbell,
         tracers: Option<Tracers>,
         roster: Roster,
     ) -> Self {
@@ -71,7 +67,6 @@ impl Shared {
             wiring,
             cores,
             crowded,
-            bell,
             opening: Mutex::new(Opening { tracers }),
             roster: Mutex::new(roster),
         }
@@ -147,7 +142,7 @@ impl Lifecycle {
             return Err(CreateNicError::Enable(error));
         }
         self.shared.roster().insert(entry);
-        self.shared.bell.ring();
+        self.shared.wiring.stack.call_control();
         Ok(nic)
     }
 
@@ -174,7 +169,7 @@ impl Lifecycle {
             *present = entry;
         }
         drop(roster);
-        self.shared.bell.ring();
+        self.shared.wiring.stack.call_control();
         result
     }
 
@@ -188,7 +183,7 @@ impl Lifecycle {
         let _serial = self.shared.opening();
         let nic = self.nic(id).ok_or(UnknownNic(id))?;
         nic.disable().map_err(|gone| UnknownNic(gone.0))?;
-        self.shared.bell.ring();
+        self.shared.wiring.stack.call_control();
         Ok(())
     }
 
@@ -212,8 +207,36 @@ impl Lifecycle {
                 .events
                 .send(Event::NicRemoved { nic: id });
         }
-        self.shared.bell.ring();
+        self.shared.wiring.stack.call_control();
         Ok(())
+    }
+
+    /// Whether the NIC of this number is on its way out: its link is not closed yet.
+    pub fn is_leaving(&self, id: NicId) -> bool {
+        self.shared.roster().is_leaving(id)
+    }
+
+    /// Has every thread of the engine show frames to a tracer of its own from its next poll on, which
+    /// `make` makes: of the workers, of the control plane, and of the distributors, those to come
+    /// included. It takes the place of the one that was there, and nobody waits for it.
+    pub fn trace<T: Tracer + 'static>(&self, mut make: impl FnMut(Actor) -> T + Send + 'static) {
+        self.set_tracers(Some(Box::new(move |actor| Box::new(make(actor)))));
+    }
+
+    /// Has nobody watch any more, from the next poll of each thread on.
+    pub fn stop_tracing(&self) {
+        self.set_tracers(None);
+    }
+
+    fn set_tracers(&self, tracers: Option<Tracers>) {
+        // A NIC that comes up meanwhile has either the ones before and is told, or these.
+        let mut opening = self.shared.opening();
+        opening.tracers = tracers;
+        let Opening { tracers } = &mut *opening;
+        self.shared
+            .roster()
+            .set_tracers(|actor| tracers.as_mut().map(|make| make(actor)));
+        self.shared.wiring.stack.call_control();
     }
 
     /// The distributors of NICs that were enabled since the last call, for an embedder that polls
@@ -289,7 +312,7 @@ impl Lifecycle {
             return Err(Box::new((error.into(), connection)));
         }
         roster.add_ports(connection.ports);
-        entry.connected(connection.handle, connection.ends);
+        entry.connected(connection.handle, connection.tracers, connection.ends);
         Ok(())
     }
 }

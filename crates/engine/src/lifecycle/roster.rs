@@ -12,15 +12,18 @@ use std::thread::JoinHandle;
 
 use corelane_frame::Pool;
 use corelane_stack::{Nic, NicId};
+use corelane_sync::doorbell::Doorbell;
 
 use super::{Removal, UnknownNic, tell};
-use crate::command::CommandLane;
+use crate::command::{CommandLane, TracerLane};
 use crate::distributor::{Distributor, DistributorStatus, Removal as DistributorRemoval};
 use crate::engine::{self, StartError};
 use crate::link::{Link, LinkError, Queues};
 use crate::port::Ports;
 use crate::report::DistributorMonitor;
+use crate::trace::{Actor, Tracer};
 use crate::wiring::DistributorHandle;
+use crate::worker::WorkerId;
 
 /// The link of the NIC of this name did not open.
 pub(crate) struct LinkNotOpen {
@@ -47,6 +50,8 @@ pub(crate) struct Entry {
     /// All set once the link is at its end. Empty as long as it was never opened.
     ends: Vec<Arc<AtomicBool>>,
     pub(crate) distributor: Option<DistributorHandle>,
+    /// The way of tracers to it.
+    tracers: Option<TracerLane>,
 }
 
 impl Entry {
@@ -57,6 +62,7 @@ impl Entry {
             link: LinkState::Closed(link),
             ends: Vec::new(),
             distributor: None,
+            tracers: None,
         }
     }
 
@@ -67,6 +73,7 @@ impl Entry {
             link: std::mem::replace(&mut self.link, LinkState::Away),
             ends: self.ends.clone(),
             distributor: self.distributor.clone(),
+            tracers: self.tracers.take(),
         }
     }
 
@@ -138,9 +145,11 @@ impl Entry {
     pub(crate) fn connected(
         &mut self,
         distributor: Option<DistributorHandle>,
+        tracers: Option<TracerLane>,
         ends: Vec<Arc<AtomicBool>>,
     ) {
         self.distributor = distributor;
+        self.tracers = tracers;
         self.ends = ends;
     }
 
@@ -170,6 +179,8 @@ pub(crate) struct Roster {
     next: u16,
     /// The numbers of NICs that are being removed.
     leaving: BTreeSet<NicId>,
+    /// The bells of their distributors.
+    leaving_bells: BTreeMap<NicId, Doorbell>,
     lanes: Vec<CommandLane>,
     /// Removals that [`Control`](crate::Control) has not taken up yet.
     removals: Vec<Removal>,
@@ -185,6 +196,8 @@ pub(crate) struct Roster {
     stopped: bool,
     /// Nobody sees removals through any more.
     over: bool,
+    /// What the control plane is to show frames to, if that is another.
+    control_tracer: Option<Option<Box<dyn Tracer>>>,
 }
 
 impl Roster {
@@ -193,6 +206,7 @@ impl Roster {
             entries: BTreeMap::new(),
             next: 0,
             leaving: BTreeSet::new(),
+            leaving_bells: BTreeMap::new(),
             lanes,
             removals: Vec::new(),
             threading: None,
@@ -202,6 +216,7 @@ impl Roster {
             generation: 0,
             stopped: false,
             over: false,
+            control_tracer: None,
         }
     }
 
@@ -231,6 +246,14 @@ impl Roster {
     pub(super) fn distributors(&self) -> usize {
         let with_one = |entry: &&Entry| entry.distributor.is_some();
         self.entries.values().filter(with_one).count()
+    }
+
+    /// Wakes every distributor, those of NICs that are being removed too.
+    pub(crate) fn ring_distributors(&self) {
+        let present = self.entries.values().filter_map(|e| e.distributor.as_ref());
+        present.for_each(|handle| handle.bell.ring());
+        // Those of NICs on their way out.
+        self.leaving_bells.values().for_each(Doorbell::ring);
     }
 
     /// Whether every link is at its end.
@@ -273,6 +296,7 @@ impl Roster {
         let untaken = self.untaken.extract_if(.., |d| d.nic() == id).collect();
         if let Some(handle) = &entry.distributor {
             tell(handle, DistributorRemoval::Begun);
+            self.leaving_bells.insert(id, handle.bell.clone());
         }
         let is_connected = matches!(entry.link, LinkState::Connected(_));
         if is_connected {
@@ -290,9 +314,15 @@ impl Roster {
         Ok(None)
     }
 
+    /// Whether it is being removed.
+    pub(super) fn is_leaving(&self, id: NicId) -> bool {
+        self.leaving.contains(&id)
+    }
+
     /// A number can be given out again.
     pub(crate) fn left(&mut self, id: NicId) {
         self.leaving.remove(&id);
+        self.leaving_bells.remove(&id);
     }
 
     /// What the control plane does each round: sends on what waits for the workers, takes up
@@ -304,11 +334,37 @@ impl Roster {
         removals: &mut Vec<Removal>,
     ) {
         self.lanes.iter_mut().for_each(CommandLane::flush);
+        for entry in self.entries.values_mut() {
+            if let (Some(lane), Some(handle)) = (&mut entry.tracers, &entry.distributor)
+                && lane.flush()
+            {
+                handle.bell.ring();
+            }
+        }
         removals.append(&mut self.removals);
         if *generation != Some(self.generation) {
             *generation = Some(self.generation);
             *nics = self.nics();
         }
+    }
+
+    /// Has every thread show frames to another tracer, which `make` makes for each, or to none.
+    pub(super) fn set_tracers(&mut self, mut make: impl FnMut(Actor) -> Option<Box<dyn Tracer>>) {
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            lane.set_tracer(make(Actor::Worker(WorkerId(number))));
+        }
+        for (id, entry) in &mut self.entries {
+            if let (Some(lane), Some(handle)) = (&mut entry.tracers, &entry.distributor) {
+                lane.set(make(Actor::Distributor(*id)));
+                handle.bell.ring();
+            }
+        }
+        self.control_tracer = Some(make(Actor::Control));
+    }
+
+    /// The tracer of the control plane, if it is to have another.
+    pub(crate) fn take_control_tracer(&mut self) -> Option<Option<Box<dyn Tracer>>> {
+        self.control_tracer.take()
     }
 
     /// Starts a thread for the distributor, or keeps it until somebody takes it.

@@ -1,5 +1,7 @@
 //! Frames on their way out of a worker.
 
+use std::time::Duration;
+
 use corelane_frame::{Burst, Frame, Marks, PoolCache};
 use corelane_stack::{NicCounter, NicView, QueuedFrames, TapWriter};
 use corelane_sync::counters::CounterWriter;
@@ -162,6 +164,34 @@ impl LinkOutput {
             self.outlet = Outlet::None;
         }
         result
+    }
+
+    /// Whether there is a transmit queue that may hold frames back.
+    pub(crate) fn holds_back(&self) -> bool {
+        match &self.outlet {
+            Outlet::Queue(queue) => queue.holds_back(),
+            Outlet::Ring(..) | Outlet::None => false,
+        }
+    }
+
+    /// Sends what the transmit queue held back and is due.
+    pub(crate) fn poll(&mut self, cache: &mut PoolCache) -> Result<(), LinkError> {
+        let Outlet::Queue(queue) = &mut self.outlet else {
+            return Ok(());
+        };
+        let sent = queue.poll(cache);
+        if sent.is_err() {
+            self.outlet = Outlet::None;
+        }
+        sent
+    }
+
+    /// How long until it has something held back to send.
+    pub(crate) fn due_in(&mut self) -> Option<Duration> {
+        match &mut self.outlet {
+            Outlet::Queue(queue) => queue.due_in(),
+            Outlet::Ring(..) | Outlet::None => None,
+        }
     }
 
     /// The transmit queue, if it is the worker's own.

@@ -35,6 +35,8 @@ pub(crate) trait Observer {
 /// A frame as it was seen.
 pub(crate) struct Sight {
     rx_time: u64,
+    slot: u32,
+    is_wanted: bool,
     data: Vec<u8>,
 }
 
@@ -42,6 +44,8 @@ impl Sight {
     pub(crate) fn of(frame: &Frame) -> Self {
         Self {
             rx_time: frame.rx_time(),
+            slot: frame.slot(),
+            is_wanted: frame.trace(),
             data: frame.data().to_vec(),
         }
     }
@@ -67,16 +71,17 @@ pub(crate) struct Traced<'t> {
     pub(crate) nic: NicId,
 }
 
-impl Traced<'_> {
-    fn tell(&mut self, rx_time: u64, data: &[u8], outcome: Outcome) {
-        self.tracer.step(&Step {
-            nic: self.nic,
-            actor: self.actor,
-            rx_time,
-            data,
-            stage: outcome.stage(),
-            outcome,
-        });
+impl<'t> Traced<'t> {
+    pub(crate) fn new(tracer: &'t mut dyn Tracer, actor: Actor, nic: NicId) -> Self {
+        Self { tracer, actor, nic }
+    }
+
+    /// Asks which of these frames are wanted, which have just come from the link.
+    pub(crate) fn choose(&mut self, frames: &mut [Frame]) {
+        for frame in frames {
+            let is_wanted = self.tracer.wants(self.nic, frame.data());
+            frame.set_trace(is_wanted);
+        }
     }
 }
 
@@ -88,10 +93,28 @@ impl Observer for Traced<'_> {
     }
 
     fn step(&mut self, frame: &Frame, outcome: Outcome) {
-        self.tell(frame.rx_time(), frame.data(), outcome);
+        self.tracer.step(&Step {
+            nic: self.nic,
+            actor: self.actor,
+            rx_time: frame.rx_time(),
+            slot: frame.slot(),
+            is_wanted: frame.trace(),
+            data: frame.data(),
+            stage: outcome.stage(),
+            outcome,
+        });
     }
 
     fn step_of(&mut self, sight: &Sight, outcome: Outcome) {
-        self.tell(sight.rx_time, &sight.data, outcome);
+        self.tracer.step(&Step {
+            nic: self.nic,
+            actor: self.actor,
+            rx_time: sight.rx_time,
+            slot: sight.slot,
+            is_wanted: sight.is_wanted,
+            data: &sight.data,
+            stage: outcome.stage(),
+            outcome,
+        });
     }
 }

@@ -93,6 +93,7 @@ impl Drop for EndpointRef {
     fn drop(&mut self) {
         if let Some(life) = self.release() {
             self.nic.endpoints.report_death(life);
+            self.nic.stack.shared().call.call();
         }
     }
 }

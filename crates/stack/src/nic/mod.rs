@@ -229,6 +229,8 @@ impl Nic {
         if !messages.is_empty() {
             self.shared.transmit(messages);
         }
+        // Something may be due earlier than whoever waits for it knows.
+        self.shared.stack.shared().call.call();
         (result, due)
     }
 

@@ -21,14 +21,15 @@ mod taps;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use corelane_frame::{Frame, PoolCache};
+use corelane_frame::{BURST, Frame, HugePages, LINE, Pool, PoolCache, PoolConfig, PoolError};
 use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::{Producer, RingError, ring};
 use corelane_sync::seat::{PerSeat, Seat, SeatPlan};
-use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, MacAddr};
+use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, MacAddr, PacketFilter};
 use thiserror::Error;
 
+use crate::clock::Clock;
 use crate::error::NicGone;
 pub use queue::{PacketQueue, ShownBurst};
 pub use shown::{Direction, PacketKind, Shown};
@@ -53,6 +54,11 @@ pub struct PacketEndpointConfig {
     pub outbound: bool,
     /// Bytes copied of each frame at most: all unless said, and never less than the link header.
     pub snap_len: usize,
+    /// Which of the frames are copied: all unless said.
+    pub filter: PacketFilter,
+    /// Whether copies are made into a pool of the endpoint's own, which is as large as its queues: a
+    /// reader that is slow then keeps no frame from the links. Not unless said.
+    pub own_pool: bool,
 }
 
 impl Default for PacketEndpointConfig {
@@ -61,8 +67,24 @@ impl Default for PacketEndpointConfig {
             capacity: 256,
             outbound: false,
             snap_len: usize::MAX,
+            filter: PacketFilter::ALL,
+            own_pool: false,
         }
     }
+}
+
+/// The longest frame: a header with a tag, and a datagram.
+const LONGEST: usize = ETHERNET_HEADER_LEN + 4 + 65_535;
+
+/// Why an endpoint was not made.
+#[derive(Debug, Error)]
+pub enum PacketEndpointError {
+    /// There is no room for its queues.
+    #[error("no room for the queues of a packet endpoint: {0}")]
+    Ring(#[from] RingError),
+    /// There is none for its pool.
+    #[error("no room for the copies of a packet endpoint: {0}")]
+    Pool(#[from] PoolError),
 }
 
 /// Why an endpoint was not registered.
@@ -121,6 +143,7 @@ pub struct PacketEndpoint {
 
 struct Shared {
     config: PacketEndpointConfig,
+    clock: Clock,
     plan: SeatPlan,
     /// Rung when there is something to read.
     bell: OnceLock<Doorbell>,
@@ -134,13 +157,23 @@ struct AtSeat {
     counters: CounterWriter<Counted>,
     /// Something was put in since the bell was last rung.
     is_new: bool,
+    /// Of the endpoint's own pool, if it has one.
+    cache: Option<PoolCache>,
 }
 
 impl PacketEndpoint {
     pub(crate) fn new(
         config: PacketEndpointConfig,
         seats: &SeatPlan,
-    ) -> Result<(Self, Vec<PacketQueue>), RingError> {
+        clock: &Clock,
+    ) -> Result<(Self, Vec<PacketQueue>), PacketEndpointError> {
+        let longest = if config.own_pool { LONGEST } else { usize::MAX };
+        let config = PacketEndpointConfig {
+            snap_len: config.snap_len.clamp(ETHERNET_HEADER_LEN, longest),
+            ..config
+        };
+        let pool = config.own_pool.then(|| own_pool(&config, seats.len()));
+        let pool = pool.transpose()?;
         let mut ends = Vec::new();
         let mut queues = Vec::new();
         let mut readers = Vec::new();
@@ -151,15 +184,14 @@ impl PacketEndpoint {
                 ring: producer,
                 counters: writer,
                 is_new: false,
+                cache: pool.as_ref().map(Pool::cache),
             });
             queues.push(PacketQueue::new(consumer));
             readers.push(reader);
         }
         let shared = Shared {
-            config: PacketEndpointConfig {
-                snap_len: config.snap_len.max(ETHERNET_HEADER_LEN),
-                ..config
-            },
+            config,
+            clock: clock.clone(),
             plan: *seats,
             bell: OnceLock::new(),
             seats: PerSeat::new(seats, ends),
@@ -219,13 +251,20 @@ impl PacketEndpoint {
         let Some(end) = self.shared.seats.get(writer.seat) else {
             return;
         };
+        let PacketEndpointConfig {
+            filter, snap_len, ..
+        } = self.shared.config;
+        if !filter.matches(frame.data()) {
+            return;
+        }
+        let cache = end.cache.as_mut().unwrap_or(writer.cache);
         let counted = if end.ring.is_closed() {
             Counted::Closed
         } else if end.ring.free() == 0 {
             // First, so that a full queue costs no copy.
             Counted::Overflow
         } else {
-            match copy(frame, self.shared.config.snap_len, writer.cache) {
+            match copy(frame, snap_len, cache) {
                 None => Counted::NoBuffer,
                 Some(copy) => {
                     let shown = Shown {
@@ -233,6 +272,7 @@ impl PacketEndpoint {
                         direction,
                         kind: PacketKind::of(frame.data(), direction, local),
                         original_len: frame.len(),
+                        time: self.shared.clock.now(),
                     };
                     match end.ring.push(shown) {
                         Ok(()) => {
@@ -240,7 +280,7 @@ impl PacketEndpoint {
                             Counted::Shown
                         }
                         Err(full) => {
-                            writer.cache.recycle(full.0.frame);
+                            cache.recycle(full.0.frame);
                             Counted::Overflow
                         }
                     }
@@ -281,6 +321,17 @@ impl<'w> TapWriter<'w> {
     pub fn new(seat: &'w mut Seat, cache: &'w mut PoolCache) -> Self {
         Self { seat, cache }
     }
+}
+
+/// A pool that all queues can be full of.
+fn own_pool(config: &PacketEndpointConfig, threads: usize) -> Result<Pool, PoolError> {
+    Pool::new(PoolConfig {
+        slots: PoolConfig::slots_for(threads.saturating_mul(config.capacity + BURST), threads),
+        slot_size: config.snap_len.next_multiple_of(LINE),
+        headroom: 0,
+        huge_pages: HugePages::Off,
+        ..PoolConfig::default()
+    })
 }
 
 fn copy(frame: &Frame, snap_len: usize, cache: &mut PoolCache) -> Option<Frame> {

@@ -3,6 +3,8 @@
 use corelane_frame::Frame;
 use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, EthernetHeader, MacAddr, parse_ethernet};
 
+use crate::clock::Time;
+
 /// Which way a frame went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
@@ -59,6 +61,8 @@ pub struct Shown {
     pub kind: PacketKind,
     /// The length of the original in bytes: more than the copy's where that was cut.
     pub original_len: usize,
+    /// When it was copied, by the stack's clock.
+    pub time: Time,
 }
 
 impl Shown {

@@ -1,6 +1,7 @@
 //! What a worker has of a stack.
 
 use std::hash::BuildHasher;
+use std::time::Duration;
 
 use corelane_frame::BURST;
 use corelane_sync::prefetch::prefetch_read;
@@ -21,6 +22,9 @@ use crate::table::Home;
 use super::Stack;
 use super::config::StackError;
 use super::fib::{FibSnapshot, InterfaceView};
+
+/// How often a clock that is set by hand is looked at.
+const MANUAL_NAP: Duration = Duration::from_millis(1);
 
 /// A neighbor, as a worker names it to the control plane: a line, and which of its lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +154,16 @@ impl StackDatapath {
     /// When a datagram's time is over next.
     pub fn next_deadline(&self) -> Option<Time> {
         self.deadline
+    }
+
+    /// How long a thread can sleep until then; none of it with a clock that is set by hand, whose next
+    /// time nobody knows.
+    pub fn due_in(&self) -> Option<Duration> {
+        let deadline = self.deadline?;
+        if self.stack.has_manual_clock() {
+            return Some(MANUAL_NAP);
+        }
+        Some(deadline.saturating_since(self.now()))
     }
 
     /// Whether the time of a datagram is over. Reads the clock only while there is one in progress.

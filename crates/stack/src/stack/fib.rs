@@ -220,8 +220,15 @@ impl Fib {
 
 impl StackShared {
     /// Makes a change to routes or neighbors under the lock, publishes it, and does what it brings
-    /// about after the lock is released.
+    /// about after the lock is released. The control plane is called: a timer may be due earlier.
     pub(crate) fn with_fib<R>(&self, change: impl FnOnce(&mut Fib, Time) -> R) -> R {
+        let result = self.look_at_fib(change);
+        self.call.call();
+        result
+    }
+
+    /// Likewise, where it is the control plane itself that looks.
+    pub(super) fn look_at_fib<R>(&self, change: impl FnOnce(&mut Fib, Time) -> R) -> R {
         let now = self.clock.now();
         let mut fib = lock(&self.fib);
         let result = change(&mut fib, now);

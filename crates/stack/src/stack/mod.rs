@@ -19,6 +19,7 @@
     reason = "serialises the control plane; no worker takes these locks"
 )]
 
+mod call;
 mod config;
 mod datapath;
 mod errors_received;
@@ -43,11 +44,12 @@ use crate::event::EventSender;
 use crate::icmp_limit::IcmpLimiter;
 use crate::nic::{NicId, NicShared};
 use crate::packet_endpoint::{
-    PacketEndpoint, PacketEndpointConfig, PacketProtocol, PacketQueue, RegisterPacketEndpointError,
+    PacketEndpoint, PacketEndpointConfig, PacketEndpointError, PacketProtocol, PacketQueue,
+    RegisterPacketEndpointError,
 };
 use crate::path_mtu::{PathMtu, PathMtuCache};
-use corelane_sync::ring::RingError;
 
+use call::ControlCall;
 pub use config::{StackConfig, StackError, StackParts};
 pub use datapath::{Adjacency, FibDatapath, NeighborId, SocketWriter, StackDatapath};
 pub(crate) use fib::{Fib, FibSnapshot, Pending};
@@ -88,6 +90,7 @@ pub(crate) struct StackShared {
     taps: Mutex<Vec<(PacketProtocol, PacketEndpoint)>>,
     /// Who waits for a neighbor.
     waiters: Mutex<wait::Waiters>,
+    pub(crate) call: ControlCall,
 }
 
 static SHARED_SEED: SharedSeed = SharedSeed::from_u64(0x6672_6167_6d65_6e74);
@@ -140,6 +143,7 @@ impl Stack {
             control_seat: Mutex::new(control_seat),
             taps: Mutex::default(),
             waiters: Mutex::default(),
+            call: ControlCall::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -155,6 +159,11 @@ impl Stack {
         self.shared.clock.now()
     }
 
+    /// Whether its clock is set by hand.
+    pub fn has_manual_clock(&self) -> bool {
+        self.shared.clock.is_manual()
+    }
+
     /// The sockets.
     pub fn demux(&self) -> &Demux {
         &self.shared.demux
@@ -165,12 +174,12 @@ impl Stack {
     /// registered.
     ///
     /// # Errors
-    /// [`RingError`].
+    /// [`PacketEndpointError`].
     pub fn packet_endpoint(
         &self,
         config: PacketEndpointConfig,
-    ) -> Result<(PacketEndpoint, Vec<PacketQueue>), RingError> {
-        PacketEndpoint::new(config, &self.shared.seat_plan)
+    ) -> Result<(PacketEndpoint, Vec<PacketQueue>), PacketEndpointError> {
+        PacketEndpoint::new(config, &self.shared.seat_plan, &self.shared.clock)
     }
 
     /// Registers a packet endpoint with every NIC there is, and with those that come later (BEHAVIOURS
@@ -254,7 +263,7 @@ impl Stack {
     /// Frees what no worker can see any more; returns how many versions wait for a worker to go on.
     /// The engine's control thread calls this.
     pub fn reclaim(&self) -> usize {
-        self.shared.with_fib(|fib, _| fib.pending()) + self.shared.demux.reclaim()
+        self.shared.look_at_fib(|fib, _| fib.pending()) + self.shared.demux.reclaim()
     }
 }
 

@@ -112,7 +112,7 @@ impl Stack {
     }
 
     pub(super) fn poll_neighbors(&self) -> Option<Time> {
-        self.shared().with_fib(super::fib::Fib::poll)
+        self.shared().look_at_fib(super::fib::Fib::poll)
     }
 
     fn on_cache<R>(

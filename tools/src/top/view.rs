@@ -1,0 +1,190 @@
+//! What happened, on a terminal.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout};
+use ratatui::style::{Color, Style, Stylize};
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Gauge, Paragraph, Row, Table};
+
+use super::rates::{NicRates, Rates};
+use super::text::{percent, short};
+
+/// Rows of the drops at most.
+const DROPS: usize = 12;
+
+/// Draws all of it; before the first interval is over, that it is awaited.
+pub(super) fn draw(frame: &mut Frame<'_>, socket: &str, rates: Option<&Rates>) {
+    let Some(rates) = rates else {
+        let text = format!("{socket}: the first interval is not over yet. q quits");
+        frame.render_widget(Paragraph::new(text), frame.area());
+        return;
+    };
+    let drops = rates.drops.len().clamp(1, DROPS);
+    let rows = |n: usize| Constraint::Length(u16::try_from(n + 3).unwrap_or(u16::MAX));
+    let [title, nics, dropped, threads] = Layout::vertical([
+        Constraint::Length(1),
+        rows(rates.nics.len()),
+        rows(drops),
+        Constraint::Min(3),
+    ])
+    .areas(frame.area());
+    let seconds = rates.interval.as_secs_f64();
+    let heading = format!("corelane top  {socket}  every {seconds:.1} s  q quits");
+    frame.render_widget(Line::from(heading).bold(), title);
+    frame.render_widget(nic_table(&rates.nics), nics);
+    frame.render_widget(drop_table(rates), dropped);
+    draw_threads(frame, threads, rates);
+}
+
+fn header<const N: usize>(titles: [&'static str; N]) -> Row<'static> {
+    Row::new(titles).style(Style::new().bold())
+}
+
+fn nic_table(nics: &[NicRates]) -> Table<'static> {
+    let row = |nic: &NicRates| {
+        let rates = [
+            nic.received_pps,
+            nic.received_bps,
+            nic.sent_pps,
+            nic.sent_bps,
+            nic.delivered_pps,
+            nic.forwarded_pps,
+            nic.consumed_pps,
+            nic.dropped_pps,
+        ];
+        let name = if nic.enabled {
+            nic.name.clone()
+        } else {
+            format!("{} (down)", nic.name)
+        };
+        let mut cells = vec![name];
+        cells.extend(rates.map(short));
+        cells.extend([nic.addresses.to_string(), nic.neighbors.to_string()]);
+        let style = if nic.dropped_pps > 0.0 {
+            Style::new().fg(Color::Yellow)
+        } else {
+            Style::new()
+        };
+        Row::new(cells).style(style)
+    };
+    let mut widths = vec![Constraint::Min(12)];
+    widths.extend([Constraint::Length(9); 8]);
+    widths.extend([Constraint::Length(6); 2]);
+    Table::new(nics.iter().map(row), widths)
+        .header(header([
+            "nic",
+            "rx pps",
+            "rx bit/s",
+            "tx pps",
+            "tx bit/s",
+            "delivered",
+            "forwarded",
+            "consumed",
+            "dropped",
+            "addrs",
+            "neighs",
+        ]))
+        .block(Block::bordered().title("NICs, in a second"))
+}
+
+fn drop_table(rates: &Rates) -> Table<'static> {
+    let row = |drop: &super::rates::DropRate| {
+        let cells = [
+            drop.nic.clone(),
+            drop.reason.clone(),
+            short(drop.pps),
+            drop.total.to_string(),
+        ];
+        let style = if drop.pps > 0.0 {
+            Style::new().fg(Color::Yellow)
+        } else {
+            Style::new().dim()
+        };
+        Row::new(cells).style(style)
+    };
+    let widths = [
+        Constraint::Length(12),
+        Constraint::Min(24),
+        Constraint::Length(10),
+        Constraint::Length(14),
+    ];
+    let more = rates.drops.len().saturating_sub(DROPS);
+    let title = match more {
+        0 => "Dropped, by reason".to_owned(),
+        more => format!("Dropped, by reason; {more} more"),
+    };
+    Table::new(rates.drops.iter().take(DROPS).map(row), widths)
+        .header(header(["nic", "reason", "pps", "in all"]))
+        .block(Block::bordered().title(title))
+}
+
+/// A bar for each thread.
+fn draw_threads(frame: &mut Frame<'_>, area: ratatui::layout::Rect, rates: &Rates) {
+    let block = Block::bordered().title("Threads, busy");
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let lines = Layout::vertical(rates.threads.iter().map(|_| Constraint::Length(1)));
+    for (thread, line) in rates.threads.iter().zip(lines.split(inner).iter()) {
+        let name = match thread.core {
+            Some(core) => format!("{} on core {core}", thread.name),
+            None => thread.name.clone(),
+        };
+        let [left, right] =
+            Layout::horizontal([Constraint::Length(44), Constraint::Min(10)]).areas(*line);
+        let text = format!("{name:<30} {:>9} pps", short(thread.pps));
+        frame.render_widget(Paragraph::new(text), left);
+        if let Some(busy) = thread.busy {
+            let gauge = Gauge::default()
+                .ratio(busy.clamp(0.0, 1.0))
+                .label(percent(Some(busy)))
+                .gauge_style(Style::new().fg(Color::Green));
+            frame.render_widget(gauge, right);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::top::rates::tests::a_second;
+
+    /// What is on the screen, line by line.
+    fn screen(width: u16, height: u16, rates: Option<&Rates>) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal
+            .draw(|frame| draw(frame, "/run/corelane/control.sock", rates))
+            .unwrap();
+        let buffer = terminal.backend().buffer();
+        let row = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect();
+        (0..height).map(row).collect()
+    }
+
+    #[test]
+    fn the_screen_has_nics_drops_and_threads() {
+        let lines = screen(124, 18, Some(&a_second()));
+        let text = lines.join("\n");
+        let line = |words: &[&str]| {
+            let has_all = |line: &&String| words.iter().all(|word| line.contains(word));
+            assert!(lines.iter().any(|it| has_all(&it)), "{words:?}:\n{text}");
+        };
+        line(&["corelane top", "/run/corelane/control.sock", "q quits"]);
+        line(&["wan", "2.00k", "1.02M", "250", "200.00k", "1.50k"]);
+        line(&["wan", "ip4_checksum", "200"]);
+        line(&["wan", "invalid_address", "50", "57"]);
+        line(&["worker-0 on core 1", "2.00k pps", "25.0%"]);
+        line(&["distributor-wan", "2.00k pps"]);
+    }
+
+    #[test]
+    fn any_size_will_do_and_so_will_nothing() {
+        for (width, height) in [(1, 1), (10, 3), (40, 8), (300, 100)] {
+            screen(width, height, Some(&a_second()));
+            screen(width, height, None);
+        }
+        let text = screen(80, 2, None).join("");
+        assert!(text.contains("not over yet"), "{text}");
+    }
+}

@@ -1,0 +1,73 @@
+//! `ctl capture` and `ctl trace`: frames of a host that is up, while it is.
+
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::Path;
+
+use crate::cli::{CtlArgs, Usage};
+use crate::control::{Client, Watch, WatchEnd, WatchError, WatchKind, Watched, default_path};
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::run::Failure;
+
+pub(super) fn watch(args: &CtlArgs, watch: &Watch) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::of_process()
+        .map_err(|error| Failure::Run(format!("cannot catch Ctrl-C: {error}")))?;
+    let path = args.socket.clone().unwrap_or_else(default_path);
+    let client = Client::connect(&path).map_err(Failure::Run)?;
+    // Not before there is somebody to ask: what was in the file may be wanted still.
+    let mut out = output(args.write.as_deref())?;
+    let watched = client.watch(watch, &mut *out, || interrupt.is_raised());
+    let watched = match watched {
+        Ok(watched) => watched,
+        // Whoever read it has enough.
+        Err(WatchError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            return Ok(Exit::Done);
+        }
+        Err(WatchError::Problem(problem)) if problem.is_request => {
+            return Err(Usage::new(problem.to_string()).into());
+        }
+        Err(WatchError::Output(error)) => {
+            let name = args.write.as_deref().unwrap_or(Path::new("-")).display();
+            return Err(Failure::Run(format!("cannot write {name}: {error}")));
+        }
+        Err(error) => return Err(Failure::Run(error.to_string())),
+    };
+    eprintln!("corelane: {}", summary(watch.kind, &watched));
+    Ok(match watched.end {
+        // Where nothing else was to end it, that is its end.
+        WatchEnd::Client if watch.count.is_some() || watch.duration.is_some() => Exit::Interrupted,
+        _ => Exit::Done,
+    })
+}
+
+/// Where the frames go.
+fn output(file: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
+    match file {
+        Some(path) if path != Path::new("-") => {
+            let name = path.display();
+            let file = File::create(path)
+                .map_err(|error| Usage::new(format!("--write: cannot write {name}: {error}")))?;
+            Ok(Box::new(BufWriter::new(file)))
+        }
+        _ => Ok(Box::new(io::stdout())),
+    }
+}
+
+fn summary(kind: WatchKind, watched: &Watched) -> String {
+    let Watched { end, shown, lost } = *watched;
+    let plural = |n: u64| if n == 1 { "" } else { "s" };
+    let (done, what) = match kind {
+        WatchKind::Capture => ("captured", "frame"),
+        WatchKind::Trace => ("traced", "step"),
+    };
+    let why = match end {
+        WatchEnd::NicRemoved => "; the NIC was removed",
+        WatchEnd::Count | WatchEnd::Duration | WatchEnd::Client => "",
+    };
+    format!(
+        "{shown} frame{} {done}, {lost} {what}{} lost{why}",
+        plural(shown),
+        plural(lost)
+    )
+}

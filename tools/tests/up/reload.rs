@@ -1,0 +1,159 @@
+//! SIGHUP: what is another is changed, beside traffic.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use super::bed::{Client, ECHO, Stop, ip, kernel_end, nic, with_echoes};
+use super::common::up::{Up, eventually};
+
+pub(crate) fn sighup() {
+    let config = |addresses: &str, more: &str| nic("cl6", addresses) + more + ECHO;
+    let first = "'192.0.7.2/24', '2001:db8:7::2/64'";
+    let up = Up::start("sighup", &config(first, ""));
+    kernel_end("cl6", 7);
+    eventually("the address is nobody else's", || up.has("2001:db8:7::2"));
+    let (stop, lost, came) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        // Also when something below fails.
+        let stopping = Stop(&stop);
+        for address in ["192.0.7.2", "2001:db8:7::2"] {
+            let (stop, lost, came) = (&stop, &lost, &came);
+            scope.spawn(move || {
+                let client = Client::new(address, 7);
+                let mut number = 0_u64;
+                while !stop.load(Ordering::Relaxed) {
+                    match client.try_echo(&number.to_be_bytes()) {
+                        Ok(()) => came.fetch_add(1, Ordering::Relaxed),
+                        Err(why) => {
+                            eprintln!("{address}, number {number}: {why:#}");
+                            lost.fetch_add(1, Ordering::Relaxed)
+                        }
+                    };
+                    number += 1;
+                }
+            });
+        }
+        let route = "[[route]]\nto = '10.0.0.0/8'\nvia = '192.0.7.1'\nnic = 'wan'\n\
+                     [[neighbor]]\nnic = 'wan'\naddress = '192.0.7.77'\nmac = '02:00:00:00:00:77'\n\
+                     [[service]]\nkind = 'udp_echo'\nbind = 'any:8'\n";
+        let more = format!(
+            "groups = ['239.1.2.3']\nranges = ['198.51.100.0/24']\nspoofing = true\n{route}"
+        );
+        let second = format!("{first}, '192.0.7.3/24', '192.0.7.4/24'");
+        for _ in 0..10 {
+            up.reload(&config(&second, &more), "was read again");
+            assert!(up.has("192.0.7.3") && up.has("192.0.7.4"));
+            assert_eq!(up.column("routes", "to"), ["10.0.0.0/8"]);
+            assert!(
+                up.column("neighbors", "address")
+                    .contains(&"192.0.7.77".to_owned())
+            );
+            assert!(Client::new("192.0.7.3", 8).echo(b"the new service"));
+            up.reload(&config(first, ""), "was read again");
+            assert!(!up.has("192.0.7.3") && up.show("routes").is_empty());
+            assert_eq!(up.show("nics")[0]["spoofing"], false);
+            assert_eq!(up.column("sockets", "bind"), ["any:7"]);
+        }
+        up.reload(&config(first, ""), "is the same");
+        drop(stopping);
+    });
+    let (lost, came) = (lost.into_inner(), came.into_inner());
+    assert!(came > 100, "{came}");
+    assert_eq!(lost, 0, "of {came}");
+    // The service of before has counted on.
+    let echoed = up.show("sockets")[0]["answered"].as_u64().unwrap();
+    assert_eq!(echoed, came);
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+}
+
+pub(crate) fn sighup_refused() {
+    let config = nic("cl7", "'192.0.8.2/24'");
+    let up = Up::start("sighup-refused", &config);
+    let other = nic("cl8", "'192.0.8.2/24', '192.0.8.3/24'") + "mtu = 1400\n";
+    up.reload(
+        &other,
+        "link was tap 'cl7' of 1 queue and is tap 'cl8' of 1 queue; nic 'wan': mtu",
+    );
+    up.reload("workers = 'many'\n", "lab.toml:2:11: workers: ");
+    assert!(up.has("192.0.8.2") && !up.has("192.0.8.3"));
+    // What it goes on from is the old one.
+    let added = nic("cl7", "'192.0.8.2/24', '192.0.8.3/24'");
+    up.reload(&added, "was read again");
+    assert!(up.has("192.0.8.3"));
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+}
+
+pub(crate) fn sighup_nics() {
+    // Frames are as long as the MTU asks for, and no longer.
+    let wan = nic("cl30", "'192.0.30.2/24'");
+    let wan = wan.replace("'cl30'", "'cl30', super_frames = false");
+    let lan = |name: &str, device: &str, more: &str| {
+        format!(
+            "[[nic]]\nname = '{name}'\nlink = {{ kind = 'tap', name = '{device}' }}\n\
+             addresses = ['192.0.31.2/24']\n{more}[[route]]\nto = '10.0.0.0/8'\nnic = '{name}'\n"
+        )
+    };
+    let top = "spare_nics = 1\n";
+    let up = Up::start("sighup-nics", &format!("{top}{wan}{ECHO}"));
+    kernel_end("cl30", 30);
+    // It comes and goes beside traffic, again and again, and its device with it.
+    with_echoes("192.0.30.2", || {
+        for _ in 0..5 {
+            let with = format!("{top}{wan}{}{ECHO}", lan("lan", "cl31", ""));
+            up.reload(&with, "was read again");
+            ip("addr add 192.0.31.1/24 dev cl31");
+            assert_eq!(up.column("nics", "nic"), ["wan", "lan"]);
+            assert_eq!(up.column("routes", "nic"), ["lan"]);
+            assert!(Client::new("192.0.31.2", 7).echo(b"the new one"));
+            up.change("add_address nic=lan address=192.0.31.3/24");
+            assert!(Client::new("192.0.31.3", 7).echo(b"and what ctl gave it"));
+            up.reload(&format!("{top}{wan}{ECHO}"), "was read again");
+            assert_eq!(up.column("nics", "nic"), ["wan"]);
+            assert!(up.show("routes").is_empty());
+            let there = Path::new("/sys/class/net/cl31").exists();
+            assert!(!there, "its device is gone with it");
+        }
+    });
+    assert!(up.log().contains("nic=\"lan\"") || up.log().contains("nic=lan"));
+    // What cannot be added is told, and nothing is changed, whatever else is another.
+    let other = wan.replace("'192.0.30.2/24'", "'192.0.30.2/24', '192.0.30.3/24'");
+    for (config, told) in [
+        (
+            format!("{top}{other}{}", lan("lan", "lo", "")),
+            "nothing was changed: nic 'lan': ",
+        ),
+        (
+            format!("{top}{other}{}", lan("lan", "cl31", "mtu = 9000\n")),
+            "the MTU of a new NIC is more",
+        ),
+        (
+            format!(
+                "{top}{other}{}{}",
+                lan("lan", "cl31", ""),
+                lan("dmz", "cl32", "")
+                    .replace("192.0.31", "192.0.32")
+                    .replace("10.0", "11.0")
+            ),
+            "there are not enough frames for 3 NICs",
+        ),
+        (
+            format!("{top}{}", lan("lan", "cl30", "")),
+            "the device of nic 'wan': take that out first",
+        ),
+    ] {
+        up.reload(&config, told);
+        assert_eq!(up.column("nics", "nic"), ["wan"], "{told}");
+        assert!(!up.has("192.0.30.3"), "{told}");
+    }
+    // The one that was there from the beginning can go too.
+    let only = format!("dad_retransmit_timer = '100ms'\n{}", lan("lan", "cl31", ""));
+    up.reload(&format!("{top}{only}{ECHO}"), "was read again");
+    ip("addr add 192.0.31.1/24 dev cl31");
+    assert_eq!(up.column("nics", "nic"), ["lan"]);
+    assert!(Client::new("192.0.31.2", 7).echo(b"alone"));
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+}
