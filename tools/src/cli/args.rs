@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use corelane::engine::Idle;
 use serde_json::{Map, Value, json};
 
-use super::Usage;
+use super::{LinkArgs, Usage};
 use crate::config::change_words;
 use crate::control::Request;
 use crate::doctor::NAMES;
@@ -79,6 +79,10 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub load: LoadArgs,
 
+    /// Real links instead of an engine.
+    #[command(flatten)]
+    pub links: LinkArgs,
+
     /// Bytes of a frame, its check sequence (4 bytes that are not in memory) included: 64 to 9218; a
     /// mix by name: imix (64, 570 and 1518 as 7:4:1), trex, csit, csit-v6, tolly, rpr-tri, rpr-quad,
     /// rfc2544 (its seven sizes); or the genome of one as in RFC 6985 (genome:7a4dg). An IPv6/UDP frame
@@ -104,7 +108,7 @@ pub struct BenchArgs {
 
     /// Write the frames that would be sent in --duration to a capture, each at its planned time, and send
     /// none
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tx", "link"])]
     pub pcap_out: Option<PathBuf>,
 
     /// How long to measure: 10s, 500ms, 2min
@@ -117,7 +121,12 @@ pub struct BenchArgs {
 
     /// Addresses (beside the endpoints), or with --forward routes, added and removed per second
     /// meanwhile, by another thread
-    #[arg(long, value_name = "OPS_PER_S", value_parser = churn)]
+    #[arg(
+        long,
+        value_name = "OPS_PER_S",
+        conflicts_with_all = ["tx", "link"],
+        value_parser = churn
+    )]
     pub churn: Option<u32>,
 }
 
@@ -233,6 +242,10 @@ pub struct SearchArgs {
     #[command(flatten)]
     pub load: LoadArgs,
 
+    /// Real links instead of an engine.
+    #[command(flatten)]
+    pub links: LinkArgs,
+
     /// Sizes of frames, as those of bench: 64,512,imix [default: 64, or with --rfc2544 its seven]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub frame_size: Vec<FrameSize>,
@@ -281,7 +294,7 @@ pub struct SearchArgs {
     pub back_to_back: bool,
 
     /// Search with 1, 2, 4 ... workers as well, for the first size
-    #[arg(long, conflicts_with = "cores")]
+    #[arg(long, conflicts_with_all = ["cores", "tx", "link"])]
     pub scale_workers: bool,
 }
 
@@ -302,6 +315,7 @@ impl SearchArgs {
                 "{option}: not for a search, but for bench"
             )));
         }
+        self.links.check(&self.load, &self.engine)?;
         self.engine.check()
     }
 }
@@ -692,6 +706,7 @@ impl BenchArgs {
                 "--rate 90%",
             ));
         }
+        self.links.check(&self.load, &self.engine)?;
         if self.load.sockets.is_some() && self.engine.measures_latency() {
             return Err(Usage::new(
                 "--sockets: no latency is measured to who reads them; leave out --hgrm, --hlog and goals of \
@@ -699,6 +714,18 @@ impl BenchArgs {
             ));
         }
         self.engine.check()
+    }
+}
+
+impl ProfileArgs {
+    /// What no single option shows.
+    pub(super) fn check(&self) -> Result<(), Usage> {
+        match self.bench.links.ends() {
+            Some(_) => Err(Usage::new(
+                "profile: not on real links: the engine is what has stages; perf record -g shows a tester's threads",
+            )),
+            None => self.bench.check(),
+        }
     }
 }
 

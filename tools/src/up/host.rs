@@ -7,9 +7,9 @@ use corelane::engine::{Lifecycle, Monitor, Running};
 use corelane::stack::{Nic, Stack};
 
 use super::difference::difference;
-use super::links::LinkCounters;
 use crate::config::{Change, Config};
 use crate::control::{Answer, Problem, Request};
+use crate::device::LinkCounters;
 use crate::host::{ActionError, Routes, Scene, Services, Unset, act, set_up};
 
 /// What changes and listings are made on.

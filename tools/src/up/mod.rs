@@ -8,7 +8,6 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `links` | links from a configuration |
 //! | `host` | the engine while it runs, and what is done to it |
 //! | `difference` | what a new configuration changes |
 //! | `show` | its listings |
@@ -20,7 +19,6 @@
 
 mod difference;
 mod host;
-mod links;
 mod log;
 mod ready;
 mod report;

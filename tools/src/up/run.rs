@@ -12,7 +12,6 @@ use corelane::wire::ETHERNET_HEADER_LEN;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::host::{Host, Reloaded};
-use super::links::{LinkCounters, link};
 use super::log::{LogThread, Logs};
 use super::ready::notify;
 use super::report::UpReport;
@@ -20,6 +19,7 @@ use super::signals::{Signal, signals};
 use super::user::{ONLY_ROOT, User};
 use crate::config::{Config, EventSetting};
 use crate::control::{ControlSocket, default_path, serve};
+use crate::device::{self, LinkCounters};
 use crate::host::{Services, nic_config, stack_config};
 use crate::run::Failure;
 
@@ -128,7 +128,8 @@ fn build(
     for (number, nic) in config.nics.iter().enumerate() {
         // One that was made up by its number is every other host's too.
         let mac = nic.mac_given.then_some(nic.mac);
-        let (link, counters) = link(nic).map_err(Failure::Run)?;
+        let (link, counters) = device::open(&nic.link)
+            .map_err(|error| Failure::Run(format!("nic '{}': {error}", nic.name)))?;
         links.push(counters);
         held += link.holds();
         longest = longest.max(link.longest_frame());

@@ -105,6 +105,7 @@ fn suite(args: &SearchArgs) -> Result<Suite, Usage> {
     Ok(Suite {
         engine: args.engine.clone(),
         load: args.load.clone(),
+        links: args.links.clone(),
         sizes,
         goals,
         max_rate: args.max_rate,
@@ -123,6 +124,12 @@ fn flags(args: &SearchArgs, suite: &Suite, setting: &Setting) -> BTreeMap<&'stat
     let goals: Vec<_> = suite.goals.iter().map(Goal::attributes).collect();
     let mut flags = setting.flags();
     flags.extend(args.load.flags());
+    if args.links.ends().is_some() {
+        for option in ["workers", "ring", "pool_slots", "promiscuous", "check"] {
+            flags.remove(option);
+        }
+        flags.extend(args.links.flags());
+    }
     flags.extend([
         ("frame_size", json!(sizes)),
         ("goals", json!(goals)),

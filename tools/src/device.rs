@@ -1,6 +1,4 @@
-//! Links from a configuration.
-
-use std::fmt::Display;
+//! Links on devices.
 
 use corelane::engine::link::Link;
 use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
@@ -8,19 +6,19 @@ use corelane::io::af_xdp::{AfXdpConfig, AfXdpLink};
 use corelane::io::tap::{TapConfig, TapLink};
 use serde_json::{Value, json};
 
-use crate::config::{LinkKind, LinkSetting, NicSetting};
+use crate::config::{LinkKind, LinkSetting};
 
 /// Reads what a link counts, the kernel's drops among it, also when the link is gone.
-pub(super) struct LinkCounters(Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>);
+pub(crate) struct LinkCounters(Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>);
 
 impl LinkCounters {
     /// The counters by name.
-    pub(super) fn read(&self) -> Vec<(&'static str, u64)> {
+    pub(crate) fn read(&self) -> Vec<(&'static str, u64)> {
         (self.0)()
     }
 
     /// As JSON.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let counters = self.read().into_iter();
         Value::Object(
             counters
@@ -30,22 +28,19 @@ impl LinkCounters {
     }
 }
 
-/// The link of a NIC, and what reads its counters. Its device is made, or asked for what it is like,
+/// The link on a device, and what reads its counters. The device is made, or asked for what it is like,
 /// now: whatever takes a privilege is done when this returns.
 ///
 /// # Errors
 /// There is no such link here, in words that say what to do.
-pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), String> {
+pub(crate) fn open(link: &LinkSetting) -> Result<(Box<dyn Link>, LinkCounters), String> {
     let LinkSetting {
         kind,
         name,
         queues,
         super_frames,
         mode,
-    } = &nic.link;
-    let (name, queues) = (name.clone(), *queues);
-    let (super_frames, mode) = (*super_frames, *mode);
-    let refuse = |what: &dyn Display| format!("nic '{}': {what}", nic.name);
+    } = link.clone();
     match kind {
         LinkKind::Tap => {
             let config = TapConfig {
@@ -53,7 +48,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
                 queues,
                 super_frames,
             };
-            let link = TapLink::new(config).map_err(|error| refuse(&error))?;
+            let link = TapLink::new(config).map_err(|error| error.to_string())?;
             let counters = link.counters();
             let read = LinkCounters(Box::new(move || counters.read()));
             Ok((Box::new(link), read))
@@ -65,7 +60,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
                 super_frames,
                 ..AfPacketConfig::default()
             };
-            let link = AfPacketLink::new(config).map_err(|error| refuse(&error))?;
+            let link = AfPacketLink::new(config).map_err(|error| error.to_string())?;
             let counters = link.counters();
             let read = LinkCounters(Box::new(move || counters.read()));
             Ok((Box::new(link), read))
@@ -77,15 +72,16 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), St
                 mode,
                 ..AfXdpConfig::default()
             };
-            let link = AfXdpLink::new(config).map_err(|error| refuse(&error))?;
+            let link = AfXdpLink::new(config).map_err(|error| error.to_string())?;
             let counters = link.counters();
             let read = LinkCounters(Box::new(move || counters.read()));
             Ok((Box::new(link), read))
         }
-        LinkKind::Pcap => Err(refuse(
-            &"a pcap link has no device to be up on: corelane sim plays captures; for up give it \
-              link = { kind = \"tap\", name = \"tap0\" }",
-        )),
+        LinkKind::Pcap => Err(
+            "a pcap link has no device to be up on: corelane sim plays captures; for up give it \
+             link = { kind = \"tap\", name = \"tap0\" }"
+                .to_owned(),
+        ),
     }
 }
 
@@ -94,18 +90,18 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn links_that_cannot_be_up_say_what_can() {
+    fn links_that_cannot_be_opened_say_what_can() {
         for (link, told) in [
             ("{ kind = 'pcap' }", "corelane sim plays captures"),
-            ("{ kind = 'af_xdp', name = 'no-such-dev' }", "nic 'wan': "),
+            ("{ kind = 'af_xdp', name = 'no-such-dev' }", "no-such-dev"),
             (
                 "{ kind = 'af_packet', name = 'no-such-dev' }",
-                "nic 'wan': ",
+                "no-such-dev",
             ),
         ] {
             let text = format!("[[nic]]\nname = 'wan'\nlink = {link}\n");
             let config = Config::parse("lab.toml", &text).unwrap();
-            let error = super::link(&config.nics[0]).err().unwrap();
+            let error = super::open(&config.nics[0].link).err().unwrap();
             assert!(error.contains(told), "{error}");
         }
     }
