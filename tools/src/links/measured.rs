@@ -264,3 +264,87 @@ impl LinkMeasured {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1000 planned, 10 of them not sent, 40 lost, 3 of the others late on their way.
+    fn measured() -> LinkMeasured {
+        LinkMeasured {
+            at_max: false,
+            totals: Totals {
+                intended: 1000,
+                emitted: 994,
+                late: 4,
+                pool_empty: 2,
+                ..Totals::default()
+            },
+            seen: Seen {
+                sent: 990,
+                not_taken: 4,
+                frames: 960,
+                order: OrderShare {
+                    in_order: 947,
+                    reordered: 3,
+                    ..OrderShare::default()
+                },
+                strays: 1,
+                foreign: 9,
+                ..Seen::default()
+            },
+            longest_gap_ns: 0,
+            latency: None,
+            intervals: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_books_balance_whatever_is_lost_or_comes_in_another_order() {
+        let measured = measured();
+        assert!(measured.check().holds, "{:?}", measured.check());
+        assert_eq!((measured.lost(), measured.unsent().all()), (40, 10));
+        // One in a hundred was not sent: what was lost may be for that.
+        assert_eq!(measured.limit(), Limit::Generator);
+        let result = measured.result();
+        assert_eq!((result.lost(), result.received), (50, 950));
+    }
+
+    #[test]
+    fn each_changed_count_is_found() {
+        let spoil: [fn(&mut LinkMeasured); 8] = [
+            |it| it.totals.intended += 1,
+            |it| it.totals.emitted += 1,
+            |it| it.seen.sent += 1,
+            |it| it.seen.not_taken += 1,
+            |it| it.seen.frames += 1,
+            |it| it.seen.foreign += 1,
+            |it| {
+                // More came than were sent.
+                it.seen.order.in_order += 41;
+                it.seen.frames += 41;
+            },
+            |it| {
+                it.seen.order.duplicates += 1;
+                it.seen.frames += 1;
+            },
+        ];
+        for (i, spoil) in spoil.into_iter().enumerate() {
+            let mut measured = measured();
+            spoil(&mut measured);
+            assert!(!measured.check().holds, "{i}");
+        }
+    }
+
+    #[test]
+    fn what_the_tester_lost_is_the_testers() {
+        let mut measured = measured();
+        measured.totals.intended = 990;
+        (measured.totals.late, measured.totals.pool_empty) = (0, 0);
+        (measured.seen.not_taken, measured.totals.emitted) = (0, 990);
+        assert!(measured.check().holds && !measured.is_testers());
+        measured.seen.rx_link.insert("kernel_dropped", 7);
+        assert!(measured.is_testers());
+        assert_eq!(measured.result().lost_by_tester, 7);
+    }
+}

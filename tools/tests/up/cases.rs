@@ -13,6 +13,7 @@ use corelane_lab::{echo, kernel};
 
 use super::common::Scratch;
 use super::common::up::{Up, eventually, refused};
+use super::measure;
 
 /// A case and its name.
 type Case = (&'static str, fn());
@@ -34,6 +35,20 @@ pub(crate) const ALL: &[Case] = &[
     ("privileges_are_dropped", privileges),
     ("what_cannot_be_up_is_told", not_up),
     ("a_device_that_is_taken_away_is_told", taken_away),
+    (
+        "a_router_under_test_loses_nothing_at_a_modest_rate",
+        measure::kernel_router,
+    ),
+    (
+        "what_a_device_under_test_drops_is_found_to_the_frame",
+        measure::dropping,
+    ),
+    ("a_device_under_test_that_sends_back", measure::echo),
+    (
+        "the_highest_rate_of_a_router_is_searched_for",
+        measure::searched,
+    ),
+    ("links_that_are_not_to_be_measured_on", measure::refusals),
 ];
 
 /// Runs `ip`.
