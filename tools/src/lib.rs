@@ -7,6 +7,7 @@
 //! | [`sink`], [`latency`] | what takes the packets, counts them and measures their latency |
 //! | [`churn`] | addresses that come and go while traffic flows |
 //! | [`run`] | an engine under a generator: set-up, windows, from counters to a report |
+//! | [`links`] | a device under test on real links under a generator |
 //! | [`selftest`] | what the tester finds out about itself |
 //! | [`report`] | the report, its books, its JSON layout ([`report::schema`]) |
 //! | [`profile`] | where the time of a run goes: samplers, stages, flame graphs |
@@ -38,6 +39,7 @@ pub mod clock;
 pub mod compare;
 pub mod config;
 pub mod control;
+mod device;
 pub mod doctor;
 pub mod exit;
 pub mod generator;
@@ -46,6 +48,7 @@ mod honesty;
 mod host;
 pub mod interrupt;
 pub mod latency;
+pub mod links;
 pub mod machine;
 pub mod page;
 pub mod profile;

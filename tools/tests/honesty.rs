@@ -164,7 +164,7 @@ fn run(fault: Fault, options: &str) -> (TrialResult, u64) {
 /// As [`run`], with one fault in `each` frames.
 fn run_each(each: u64, fault: Fault, options: &str) -> (TrialResult, u64) {
     let args = bench(options);
-    let layout = Layout::new(&args.engine, &args.load, args.frame_size);
+    let layout = Layout::new(&args.engine, &args.load, args.frame_size, None);
     let faults = Arc::<AtomicU64>::default();
     let counted = Arc::clone(&faults);
     let mut bed = Bed::start_with(&layout, WhenFull::Wait, &move |inner| {

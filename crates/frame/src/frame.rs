@@ -346,13 +346,14 @@ impl Frame {
         self.span = u64::from(nic) << NIC_SHIFT | self.span & ((1 << NIC_SHIFT) - 1);
     }
 
-    /// When the frame came in, in nanoseconds on the engine's clock.
+    /// When the frame came in, in nanoseconds on the clock of whoever set it: a link says which, if it has
+    /// one; 0 if nobody did.
     #[inline]
     pub fn rx_time(&self) -> u64 {
         self.rx_time
     }
 
-    /// Sets the receive time, in nanoseconds on the engine's clock.
+    /// Sets the receive time, in nanoseconds.
     #[inline]
     pub fn set_rx_time(&mut self, nanoseconds: u64) {
         self.rx_time = nanoseconds;

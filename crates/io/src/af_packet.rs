@@ -14,6 +14,9 @@
 //! spreads frames over them by a hash of their flows (PACKET_FANOUT_HASH). Frames that this machine
 //! sends on the device are left out. A VLAN tag that the kernel took off is put back.
 //!
+//! A frame's receive time ([`Frame::rx_time`](corelane_frame::Frame::rx_time)) is the kernel's, in
+//! nanoseconds since 1970.
+//!
 //! **Send** is one system call per burst (`sendmmsg`). What does not go now, since the device has no
 //! room or is down, stays with the caller.
 //!

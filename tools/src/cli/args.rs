@@ -10,7 +10,7 @@ use corelane::engine::Idle;
 use corelane::wire::PacketFilter;
 use serde_json::{Map, Value, json};
 
-use super::Usage;
+use super::{LinkArgs, Usage};
 use crate::config::change_words;
 use crate::control::{MAX_SNAP_LEN, Request, Watch, WatchKind};
 use crate::doctor::NAMES;
@@ -84,6 +84,10 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub load: LoadArgs,
 
+    /// Real links instead of an engine.
+    #[command(flatten)]
+    pub links: LinkArgs,
+
     /// Bytes of a frame, its check sequence (4 bytes that are not in memory) included: 64 to 9218; a
     /// mix by name: imix (64, 570 and 1518 as 7:4:1), trex, csit, csit-v6, tolly, rpr-tri, rpr-quad,
     /// rfc2544 (its seven sizes); or the genome of one as in RFC 6985 (genome:7a4dg). An IPv6/UDP frame
@@ -109,7 +113,7 @@ pub struct BenchArgs {
 
     /// Write the frames that would be sent in --duration to a capture, each at its planned time, and send
     /// none
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tx", "link"])]
     pub pcap_out: Option<PathBuf>,
 
     /// How long to measure: 10s, 500ms, 2min
@@ -122,7 +126,12 @@ pub struct BenchArgs {
 
     /// Addresses (beside the endpoints), or with --forward routes, added and removed per second
     /// meanwhile, by another thread
-    #[arg(long, value_name = "OPS_PER_S", value_parser = churn)]
+    #[arg(
+        long,
+        value_name = "OPS_PER_S",
+        conflicts_with_all = ["tx", "link"],
+        value_parser = churn
+    )]
     pub churn: Option<u32>,
 }
 
@@ -238,6 +247,10 @@ pub struct SearchArgs {
     #[command(flatten)]
     pub load: LoadArgs,
 
+    /// Real links instead of an engine.
+    #[command(flatten)]
+    pub links: LinkArgs,
+
     /// Sizes of frames, as those of bench: 64,512,imix [default: 64, or with --rfc2544 its seven]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub frame_size: Vec<FrameSize>,
@@ -286,7 +299,7 @@ pub struct SearchArgs {
     pub back_to_back: bool,
 
     /// Search with 1, 2, 4 ... workers as well, for the first size
-    #[arg(long, conflicts_with = "cores")]
+    #[arg(long, conflicts_with_all = ["cores", "tx", "link"])]
     pub scale_workers: bool,
 }
 
@@ -307,6 +320,7 @@ impl SearchArgs {
                 "{option}: not for a search, but for bench"
             )));
         }
+        self.links.check(&self.load, &self.engine)?;
         self.engine.check()
     }
 }
@@ -832,6 +846,7 @@ impl BenchArgs {
                 "--rate 90%",
             ));
         }
+        self.links.check(&self.load, &self.engine)?;
         if self.load.sockets.is_some() && self.engine.measures_latency() {
             return Err(Usage::new(
                 "--sockets: no latency is measured to who reads them; leave out --hgrm, --hlog and goals of \
@@ -839,6 +854,18 @@ impl BenchArgs {
             ));
         }
         self.engine.check()
+    }
+}
+
+impl ProfileArgs {
+    /// What no single option shows.
+    pub(super) fn check(&self) -> Result<(), Usage> {
+        match self.bench.links.ends() {
+            Some(_) => Err(Usage::new(
+                "profile: not on real links: the engine is what has stages; perf record -g shows a tester's threads",
+            )),
+            None => self.bench.check(),
+        }
     }
 }
 

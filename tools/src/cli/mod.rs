@@ -1,6 +1,7 @@
 //! The command line: what can be written, and what is said to what cannot.
 
 mod args;
+mod links;
 mod usage;
 
 use clap::Parser;
@@ -10,6 +11,7 @@ pub use args::{
     BenchArgs, CheckConfigArgs, CompareArgs, CtlArgs, DoctorArgs, EngineArgs, Input, LoadArgs,
     ProfileArgs, ReplayArgs, ReportArgs, SearchArgs, SelfTestArgs, SimArgs, TopArgs, UpArgs,
 };
+pub use links::{LinkArgs, LinkEnds};
 pub use usage::Usage;
 
 use args::Command;
@@ -101,7 +103,7 @@ where
         Ok(Cli {
             command: Command::Profile(args),
         }) => {
-            args.bench.check()?;
+            args.check()?;
             Ok(Asked::Profile(args))
         }
         Ok(Cli {

@@ -55,6 +55,70 @@ fn defaults_of_bench() {
 }
 
 #[test]
+fn links_of_bench_and_search() {
+    let args = bench(
+        "bench --tx af_packet:eth1 --rx af_xdp:eth2 --dst-mac 192.0.2.1 --answer 198.51.100.2 \
+         --answer 2001:db8::2 --i-own-this-link --cores 0,1 --vlan 7",
+    );
+    let ends = args.links.ends().unwrap();
+    assert_eq!(ends.to_string(), "af_packet:eth1 to af_xdp:eth2");
+    assert_eq!(args.links.answer.len(), 2);
+    let back = bench("bench --link tap:t0").links.ends().unwrap();
+    assert_eq!(back.to_string(), "tap:t0 and back");
+    // One device twice is opened once.
+    let same = bench("bench --tx tap:t0 --rx tap:t0").links.ends();
+    assert_eq!(same, Some(back));
+    assert_eq!(bench("bench").links.ends(), None);
+    assert!(matches!(
+        asked("search --tx af_packet:a --rx af_packet:b --quick"),
+        Ok(Asked::Search(args)) if args.links.ends().is_some()
+    ));
+    let pair = "--tx af_packet:a --rx af_packet:b";
+    for (line, told) in [
+        ("bench --tx af_packet:a".to_owned(), "--rx is missing"),
+        ("bench --rx af_packet:a".to_owned(), "--tx is missing"),
+        (
+            format!("bench {pair} --link af_packet:c"),
+            "not together with",
+        ),
+        (
+            "bench --dst-mac 192.0.2.1".to_owned(),
+            "--dst-mac: of no use without real links",
+        ),
+        (
+            "search --answer 192.0.2.1".to_owned(),
+            "--answer: of no use without real links",
+        ),
+        (
+            format!("bench {pair} --dst-mac x"),
+            "--dst-mac: 'x' is no link address",
+        ),
+        (
+            format!("bench {pair} --answer 224.0.0.1"),
+            "is nobody's address",
+        ),
+        (format!("bench {pair} --workers 1"), "not together with"),
+        (format!("bench {pair} --forward"), "not together with"),
+        (format!("bench {pair} --churn 5"), "not together with"),
+        (format!("bench {pair} --pcap-out f"), "not together with"),
+        (
+            format!("search {pair} --scale-workers"),
+            "not together with",
+        ),
+        (
+            format!("bench {pair} --protocols tcp-syn"),
+            "frames without a number",
+        ),
+        (format!("bench {pair} --cores 1"), "there are two threads"),
+        (format!("profile {pair}"), "profile: not on real links"),
+        (format!("replay {pair} f.pcap"), "no such option"),
+    ] {
+        let refused = refusal(&line);
+        assert!(refused.contains(told), "{line}: {refused}");
+    }
+}
+
+#[test]
 fn every_option_of_bench() {
     let args = bench(
         "bench --workers 2 --cores 1,2 --endpoints 1m --destinations zipf:0.9 --family v6 \

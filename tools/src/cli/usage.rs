@@ -49,6 +49,7 @@ Example:
   corelane bench --rate 1Mpps --slo 'p99<50us,loss=0' --hgrm out.hgrm --hlog out.hlog
   corelane bench --frame-size rpr-quad --destinations hot:16:1000 --protocols udp:9,tcp-syn:1
   corelane bench --profile load.toml --duration 10s --pcap-out frames.pcap
+  corelane bench --tx af_packet:eth1 --rx af_packet:eth2 --dst-mac 192.0.2.1 --rate 100kpps --latency
 
 Runs a generator, RSS, rings, workers, address lookup and delivery in this process: no root, no
 NIC. Latency counts from each frame's planned send time; at --rate max, from its emission.
@@ -61,6 +62,13 @@ Frames are numbered, where they have room for it (IPv4 from 64 bytes, IPv6 from 
 duplicates and corruption are told apart. A result that the generator itself spoiled, having sent too late,
 ends with status 5; unmet --slo with 4.
 
+On real links (--tx and --rx, or --link) a thread sends and another receives, and what is between them is
+the device under test: no engine runs here. Frames go to 10.0.0.0/8 and fd00::/16 from 198.18.0.0/15 and
+2001:2::/48, --endpoints addresses from the first up, which the device has to have routes to; all have a number,
+so IPv6 frames are 82 bytes at least. What does not come back is lost; what has no number is foreign. Latency
+counts to when the kernel had the frame (af_packet) or the receiver found it (tap, af_xdp). --cores R,S are those
+of the two threads. It takes root or CAP_NET_RAW (af_xdp: CAP_NET_ADMIN and CAP_BPF, too).
+
 Not there yet: --capture N.";
 
 pub(super) const SEARCH_NOTES: &str = "\
@@ -69,6 +77,7 @@ Examples:
   corelane search --quick --repeat 5 --latency --back-to-back --json search.json
   corelane search --goal ndr --goal pdr,loss=0.1%,name=P1 --forward --routes 100k
   corelane search --rfc2544
+  corelane search --tx af_packet:eth1 --rx af_packet:eth2 --dst-mac 192.0.2.1 --answer 198.51.100.2
 
 Finds, for each size of frames, the highest load at which a goal is upheld: MLRsearch (RFC 9971), all
 goals in one search. A load is a lower bound if in half of 21 trials, or what else the goal says, no

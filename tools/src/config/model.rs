@@ -161,7 +161,7 @@ pub enum LinkKind {
 
 impl LinkKind {
     /// The kinds as they are written.
-    pub(super) const WORDS: &'static [(&'static str, Self)] = &[
+    pub(crate) const WORDS: &'static [(&'static str, Self)] = &[
         ("pcap", Self::Pcap),
         ("tap", Self::Tap),
         ("af_packet", Self::AfPacket),

@@ -18,9 +18,10 @@ use super::size::{CHECK_SEQUENCE, size_on_wire};
 use super::{Flow, LINE};
 use crate::unit::{MAX_FRAME, Protocol};
 
-/// The link addresses of generated frames: locally administered.
-pub(super) const SOURCE_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x01]);
-pub(super) const DESTINATION_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x02]);
+/// The link address that generated frames come from: locally administered.
+pub const SOURCE_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x01]);
+/// The one that they go to, unless a device under test has its own; of who receives them.
+pub const DESTINATION_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x02]);
 
 const TTL: u8 = 64;
 const UDP_HEADER: usize = 8;
@@ -37,6 +38,9 @@ pub struct FrameBuilder<'a> {
     tail: &'a Tail,
     tags: &'a [u16],
     signed: bool,
+    destination_mac: MacAddr,
+    /// Whether a frame that is too small for a signature is made larger.
+    all_signed: bool,
     toeplitz: Toeplitz,
     scratch: Vec<u8>,
     payload: Vec<u8>,
@@ -67,11 +71,21 @@ impl<'a> FrameBuilder<'a> {
             tail,
             tags,
             signed,
+            destination_mac: DESTINATION_MAC,
+            all_signed: false,
             toeplitz: Toeplitz::new(&RssKey::default()),
             scratch: Vec::new(),
             payload: Vec::new(),
             identification: 0,
         }
+    }
+
+    /// For a device under test with this link address, all datagrams with a signature, and larger for it if
+    /// they have to be: it is all that they are known by when they come back.
+    pub fn to_device(mut self, mac: MacAddr) -> Self {
+        self.destination_mac = mac;
+        self.all_signed = true;
+        self
     }
 
     fn tags_len(&self) -> usize {
@@ -128,7 +142,8 @@ impl<'a> FrameBuilder<'a> {
 
     fn udp(&mut self, flow: &Flow, destination: IpAddr, requested: u16, out: &mut Vec<LaidOut>) {
         let at = network_end(destination) + UDP_HEADER;
-        let len = self.len(requested, destination.is_ipv6(), at);
+        let least = at + if self.all_signed { SIGNATURE } else { 0 };
+        let len = self.len(requested, destination.is_ipv6(), least);
         let data_at = at + self.tags_len();
         let data = self.tail.between(data_at, len);
         let is_signed = self.signed && data.len() >= SIGNATURE;
@@ -207,6 +222,7 @@ impl<'a> FrameBuilder<'a> {
     ) -> Result<usize, NoRoom> {
         self.scratch.resize(LONGEST.max(LINE), 0);
         let (buffer, payload) = (&mut self.scratch[..], &self.payload[..]);
+        let to_mac = self.destination_mac;
         match destination {
             IpAddr::V4(to) => {
                 let mut fields = Ipv4Fields::new(flow.source_v4, to, protocol, TTL);
@@ -214,11 +230,11 @@ impl<'a> FrameBuilder<'a> {
                     fields.fragmentation = Fragmentation::Fragment { offset, more };
                     fields.identification = self.identification;
                 }
-                build_ipv4(buffer, SOURCE_MAC, DESTINATION_MAC, &fields, payload)
+                build_ipv4(buffer, SOURCE_MAC, to_mac, &fields, payload)
             }
             IpAddr::V6(to) => {
                 let fields = Ipv6Fields::new(flow.source_v6, to, protocol, TTL);
-                build_ipv6(buffer, SOURCE_MAC, DESTINATION_MAC, &fields, payload)
+                build_ipv6(buffer, SOURCE_MAC, to_mac, &fields, payload)
             }
         }
     }

@@ -55,7 +55,7 @@ mod source;
 mod spread;
 
 pub use address::{AddressPlan, MAX_ENDPOINTS};
-pub use build::{Defect, FrameBuilder};
+pub use build::{DESTINATION_MAC, Defect, FrameBuilder, SOURCE_MAC};
 pub use capture_out::{CaptureOutError, write_capture};
 pub use captures::{CaptureFrames, CaptureSet};
 pub use control::{Emission, GeneratorHandle, Lateness, Pace, Stage, Totals, Window};
@@ -72,7 +72,7 @@ pub use routes::{InstallError, MAX_NEIGHBORS, MAX_ROUTES, RoutePlan};
 pub use schedule::Schedule;
 pub use sequence::{Sequence, Traffic};
 pub use signature::{CLASSES, Corrupt, SIGNATURE, Signature, class, is_v6};
-pub use size::{Deck, size_deck, size_on_wire};
+pub use size::{CHECK_SEQUENCE, Deck, size_deck, size_on_wire};
 pub use source::Source;
 pub use spread::Spread;
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use corelane::frame::{Frame, NoRoom};
+use corelane::wire::MacAddr;
 use rand::RngExt;
 
 use super::signature::{CLASSES, SIGNATURE, Signature, class};
@@ -45,6 +46,9 @@ pub struct Traffic {
     pub routes: Option<Arc<RoutePlan>>,
     /// Whether frames have numbers, where they fit.
     pub signed: bool,
+    /// The link address of a device under test on real links, where there is one: then all frames have
+    /// numbers, for which some may have to be larger.
+    pub device: Option<MacAddr>,
     /// What all draws start from.
     pub seed: u64,
 }
@@ -67,6 +71,7 @@ impl Traffic {
             port: None,
             routes: None,
             signed: true,
+            device: None,
             seed: 1,
         }
     }
@@ -158,6 +163,16 @@ impl Sequence {
         bytes as f64 / shapes.len().max(1) as f64 + f64::from(CHECK_SEQUENCE)
     }
 
+    /// The classes of flows that there are.
+    pub fn classes(&self) -> impl Iterator<Item = usize> + '_ {
+        let shapes = self.rounds.iter().flat_map(|round| &round.shapes);
+        let mut seen = [false; CLASSES];
+        shapes
+            .filter(|shape| shape.signature > 0)
+            .map(|shape| class(shape.hash, shape.is_v6))
+            .filter(move |class| !std::mem::replace(&mut seen[*class], true))
+    }
+
     /// The shapes of the frames of a stream.
     pub fn shapes(&self, stream: usize) -> &[Shape] {
         let round = self.rounds.get(stream);
@@ -188,6 +203,9 @@ impl Round {
         let mut deck = size_deck(traffic.frame_size);
         let mut protocol_deck = Deck::new(traffic.protocols.parts(), true);
         let mut builder = FrameBuilder::new(&tail, &traffic.vlan, traffic.signed);
+        if let Some(mac) = traffic.device {
+            builder = builder.to_device(mac);
+        }
 
         let mut lines = Vec::with_capacity(n);
         let mut shapes = Vec::with_capacity(n);

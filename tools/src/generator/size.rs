@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use crate::unit::FrameSize;
 
 /// Bytes of the frame check sequence, which no frame in memory has.
-pub(super) const CHECK_SEQUENCE: u16 = 4;
+pub const CHECK_SEQUENCE: u16 = 4;
 
 /// The smallest UDP frames, check sequence included: IPv4's headers leave room in Ethernet's
 /// minimum of 64, IPv6's need 66.

@@ -71,16 +71,33 @@ pub struct Accounting {
     pub identities: Vec<Identity>,
 }
 
-impl Ledger {
-    /// Checks every identity.
-    pub fn check(&self) -> Accounting {
-        let ended = self.delivered + self.forwarded + self.consumed + self.dropped;
-        let identity = |claim, left, right| Identity {
+impl Identity {
+    /// A claim, and what it comes to.
+    pub fn of(claim: &'static str, left: u64, right: u64) -> Self {
+        Self {
             claim,
             left,
             right,
             holds: left == right,
-        };
+        }
+    }
+}
+
+impl Accounting {
+    /// What these come to.
+    pub fn of(identities: Vec<Identity>) -> Self {
+        Self {
+            holds: identities.iter().all(|identity| identity.holds),
+            identities,
+        }
+    }
+}
+
+impl Ledger {
+    /// Checks every identity.
+    pub fn check(&self) -> Accounting {
+        let ended = self.delivered + self.forwarded + self.consumed + self.dropped;
+        let identity = Identity::of;
         let read = self.sockets.map_or(0, |sockets| sockets.read);
         let taken = self.egress.map_or(0, |egress| egress.taken);
         let send_dropped = self.egress.map_or(0, |egress| egress.send_dropped);
@@ -90,7 +107,7 @@ impl Ledger {
             identity(
                 "intended = sent + unsent",
                 self.intended,
-                self.sent + self.unsent.late + self.unsent.too_large,
+                self.sent + self.unsent.all(),
             ),
             identity(
                 "sent + duplicates = received + ring_full + pool_empty",
@@ -176,9 +193,6 @@ impl Ledger {
                 identity("egress sent = taken by its peer", egress.sent, egress.taken),
             ]);
         }
-        Accounting {
-            holds: identities.iter().all(|identity| identity.holds),
-            identities,
-        }
+        Accounting::of(identities)
     }
 }

@@ -14,6 +14,8 @@ pub enum Limit {
     Generator,
     /// The frame pool: there was no buffer for a frame.
     Pool,
+    /// The link: it took no more at full speed.
+    Link,
 }
 
 /// From what the limit is told.

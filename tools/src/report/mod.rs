@@ -2,6 +2,7 @@
 
 mod ledger;
 mod limit;
+mod link_text;
 pub mod schema;
 mod slo;
 mod text;
@@ -67,6 +68,7 @@ pub struct Report {
     pub churn: Option<ChurnShare>,
     pub setup: Setup,
     pub captures: Option<Vec<CaptureShare>>,
+    pub links: Option<LinkShare>,
     pub accounting: Accounting,
     /// Lines of the report for people that say what ran.
     #[serde(skip)]
@@ -105,6 +107,34 @@ pub struct EgressShare {
     pub sent_bytes: u64,
     pub send_dropped: u64,
     pub taken: u64,
+}
+
+/// What became of frames on real links.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct LinkShare {
+    pub tx: LinkEnd,
+    pub rx: LinkEnd,
+    pub destination_mac: String,
+    pub resolved_from: Option<String>,
+    pub timestamps: &'static str,
+    pub lost: u64,
+    pub loss_ratio: f64,
+    pub frames: u64,
+    pub strays: u64,
+    pub foreign: u64,
+    pub answered: u64,
+    pub lost_by_tester: u64,
+    pub longest_poll_gap_ns: u64,
+}
+
+/// A link, and what it counted.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are documented once, in `schema`")]
+pub struct LinkEnd {
+    pub link: String,
+    pub mtu: usize,
+    pub counters: BTreeMap<String, u64>,
 }
 
 /// What was found of the frames that arrived.
@@ -156,6 +186,21 @@ pub struct GeneratorShare {
 pub struct Unsent {
     pub late: u64,
     pub too_large: u64,
+    pub no_buffer: u64,
+    pub not_taken: u64,
+}
+
+impl Unsent {
+    /// All of them.
+    pub fn all(&self) -> u64 {
+        let Self {
+            late,
+            too_large,
+            no_buffer,
+            not_taken,
+        } = self;
+        late + too_large + no_buffer + not_taken
+    }
 }
 
 /// Frames that were sent and did not reach the NIC.

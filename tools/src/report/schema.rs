@@ -43,6 +43,7 @@
 //! | `churn` | null without `--churn`; `asked_per_s`, `achieved_per_s`, `changes`, `failed`, `publish_ns` (percentiles of the time of one change, as `latency_ns`) |
 //! | `setup` | `endpoints` added, `endpoints_s` it took (in one transaction, and then to bind the sockets), `routes` and `neighbors` added, `routes_s` it took, `frames_s` that laying out frames (or reading captures) took |
 //! | `captures[]` | null but for `replay`; `file`, `packets` delivered of it per round, `skipped` (no frame could be made of them), `snap_truncated`, `broken` (why the rest of the file could not be used; null if it could) |
+//! | `links` | null without `--tx` or `--link`; see below |
 //! | `accounting` | `holds`; `identities[]` of `claim`, `left`, `right`, `holds` |
 //!
 //! `generator`:
@@ -54,13 +55,29 @@
 //! | `calibrated_pps` | what the calibration achieved, for a rate in percent; null otherwise |
 //! | `intended` | frames planned |
 //! | `sent` | as above |
-//! | `unsent` | `late`: planned and not sent in time; `too_large`: packets of captures that fit no slot |
+//! | `unsent` | `late`: planned and not sent in time; `too_large`: packets of captures that fit no slot; on real links `no_buffer`, and `not_taken`: the link had no room for a millisecond |
 //! | `drops` | `ring_full`: a worker had no room; `pool_empty`: there was no buffer |
 //! | `polls` | `productive`, `idle` (nothing was due), `starved` (no buffer), `waiting` (a ring was full) |
 //! | `busy_share` | productive polls to all polls |
-//! | `limit` | what set the pace: `none`, `workers`, `generator` or `pool` |
+//! | `limit` | what set the pace: `none`, `workers`, `generator` or `pool`; `link`: on real links at `max` |
 //! | `lateness_ns` | from planned time to emission: `p50` `p99` `p99.9` `max` |
 //! | `allocations` | heap allocations of the generator's thread; null if not counted |
+//!
+//! `links`, of a run on real links, which has no engine: `workers` is empty then, `spread` and
+//! `datapath_allocations` are null, `drops` is empty, `received` are frames of the run, duplicates among them, and
+//! `delivered` are those that came once and as they were sent:
+//!
+//! | field | what |
+//! |---|---|
+//! | `tx`, `rx` | the links: `link` (as it was named), `mtu`, `counters` (what it counted itself in the window) |
+//! | `destination_mac`, `resolved_from` | where frames went, and which address was asked for it (null if none was) |
+//! | `timestamps` | `link`: a frame came when the kernel had it; `poll`: when the receiver found it |
+//! | `lost`, `loss_ratio` | frames sent that did not come back as they were |
+//! | `frames` | all that came |
+//! | `strays` | numbered frames that are none of the trial's: of an earlier one, or another tester's |
+//! | `foreign` | frames without a number; `answered`: questions for `--answer` among them |
+//! | `lost_by_tester` | frames that came and found no room; then the result is not valid |
+//! | `longest_poll_gap_ns` | the longest time between two polls of the receiver |
 //!
 //! The identities, each of which has to hold (exit status 3 otherwise):
 //!
@@ -74,4 +91,7 @@
 //! - with `--sockets`: queued = read; the drops `socket_full` and `socket_closed` are those that the
 //!   sockets counted (a packet that was queued is delivered, one that was not is dropped)
 //! - with `--forward`: forwarded = sent + send_dropped of the egress, and its sent = taken
+//! - on real links instead: intended = sent + unsent, sent = received unique + lost, frames that came =
+//!   received unique + duplicates + corrupt + strays + foreign, duplicates = 0, corrupt = 0 (another order within
+//!   a class of flows is the device's own business, and told)
 //! - nothing is in flight at the end, and every frame is back in its pool

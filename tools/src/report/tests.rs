@@ -30,6 +30,7 @@ fn ledger() -> Ledger {
         unsent: Unsent {
             late: 2,
             too_large: 1,
+            ..Unsent::default()
         },
         drops: GeneratorDrops {
             ring_full: 6,
@@ -351,6 +352,7 @@ fn report() -> Report {
             unsent: Unsent {
                 late: 2,
                 too_large: 1,
+                ..Unsent::default()
             },
             drops: GeneratorDrops {
                 ring_full: 6,
@@ -377,6 +379,7 @@ fn report() -> Report {
             frames_s: 0.2,
         },
         captures: None,
+        links: None,
         accounting: ledger().check(),
         conditions: vec!["what ran".to_owned()],
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Limit, OrderReport, Report, SloShare};
+use super::{Limit, OrderReport, Report, SloShare, link_text};
 use crate::latency::Percentiles;
 
 /// A figure with three or four digits and its unit scaled: `12.35 Mpps`.
@@ -58,8 +58,10 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(out)?;
     rates(out, report)?;
-    writeln!(out)?;
-    workers(out, report)?;
+    if report.links.is_none() {
+        writeln!(out)?;
+        workers(out, report)?;
+    }
     writeln!(out)?;
     if let Some(latency) = &report.latency_ns {
         percentiles(out, latency_title(report), latency)?;
@@ -78,11 +80,16 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
         percentiles(out, "a change", &churn.publish_ns)?;
     }
-    match report.datapath_allocations {
-        Some(n) => writeln!(out, "allocations  {n} on the datapath")?,
-        None => writeln!(out, "allocations  not counted in this build")?,
+    match &report.links {
+        Some(links) => link_text::counters(out, links)?,
+        None => {
+            match report.datapath_allocations {
+                Some(n) => writeln!(out, "allocations  {n} on the datapath")?,
+                None => writeln!(out, "allocations  not counted in this build")?,
+            }
+            drops(out, report)?;
+        }
     }
-    drops(out, report)?;
     writeln!(out, "pace         {}", pace(report))?;
     if let Some(check) = &report.self_check {
         writeln!(
@@ -108,6 +115,11 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
             "NOT VALID: the tester was the limit, {}",
             match report.latency_limited_by_generator {
                 Some(true) => "it sent too late for what the latencies say",
+                _ if report
+                    .links
+                    .as_ref()
+                    .is_some_and(|it| it.lost_by_tester > 0) =>
+                    "it had no room for frames that came",
                 _ => "it could not send at the planned rate",
             }
         )?;
@@ -142,6 +154,9 @@ fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
         "achieved     {:<14} sent",
         scaled(report.achieved_pps, "pps")
     )?;
+    if let Some(links) = &report.links {
+        return link_text::rates(out, report, links);
+    }
     let bits = report.received_bytes as f64 * 8.0 / report.window_s.max(f64::MIN_POSITIVE);
     writeln!(
         out,
@@ -274,6 +289,7 @@ fn pace(report: &Report) -> String {
         Limit::Generator => {
             "THE GENERATOR WAS THE LIMIT: it could not send at the planned rate".to_owned()
         }
+        Limit::Link => "set by the link and the system calls: it took no more".to_owned(),
         Limit::Pool => "THE FRAME POOL WAS THE LIMIT: see --pool-slots".to_owned(),
         Limit::None if report.generator.planned_pps.is_none() => {
             "no limit was met: all of it fits the rings".to_owned()
@@ -283,6 +299,30 @@ fn pace(report: &Report) -> String {
 }
 
 fn ledger(out: &mut String, report: &Report) -> std::fmt::Result {
+    match &report.links {
+        Some(links) => link_text::ledger(out, report, links)?,
+        None => engine_ledger(out, report)?,
+    }
+    if report.accounting.holds {
+        return writeln!(out, "holds");
+    }
+    writeln!(out, "VIOLATED")?;
+    for identity in report
+        .accounting
+        .identities
+        .iter()
+        .filter(|identity| !identity.holds)
+    {
+        writeln!(
+            out,
+            "  VIOLATED: {}: {} is not {}",
+            identity.claim, identity.left, identity.right
+        )?;
+    }
+    Ok(())
+}
+
+fn engine_ledger(out: &mut String, report: &Report) -> std::fmt::Result {
     let generator = &report.generator;
     let dropped: u64 = report.drops.values().sum();
     writeln!(out, "ledger")?;
@@ -322,24 +362,7 @@ fn ledger(out: &mut String, report: &Report) -> std::fmt::Result {
             report.forwarded, egress.sent, egress.send_dropped, egress.taken,
         )?;
     }
-    write!(out, "  in flight at the end {}: ", report.in_flight_at_end)?;
-    if report.accounting.holds {
-        return writeln!(out, "holds");
-    }
-    writeln!(out, "VIOLATED")?;
-    for identity in report
-        .accounting
-        .identities
-        .iter()
-        .filter(|identity| !identity.holds)
-    {
-        writeln!(
-            out,
-            "  VIOLATED: {}: {} is not {}",
-            identity.claim, identity.left, identity.right
-        )?;
-    }
-    Ok(())
+    write!(out, "  in flight at the end {}: ", report.in_flight_at_end)
 }
 
 /// Targets, and what was reached.

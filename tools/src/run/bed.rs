@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use corelane::engine::WhenFull;
 use corelane::engine::link::Link;
+use corelane::wire::MacAddr;
 
-use super::{Failure, Nics, Outcome, Session, Setting, Target, Trial, TrialResult};
+use super::{Failure, Nics, Outcome, Session, Setting, Target, TestBed, Trial, TrialResult};
 use crate::cli::{EngineArgs, LoadArgs};
 use crate::clock::Clock;
 use crate::config::{LoadProfile, StreamSetting};
-use crate::generator::{GeneratorLink, Pace, Plan, Schedule, Sequence, Source, Spread, Window};
+use crate::generator::{
+    CHECK_SEQUENCE, GeneratorLink, Pace, Plan, Schedule, Sequence, Source, Spread, Window,
+};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::Setup;
@@ -27,6 +30,7 @@ pub struct Layout {
     /// One, unless there is a profile.
     streams: Arc<[Stream]>,
     frames_s: f64,
+    tags: usize,
 }
 
 /// When the frames of a stream come.
@@ -45,11 +49,18 @@ pub struct Stream {
 }
 
 impl Layout {
-    /// Draws what the options ask for.
-    pub fn new(engine: &EngineArgs, load: &LoadArgs, frame_size: FrameSize) -> Self {
+    /// Draws what the options ask for: frames for an engine in this process, or for the device on real links
+    /// that has this link address.
+    pub fn new(
+        engine: &EngineArgs,
+        load: &LoadArgs,
+        frame_size: FrameSize,
+        device: Option<MacAddr>,
+    ) -> Self {
         let before = Instant::now();
-        let target = Target::new(load);
-        let frames = Sequence::draw(&target.traffic(frame_size));
+        let target = Target::new(load, device);
+        let traffic = target.traffic(frame_size);
+        let frames = Sequence::draw(&traffic);
         let whole = Stream {
             name: String::new(),
             arrival: None,
@@ -62,6 +73,7 @@ impl Layout {
             frames,
             streams: [whole].into(),
             target,
+            tags: traffic.vlan.len(),
             frames_s: before.elapsed().as_secs_f64(),
         }
     }
@@ -74,10 +86,11 @@ impl Layout {
         engine: &EngineArgs,
         load: &LoadArgs,
         frame_size: FrameSize,
+        device: Option<MacAddr>,
         profile: &LoadProfile,
     ) -> Result<Self, Failure> {
         let before = Instant::now();
-        let target = Target::new(load);
+        let target = Target::new(load, device);
         let whole = target.traffic(frame_size);
         let settings = &profile.streams;
         let traffic = settings.iter().enumerate();
@@ -85,6 +98,7 @@ impl Layout {
             .map(|(number, stream)| target.stream(number, stream, &whole))
             .collect::<Result<_, _>>()?;
         let frames = Sequence::draw_streams(&traffic);
+        let tags = traffic.iter().map(|traffic| traffic.vlan.len());
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let stream = |(number, setting): (usize, &StreamSetting)| Stream {
             name: setting.name.clone(),
@@ -100,6 +114,7 @@ impl Layout {
         Ok(Self {
             setting: Setting::of_load(engine, load),
             streams: settings.iter().enumerate().map(stream).collect(),
+            tags: tags.max().unwrap_or(0),
             frames,
             target,
             frames_s: before.elapsed().as_secs_f64(),
@@ -131,6 +146,38 @@ impl Layout {
         self.streams.iter().map(|stream| stream.pps).sum()
     }
 
+    /// VLAN tags of each frame, at most.
+    pub fn tags(&self) -> usize {
+        self.tags
+    }
+
+    /// The size of the smallest IPv6 frame, check sequence included, if there is one.
+    pub fn smallest_v6(&self) -> Option<u16> {
+        let streams = 0..self.streams.len();
+        let shapes = streams.flat_map(|stream| self.frames.shapes(stream));
+        let smallest = shapes.filter(|shape| shape.is_v6).map(|shape| shape.len);
+        smallest.min().map(|len| len + CHECK_SEQUENCE)
+    }
+
+    /// Whether every frame has a number.
+    pub fn is_numbered(&self) -> bool {
+        let mut streams = 0..self.streams.len();
+        streams.all(|stream| {
+            let shapes = self.frames.shapes(stream);
+            shapes.iter().all(|shape| shape.signature > 0)
+        })
+    }
+
+    /// How long drawing them took.
+    pub fn frames_s(&self) -> f64 {
+        self.frames_s
+    }
+
+    /// A window for a trial.
+    pub fn window(&self, trial: &Trial) -> Window {
+        window(&self.streams, trial, self.setting.seed)
+    }
+
     /// How frames spread over workers. None if there cannot be so many.
     pub fn spread(&self) -> Option<Spread> {
         let streams = self.streams.iter().enumerate();
@@ -154,6 +201,16 @@ fn plan(streams: &[Stream], pps: f64, arrival: Arrival, seed: u64) -> Plan {
         let schedule = Schedule::new(arrival, pps, seed.wrapping_add(number));
         (schedule, stream.start..stream.stop)
     }))
+}
+
+fn window(streams: &[Stream], trial: &Trial, seed: u64) -> Window {
+    Window {
+        pace: trial.pps.map_or(Pace::Max, |pps| {
+            Pace::Planned(plan(streams, pps, trial.arrival, seed))
+        }),
+        duration: Some(trial.duration),
+        frames: None,
+    }
 }
 
 /// An engine that runs, set up, under a generator that holds until a trial.
@@ -229,13 +286,7 @@ impl Bed {
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<TrialResult, Failure> {
-        let window = Window {
-            pace: trial.pps.map_or(Pace::Max, |pps| {
-                Pace::Planned(plan(&self.streams, pps, trial.arrival, self.seed))
-            }),
-            duration: Some(trial.duration),
-            frames: None,
-        };
+        let window = window(&self.streams, trial, self.seed);
         let measured = self.session.window(window, progress, interrupt)?;
         Ok(TrialResult::of(trial, measured, self.room))
     }
@@ -243,5 +294,20 @@ impl Bed {
     /// Stops the engine.
     pub fn finish(self) -> Outcome {
         self.session.finish()
+    }
+}
+
+impl TestBed for Bed {
+    fn try_load(
+        &mut self,
+        trial: &Trial,
+        progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<TrialResult<()>, Failure> {
+        Ok(self.trial(trial, progress, interrupt)?.apart().0)
+    }
+
+    fn room(&self) -> u64 {
+        self.room
     }
 }

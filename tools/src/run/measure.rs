@@ -109,6 +109,7 @@ impl Measured {
             unsent: Unsent {
                 late: totals.late,
                 too_large,
+                ..Unsent::default()
             },
             drops: GeneratorDrops {
                 ring_full: self.rings().0,
@@ -354,6 +355,7 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         churn: conditions.churn,
         setup: conditions.setup,
         captures: conditions.captures,
+        links: None,
         accounting: ledger.check(),
         conditions: conditions.lines,
     }

@@ -15,5 +15,5 @@ pub use measure::{Conditions, Measured, assemble};
 pub use output::{Output, Taken, check_free, print, print_to_reader};
 pub use session::{Nics, Outcome, Session, Setting};
 pub use target::Target;
-pub use trial::{Trial, TrialResult};
-pub use watch::{INTERVAL, Interval};
+pub use trial::{TestBed, Trial, TrialResult};
+pub use watch::{Counts, INTERVAL, Interval, Watch, Watchable, until_the_end};

@@ -9,11 +9,11 @@ use corelane::frame::{LINE, PoolConfig};
 use corelane::stack::{Event, Forwarding, Nic, NicId, NicTotals};
 use serde_json::{Value, json};
 
-use super::watch::{Watch, Watched};
+use super::watch::{Watch, Watched, until_the_end};
 use super::{Failure, Measured};
 use crate::cli::{EngineArgs, LoadArgs};
 use crate::clock::Clock;
-use crate::generator::{DrainLink, GeneratorHandle, Pace, Totals, Window};
+use crate::generator::{DrainLink, GeneratorHandle, Pace, Window};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::sink::{Ends, Sinks};
@@ -175,10 +175,6 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How long a count may take to be seen by another thread, by far.
 const VISIBLE: Duration = Duration::from_millis(100);
 
-/// How long after its planned end a window may take to end: the generator's thread may have lost
-/// its core, but not for ever.
-const OVERDUE: Duration = Duration::from_secs(30);
-
 impl Session {
     /// Builds and starts an engine on a generator's link, or on what stands between the two; the
     /// generator holds. `clock` is the one of the link. What sockets `set_up` returns are read from here
@@ -280,16 +276,24 @@ impl Session {
         }
         let at_max = matches!(window.pace, Pace::Max);
         let duration = window.duration;
-        let mut watch = Watch::start(Watched {
+        let watched = Watched {
             running: &self.running,
             generator: &self.generator,
             handlers: &self.handlers,
             peers: &self.peers,
             sockets: self.sockets.as_ref(),
-            log: self.log,
-        });
+        };
+        let mut watch = Watch::start(&watched, self.log);
         self.generator.run(window);
-        let totals = self.wait(duration, &mut watch, progress, interrupt)?;
+        let failed = || self.link_failure();
+        let totals = until_the_end(
+            &self.generator,
+            duration,
+            &mut watch,
+            progress,
+            interrupt,
+            failed,
+        )?;
         let after = self.settle();
         let intervals = watch.finish(progress);
         Ok(Measured {
@@ -344,39 +348,6 @@ impl Session {
                 return report;
             }
             std::thread::sleep(Duration::from_micros(200));
-        }
-    }
-
-    fn wait(
-        &self,
-        planned: Option<Duration>,
-        watch: &mut Watch<'_>,
-        progress: &Progress,
-        interrupt: &Interrupt,
-    ) -> Result<Totals, Failure> {
-        // Often enough for short windows, seldom enough to disturb nothing.
-        let nap = planned.map_or(Duration::from_millis(5), |duration| {
-            (duration / 20).clamp(Duration::from_millis(1), Duration::from_millis(50))
-        });
-        let mut stopped = false;
-        loop {
-            if let Some(totals) = self.generator.ended() {
-                return Ok(totals);
-            }
-            std::thread::sleep(nap.min(watch.due_in()));
-            if let Some(failure) = self.link_failure() {
-                return Err(failure);
-            }
-            if interrupt.is_raised() && !stopped {
-                self.generator.stop();
-                stopped = true;
-            }
-            if planned.is_some_and(|duration| watch.elapsed() > duration + OVERDUE) {
-                return Err(Failure::Run(
-                    "the generator does not end its window".to_owned(),
-                ));
-            }
-            watch.look(progress);
         }
     }
 

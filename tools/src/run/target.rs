@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use corelane::stack::{AddAddressError, Nic};
+use corelane::wire::MacAddr;
 
 use super::{Failure, Nics};
 use crate::churn::Churned;
@@ -20,16 +21,20 @@ pub struct Target {
     load: LoadArgs,
     plan: AddressPlan,
     routes: Option<Arc<RoutePlan>>,
+    /// Of a device under test on real links.
+    device: Option<MacAddr>,
 }
 
 impl Target {
-    /// The one that the options ask for.
-    pub fn new(load: &LoadArgs) -> Self {
+    /// The one that the options ask for: in this process, or behind the device on real links that has this
+    /// link address.
+    pub fn new(load: &LoadArgs, device: Option<MacAddr>) -> Self {
         let draw = || RoutePlan::draw(load.family, load.routes, load.neighbors, load.seed);
         Self {
             plan: AddressPlan::new(load.family, load.sockets.unwrap_or(load.endpoints)),
             routes: load.forward.then(|| Arc::new(draw())),
             load: load.clone(),
+            device,
         }
     }
 
@@ -49,6 +54,7 @@ impl Target {
             malformed: load.malformed,
             vlan: load.vlan.clone(),
             signed: load.check != Check::Off,
+            device: self.device,
             port: load.sockets.map(|_| sockets::PORT),
             routes: self.routes.clone(),
             seed: load.seed,
@@ -99,7 +105,10 @@ impl Target {
                 format!("{} routes to {neighbors} neighbors", routes.len())
             }
             (None, Some(sockets)) => format!("{sockets} endpoints with a UDP socket each"),
-            (None, None) => format!("{} endpoints", self.load.endpoints),
+            (None, None) => match self.device {
+                None => format!("{} endpoints", self.load.endpoints),
+                Some(mac) => format!("to {} addresses by {mac}", self.load.endpoints),
+            },
         }
     }
 

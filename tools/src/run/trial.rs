@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use super::Measured;
+use super::{Failure, Measured};
 use crate::generator::Lateness;
+use crate::interrupt::Interrupt;
 use crate::latency::Percentiles;
+use crate::progress::Progress;
 use crate::report::{Accounting, GeneratorDrops, Limit, Unsent};
 use crate::unit::Arrival;
 
-/// A stretch of load on a [`Bed`](super::Bed).
+/// A stretch of load on a [`TestBed`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
     /// Frames per second; none to send as fast as the generator can (on a bed where a full ring means a
@@ -32,9 +34,28 @@ impl Trial {
     }
 }
 
+/// Where trials can be run, one after the other: an engine in this process, or a device on real links.
+pub trait TestBed {
+    /// Runs a trial: from nothing in flight to nothing in flight. It prints nothing.
+    ///
+    /// # Errors
+    /// A link failed, or the window does not end. That frames were lost, late or not accounted for is no
+    /// error, but a result.
+    fn try_load(
+        &mut self,
+        trial: &Trial,
+        progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<TrialResult<()>, Failure>;
+
+    /// Frames that may come at once and not be lost, because there is room for them to wait: as far as that
+    /// is known.
+    fn room(&self) -> u64;
+}
+
 /// What came of a trial. Counts are frames, from its start until nothing was in flight.
 #[derive(Clone, Debug)]
-pub struct TrialResult {
+pub struct TrialResult<M = Measured> {
     /// How long it was, in seconds: less than asked for if it was interrupted.
     pub seconds: f64,
     /// Planned; without a rate, those sent.
@@ -62,8 +83,10 @@ pub struct TrialResult {
     pub tester_limited: Option<bool>,
     /// Whether the books balance.
     pub accounting: Accounting,
+    /// Frames that the tester itself lost on their way back, which says nothing about who sent them.
+    pub lost_by_tester: u64,
     /// All that was counted.
-    pub measured: Measured,
+    pub measured: M,
 }
 
 impl TrialResult {
@@ -86,8 +109,33 @@ impl TrialResult {
             limit: measured.limit(room),
             tester_limited: latency.map(|latency| lateness.spoils(&latency)),
             accounting: ledger.check(),
+            lost_by_tester: 0,
             measured,
         }
+    }
+}
+
+impl<M> TrialResult<M> {
+    /// Apart from all that was counted.
+    pub fn apart(self) -> (TrialResult<()>, M) {
+        let result = TrialResult {
+            seconds: self.seconds,
+            intended: self.intended,
+            offered: self.offered,
+            unsent: self.unsent,
+            received: self.received,
+            drops: self.drops,
+            dropped: self.dropped,
+            in_flight: self.in_flight,
+            latency: self.latency,
+            lateness: self.lateness,
+            limit: self.limit,
+            tester_limited: self.tester_limited,
+            accounting: self.accounting,
+            lost_by_tester: self.lost_by_tester,
+            measured: (),
+        };
+        (result, self.measured)
     }
 
     /// Frames that were intended and not received: what was not sent counts as lost, because a generator

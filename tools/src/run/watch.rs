@@ -7,7 +7,9 @@ use corelane::stack::NicTotals;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::generator::GeneratorHandle;
+use super::Failure;
+use crate::generator::{GeneratorHandle, Totals};
+use crate::interrupt::Interrupt;
 use crate::latency::{self, Snapshot};
 use crate::progress::{Progress, View};
 use crate::sink::{Seen, Sinks};
@@ -40,28 +42,38 @@ pub struct Interval {
     pub logged: Option<(Duration, Histogram<u64>)>,
 }
 
-/// What is looked at.
+/// What can be looked at while a window lasts.
+pub trait Watchable {
+    /// What has been counted by now.
+    fn counts(&self) -> Counts;
+}
+
+/// An engine under a generator.
 pub(super) struct Watched<'a> {
     pub(super) running: &'a Running,
     pub(super) generator: &'a GeneratorHandle,
     pub(super) handlers: &'a Sinks,
     pub(super) peers: &'a Sinks,
     pub(super) sockets: Option<&'a SocketReader>,
-    /// Whether intervals keep their histograms.
-    pub(super) log: bool,
 }
 
 /// What had been counted at some moment.
-struct Counts {
-    at: Instant,
-    emitted: u64,
-    received: u64,
-    by_worker: Vec<u64>,
-    drops: Vec<(&'static str, u64)>,
-    latency: Vec<Snapshot>,
+pub struct Counts {
+    /// When.
+    pub at: Instant,
+    /// Frames emitted.
+    pub emitted: u64,
+    /// Frames received.
+    pub received: u64,
+    /// Of these, by worker.
+    pub by_worker: Vec<u64>,
+    /// Frames dropped, by reason: always the same reasons.
+    pub drops: Vec<(&'static str, u64)>,
+    /// Latencies, of each that measures them.
+    pub latency: Vec<Snapshot>,
 }
 
-impl Watched<'_> {
+impl Watchable for Watched<'_> {
     fn counts(&self) -> Counts {
         let ends = self.handlers.seen().into_iter().chain(self.peers.seen());
         let (seen, latency): (Vec<Seen>, Vec<Snapshot>) = ends.unzip();
@@ -78,6 +90,49 @@ impl Watched<'_> {
     }
 }
 
+/// How long after its planned end a window may take to end: the generator's thread may have lost
+/// its core, but not for ever.
+const OVERDUE: Duration = Duration::from_secs(30);
+
+/// Waits for the end of a window that lasts as `planned`; `failed` says whether something has ended that is
+/// needed for it.
+///
+/// # Errors
+/// Something has, or the window does not end.
+pub fn until_the_end(
+    generator: &GeneratorHandle,
+    planned: Option<Duration>,
+    watch: &mut Watch<'_>,
+    progress: &Progress,
+    interrupt: &Interrupt,
+    failed: impl Fn() -> Option<Failure>,
+) -> Result<Totals, Failure> {
+    // Often enough for short windows, seldom enough to disturb nothing.
+    let nap = planned.map_or(Duration::from_millis(5), |duration| {
+        (duration / 20).clamp(Duration::from_millis(1), Duration::from_millis(50))
+    });
+    let mut stopped = false;
+    loop {
+        if let Some(totals) = generator.ended() {
+            return Ok(totals);
+        }
+        std::thread::sleep(nap.min(watch.due_in()));
+        if let Some(failure) = failed() {
+            return Err(failure);
+        }
+        if interrupt.is_raised() && !stopped {
+            generator.stop();
+            stopped = true;
+        }
+        if planned.is_some_and(|duration| watch.elapsed() > duration + OVERDUE) {
+            return Err(Failure::Run(
+                "the generator does not end its window".to_owned(),
+            ));
+        }
+        watch.look(progress);
+    }
+}
+
 /// All there are, by reason.
 fn drops(report: &EngineReport) -> Vec<(&'static str, u64)> {
     let before = report.distributors.iter().map(|it| it.ring_full).sum();
@@ -91,8 +146,10 @@ fn drops(report: &EngineReport) -> Vec<(&'static str, u64)> {
 }
 
 /// The intervals of a window.
-pub(super) struct Watch<'a> {
-    watched: Watched<'a>,
+pub struct Watch<'a> {
+    watched: &'a dyn Watchable,
+    /// Whether intervals keep their histograms.
+    log: bool,
     start: Instant,
     last: Counts,
     intervals: Vec<Interval>,
@@ -100,35 +157,36 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// From now on.
-    pub(super) fn start(watched: Watched<'a>) -> Self {
+    pub fn start(watched: &'a dyn Watchable, log: bool) -> Self {
         let last = watched.counts();
         Self {
             start: Instant::now(),
             last,
             watched,
+            log,
             intervals: Vec::new(),
         }
     }
 
     /// The time since the start.
-    pub(super) fn elapsed(&self) -> Duration {
+    pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// How long until the next look.
-    pub(super) fn due_in(&self) -> Duration {
+    pub fn due_in(&self) -> Duration {
         INTERVAL.saturating_sub(self.last.at.elapsed())
     }
 
     /// Looks, if it is time to.
-    pub(super) fn look(&mut self, progress: &Progress) {
+    pub fn look(&mut self, progress: &Progress) {
         if self.due_in().is_zero() {
             self.note(progress);
         }
     }
 
     /// The last stretch, and all of them.
-    pub(super) fn finish(mut self, progress: &Progress) -> Vec<Interval> {
+    pub fn finish(mut self, progress: &Progress) -> Vec<Interval> {
         self.note(progress);
         self.intervals
     }
@@ -178,7 +236,7 @@ impl<'a> Watch<'a> {
         });
         if self.intervals.len() < MOST {
             self.intervals.push(Interval {
-                logged: (self.watched.log && known).then_some((began, latencies)),
+                logged: (self.log && known).then_some((began, latencies)),
                 ..interval
             });
         }

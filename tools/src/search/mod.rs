@@ -6,7 +6,7 @@
 //! | `classify` | is a load a lower bound? The RFC's logic, to the letter |
 //! | `target`, `pursuit` | coarse steps to a goal, and which load to measure next for it |
 //! | `record`, `controller` | the trials and the bounds they make; the search for all goals at once |
-//! | `in_memory`, `burst` | trials on the engine in this process, and what is lost there; back-to-back frames |
+//! | `on_bed`, `burst` | trials on the engine in this process or on real links, and what is lost there; back-to-back frames |
 //! | `suite`, `report`, `text` | sizes, repeats and what follows from a result; the report ([`SearchReport`]) |
 //!
 //! ```text
@@ -26,7 +26,7 @@ mod classify;
 mod controller;
 mod goal;
 mod goal_text;
-mod in_memory;
+mod on_bed;
 mod pursuit;
 mod record;
 mod report;

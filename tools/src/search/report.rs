@@ -254,7 +254,7 @@ impl GoalReport {
 
 impl UnderLoad {
     /// Of a trial that measured latency.
-    pub(super) fn of(fraction: f64, offered_pps: f64, result: &TrialResult) -> Option<Self> {
+    pub(super) fn of(fraction: f64, offered_pps: f64, result: &TrialResult<()>) -> Option<Self> {
         Some(Self {
             fraction,
             offered_pps,

@@ -7,13 +7,14 @@ use corelane::engine::WhenFull;
 use super::burst::{BackToBack, longest_burst};
 use super::controller::{Found, Limits, SearchError, search};
 use super::goal::Goal;
-use super::in_memory::OnBed;
+use super::on_bed::OnBed;
 use super::report::{ScalingPoint, Searched, UnderLoad};
 use super::trial::Load;
-use crate::cli::{EngineArgs, LoadArgs};
+use crate::cli::{EngineArgs, LinkArgs, LoadArgs};
 use crate::interrupt::Interrupt;
+use crate::links::{LinkBed, Ports};
 use crate::progress::Progress;
-use crate::run::{Bed, Failure, Layout, Trial};
+use crate::run::{Bed, Failure, Layout, TestBed, Trial};
 use crate::unit::{FrameSize, Rate};
 
 /// What is to be measured.
@@ -23,6 +24,8 @@ pub struct Suite {
     pub engine: EngineArgs,
     /// The traffic, but for the size of its frames.
     pub load: LoadArgs,
+    /// Real links instead of an engine, if any are said.
+    pub links: LinkArgs,
     /// The sizes.
     pub sizes: Vec<FrameSize>,
     /// What is searched for. What is measured at a share of a rate takes the first one's.
@@ -80,8 +83,11 @@ impl Suite {
     /// # Errors
     /// A trial could not be performed.
     pub fn run(&self, progress: &Progress, interrupt: &Interrupt) -> Result<Results, Failure> {
+        let ends = self.links.ends();
+        let ports = ends.map(|ends| Ports::open(&self.links, &ends));
         let mut run = Run {
             suite: self,
+            ports: ports.transpose()?,
             progress,
             interrupt,
             results: Results::default(),
@@ -89,15 +95,6 @@ impl Suite {
         run.all()?;
         progress.clear();
         Ok(run.results)
-    }
-
-    fn layout(&self, size: FrameSize, workers: Option<usize>, latency: bool) -> Layout {
-        let engine = EngineArgs {
-            workers,
-            latency,
-            ..self.engine.clone()
-        };
-        Layout::new(&engine, &self.load, size)
     }
 
     fn limits(&self, max_load: Load) -> Limits {
@@ -116,19 +113,32 @@ impl Suite {
 
 struct Run<'a> {
     suite: &'a Suite,
+    /// The links, if it is not an engine of this process.
+    ports: Option<Ports>,
     progress: &'a Progress,
     interrupt: &'a Interrupt,
     results: Results,
 }
 
 impl Run<'_> {
+    fn layout(&self, size: FrameSize, workers: Option<usize>, latency: bool) -> Layout {
+        let suite = self.suite;
+        let engine = EngineArgs {
+            workers,
+            latency,
+            ..suite.engine.clone()
+        };
+        let device = self.ports.as_ref().map(|ports| ports.device().mac);
+        Layout::new(&engine, &suite.load, size, device)
+    }
+
     fn all(&mut self) -> Result<(), Failure> {
         let suite = self.suite;
         self.progress.stage("frames", None);
         let layouts: Vec<Layout> = suite
             .sizes
             .iter()
-            .map(|&size| suite.layout(size, suite.engine.workers, false))
+            .map(|&size| self.layout(size, suite.engine.workers, false))
             .collect();
         for (&size, layout) in suite.sizes.iter().zip(&layouts) {
             self.results.target = layout.target().describe();
@@ -143,7 +153,7 @@ impl Run<'_> {
         for (i, layout) in layouts.iter().enumerate() {
             let rate = self.results.sizes[i].rate();
             if suite.latency {
-                let layout = suite.layout(suite.sizes[i], suite.engine.workers, true);
+                let layout = self.layout(suite.sizes[i], suite.engine.workers, true);
                 self.results.sizes[i].latency = self.latency(&layout, rate)?;
             }
             if let Some(repeats) = suite.bursts {
@@ -221,7 +231,7 @@ impl Run<'_> {
             let longest = (pps * LONGEST_BURST.as_secs_f64()).ceil() as u64;
             let mut lengths = Vec::new();
             for _ in 0..repeats {
-                let length = longest_burst(bed.room, longest, |frames| {
+                let length = longest_burst(bed.bed.room(), longest, |frames| {
                     let duration = Duration::from_secs_f64(frames as f64 / pps);
                     let result = bed.run(&Trial::new(Some(pps), duration))?;
                     Ok::<_, Failure>(result.map(|result| result.lost() > 0))
@@ -242,7 +252,7 @@ impl Run<'_> {
         let (all, size) = (layout.setting().workers, suite.sizes[0]);
         let powers = std::iter::successors(Some(1), |n| Some(n * 2));
         for workers in powers.take_while(|&n| n < all) {
-            let layout = suite.layout(size, Some(workers), false);
+            let layout = self.layout(size, Some(workers), false);
             let mut searched = Searched::new(size, &layout);
             for _ in 0..suite.repeat {
                 let (max_load, found) = self.search(&layout, "scaling")?;
@@ -268,19 +278,34 @@ impl Run<'_> {
             return Ok(None);
         }
         self.progress.stage(stage, None);
-        let mut bed = Bed::start(layout, WhenFull::Drop)?;
-        let mut on_bed = OnBed {
-            bed: &mut bed,
-            room: layout.setting().room(),
-            progress: self.progress,
-            interrupt: self.interrupt,
-            since: Instant::now(),
-            holds: true,
+        let (progress, interrupt) = (self.progress, self.interrupt);
+        let run = |bed: &mut dyn TestBed| {
+            let mut on_bed = OnBed {
+                bed,
+                progress,
+                interrupt,
+                since: Instant::now(),
+                holds: true,
+            };
+            let done = run(&mut on_bed)?;
+            Ok::<_, Failure>((done, on_bed.holds))
         };
-        let done = run(&mut on_bed);
-        self.results.accounting_violated |= !on_bed.holds;
-        bed.finish();
-        done
+        let (done, holds) = match &mut self.ports {
+            Some(ports) => {
+                let mut bed = LinkBed::start(ports, layout)?;
+                let done = run(&mut bed)?;
+                bed.finish()?;
+                done
+            }
+            None => {
+                let mut bed = Bed::start(layout, WhenFull::Drop)?;
+                let done = run(&mut bed)?;
+                bed.finish();
+                done
+            }
+        };
+        self.results.accounting_violated |= !holds;
+        Ok(done)
     }
 }
 

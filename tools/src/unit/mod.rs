@@ -9,6 +9,7 @@
 //! | time | `10s`, `100ms`, `250us`, `2m` or `2min`, `1h`, `10` (seconds) |
 //! | rate | `max`, `5Mpps`, `5mpps`, `200kpps`, `1_000_000` (frames a second), `2.5gbps`, `10g`, `50%` |
 //! | ratio | `0.25`, `25%` |
+//! | link | `af_packet:veth0`, `af_xdp:eth1`, `tap:tap0` |
 
 mod arrival;
 mod check;
@@ -19,6 +20,7 @@ mod duration;
 mod error;
 mod family;
 mod frame_size;
+mod link_name;
 mod nearest;
 mod number;
 mod protocols;
@@ -37,6 +39,7 @@ pub use duration::duration;
 pub use error::ValueError;
 pub use family::Family;
 pub use frame_size::{FrameSize, MAX_FRAME, MIN_FRAME, RFC2544};
+pub use link_name::{DeviceMac, LinkName};
 pub use nearest::nearest;
 pub use protocols::{Protocol, Protocols};
 pub use rate::Rate;

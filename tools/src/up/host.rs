@@ -9,10 +9,11 @@ use corelane::stack::{Nic, NicId, Stack};
 use serde_json::{Map, Value};
 
 use super::capture::Capture;
-use super::links::{FileCapture, LinkCounters, ServedLink};
+use super::links::{FileCapture, ServedLink};
 use super::trace::{Trace, TraceSeat};
 use crate::config::{Change, Config};
 use crate::control::{Answer, Problem, Reply, Request, Watch, WatchKind};
+use crate::device::LinkCounters;
 use crate::host::{ActionError, Routes, Scene, Services, Unset, act, set_up};
 use crate::unit::nearest;
 

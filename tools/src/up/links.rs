@@ -6,18 +6,15 @@ use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
 use corelane::engine::link::Link;
-use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
-use corelane::io::af_xdp::{AfXdpConfig, AfXdpLink};
 use corelane::io::middleware::{
-    Faults, FaultsConfig, FaultsCounters, FrameSink, Layered, Mirror, MirrorConfig, MirrorCounts,
-    MirrorHandle, Mirrored, PcapngSink,
+    Faults, FaultsConfig, FrameSink, Layered, Mirror, MirrorConfig, MirrorCounts, MirrorHandle,
+    Mirrored, PcapngSink,
 };
 use corelane::io::pcap::Interface;
-use corelane::io::tap::{TapConfig, TapLink};
-use serde_json::{Value, json};
 
 use super::capture::{queue_of, whole_frame};
-use crate::config::{FaultsSetting, LinkKind, LinkSetting, NicSetting};
+use crate::config::{FaultsSetting, NicSetting};
+use crate::device::{self, LinkCounters};
 
 /// What is to be had from a link while it is one, and after.
 pub(super) struct ServedLink {
@@ -27,43 +24,6 @@ pub(super) struct ServedLink {
     /// The longest frame that it takes where there is room.
     pub(super) longest: usize,
     pub(super) capture: Option<FileCapture>,
-}
-
-type Counters = Vec<(String, u64)>;
-
-/// Reads what a link counts, the kernel's drops among it, also when the link is gone.
-pub(super) struct LinkCounters(Box<dyn Fn() -> Counters + Send + Sync>);
-
-impl LinkCounters {
-    fn new(read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static) -> Self {
-        let named = |(name, count): (&'static str, u64)| (name.to_owned(), count);
-        Self(Box::new(move || read().into_iter().map(named).collect()))
-    }
-
-    /// These, and what is done to frames on purpose.
-    fn with_faults(self, faults: FaultsCounters) -> Self {
-        Self(Box::new(move || {
-            let mut all = self.read();
-            for (direction, counts) in [("rx", faults.rx()), ("tx", faults.tx())] {
-                let named = counts.named().into_iter();
-                all.extend(
-                    named.map(|(name, count)| (format!("faults_{direction}_{name}"), count)),
-                );
-            }
-            all
-        }))
-    }
-
-    /// The counters by name.
-    pub(super) fn read(&self) -> Counters {
-        (self.0)()
-    }
-
-    /// As JSON.
-    pub(super) fn json(&self) -> Value {
-        let counters = self.read().into_iter();
-        Value::Object(counters.map(|(name, count)| (name, json!(count))).collect())
-    }
 }
 
 /// What a capture is written by. That it breaks off is told when it does, and not at the end only.
@@ -123,8 +83,8 @@ impl FileCapture {
 /// # Errors
 /// There is no such link here, in words that say what to do.
 pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), String> {
-    let (mut link, mut counters) = device(nic)?;
     let refuse = |what: &dyn Display| format!("nic '{}': {what}", nic.name);
+    let (mut link, mut counters) = device::open(&nic.link).map_err(|error| refuse(&error))?;
     // What is captured is what was left of it.
     if let Some(FaultsSetting { seed, rx, tx }) = nic.faults.clone() {
         let config = FaultsConfig {
@@ -173,57 +133,6 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), Stri
         served.capture = Some(FileCapture { file, handle });
     }
     Ok((link, served))
-}
-
-fn device(nic: &NicSetting) -> Result<(Box<dyn Link>, LinkCounters), String> {
-    let LinkSetting {
-        kind,
-        name,
-        queues,
-        super_frames,
-        mode,
-    } = &nic.link;
-    let (name, queues) = (name.clone(), *queues);
-    let (super_frames, mode) = (*super_frames, *mode);
-    let refuse = |what: &dyn Display| format!("nic '{}': {what}", nic.name);
-    match kind {
-        LinkKind::Tap => {
-            let config = TapConfig {
-                name,
-                queues,
-                super_frames,
-            };
-            let link = TapLink::new(config).map_err(|error| refuse(&error))?;
-            let counters = link.counters();
-            Ok((Box::new(link), LinkCounters::new(move || counters.read())))
-        }
-        LinkKind::AfPacket => {
-            let config = AfPacketConfig {
-                name,
-                queues,
-                super_frames,
-                ..AfPacketConfig::default()
-            };
-            let link = AfPacketLink::new(config).map_err(|error| refuse(&error))?;
-            let counters = link.counters();
-            Ok((Box::new(link), LinkCounters::new(move || counters.read())))
-        }
-        LinkKind::AfXdp => {
-            let config = AfXdpConfig {
-                name,
-                queues,
-                mode,
-                ..AfXdpConfig::default()
-            };
-            let link = AfXdpLink::new(config).map_err(|error| refuse(&error))?;
-            let counters = link.counters();
-            Ok((Box::new(link), LinkCounters::new(move || counters.read())))
-        }
-        LinkKind::Pcap => Err(refuse(
-            &"a pcap link has no device to be up on: corelane sim plays captures; for up give it \
-              link = { kind = \"tap\", name = \"tap0\" }",
-        )),
-    }
 }
 
 #[cfg(test)]

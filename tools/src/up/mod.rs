@@ -8,7 +8,6 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `links` | links from a configuration |
 //! | `host` | the engine while it runs, and what is done to it |
 //! | `difference`, `reload` | what a new configuration changes, and that it is changed |
 //! | `capture`, `trace` | frames for a client, while it wants them |

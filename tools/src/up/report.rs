@@ -20,9 +20,9 @@ use corelane::stack::Nic;
 use serde_json::{Map, Value, json};
 
 use super::host::Host;
-use super::links::LinkCounters;
 use super::show::{distributor_row, worker_row};
 use crate::config::seconds;
+use crate::device::LinkCounters;
 use crate::host::{
     Identity, NicState, StackState, accounting_json, section, service_json, write_identities,
 };

@@ -5,9 +5,9 @@ use corelane::stack::{Forwarding, Nic};
 use serde_json::{Map, Value, json};
 
 use super::host::Host;
-use super::links::LinkCounters;
 use crate::config::NicSetting;
 use crate::control::Listing;
+use crate::device::LinkCounters;
 use crate::host::{
     addresses_json, counters_json, drops_json, groups_json, icmp_json, neighbors_json,
     protocols_json, routes_json, service_json,

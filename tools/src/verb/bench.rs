@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use corelane::engine::WhenFull;
 use corelane::io::pcap::PcapWriter;
+use corelane::wire::MacAddr;
 use serde_json::{Value, json};
 
 use super::{finish, write_latencies};
@@ -31,6 +32,9 @@ const CALIBRATION: Duration = Duration::from_secs(1);
 pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     if let Some(file) = &args.pcap_out {
         return write_frames(args, file);
+    }
+    if let Some(ends) = args.links.ends() {
+        return super::bench_links::bench(args, &ends, interrupt);
     }
     let output = Output::new(args.engine.json.as_deref(), &[])?;
     let progress = Progress::new(args.engine.json_to_stdout());
@@ -66,7 +70,7 @@ pub(super) fn measure(
     companion: &mut dyn Companion,
 ) -> Result<(Conditions, Measured, Outcome), Failure> {
     progress.stage("frames", None);
-    let layout = layout(args)?;
+    let layout = layout(args, None)?;
     let mean = layout.frames().mean_size(0);
     let arrival = args.arrival.unwrap_or(Arrival::Cbr);
     let calibrated_pps = match args.rate {
@@ -147,17 +151,19 @@ pub(super) fn measure(
     Ok((conditions, result.measured, bed.finish()))
 }
 
-fn layout(args: &BenchArgs) -> Result<Layout, Failure> {
+/// The frames, for the engine or for the device on real links that has this link address.
+pub(super) fn layout(args: &BenchArgs, device: Option<MacAddr>) -> Result<Layout, Failure> {
+    let (engine, load, size) = (&args.engine, &args.load, args.frame_size);
     let Some(file) = &args.profile else {
-        return Ok(Layout::new(&args.engine, &args.load, args.frame_size));
+        return Ok(Layout::new(engine, load, size, device));
     };
     let profile = LoadProfile::load(file).map_err(|error| Usage::new(error.to_string()))?;
-    Layout::of_profile(&args.engine, &args.load, args.frame_size, &profile)
+    Layout::of_profile(engine, load, size, device, &profile)
 }
 
 /// Writes what would be sent to a capture, and sends nothing.
 fn write_frames(args: &BenchArgs, file: &Path) -> Result<Exit, Failure> {
-    let layout = layout(args)?;
+    let layout = layout(args, None)?;
     let pps = match args.profile {
         Some(_) => Some(layout.pps()),
         None => args.rate.pps(layout.frames().mean_size(0), 0.0),
@@ -192,7 +198,7 @@ fn calibrate(layout: &Layout, progress: &Progress, interrupt: &Interrupt) -> Res
     Ok(result.offered_pps())
 }
 
-fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
+pub(super) fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
     let mut flags = setting.flags();
     flags.extend(args.load.flags());
     flags.extend([

@@ -1,6 +1,7 @@
 //! What each verb does.
 
 mod bench;
+mod bench_links;
 mod check_config;
 mod compare;
 mod ctl;
@@ -22,9 +23,9 @@ use std::time::Duration;
 use crate::cli::{self, Asked, EngineArgs};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::latency::{write_file, write_hgrm, write_hlog};
+use crate::latency::{Latencies, write_file, write_hgrm, write_hlog};
 use crate::report::Report;
-use crate::run::{Failure, Measured, Output, print};
+use crate::run::{Failure, Interval, Measured, Output, print};
 
 /// Does what the command line (the program's name first) asks for; errors go to standard error.
 pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
@@ -66,16 +67,25 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
 
 /// Writes the files of latencies that were asked for.
 fn write_latencies(args: &EngineArgs, measured: &Measured) -> Result<(), Failure> {
+    write_latencies_of(args, measured.latencies().as_ref(), &measured.intervals)
+}
+
+/// Likewise, from all latencies and those of intervals.
+fn write_latencies_of(
+    args: &EngineArgs,
+    latencies: Option<&Latencies>,
+    intervals: &[Interval],
+) -> Result<(), Failure> {
     let write = |option: &str, path: &Path, result: std::io::Result<()>| {
         let name = path.display();
         result.map_err(|error| Failure::Run(format!("{option}: cannot write {name}: {error}")))
     };
-    if let (Some(path), Some(latencies)) = (&args.hgrm, measured.latencies()) {
+    if let (Some(path), Some(latencies)) = (&args.hgrm, latencies) {
         let result = write_file(path, |out| write_hgrm(&latencies.histogram, out));
         write("--hgrm", path, result)?;
     }
     if let Some(path) = &args.hlog {
-        let intervals = measured.intervals.iter().filter_map(|interval| {
+        let intervals = intervals.iter().filter_map(|interval| {
             let (began, histogram) = interval.logged.as_ref()?;
             let ended = Duration::from_millis(interval.at_ms);
             Some((*began, ended.saturating_sub(*began), histogram))

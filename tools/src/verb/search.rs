@@ -47,7 +47,7 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         seed: args.load.seed,
         flags: flags(args, &suite, &setting),
         interrupted: interrupt.is_raised(),
-        warnings: warnings(tester_limited),
+        warnings: warnings(tester_limited, args.links.ends().is_some()),
         deviations: deviations(&suite),
         accounting_holds: !results.accounting_violated,
         tester_limited,
@@ -105,6 +105,7 @@ fn suite(args: &SearchArgs) -> Result<Suite, Usage> {
     Ok(Suite {
         engine: args.engine.clone(),
         load: args.load.clone(),
+        links: args.links.clone(),
         sizes,
         goals,
         max_rate: args.max_rate,
@@ -123,6 +124,12 @@ fn flags(args: &SearchArgs, suite: &Suite, setting: &Setting) -> BTreeMap<&'stat
     let goals: Vec<_> = suite.goals.iter().map(Goal::attributes).collect();
     let mut flags = setting.flags();
     flags.extend(args.load.flags());
+    if args.links.ends().is_some() {
+        for option in ["workers", "ring", "pool_slots", "promiscuous", "check"] {
+            flags.remove(option);
+        }
+        flags.extend(args.links.flags());
+    }
     flags.extend([
         ("frame_size", json!(sizes)),
         ("goals", json!(goals)),
@@ -141,13 +148,18 @@ fn flags(args: &SearchArgs, suite: &Suite, setting: &Setting) -> BTreeMap<&'stat
     flags
 }
 
-fn warnings(tester_limited: bool) -> Vec<String> {
+fn warnings(tester_limited: bool, on_links: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     if tester_limited {
         warnings.push(
-            "the generator, not the engine, set a result below: it was behind its plan, or lost its \
-             core for longer than the rings hold (--ring); it is not valid for the engine"
-                .to_owned(),
+            if on_links {
+                "the tester, not the device, set a result below: it was behind its plan, sent more than 256 \
+                 frames late at once, or had no room for what came; it is not valid for the device"
+            } else {
+                "the generator, not the engine, set a result below: it was behind its plan, or lost its \
+                 core for longer than the rings hold (--ring); it is not valid for the engine"
+            }
+            .to_owned(),
         );
     }
     if cfg!(debug_assertions) {
@@ -158,14 +170,21 @@ fn warnings(tester_limited: bool) -> Vec<String> {
 
 /// How the trials differ from those of RFC 2544.
 fn deviations(suite: &Suite) -> Vec<String> {
-    let mut lines = vec![
-        "section 23: no learning frames (addresses are there before), no waits of 2 s and 5 s: a trial \
-         begins and ends when nothing is in flight"
-            .to_owned(),
-        "lost is what was due and not delivered: a worker's ring full, no buffer, dropped by the engine, \
-         or not sent in time"
-            .to_owned(),
-    ];
+    let [trials, lost] = if suite.links.ends().is_some() {
+        [
+            "section 23: no learning frames but the warm-up, no waits of 2 s and 5 s: a trial ends when all has \
+             come, or nothing has for 200 ms, after 2 s at most",
+            "lost is what was due and did not come back as it was sent, or was not sent in time",
+        ]
+    } else {
+        [
+            "section 23: no learning frames (addresses are there before), no waits of 2 s and 5 s: a trial \
+             begins and ends when nothing is in flight",
+            "lost is what was due and not delivered: a worker's ring full, no buffer, dropped by the engine, \
+             or not sent in time",
+        ]
+    };
+    let mut lines = vec![trials.to_owned(), lost.to_owned()];
     let shortest = suite.goals.iter().map(|goal| goal.final_trial).min();
     if let Some(trial) = shortest.filter(|trial| *trial < RFC_2544_TRIAL) {
         lines.push(format!(
@@ -195,6 +214,12 @@ fn deviations(suite: &Suite) -> Vec<String> {
 
 fn conditions(args: &SearchArgs, setting: &Setting, target: &str) -> String {
     let load = &args.load;
+    if let Some(ends) = args.links.ends() {
+        return format!(
+            "{ends}, {target}, destinations {}, family {}, {} flows, seed {}",
+            load.destinations, load.family, load.flows, load.seed
+        );
+    }
     let promiscuous = if args.engine.promiscuous {
         ", promiscuous"
     } else {

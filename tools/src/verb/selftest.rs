@@ -139,7 +139,7 @@ fn ledger(interrupt: &Interrupt) -> Result<LedgerCheck, Failure> {
     let Ok(Asked::Bench(args)) = cli::parse(["corelane", "bench"]) else {
         return Err(Failure::Run("the defaults of bench are refused".to_owned()));
     };
-    let layout = Layout::new(&args.engine, &args.load, args.frame_size);
+    let layout = Layout::new(&args.engine, &args.load, args.frame_size, None);
     let mut bed = Bed::start(&layout, WhenFull::Wait)?;
     let result = bed.trial(&Trial::new(None, BOOKS), &Progress::new(true), interrupt)?;
     bed.finish();

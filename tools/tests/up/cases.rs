@@ -9,6 +9,7 @@ use super::bed::{Client, ECHO, frames_of, ip, kernel_end, mode, nic};
 use super::common::Scratch;
 use super::common::up::{Up, eventually, refused};
 use super::idle::{idle, wakes};
+use super::measure;
 use super::reload::{sighup, sighup_nics, sighup_refused};
 use super::top::top;
 use super::watch::{capture, capture_slow, trace};
@@ -41,6 +42,20 @@ pub(crate) const ALL: &[Case] = &[
     ("top_tells_the_rates", top),
     ("a_host_that_is_idle_sleeps", idle),
     ("who_sleeps_wakes_at_once", wakes),
+    (
+        "a_router_under_test_loses_nothing_at_a_modest_rate",
+        measure::kernel_router,
+    ),
+    (
+        "what_a_device_under_test_drops_is_found_to_the_frame",
+        measure::dropping,
+    ),
+    ("a_device_under_test_that_sends_back", measure::echo),
+    (
+        "the_highest_rate_of_a_router_is_searched_for",
+        measure::searched,
+    ),
+    ("links_that_are_not_to_be_measured_on", measure::refusals),
 ];
 
 fn comes_up() {

@@ -1,4 +1,4 @@
-//! `up` and `ctl`: the built binary on devices, with the kernel's own stack at their other end.
+//! `up`, `ctl`, and measuring on links: the built binary on devices, with the kernel's own stack at their other end.
 //!
 //! The cases need devices to make and to take away. So the program runs itself again in a network
 //! namespace of its own: as root, or by a user namespace (`unshare -rn`), where anyone may do that.
@@ -12,6 +12,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod idle;
+mod measure;
 mod reload;
 mod top;
 mod watch;

@@ -62,6 +62,28 @@
 //! however fast the engine. A lossy trial is not `valid` where that may have been so, and a result most of whose
 //! loss at the upper bound is of such trials is the tester's: marked, with exit status 5.
 //!
+//! # Other devices, over real links
+//!
+//! `bench` and `search` with `--tx` and `--rx` (or `--link`, where what is sent comes back by the same link) have no
+//! engine: one thread sends what the generator has due, another receives, and what is between the links, whatever it
+//! is, is under test. The plan, the frames and their numbers are the same. A table that both threads share has, of
+//! the last two million frames, when each was due and whether it came back: so a frame carries nothing but its number,
+//! in its payload, and a duplicate is one however late. Link addresses, hop limits and header checksums may change on
+//! the way; a number that is damaged, or a UDP checksum that is wrong, is a corrupt frame. A NAT that keeps checksums
+//! right is no corruption. IPv6 frames are 82 bytes at least, since a frame without a number could not be told from
+//! others' (ARP, neighbor discovery), which are counted as foreign.
+//!
+//! `intended = sent + unsent` (late; no buffer; not taken by the link within a millisecond), `sent = received unique +
+//! lost`, and all that came is one of unique, duplicate, corrupt, stray (a number of an earlier trial, or of another
+//! tester) and foreign. A trial ends when all has come, or nothing has for 200 ms, after 2 s at most. What the kernel
+//! dropped because the receiver was behind is the tester's loss, and the status is 5. Another order within a class of
+//! flows is told and no violation: the classes are ours, and a device may spread them.
+//!
+//! A latency ends when the kernel had the frame, where the link says so (AF_PACKET; to the precision with which its
+//! clock and ours are compared, under a microsecond), and otherwise when the receiver found it; the report says which,
+//! and the longest time between two polls. It begins at the plan, as ever: a system call that sends takes its time,
+//! and on a veth the whole way through the kernel is in that call.
+//!
 //! # Is it better?
 //!
 //! `corelane compare` says whether two results differ by more than chance, and by how much: by ranks

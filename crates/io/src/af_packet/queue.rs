@@ -84,7 +84,10 @@ impl RxQueue for PacketRx {
                 continue;
             };
             match take(&mut frame, &slot, &self.socket, &mut self.counts) {
-                Ok(()) => out.push(frame),
+                Ok(()) => {
+                    frame.set_rx_time(slot.time_ns());
+                    out.push(frame);
+                }
                 Err(why) => {
                     self.counts.add(why, 1);
                     cache.recycle(frame);

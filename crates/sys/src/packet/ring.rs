@@ -234,6 +234,13 @@ impl Slot<'_> {
         self.header.tp_status & libc::TP_STATUS_COPY != 0
     }
 
+    /// When the kernel had it, in nanoseconds since 1970: by the device's driver, if something on the
+    /// machine asks for that, or else when it was put into the ring.
+    #[inline]
+    pub fn time_ns(&self) -> u64 {
+        u64::from(self.header.tp_sec) * 1_000_000_000 + u64::from(self.header.tp_nsec)
+    }
+
     /// What is left to do with it. Places count from the start of [`data`](Self::data).
     #[inline]
     pub fn vnet_header(&self) -> VnetHeader {

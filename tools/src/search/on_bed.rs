@@ -1,4 +1,4 @@
-//! Trials on the engine in this process.
+//! Trials on a bed: the engine in this process, or a device on real links.
 
 use std::time::{Duration, Instant};
 
@@ -6,27 +6,27 @@ use super::trial::{Load, Measurer, Trial, TrialInput};
 use crate::generator::Lateness;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::run::{self, Bed, Failure, TrialResult};
+use crate::run::{self, Failure, TestBed, TrialResult};
 
-/// Performs trials on a [`Bed`] on which a full ring means a drop.
+/// Performs trials on a [`TestBed`]: a [`Bed`](run::Bed) on which a full ring means a drop, or a
+/// [`LinkBed`](crate::links::LinkBed).
 ///
 /// # What is lost
 ///
 /// The generator's link has no wire that could be full: a frame is due at its planned time, and a worker's
 /// ring takes it or does not, as a NIC's descriptor ring would. So lost is, of the frames that were planned:
 /// what found the ring full, what found no buffer, what the engine dropped, and what the generator could
-/// not send in time. There is no back-pressure in a trial: that is what `bench --rate max` has.
+/// not send in time. There is no back-pressure in a trial: that is what `bench --rate max` has. On real links
+/// it is what did not come back, and what the link did not take in time.
 ///
 /// # Which loss is the engine's
 ///
 /// A generator that lost its core sends what came due meanwhile at once, and rings that are smaller than
 /// that overflow though the engine is fast enough. A trial with loss is valid if frames were sent on time: if
 /// the generator was never so late (by p99.9, where more than one in a thousand was lost) that more came
-/// due than the rings hold.
+/// due than the rings hold; and if the tester itself lost none that came back.
 pub(super) struct OnBed<'a> {
-    pub(super) bed: &'a mut Bed,
-    /// Frames that all rings together hold.
-    pub(super) room: u64,
+    pub(super) bed: &'a mut dyn TestBed,
     pub(super) progress: &'a Progress,
     pub(super) interrupt: &'a Interrupt,
     /// When its clock was started.
@@ -37,8 +37,8 @@ pub(super) struct OnBed<'a> {
 
 impl OnBed<'_> {
     /// Runs a trial, and keeps in mind whether its books balance. None if it was interrupted.
-    pub(super) fn run(&mut self, trial: &run::Trial) -> Result<Option<TrialResult>, Failure> {
-        let result = self.bed.trial(trial, self.progress, self.interrupt)?;
+    pub(super) fn run(&mut self, trial: &run::Trial) -> Result<Option<TrialResult<()>>, Failure> {
+        let result = self.bed.try_load(trial, self.progress, self.interrupt)?;
         self.holds &= result.accounting.holds;
         Ok((!self.interrupt.is_raised()).then_some(result))
     }
@@ -53,10 +53,11 @@ impl Measurer for OnBed<'_> {
             let kept = Kept {
                 intended: result.intended,
                 lost: result.lost(),
-                unsent: result.unsent.late,
+                unsent: result.unsent.all(),
+                lost_by_tester: result.lost_by_tester,
                 lateness: result.lateness,
             };
-            let valid = kept.is_valid(input.load, self.room);
+            let valid = kept.is_valid(input.load, self.bed.room());
             Trial::new(
                 input,
                 result.intended,
@@ -77,6 +78,7 @@ struct Kept {
     intended: u64,
     lost: u64,
     unsent: u64,
+    lost_by_tester: u64,
     lateness: Lateness,
 }
 
@@ -92,7 +94,8 @@ impl Kept {
             self.lateness.max
         };
         let came_due = late_ns as f64 / 1e9 * load as f64;
-        self.lost == 0 || (share(self.unsent) <= FEW && came_due <= room as f64)
+        let on_time = share(self.unsent) <= FEW && came_due <= room as f64;
+        self.lost == 0 || (on_time && self.lost_by_tester == 0)
     }
 }
 
@@ -112,6 +115,7 @@ mod tests {
                 intended: 1_000_000,
                 lost,
                 unsent,
+                lost_by_tester: 0,
                 lateness,
             };
             kept.is_valid(10_000_000, 1024)

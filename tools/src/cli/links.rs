@@ -1,0 +1,153 @@
+//! The options of a measurement on real links.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{EngineArgs, LoadArgs, Usage};
+use crate::unit::{DeviceMac, LinkName, Protocols};
+
+/// What is of an engine in this process, or of frames that are not known again without it.
+const OF_AN_ENGINE: [&str; 11] = [
+    "workers",
+    "ring",
+    "pool_slots",
+    "promiscuous",
+    "forward",
+    "routes",
+    "neighbors",
+    "sockets",
+    "check",
+    "malformed",
+    "hit_ratio",
+];
+
+/// The options of a measurement on real links.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Real links")]
+pub struct LinkArgs {
+    /// Send by this link to a device under test, instead of to an engine in this process: tap:DEVICE,
+    /// af_packet:DEVICE or af_xdp:DEVICE
+    #[arg(long, value_name = "KIND:DEVICE", requires = "rx", conflicts_with_all = OF_AN_ENGINE)]
+    pub tx: Option<LinkName>,
+
+    /// Receive by this link what comes out of the device
+    #[arg(long, value_name = "KIND:DEVICE", requires = "tx")]
+    pub rx: Option<LinkName>,
+
+    /// Send and receive by the same link: the device sends back
+    #[arg(long, value_name = "KIND:DEVICE", conflicts_with_all = OF_AN_ENGINE.iter().chain(&["tx", "rx"]))]
+    pub link: Option<LinkName>,
+
+    /// The device's link address on the sending link, or an address of it that is asked for it there, by ARP or
+    /// neighbor discovery [default: 02:00:00:00:00:02, the receiving side's own: for a bridge or a wire]
+    #[arg(long, value_name = "MAC|ADDRESS")]
+    pub dst_mac: Option<DeviceMac>,
+
+    /// Answer the device on the receiving link when it asks who has this address: the next hop of its routes.
+    /// May be given again
+    #[arg(long, value_name = "ADDRESS")]
+    pub answer: Vec<IpAddr>,
+
+    /// Send even where the default route leads over a link: a load there is a load on others
+    #[arg(long)]
+    pub i_own_this_link: bool,
+}
+
+/// Which links a measurement is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkEnds {
+    /// One that sends and one that receives.
+    Pair {
+        /// It sends.
+        tx: LinkName,
+        /// It receives.
+        rx: LinkName,
+    },
+    /// One that does both.
+    Same(LinkName),
+}
+
+impl fmt::Display for LinkEnds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pair { tx, rx } => write!(f, "{tx} to {rx}"),
+            Self::Same(link) => write!(f, "{link} and back"),
+        }
+    }
+}
+
+impl LinkArgs {
+    /// The links, if there are any.
+    pub fn ends(&self) -> Option<LinkEnds> {
+        match (&self.tx, &self.rx, &self.link) {
+            (Some(tx), Some(rx), _) if tx == rx => Some(LinkEnds::Same(tx.clone())),
+            (Some(tx), Some(rx), _) => Some(LinkEnds::Pair {
+                tx: tx.clone(),
+                rx: rx.clone(),
+            }),
+            (_, _, Some(link)) => Some(LinkEnds::Same(link.clone())),
+            _ => None,
+        }
+    }
+
+    /// What no single option shows.
+    pub(super) fn check(&self, load: &LoadArgs, engine: &EngineArgs) -> Result<(), Usage> {
+        if self.ends().is_none() {
+            let lonely = [
+                ("--dst-mac", self.dst_mac.is_some()),
+                ("--answer", !self.answer.is_empty()),
+                ("--i-own-this-link", self.i_own_this_link),
+            ];
+            return match lonely.into_iter().find(|(_, given)| *given) {
+                Some((option, _)) => Err(Usage::new(format!(
+                    "{option}: of no use without real links: --tx and --rx, or --link"
+                ))),
+                None => Ok(()),
+            };
+        }
+        if load.protocols != Protocols::UDP {
+            return Err(Usage::value(
+                "--protocols",
+                &format!(
+                    "'{}' has frames without a number, by which alone a frame is known on real links",
+                    load.protocols
+                ),
+                "udp",
+            ));
+        }
+        if let Some(address) = self
+            .answer
+            .iter()
+            .find(|it| it.is_multicast() || it.is_unspecified())
+        {
+            let what = format!("'{address}' is nobody's address");
+            return Err(Usage::value("--answer", &what, "192.0.2.2"));
+        }
+        match engine.cores.as_ref().map(|cores| cores.cores().len()) {
+            Some(n) if n != 2 => Err(Usage::value(
+                "--cores",
+                &format!(
+                    "{n} of them: on real links there are two threads, that which receives and that which sends"
+                ),
+                "0,1",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// As they are in effect, by their names.
+    pub fn flags(&self) -> [(&'static str, Value); 5] {
+        let text = |link: &Option<LinkName>| json!(link.as_ref().map(ToString::to_string));
+        let answer: Vec<_> = self.answer.iter().map(ToString::to_string).collect();
+        [
+            ("tx", text(&self.tx)),
+            ("rx", text(&self.rx)),
+            ("link", text(&self.link)),
+            ("dst_mac", json!(self.dst_mac.map(|mac| mac.to_string()))),
+            ("answer", json!(answer)),
+        ]
+    }
+}

@@ -1,0 +1,126 @@
+//! Links on devices.
+
+use corelane::engine::link::Link;
+use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
+use corelane::io::af_xdp::{AfXdpConfig, AfXdpLink};
+use corelane::io::middleware::FaultsCounters;
+use corelane::io::tap::{TapConfig, TapLink};
+use serde_json::{Value, json};
+
+use crate::config::{LinkKind, LinkSetting};
+
+type Counters = Vec<(String, u64)>;
+
+/// Reads what a link counts, the kernel's drops among it, also when the link is gone.
+pub(crate) struct LinkCounters(Box<dyn Fn() -> Counters + Send + Sync>);
+
+impl LinkCounters {
+    fn new(read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static) -> Self {
+        let named = |(name, count): (&'static str, u64)| (name.to_owned(), count);
+        Self(Box::new(move || read().into_iter().map(named).collect()))
+    }
+
+    /// These, and what is done to frames on purpose.
+    pub(crate) fn with_faults(self, faults: FaultsCounters) -> Self {
+        Self(Box::new(move || {
+            let mut all = self.read();
+            for (direction, counts) in [("rx", faults.rx()), ("tx", faults.tx())] {
+                let named = counts.named().into_iter();
+                all.extend(
+                    named.map(|(name, count)| (format!("faults_{direction}_{name}"), count)),
+                );
+            }
+            all
+        }))
+    }
+
+    /// The counters by name.
+    pub(crate) fn read(&self) -> Counters {
+        (self.0)()
+    }
+
+    /// As JSON.
+    pub(crate) fn json(&self) -> Value {
+        let counters = self.read().into_iter();
+        Value::Object(counters.map(|(name, count)| (name, json!(count))).collect())
+    }
+}
+
+/// The link on a device, and what reads its counters. The device is made, or asked for what it is like,
+/// now: whatever takes a privilege is done when this returns.
+///
+/// # Errors
+/// There is no such link here, in words that say what to do.
+pub(crate) fn open(link: &LinkSetting) -> Result<(Box<dyn Link>, LinkCounters), String> {
+    let LinkSetting {
+        kind,
+        name,
+        queues,
+        super_frames,
+        mode,
+    } = link.clone();
+    match kind {
+        LinkKind::Tap => {
+            let config = TapConfig {
+                name,
+                queues,
+                super_frames,
+            };
+            let link = TapLink::new(config).map_err(|error| error.to_string())?;
+            let counters = link.counters();
+            let read = LinkCounters::new(move || counters.read());
+            Ok((Box::new(link), read))
+        }
+        LinkKind::AfPacket => {
+            let config = AfPacketConfig {
+                name,
+                queues,
+                super_frames,
+                ..AfPacketConfig::default()
+            };
+            let link = AfPacketLink::new(config).map_err(|error| error.to_string())?;
+            let counters = link.counters();
+            let read = LinkCounters::new(move || counters.read());
+            Ok((Box::new(link), read))
+        }
+        LinkKind::AfXdp => {
+            let config = AfXdpConfig {
+                name,
+                queues,
+                mode,
+                ..AfXdpConfig::default()
+            };
+            let link = AfXdpLink::new(config).map_err(|error| error.to_string())?;
+            let counters = link.counters();
+            let read = LinkCounters::new(move || counters.read());
+            Ok((Box::new(link), read))
+        }
+        LinkKind::Pcap => Err(
+            "a pcap link has no device to be up on: corelane sim plays captures; for up give it \
+             link = { kind = \"tap\", name = \"tap0\" }"
+                .to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn links_that_cannot_be_opened_say_what_can() {
+        for (link, told) in [
+            ("{ kind = 'pcap' }", "corelane sim plays captures"),
+            ("{ kind = 'af_xdp', name = 'no-such-dev' }", "no-such-dev"),
+            (
+                "{ kind = 'af_packet', name = 'no-such-dev' }",
+                "no-such-dev",
+            ),
+        ] {
+            let text = format!("[[nic]]\nname = 'wan'\nlink = {link}\n");
+            let config = Config::parse("lab.toml", &text).unwrap();
+            let error = super::open(&config.nics[0].link).err().unwrap();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}

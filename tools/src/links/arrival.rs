@@ -1,0 +1,198 @@
+//! What a frame says of itself when it comes from a device under test.
+
+use corelane::frame::Frame;
+use corelane::wire::{
+    EtherType, IpProtocol, UDP_HEADER_LEN, parse_ethernet, parse_ipv4, parse_ipv6, parse_udp,
+};
+use std::net::IpAddr;
+
+use crate::generator::{Signature, class};
+
+/// Bytes of two link addresses, behind which tags stand, and of a tag.
+const ADDRESSES: usize = 12;
+const TAG: usize = 4;
+const ETHERNET: usize = 14;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// A generator's.
+    Numbered {
+        /// Of which class of flows.
+        class: usize,
+        /// Its number in it.
+        number: u32,
+    },
+    /// A generator's, but not as it was sent.
+    Corrupt,
+    /// Nobody's that is of interest.
+    Foreign,
+}
+
+impl Arrival {
+    /// Looks at a frame, whatever tags it has; its UDP checksum too, unless that is left to be done.
+    #[inline]
+    pub(super) fn of(frame: &Frame) -> Self {
+        let undone = frame.has_offload() && frame.offload().is_some_and(|it| it.checksum.is_some());
+        Self::of_bytes(frame.data(), !undone)
+    }
+
+    fn of_bytes(frame: &[u8], verify: bool) -> Self {
+        let Some((ethertype, packet)) = network(frame) else {
+            return Self::Foreign;
+        };
+        let (protocol, datagram, addresses): (_, _, (IpAddr, IpAddr)) = match ethertype {
+            EtherType::IPV4 => match parse_ipv4(packet) {
+                Ok(ip) if !ip.header.is_fragment() => (
+                    ip.header.protocol,
+                    ip.payload,
+                    (ip.source().into(), ip.destination().into()),
+                ),
+                _ => return Self::Foreign,
+            },
+            EtherType::IPV6 => match parse_ipv6(packet) {
+                Ok(ip) => (
+                    ip.header.next_header,
+                    ip.payload,
+                    (ip.source().into(), ip.destination().into()),
+                ),
+                Err(_) => return Self::Foreign,
+            },
+            _ => return Self::Foreign,
+        };
+        if protocol != IpProtocol::UDP {
+            return Self::Foreign;
+        }
+        let said = datagram.get(UDP_HEADER_LEN..).and_then(Signature::read);
+        let Some(said) = said else {
+            return Self::Foreign;
+        };
+        match said {
+            Ok(Signature { number, hash }) if !verify || is_right(datagram, addresses) => {
+                Self::Numbered {
+                    class: class(hash, addresses.0.is_ipv6()),
+                    number,
+                }
+            }
+            _ => Self::Corrupt,
+        }
+    }
+
+    /// As [`of`](Self::of), of a frame that is about to be sent: it is known to be right.
+    #[inline]
+    pub(super) fn of_own(frame: &Frame) -> Self {
+        Self::of_bytes(frame.data(), false)
+    }
+}
+
+/// What is behind the Ethernet header and any tags.
+fn network(frame: &[u8]) -> Option<(EtherType, &[u8])> {
+    let ethernet = parse_ethernet(frame).ok()?;
+    let ethertype = ethernet.header.ethertype();
+    if !ethertype.is_vlan() {
+        return Some((ethertype, ethernet.payload));
+    }
+    let mut at = ADDRESSES;
+    loop {
+        let &[a, b] = frame.get(at..)?.first_chunk()?;
+        let ethertype = EtherType(u16::from_be_bytes([a, b]));
+        if !ethertype.is_vlan() {
+            return Some((ethertype, frame.get(at + ETHERNET - ADDRESSES..)?));
+        }
+        at += TAG;
+    }
+}
+
+/// Whether the checksum of a datagram is right.
+fn is_right(datagram: &[u8], addresses: (IpAddr, IpAddr)) -> bool {
+    parse_udp(datagram).is_ok_and(|datagram| match addresses {
+        (IpAddr::V4(from), IpAddr::V4(to)) => datagram.verify_checksum_ipv4(from, to).is_ok(),
+        (IpAddr::V6(from), IpAddr::V6(to)) => datagram.verify_checksum_ipv6(from, to).is_ok(),
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::{Sequence, Source, Traffic};
+    use crate::unit::{Family, FrameSize};
+    use corelane::frame::{Burst, Pool, PoolConfig};
+    use corelane::wire::MacAddr;
+
+    fn frames(traffic: &Traffic, n: usize) -> Vec<Vec<u8>> {
+        let pool = Pool::new(PoolConfig::for_frames(2000)).unwrap();
+        let mut cache = pool.cache();
+        let mut source = Sequence::draw_frames(traffic, n);
+        let mut burst = Burst::new();
+        cache.alloc_burst(&mut burst, n);
+        source.fill(0, &mut burst);
+        let frames = burst.iter().map(|frame| frame.data().to_vec()).collect();
+        cache.recycle_burst(&mut burst);
+        frames
+    }
+
+    fn traffic(family: Family, vlan: Vec<u16>) -> Traffic {
+        Traffic {
+            family,
+            population_family: family,
+            frame_size: FrameSize::Fixed(64),
+            vlan,
+            device: Some(MacAddr([2, 0, 0, 0, 0, 9])),
+            ..Traffic::new(10)
+        }
+    }
+
+    #[test]
+    fn frames_of_all_kinds_are_known_by_their_numbers() {
+        for family in [Family::V4, Family::V6] {
+            for vlan in [vec![], vec![7], vec![7, 8]] {
+                for frame in frames(&traffic(family, vlan), 20) {
+                    let found = Arrival::of_bytes(&frame, true);
+                    assert!(matches!(found, Arrival::Numbered { .. }), "{frame:02x?}");
+                    assert_eq!(&frame[..6], &[2, 0, 0, 0, 0, 9]);
+                }
+            }
+        }
+        let smallest = |family| frames(&traffic(family, vec![]), 1)[0].len() + 4;
+        assert_eq!((smallest(Family::V4), smallest(Family::V6)), (64, 82));
+    }
+
+    /// What a router does to a packet, and a NAT that knows its trade.
+    #[test]
+    fn what_a_router_changes_is_not_corrupt() {
+        for mut frame in frames(&traffic(Family::V4, vec![]), 20) {
+            let before = Arrival::of_bytes(&frame, true);
+            frame[..12].copy_from_slice(&[4; 12]);
+            frame[22] -= 1;
+            // RFC 1624: the hop limit is the high byte of its word.
+            let sum = u16::from_be_bytes([frame[24], frame[25]]);
+            let sum = sum.checked_add(0x0100).unwrap_or(sum.wrapping_add(0x0101));
+            frame[24..26].copy_from_slice(&sum.to_be_bytes());
+            assert_eq!(Arrival::of_bytes(&frame, true), before);
+        }
+    }
+
+    #[test]
+    fn every_changed_byte_of_the_datagram_is_found() {
+        let frame = &frames(&traffic(Family::V4, vec![]), 1)[0];
+        for at in 34..frame.len() {
+            let mut frame = frame.clone();
+            frame[at] ^= 0x10;
+            let found = Arrival::of_bytes(&frame, true);
+            // The length of the datagram may say that there is no number in it.
+            assert!(matches!(found, Arrival::Corrupt), "{at}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_foreign() {
+        for frame in [&[][..], &[0; 14], &[0xff; 60], &[0x81, 0].repeat(40)] {
+            assert_eq!(Arrival::of_bytes(frame, true), Arrival::Foreign);
+        }
+        let mut frame = frames(&traffic(Family::V4, vec![]), 1)[0].clone();
+        // Another protocol; then another magic and complement.
+        frame[23] = 6;
+        assert_eq!(Arrival::of_bytes(&frame, true), Arrival::Foreign);
+    }
+}

@@ -1,0 +1,180 @@
+//! The thread that receives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use corelane::engine::link::LinkError;
+use corelane::frame::{Burst, Frame, PoolCache};
+use corelane::sync::counters::{CounterKey, CounterWriter};
+use crossbeam::utils::CachePadded;
+
+use super::arrival::Arrival;
+use super::flight::{Flight, Landing};
+use super::neighbor::Answerer;
+use super::ports::{ReceiveHalf, Reply};
+use super::stamps::Stamps;
+use crate::clock::Clock;
+use crate::generator::CLASSES;
+use crate::latency::LatencyWriter;
+
+/// What it counts, of frames.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Received {
+    /// All that came.
+    Frames,
+    /// Bytes of those of the trial.
+    Bytes,
+    /// Higher numbers than all before in their class of flows.
+    InOrder,
+    /// Lower ones, each for the first time.
+    Reordered,
+    /// Numbers that there had been.
+    Duplicates,
+    /// Numbers or checksums that are wrong.
+    Corrupt,
+    /// Numbers that are none of the trial's.
+    Strays,
+    /// Not a generator's.
+    Foreign,
+    /// Of these, questions that were answered.
+    Answered,
+}
+
+impl CounterKey for Received {
+    const COUNT: usize = 9;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What the main thread tells the receiver, and is told beside its counters.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// When the trial began whose frames are looked for, by the clock.
+    pub(super) since: CachePadded<AtomicU64>,
+    /// The longest time from one poll to the next, in nanoseconds, since somebody set it to 0.
+    pub(super) longest_gap: CachePadded<AtomicU64>,
+    /// Whether to stop.
+    pub(super) stop: AtomicBool,
+}
+
+/// Takes what comes from the device, and keeps the books of it.
+pub(super) struct Receiver {
+    pub(super) half: ReceiveHalf,
+    pub(super) cache: PoolCache,
+    pub(super) flight: Arc<Flight>,
+    pub(super) counts: CounterWriter<Received>,
+    pub(super) latency: Option<LatencyWriter>,
+    pub(super) clock: Clock,
+    /// If the link says when frames came.
+    pub(super) stamps: Option<Stamps>,
+    pub(super) answerer: Answerer,
+    pub(super) shared: Arc<Shared>,
+    /// The number behind the highest of each class.
+    pub(super) next: Box<[u32; CLASSES]>,
+}
+
+impl Receiver {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    /// The link broke.
+    pub(super) fn run(mut self) -> Result<ReceiveHalf, LinkError> {
+        let mut burst = Burst::new();
+        let mut polled = self.clock.now();
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            self.half.rx.rx_burst(&mut self.cache, &mut burst)?;
+            let now = self.clock.now();
+            let gap = now.saturating_sub(polled);
+            polled = now;
+            if gap > self.shared.longest_gap.load(Ordering::Relaxed) {
+                self.shared.longest_gap.store(gap, Ordering::Relaxed);
+            }
+            if burst.is_empty() {
+                // Where there is a core for each thread, nobody takes it.
+                std::thread::yield_now();
+                continue;
+            }
+            let since = self.shared.since.load(Ordering::Acquire);
+            for frame in &burst {
+                self.take(frame, now, since)?;
+            }
+            self.cache.recycle_burst(&mut burst);
+        }
+        Ok(self.half)
+    }
+
+    fn take(&mut self, frame: &Frame, now: u64, since: u64) -> Result<(), LinkError> {
+        let found = match Arrival::of(frame) {
+            Arrival::Numbered { class, number } => match self.flight.land(class, number, since) {
+                Landing::First(planned) => {
+                    if let Some(latency) = &mut self.latency {
+                        let came = match &mut self.stamps {
+                            Some(stamps) => stamps.on_clock(frame.rx_time(), now),
+                            None => now,
+                        };
+                        latency.record(came.saturating_sub(planned), 1);
+                    }
+                    self.order(class, number)
+                }
+                Landing::Again => Received::Duplicates,
+                Landing::Stray => Received::Strays,
+            },
+            Arrival::Corrupt => Received::Corrupt,
+            Arrival::Foreign => {
+                self.reply(frame)?;
+                Received::Foreign
+            }
+        };
+        if matches!(
+            found,
+            Received::InOrder | Received::Reordered | Received::Duplicates
+        ) {
+            self.counts.add(Received::Bytes, frame.len() as u64);
+        }
+        self.counts.add(found, 1);
+        self.counts.add(Received::Frames, 1);
+        Ok(())
+    }
+
+    fn order(&mut self, class: usize, number: u32) -> Received {
+        let next = &mut self.next[class % CLASSES];
+        if number.wrapping_sub(*next) < 1 << 31 {
+            *next = number.wrapping_add(1);
+            Received::InOrder
+        } else {
+            Received::Reordered
+        }
+    }
+
+    /// Answers a question for a neighbor, if it is one.
+    fn reply(&mut self, asked: &Frame) -> Result<(), LinkError> {
+        if self.answerer.addresses.is_empty() {
+            return Ok(());
+        }
+        let Some(mut frame) = self.cache.alloc() else {
+            return Ok(());
+        };
+        let answer = self.answerer.answer(asked.data(), frame.spare_mut());
+        let Some(Ok(())) = answer.map(|len| frame.set_len(len)) else {
+            self.cache.recycle(frame);
+            return Ok(());
+        };
+        match &mut self.half.reply {
+            Reply::Own(tx) => {
+                let mut burst = Burst::new();
+                burst.push(frame);
+                let sent = tx.tx_burst(&mut self.cache, &mut burst)?;
+                self.cache.recycle_burst(&mut burst);
+                self.counts.add(Received::Answered, sent as u64);
+            }
+            // If there are that many, who asks will ask again.
+            Reply::BySender(answers) => match answers.push(frame) {
+                Ok(()) => self.counts.add(Received::Answered, 1),
+                Err(frame) => self.cache.recycle(frame),
+            },
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! `bench` and `search` on links, with a device under test between them.
+
+use std::fs;
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
+use corelane_lab::kernel;
+use corelane_lab::raw::Raw;
+use serde_json::Value;
+
+use super::common::{corelane, stderr, stdout};
+
+fn ip(words: &str) {
+    kernel::ip(words).unwrap();
+}
+
+/// The kernel as a router between `NAMEt1` and `NAMEr1`, whose other ends are the tester's; one hop behind
+/// it is where all of 10.0.0.0/8 and fd00::/16 is. Gone with the case.
+struct Router(&'static str);
+
+impl Router {
+    fn new(name: &'static str) -> Self {
+        // The kernel asks for neighbors from a link-local address, which is to be there at once.
+        fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").unwrap();
+        for (side, network) in [("t", "1"), ("r", "2")] {
+            ip(&format!(
+                "link add {name}{side}0 type veth peer name {name}{side}1"
+            ));
+            ip(&format!("link set {name}{side}0 up"));
+            ip(&format!("link set {name}{side}1 up"));
+            ip(&format!(
+                "addr add 198.51.10{network}.1/24 dev {name}{side}1"
+            ));
+            ip(&format!(
+                "addr add 2001:db8:10{network}::1/64 dev {name}{side}1 nodad"
+            ));
+        }
+        ip(&format!(
+            "route add 10.0.0.0/8 via 198.51.102.2 dev {name}r1"
+        ));
+        ip(&format!(
+            "route add fd00::/16 via 2001:db8:102::2 dev {name}r1"
+        ));
+        for (setting, value) in [
+            ("ipv4/ip_forward", "1"),
+            ("ipv4/conf/all/rp_filter", "0"),
+            (&format!("ipv4/conf/{name}t1/rp_filter"), "0"),
+            ("ipv6/conf/all/forwarding", "1"),
+        ] {
+            fs::write(format!("/proc/sys/net/{setting}"), value).unwrap();
+        }
+        Self(name)
+    }
+
+    /// Runs a verb through it.
+    fn run(&self, verb: &str, more: &str) -> Output {
+        let name = self.0;
+        let line = format!(
+            "{verb} --tx af_packet:{name}t0 --rx af_packet:{name}r0 --dst-mac 198.51.101.1 \
+             --answer 198.51.102.2 --answer 2001:db8:102::2 --json - {more}"
+        );
+        corelane(&line.split_whitespace().collect::<Vec<_>>())
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        for side in ["t0", "r0"] {
+            // With its peer, and the routes over that.
+            let _ = kernel::ip(&format!("link del {}{side}", self.0));
+        }
+    }
+}
+
+/// The result of a run whose books balance: a tester that lost its core on a busy machine has a result too,
+/// with a status of its own.
+fn result(output: &Output) -> Value {
+    let told = stderr(output);
+    assert!(matches!(output.status.code(), Some(0 | 5)), "{told}");
+    let result: Value = serde_json::from_str(stdout(output)).expect(told);
+    result
+}
+
+fn count(result: &Value, pointer: &str) -> u64 {
+    let found = result.pointer(pointer).and_then(Value::as_u64);
+    found.unwrap_or_else(|| panic!("no {pointer} in {result:#}"))
+}
+
+/// What has to be so of any run.
+fn balanced(result: &Value) {
+    assert_eq!(result["accounting"]["holds"], true, "{result:#}");
+    let of = |pointer: &str| count(result, pointer);
+    let sent = of("/sent");
+    let unsent = ["late", "no_buffer", "not_taken"];
+    let unsent = unsent.map(|it| of(&format!("/generator/unsent/{it}")));
+    assert_eq!(of("/generator/intended"), sent + unsent.iter().sum::<u64>());
+    let unique = of("/order/in_order") + of("/order/reordered");
+    assert_eq!(sent, unique + of("/links/lost"));
+}
+
+pub(crate) fn kernel_router() {
+    let router = Router::new("ma");
+    let output = router.run(
+        "bench",
+        "--rate 2kpps --duration 1s --warmup 300ms --latency",
+    );
+    let result = result(&output);
+    balanced(&result);
+    let of = |pointer| count(&result, pointer);
+    let sent = of("/sent");
+    assert!((1_900..=2_000).contains(&sent), "{sent}");
+    // Hop limits, checksums and link addresses are other ones by now: that is nobody's corruption.
+    assert_eq!((of("/links/lost"), of("/order/corrupt")), (0, 0));
+    assert_eq!(of("/latency_ns/count"), sent);
+    assert!(of("/latency_ns/p50") > 0);
+    assert_eq!(result["links"]["timestamps"], "link");
+    assert_eq!(result["links"]["resolved_from"], "198.51.101.1");
+    assert_eq!(result["links"]["tx"]["link"], "af_packet:mat0");
+    // IPv6 frames have to be larger to have a number.
+    assert_eq!(result["flags"]["smallest_ipv6_frame"], 82);
+}
+
+pub(crate) fn dropping() {
+    let router = Router::new("mb");
+    // 127 of the 256 addresses.
+    ip("route add blackhole 10.0.0.0/25");
+    let output = router.run(
+        "bench",
+        "--rate 2560pps --duration 1s --warmup 300ms --family v4 --endpoints 256 \
+         --destinations sequential --slo loss=0",
+    );
+    ip("route del blackhole 10.0.0.0/25");
+    assert!(matches!(output.status.code(), Some(4 | 5)), "{output:?}");
+    let result: Value = serde_json::from_str(stdout(&output)).unwrap();
+    balanced(&result);
+    let sent = count(&result, "/sent");
+    assert!(sent >= 2_400, "{sent}");
+    // Frames go to the addresses in turn.
+    let lost = (0..sent).filter(|number| number % 256 < 127).count();
+    assert_eq!(count(&result, "/links/lost"), lost as u64);
+}
+
+pub(crate) fn echo() {
+    ip("link add mc0 type veth peer name mc1");
+    ip("link set mc0 up");
+    ip("link set mc1 up");
+    let mut link = AfPacketLink::new(AfPacketConfig {
+        name: "mc1".to_owned(),
+        super_frames: false,
+        ..AfPacketConfig::default()
+    })
+    .unwrap();
+    let mut raw = Raw::of(&mut link, 1920).unwrap();
+    let done = AtomicBool::new(false);
+    let output = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                for frame in raw.receive(0).unwrap() {
+                    raw.send(&frame).unwrap();
+                    // A numbered frame whose number was there, and one that is nobody's.
+                    if frame[frame.len() - 1] % 16 == 0 {
+                        raw.send(&[0xff; 60]).unwrap();
+                    }
+                }
+            }
+        });
+        let line = "bench --link af_packet:mc0 --rate 1kpps --duration 500ms --warmup 100ms --family v4 \
+                    --frame-size imix --vlan 7 --json -";
+        let output = corelane(&line.split_whitespace().collect::<Vec<_>>());
+        done.store(true, Ordering::Relaxed);
+        output
+    });
+    let result = result(&output);
+    balanced(&result);
+    assert_eq!(count(&result, "/links/lost"), 0);
+    assert!(count(&result, "/sent") >= 450);
+    assert!(count(&result, "/links/foreign") > 0);
+    assert_eq!(result["links"]["tx"]["link"], "af_packet:mc0");
+    assert_eq!(result["links"]["rx"]["link"], "af_packet:mc0");
+    ip("link del mc0");
+}
+
+pub(crate) fn searched() {
+    let router = Router::new("md");
+    let output = router.run(
+        "search",
+        "--quick --max-rate 2kpps --goal ndr --family v4 --time-limit 20s",
+    );
+    let result = result(&output);
+    assert_eq!(result["accounting_holds"], true);
+    assert_eq!(result["flags"]["tx"], "af_packet:mdt0");
+    let goal = &result["sizes"][0]["goals"][0];
+    assert!(goal["lower_pps"].as_u64() > Some(0), "{goal:#}");
+    let trials = result["sizes"][0]["trials"].as_array().unwrap();
+    assert!(trials.iter().any(|trial| trial["loss_ratio"] == 0.0));
+}
+
+pub(crate) fn refusals() {
+    ip("link add me0 type veth peer name me1");
+    ip("link set me0 up");
+    ip("link set me1 up");
+    for (line, status, told) in [
+        (
+            "--tx af_packet:no-such --rx af_packet:me0",
+            1,
+            "--tx af_packet:no-such: ",
+        ),
+        (
+            "--link af_packet:me0 --frame-size 9000",
+            2,
+            "has an MTU of 1500",
+        ),
+        (
+            "--link af_packet:me0 --dst-mac 192.0.2.77",
+            1,
+            "nobody on af_packet:me0 answers for 192.0.2.77",
+        ),
+        ("--link af_packet:me0 --cores 0", 2, "there are two threads"),
+    ] {
+        let line = format!("bench --duration 50ms --warmup 0s --rate 1kpps {line}");
+        let output = corelane(&line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(status), "{line}: {output:?}");
+        assert!(stderr(&output).contains(told), "{line}: {output:?}");
+    }
+    ip("addr add 192.0.2.1/24 dev me0");
+    ip("route add default via 192.0.2.2 dev me0");
+    let line = ["bench", "--link", "af_packet:me0", "--duration", "50ms"];
+    let output = corelane(&line);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(stderr(&output).contains("--i-own-this-link"));
+    // Nobody sends back: all is lost, and it is said what to do.
+    let mut line = line.to_vec();
+    line.extend(["--i-own-this-link", "--warmup", "0s", "--rate", "1kpps"]);
+    let output = corelane(&line);
+    assert!(matches!(output.status.code(), Some(0 | 5)), "{output:?}");
+    assert!(
+        stdout(&output).contains("nothing came back: --dst-mac"),
+        "{output:?}"
+    );
+    ip("link del me0");
+}
