@@ -77,6 +77,9 @@ pub(super) enum Reply {
     BySender(Arc<ArrayQueue<Frame>>),
 }
 
+/// What receives and what sends.
+type Halves = (Box<dyn RxQueue>, Box<dyn TxQueue>);
+
 impl Port {
     fn new(option: &str, name: &LinkName, owned: bool) -> Result<Self, Failure> {
         let device = &name.device;
@@ -97,7 +100,7 @@ impl Port {
         })
     }
 
-    fn open(&mut self, pool: &Pool) -> Result<(Box<dyn RxQueue>, Box<dyn TxQueue>), Failure> {
+    fn open(&mut self, pool: &Pool) -> Result<Halves, Failure> {
         let name = &self.name;
         let failed = |error: LinkError| Failure::Run(format!("{name}: {error}"));
         let Queues { rx, tx } = self.link.open(pool).map_err(failed)?;

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::selftest::{ClockCheck, RssCheck};
@@ -395,7 +395,8 @@ fn json_has_the_fields_of_the_schema_and_no_other() {
         .map(String::as_str)
         .collect();
     let schema = include_str!("schema.rs");
-    let (top, generator) = schema.split_once("`generator`:\n").unwrap();
+    let (top, rest) = schema.split_once("`generator`:\n").unwrap();
+    let (generator, links) = rest.split_once("`links`, of a run").unwrap();
     // The names in the first cell of each row.
     let documented = |table: &'static str| -> BTreeSet<&'static str> {
         table
@@ -415,6 +416,78 @@ fn json_has_the_fields_of_the_schema_and_no_other() {
         .map(String::as_str)
         .collect();
     assert_eq!(written, documented(generator));
+    let json = serde_json::to_value(links_share()).unwrap();
+    let written: BTreeSet<&str> = json
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(written, documented(links));
+}
+
+/// Of 70 frames sent, one was lost, and one was somebody else's.
+fn links_share() -> LinkShare {
+    let end = |link: &str| LinkEnd {
+        link: link.to_owned(),
+        mtu: 1500,
+        counters: BTreeMap::from([
+            ("kernel_received".to_owned(), 70),
+            ("kernel_dropped".to_owned(), 0),
+        ]),
+    };
+    LinkShare {
+        tx: end("af_packet:eth1"),
+        rx: end("af_packet:eth2"),
+        destination_mac: "02:00:00:00:00:09".to_owned(),
+        resolved_from: None,
+        timestamps: "link",
+        lost: 1,
+        loss_ratio: 1.0 / 70.0,
+        frames: 70,
+        strays: 0,
+        foreign: 1,
+        answered: 1,
+        lost_by_tester: 0,
+        longest_poll_gap_ns: 1_500,
+    }
+}
+
+#[test]
+fn text_of_links_says_what_came_back_and_nothing_of_an_engine() {
+    let report = Report {
+        links: Some(links_share()),
+        ..report()
+    };
+    let text = report.text();
+    for line in [
+        "lost         1              1.4286% of what was sent",
+        "times        of the kernel, when af_packet:eth2 had a frame",
+        "af_packet:eth1 kernel_received 70",
+        "+ strays 0 + foreign 1",
+        "of the foreign ones, 1 were answered",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    for word in ["worker", "allocations", "ring full"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+    let polled = LinkShare {
+        timestamps: "poll",
+        lost_by_tester: 3,
+        ..links_share()
+    };
+    let report = Report {
+        links: Some(polled),
+        tester_limited: true,
+        latency_limited_by_generator: None,
+        ..report
+    };
+    let text = report.text();
+    assert!(text.contains("when it polled af_packet:eth2, which gives none"));
+    assert!(
+        text.contains("NOT VALID: the tester was the limit, it had no room for 3 frames that came")
+    );
 }
 
 #[test]

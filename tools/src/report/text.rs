@@ -110,25 +110,26 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     if report.tester_limited {
-        writeln!(
-            out,
-            "NOT VALID: the tester was the limit, {}",
-            match report.latency_limited_by_generator {
-                Some(true) => "it sent too late for what the latencies say",
-                _ if report
-                    .links
-                    .as_ref()
-                    .is_some_and(|it| it.lost_by_tester > 0) =>
-                    "it had no room for frames that came",
-                _ => "it could not send at the planned rate",
-            }
-        )?;
+        let why = limited(report);
+        writeln!(out, "NOT VALID: the tester was the limit, {why}")?;
     }
     if let Some(slo) = &report.slo {
         goals(out, slo)?;
     }
     writeln!(out)?;
     ledger(out, report)
+}
+
+/// By what the tester was the limit.
+fn limited(report: &Report) -> String {
+    let lost = report.links.as_ref().map_or(0, |it| it.lost_by_tester);
+    if lost > 0 {
+        format!("it had no room for {lost} frames that came")
+    } else if report.latency_limited_by_generator == Some(true) {
+        "it sent too late for what the latencies say".to_owned()
+    } else {
+        "it could not send at the planned rate".to_owned()
+    }
 }
 
 fn rates(out: &mut String, report: &Report) -> std::fmt::Result {

@@ -43,10 +43,11 @@ impl Router {
         ip(&format!(
             "route add fd00::/16 via 2001:db8:102::2 dev {name}r1"
         ));
+        let filter = format!("ipv4/conf/{name}t1/rp_filter");
         for (setting, value) in [
             ("ipv4/ip_forward", "1"),
             ("ipv4/conf/all/rp_filter", "0"),
-            (&format!("ipv4/conf/{name}t1/rp_filter"), "0"),
+            (&*filter, "0"),
             ("ipv6/conf/all/forwarding", "1"),
         ] {
             fs::write(format!("/proc/sys/net/{setting}"), value).unwrap();
@@ -93,9 +94,11 @@ fn balanced(result: &Value) {
     assert_eq!(result["accounting"]["holds"], true, "{result:#}");
     let of = |pointer: &str| count(result, pointer);
     let sent = of("/sent");
-    let unsent = ["late", "no_buffer", "not_taken"];
-    let unsent = unsent.map(|it| of(&format!("/generator/unsent/{it}")));
-    assert_eq!(of("/generator/intended"), sent + unsent.iter().sum::<u64>());
+    let unsent: u64 = ["late", "no_buffer", "not_taken"]
+        .iter()
+        .map(|cause| of(&format!("/generator/unsent/{cause}")))
+        .sum();
+    assert_eq!(of("/generator/intended"), sent + unsent);
     let unique = of("/order/in_order") + of("/order/reordered");
     assert_eq!(sent, unique + of("/links/lost"));
 }
@@ -108,7 +111,7 @@ pub(crate) fn kernel_router() {
     );
     let result = result(&output);
     balanced(&result);
-    let of = |pointer| count(&result, pointer);
+    let of = |pointer: &str| count(&result, pointer);
     let sent = of("/sent");
     assert!((1_900..=2_000).contains(&sent), "{sent}");
     // Hop limits, checksums and link addresses are other ones by now: that is nobody's corruption.
