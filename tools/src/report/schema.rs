@@ -75,7 +75,8 @@
 //! | `lost`, `loss_ratio` | frames sent that did not come back as they were |
 //! | `frames` | all that came |
 //! | `strays` | numbered frames that are none of the trial's: of an earlier one, or another tester's |
-//! | `foreign` | frames without a number; `answered`: questions for `--answer` among them |
+//! | `foreign` | frames without a number |
+//! | `answered` | questions for `--answer` among them, that were answered |
 //! | `lost_by_tester` | frames that came and found no room; then the result is not valid |
 //! | `longest_poll_gap_ns` | the longest time between two polls of the receiver |
 //!

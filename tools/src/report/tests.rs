@@ -455,10 +455,11 @@ fn links_share() -> LinkShare {
 
 #[test]
 fn text_of_links_says_what_came_back_and_nothing_of_an_engine() {
-    let report = Report {
+    let mut report = Report {
         links: Some(links_share()),
         ..report()
     };
+    report.generator.limit = Limit::Link;
     let text = report.text();
     for line in [
         "lost         1              1.4286% of what was sent",
