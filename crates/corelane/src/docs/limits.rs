@@ -18,7 +18,7 @@
 //! | **MAC filter** | none: the destination MAC address is looked at only to leave an echo request to a group unanswered |
 //! | **VLAN** | tagged frames are `unknown_protocol` (RSS does look behind up to two tags) |
 //! | **MTU** | routes and [`Nic::send`](crate::stack::Nic::send) refuse what is larger; what a handler sends is not measured against it |
-//! | **Offloads** | none: TAP and AF_PACKET complete checksums in software as frames arrive, AF_XDP counts those left to hardware; super-frames are dropped where they cannot be refused ([`real_links`](super::real_links)); one frame is one slot, at most 128 KiB |
+//! | **Offloads** | TAP and AF_PACKET take and give partial checksums and super-frames; AF_XDP has none: it counts checksums left to hardware, drops super-frames that come, and what it sends is completed and cut in software ([`real_links`](super::real_links)); one frame is one slot, at most 128 KiB |
 //! | **Traces** | one at a time in `up`. A frame is followed by its slot: what the engine makes of it in another frame (an ICMP error, fragments) is not; a datagram from fragments goes on as the last of them |
 //! | **Captures** | of `ctl`: what is sent is shown when it is put in line, before the link takes it; where there are super-frames it has room for fewer of them, as each has to fit: `--snaplen` makes more |
 //! | **Links' own counters** | are read from the link ([`PcapCounters`](crate::io::pcap::PcapCounters), `TapCounters`, `AfPacketCounters`, `AfXdpCounters`), not in reports |
