@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::protocol::SCHEMA;
 use super::server::write_within;
-use super::watch::Watched;
+use super::watch::{WatchEnd, Watched};
 
 /// The most bytes of a piece.
 const MAX_PIECE: usize = 1 << 20;
@@ -55,8 +55,24 @@ impl<'s> Listener<'s> {
         Ok(())
     }
 
+    /// Why what began then, for so long at most, ends now beside its count, if it does.
+    pub(crate) fn over(
+        &mut self,
+        started: Instant,
+        duration: Option<Duration>,
+        is_nic_gone: impl FnOnce() -> bool,
+    ) -> Option<WatchEnd> {
+        if duration.is_some_and(|duration| started.elapsed() >= duration) {
+            Some(WatchEnd::Duration)
+        } else if self.has_enough() {
+            Some(WatchEnd::Client)
+        } else {
+            is_nic_gone().then_some(WatchEnd::NicRemoved)
+        }
+    }
+
     /// Whether the client has closed its end, or half of it: it has enough. Looks now and then.
-    pub(crate) fn has_enough(&mut self) -> bool {
+    fn has_enough(&mut self) -> bool {
         if self.has_enough || self.looked.elapsed() < LOOK {
             return self.has_enough;
         }

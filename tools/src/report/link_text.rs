@@ -2,18 +2,14 @@
 
 use std::fmt::Write;
 
-use super::text::{scaled, time};
+use super::text::{bit_rate, scaled, time};
 use super::{LinkShare, Report};
 
 /// What was sent and what came back.
 pub(super) fn rates(out: &mut String, report: &Report, links: &LinkShare) -> std::fmt::Result {
-    let bits = report.received_bytes as f64 * 8.0 / report.window_s.max(f64::MIN_POSITIVE);
-    writeln!(
-        out,
-        "received     {:<14} {} received",
-        scaled(report.delivered_pps, "pps"),
-        scaled(bits, "bit/s"),
-    )?;
+    let received = bit_rate(report.received_bytes, report);
+    let came = scaled(report.delivered_pps, "pps");
+    writeln!(out, "received     {came:<14} {received} received")?;
     writeln!(
         out,
         "lost         {:<14} {:.4}% of what was sent",

@@ -385,15 +385,16 @@ fn report() -> Report {
     }
 }
 
+/// The fields of an object.
+fn names(object: &serde_json::Value) -> BTreeSet<&str> {
+    let fields = object.as_object().unwrap();
+    fields.keys().map(String::as_str).collect()
+}
+
 #[test]
 fn json_has_the_fields_of_the_schema_and_no_other() {
     let json: serde_json::Value = serde_json::from_str(&report().json().unwrap()).unwrap();
-    let written: BTreeSet<&str> = json
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let written = names(&json);
     let schema = include_str!("schema.rs");
     let (top, rest) = schema.split_once("`generator`:\n").unwrap();
     let (generator, links) = rest.split_once("`links`, of a run").unwrap();
@@ -409,20 +410,10 @@ fn json_has_the_fields_of_the_schema_and_no_other() {
             .collect()
     };
     assert_eq!(written, documented(top));
-    let written: BTreeSet<&str> = json["generator"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let written = names(&json["generator"]);
     assert_eq!(written, documented(generator));
     let json = serde_json::to_value(links_share()).unwrap();
-    let written: BTreeSet<&str> = json
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let written = names(&json);
     assert_eq!(written, documented(links));
 }
 

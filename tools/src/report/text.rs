@@ -132,6 +132,12 @@ fn limited(report: &Report) -> String {
     }
 }
 
+/// So many bytes in the window, as bits of a second.
+pub(super) fn bit_rate(bytes: u64, report: &Report) -> String {
+    let bits = bytes as f64 * 8.0 / report.window_s.max(f64::MIN_POSITIVE);
+    scaled(bits, "bit/s")
+}
+
 fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
     let generator = &report.generator;
     let planned = match (generator.planned_pps, generator.calibrated_pps) {
@@ -158,21 +164,13 @@ fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
     if let Some(links) = &report.links {
         return link_text::rates(out, report, links);
     }
-    let bits = report.received_bytes as f64 * 8.0 / report.window_s.max(f64::MIN_POSITIVE);
-    writeln!(
-        out,
-        "delivered    {:<14} {} received",
-        scaled(report.delivered_pps, "pps"),
-        scaled(bits, "bit/s"),
-    )?;
+    let received = bit_rate(report.received_bytes, report);
+    let delivered = scaled(report.delivered_pps, "pps");
+    writeln!(out, "delivered    {delivered:<14} {received} received")?;
     if let Some(egress) = report.egress {
-        let bits = egress.sent_bytes as f64 * 8.0 / report.window_s.max(f64::MIN_POSITIVE);
-        writeln!(
-            out,
-            "forwarded    {:<14} {} sent",
-            scaled(report.forwarded_pps, "pps"),
-            scaled(bits, "bit/s"),
-        )?;
+        let sent = bit_rate(egress.sent_bytes, report);
+        let forwarded = scaled(report.forwarded_pps, "pps");
+        writeln!(out, "forwarded    {forwarded:<14} {sent} sent")?;
     }
     match report.ns_per_packet {
         Some(ns) => writeln!(out, "per packet   {ns:.1} ns of a busy worker"),

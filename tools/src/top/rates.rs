@@ -31,6 +31,34 @@ pub(super) struct NicRates {
     pub(super) dropped_pps: f64,
 }
 
+impl NicRates {
+    /// What the columns of its rates are called.
+    pub(super) const TITLES: [&str; 8] = [
+        "rx pps",
+        "rx bit/s",
+        "tx pps",
+        "tx bit/s",
+        "delivered",
+        "forwarded",
+        "consumed",
+        "dropped",
+    ];
+
+    /// Its rates, by column.
+    pub(super) fn rates(&self) -> [f64; 8] {
+        [
+            self.received_pps,
+            self.received_bps,
+            self.sent_pps,
+            self.sent_bps,
+            self.delivered_pps,
+            self.forwarded_pps,
+            self.consumed_pps,
+            self.dropped_pps,
+        ]
+    }
+}
+
 /// What is dropped for one reason.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct DropRate {

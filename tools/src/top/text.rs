@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::rates::Rates;
+use super::rates::{NicRates, Rates};
 
 /// A rate in few characters: `1.50M`.
 pub(super) fn short(rate: f64) -> String {
@@ -34,37 +34,16 @@ pub(super) fn lines(rates: &Rates) -> String {
 }
 
 fn write_lines(text: &mut String, rates: &Rates) -> std::fmt::Result {
-    writeln!(
-        text,
-        "{:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>5} {:>5}",
-        "nic",
-        "rx pps",
-        "rx bit/s",
-        "tx pps",
-        "tx bit/s",
-        "delivered",
-        "forwarded",
-        "consumed",
-        "dropped",
-        "addr",
-        "neigh"
-    )?;
+    let columns = |cells: [String; 8]| cells.map(|cell| format!("{cell:>9}")).join(" ");
+    let titles = columns(NicRates::TITLES.map(str::to_owned));
+    writeln!(text, "{:<12} {titles} {:>5} {:>5}", "nic", "addr", "neigh")?;
     for nic in &rates.nics {
+        let cells = columns(nic.rates().map(short));
+        let down = if nic.enabled { "" } else { "  down" };
         writeln!(
             text,
-            "{:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>5} {:>5}{}",
-            nic.name,
-            short(nic.received_pps),
-            short(nic.received_bps),
-            short(nic.sent_pps),
-            short(nic.sent_bps),
-            short(nic.delivered_pps),
-            short(nic.forwarded_pps),
-            short(nic.consumed_pps),
-            short(nic.dropped_pps),
-            nic.addresses,
-            nic.neighbors,
-            if nic.enabled { "" } else { "  down" }
+            "{:<12} {cells} {:>5} {:>5}{down}",
+            nic.name, nic.addresses, nic.neighbors
         )?;
     }
     for drop in rates.drops.iter().filter(|drop| drop.pps > 0.0) {

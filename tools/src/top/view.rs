@@ -36,29 +36,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, socket: &str, rates: Option<&Rates>) {
     draw_threads(frame, threads, rates);
 }
 
-fn header<const N: usize>(titles: [&'static str; N]) -> Row<'static> {
+fn header(titles: impl IntoIterator<Item = &'static str>) -> Row<'static> {
     Row::new(titles).style(Style::new().bold())
 }
 
 fn nic_table(nics: &[NicRates]) -> Table<'static> {
     let row = |nic: &NicRates| {
-        let rates = [
-            nic.received_pps,
-            nic.received_bps,
-            nic.sent_pps,
-            nic.sent_bps,
-            nic.delivered_pps,
-            nic.forwarded_pps,
-            nic.consumed_pps,
-            nic.dropped_pps,
-        ];
         let name = if nic.enabled {
             nic.name.clone()
         } else {
             format!("{} (down)", nic.name)
         };
         let mut cells = vec![name];
-        cells.extend(rates.map(short));
+        cells.extend(nic.rates().map(short));
         cells.extend([nic.addresses.to_string(), nic.neighbors.to_string()]);
         let style = if nic.dropped_pps > 0.0 {
             Style::new().fg(Color::Yellow)
@@ -67,23 +57,14 @@ fn nic_table(nics: &[NicRates]) -> Table<'static> {
         };
         Row::new(cells).style(style)
     };
+    let mut titles = vec!["nic"];
+    titles.extend(NicRates::TITLES);
+    titles.extend(["addrs", "neighs"]);
     let mut widths = vec![Constraint::Min(12)];
     widths.extend([Constraint::Length(9); 8]);
     widths.extend([Constraint::Length(6); 2]);
     Table::new(nics.iter().map(row), widths)
-        .header(header([
-            "nic",
-            "rx pps",
-            "rx bit/s",
-            "tx pps",
-            "tx bit/s",
-            "delivered",
-            "forwarded",
-            "consumed",
-            "dropped",
-            "addrs",
-            "neighs",
-        ]))
+        .header(header(titles))
         .block(Block::bordered().title("NICs, in a second"))
 }
 

@@ -115,16 +115,10 @@ impl Capture {
 
     /// Why it ends now, if it does.
     fn end(&self, written: u64, client: &mut Listener<'_>) -> Option<WatchEnd> {
-        let is_over = |duration| self.started.elapsed() >= duration;
         if self.count.is_some_and(|count| written >= count) {
-            Some(WatchEnd::Count)
-        } else if self.duration.is_some_and(is_over) {
-            Some(WatchEnd::Duration)
-        } else if client.has_enough() {
-            Some(WatchEnd::Client)
-        } else {
-            self.nic.is_gone().then_some(WatchEnd::NicRemoved)
+            return Some(WatchEnd::Count);
         }
+        client.over(self.started, self.duration, || self.nic.is_gone())
     }
 
     /// Sends what comes, until there is a reason to end.

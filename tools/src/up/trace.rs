@@ -208,23 +208,17 @@ impl Trace {
     }
 
     fn end(&self, client: &mut Listener<'_>) -> Option<WatchEnd> {
-        let is_over = |duration| self.started.elapsed() >= duration;
         let lost = self.wanted.lost.load(Ordering::Relaxed);
         let all_begun = self.begun >= self.count
             // What was lost may have been the beginning of one.
             || (lost > 0 && self.wanted.left.load(Ordering::Relaxed) == 0);
         let of_nic = |id| self.nics.iter().find(|nic| nic.id() == id);
         if all_begun && self.ways.is_empty() {
-            Some(WatchEnd::Count)
-        } else if self.duration.is_some_and(is_over) {
-            Some(WatchEnd::Duration)
-        } else if client.has_enough() {
-            Some(WatchEnd::Client)
-        } else {
-            let nic = self.wanted.nic.and_then(of_nic);
-            nic.is_some_and(Nic::is_gone)
-                .then_some(WatchEnd::NicRemoved)
+            return Some(WatchEnd::Count);
         }
+        client.over(self.started, self.duration, || {
+            self.wanted.nic.and_then(of_nic).is_some_and(Nic::is_gone)
+        })
     }
 }
 

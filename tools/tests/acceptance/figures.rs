@@ -194,18 +194,15 @@ fn round_trip(kinds: &[Kind], table: &mut Table) -> Result<()> {
         }
         let [of_polling, of_sleeping, of_bare] = [&polling, &sleeping, &bare].map(|it| median(it));
         let more = of_polling - of_bare;
-        let met = if more <= 2.0 { "met" } else { "not met" };
+        let met = met(more <= 2.0);
         let is = format!(
             "{of_polling:.1} µs polling, {of_bare:.1} a bare loop: {more:+.1} (asked: +2, {met}); \
              {of_sleeping:.1} by interrupt"
         );
         let what = format!("ping, round trip, {}", kind.label());
         let times_bare = median(&ratios(&polling, &bare));
-        if times_bare > MOST_TIMES_BARE {
-            table.fail(&what, format!("{is}: {times_bare:.1} times the bare loop"));
-        } else {
-            table.figure(what, is);
-        }
+        let is = format!("{is}; {times_bare:.1} times the bare loop");
+        add(table, &what, is, times_bare <= MOST_TIMES_BARE);
     }
     Ok(())
 }
@@ -357,13 +354,23 @@ fn ratio(
     let highest = ratios.iter().copied().fold(0.0, f64::max);
     let mut is = format!("{unit}: {middle:.2} times the kernel's ({lowest:.2} to {highest:.2})");
     if let Some(asked) = asked {
-        let met = if middle >= asked { "met" } else { "not met" };
+        let met = met(middle >= asked);
         is += &format!("; asked: {asked:.1}, {met}");
     }
-    if middle < least {
-        table.fail(what, is);
-    } else {
+    add(table, what, is, middle >= least);
+}
+
+/// Whether what was asked is so.
+fn met(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "not met" }
+}
+
+/// Adds a figure, or that it is too bad to be one.
+fn add(table: &mut Table, what: &str, is: String, is_well: bool) {
+    if is_well {
         table.figure(what, is);
+    } else {
+        table.fail(what, is);
     }
 }
 

@@ -14,7 +14,7 @@ use corelane_sys::interface::{Interface, InterfaceName};
 use corelane_sys::packet::{PacketSocket, RingSize, RxRing};
 use corelane_sys::xdp::{CopyMode, Layout, RingSizes, XdpRx, XdpSocket, XdpTx};
 
-use super::{MOST_TIMES_BARE, cores, keep_to, link, median, namespace, ratios};
+use super::{MOST_TIMES_BARE, add, cores, keep_to, link, median, met, namespace, ratios};
 use crate::link::Kind;
 use crate::table::Table;
 use crate::wire::Wire;
@@ -57,22 +57,14 @@ pub(super) fn reader(kinds: &[Kind], table: &mut Table) -> Result<()> {
             bare_times.push(per_frame(of_bare, || bare.read())?);
         }
         let times_bare = median(&ratios(&times, &bare_times));
-        let met = if times_bare <= ASKED {
-            "met"
-        } else {
-            "not met"
-        };
+        let met = met(times_bare <= ASKED);
         let what = format!("reader, per frame, {}", kind.label());
         let is = format!(
             "{:.0} ns, {:.0} a bare loop: {times_bare:.2} times (asked: {ASKED}, {met})",
             median(&times),
             median(&bare_times)
         );
-        if times_bare > MOST_TIMES_BARE {
-            table.fail(&what, is);
-        } else {
-            table.figure(what, is);
-        }
+        add(table, &what, is, times_bare <= MOST_TIMES_BARE);
     }
     Ok(())
 }
