@@ -2,7 +2,8 @@
 //! write first? A ring of 1,024 64-byte frames, IPv4 and IPv6 mixed, is filled while nothing is
 //! measured, and then emptied: through parse, lookup of the NIC's addresses, of the route, of the
 //! neighbor, TTL, link addresses and out of a second NIC, whose link returns the frames at once; or,
-//! for local delivery, as `worker` does.
+//! for local delivery, as `worker` does. The frames are laid out before: drawing a destination out of a
+//! million routes between the measurements would throw out of the cache what a router has there.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use corelane::stack::{PacketEndpointConfig, PacketProtocol};
 use corelane::wire::EtherType;
 use corelane_benches::bed::{Bed, BedConfig, ForwardConfig};
-use corelane_benches::harness::{Bench, Bound, Budget, Sample};
+use corelane_benches::harness::{Bench, Bound, Budget, Sample, Size};
 use corelane_benches::naive_router::NaiveRouter;
 use corelane_benches::traffic::{Mix, Population};
 
@@ -35,20 +36,29 @@ fn main() -> ExitCode {
     })
 }
 
-fn local(endpoints: u32) -> Bed {
-    Bed::new(BedConfig::alone(Population {
+fn local(size: Size) -> Bed {
+    let population = Population {
         mix: Mix::Mixed,
-        len: endpoints,
-    }))
+        len: size.pick(1_000, 100),
+    };
+    Bed::new(BedConfig {
+        laid_out: laid_out(size),
+        ..BedConfig::alone(population)
+    })
+}
+
+/// Frames that are laid out: the lines of the tables that they need are far more than a core's caches hold.
+fn laid_out(size: Size) -> usize {
+    size.pick(1 << 18, 1 << 10)
 }
 
 fn forwarding(bench: &mut Bench) {
     let mut cases = bench.group("forward").case("local-1k-endpoints", |size| {
-        let mut bed = local(size.pick(1_000, 100));
+        let mut bed = local(size);
         move |budget: Budget| bed.sample_alone(budget, |totals| totals.delivered)
     });
     for (name, full, tiny) in POINTS {
-        cases = cases.case(name, move |size| ours(size.pick(full, tiny)));
+        cases = cases.case(name, move |size| ours(config(size, full, tiny)));
     }
     let measured = cases.run();
     for (what, case, most) in [
@@ -66,8 +76,15 @@ fn forwarding(bench: &mut Bench) {
     }
 }
 
-fn ours(routes: u32) -> impl FnMut(Budget) -> Sample {
-    let mut bed = Bed::forwarding(&ForwardConfig::alone(routes, NEIGHBORS));
+fn config(size: Size, full: u32, tiny: u32) -> ForwardConfig {
+    ForwardConfig {
+        laid_out: laid_out(size),
+        ..ForwardConfig::alone(size.pick(full, tiny), NEIGHBORS)
+    }
+}
+
+fn ours(config: ForwardConfig) -> impl FnMut(Budget) -> Sample {
+    let mut bed = Bed::forwarding(&config);
     move |budget| bed.sample_alone(budget, |totals| totals.forwarded)
 }
 
@@ -76,11 +93,11 @@ fn beside_packet_endpoint(bench: &mut Bench) {
     bench
         .group("packet-endpoint")
         .case("none", |size| {
-            let mut bed = local(size.pick(1_000, 100));
+            let mut bed = local(size);
             move |budget: Budget| bed.sample_alone(budget, |totals| totals.delivered)
         })
         .case("another-protocol", |size| {
-            let mut bed = local(size.pick(1_000, 100));
+            let mut bed = local(size);
             let lldp = PacketProtocol::One(EtherType(0x88cc));
             let queues = bed.show(lldp, PacketEndpointConfig::default());
             move |budget: Budget| {
@@ -96,9 +113,9 @@ fn rival(bench: &mut Bench) {
     for (name, full, tiny) in [POINTS[0], POINTS[2]] {
         bench
             .group(format!("forward-naive-{name}"))
-            .case("ours", move |size| ours(size.pick(full, tiny)))
+            .case("ours", move |size| ours(config(size, full, tiny)))
             .case("naive", move |size| {
-                let config = ForwardConfig::alone(size.pick(full, tiny), NEIGHBORS);
+                let config = config(size, full, tiny);
                 let plan = Arc::clone(&config.plan);
                 let mut router = NaiveRouter::new(config.frames(), &plan, config.ring);
                 move |budget: Budget| router.sample_alone(budget)

@@ -2,10 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::editor::LpmEditor;
-use super::entry::{Entry, Shape};
-use super::line::RUNS;
-use super::path::is_wide;
+use super::editor::{Garbage, LpmEditor};
+use super::entry::Entry;
+use super::path::{is_wide, may_be_sparse};
 use super::trie::{Node, Under, covered_by};
 
 /// A node's slots, and the number of the longest own route that covers each.
@@ -32,12 +31,6 @@ impl Slots {
     fn entries(&self) -> &[Entry] {
         &self.entries[..self.len]
     }
-
-    /// The slots that begin a run of equal ones.
-    fn starts(&self) -> impl Iterator<Item = usize> {
-        let entries = self.entries();
-        (0..entries.len()).filter(|at| *at == 0 || entries[*at] != entries[*at - 1])
-    }
 }
 
 impl LpmEditor {
@@ -51,7 +44,13 @@ impl LpmEditor {
             return line;
         }
         let (level, end) = (node.level, node.end());
-        for at in 0..node.under.len() {
+        if may_be_sparse(level)
+            && !self.plain
+            && let Some(line) = self.compile_sparse(id, found)
+        {
+            return line;
+        }
+        for at in 0..self.tries.node(id).under.len() {
             let child = self.tries.node(id).under[at];
             if let (Under::Node(below), true) = (child.what, child.entry.is_empty()) {
                 let level = self.tries.node(below).level;
@@ -63,8 +62,8 @@ impl LpmEditor {
         self.paint(&mut slots, id, found && !self.plain);
         let line = self.write(&slots, level);
         self.slots = slots;
-        let before = self.tries.written(id, line);
-        self.discard_lines(before);
+        let before = self.tries.written(id, line, &[]);
+        self.garbage.extend(before.map(Garbage::line));
         line
     }
 
@@ -114,36 +113,16 @@ impl LpmEditor {
 
     /// Writes slots into a line that nobody reads yet.
     fn write(&mut self, slots: &Slots, level: u8) -> Entry {
-        // The root is looked at without asking how it is written down.
-        let sparse =
-            level > 0 && is_wide(level) && !self.plain && slots.starts().nth(RUNS).is_none();
-        let shape = Entry::node(0, level, sparse).shape();
-        let number = self.numbers_mut(shape).allocate();
-        let entry = Entry::node(number, level, sparse);
-        let (entries, covers) = match shape {
-            Shape::Dense => {
-                let nodes = &self.store.dense;
-                let lines = nodes.slots.get(number).zip(nodes.covers.get(number));
-                let (slots, covers) = lines.expect("reserved before");
-                (&slots.0[..], &covers.0[..])
-            }
-            Shape::Narrow => {
-                let nodes = &self.store.narrow;
-                let lines = nodes.slots.get(number).zip(nodes.covers.get(number));
-                let (slots, covers) = lines.expect("reserved before");
-                (&slots.0[..], &covers.0[..])
-            }
-            Shape::Sparse => {
-                let nodes = &self.store.sparse;
-                let lines = nodes.slots.get(number).zip(nodes.covers.get(number));
-                let (line, covers) = lines.expect("reserved before");
-                let runs = slots.starts().map(|at| (at as u8, slots.entries[at]));
-                line.write(runs);
-                for (cover, at) in covers.0.iter().zip(slots.starts()) {
-                    cover.store(slots.covers[at], Ordering::Relaxed);
-                }
-                return entry;
-            }
+        let (entry, entries, covers) = if is_wide(level) {
+            let number = self.dense.allocate();
+            let (slots, covers) = self.store.dense.lines(number).expect("reserved before");
+            let entry = Entry::node(number, level, false);
+            (entry, &slots.0[..], &covers.0[..])
+        } else {
+            let number = self.narrow.allocate();
+            let (slots, covers) = self.store.narrow.lines(number).expect("reserved before");
+            let entry = Entry::node(number, level, false);
+            (entry, &slots.0[..], &covers.0[..])
         };
         for (slot, entry) in entries.iter().zip(slots.entries()) {
             entry.store(slot);

@@ -16,6 +16,7 @@ use super::entry::{Entry, Shape};
 use super::hop::Hop;
 use super::lookup::Lpm;
 use super::path::{MAX_DEPTH, Path, Span, trie};
+use super::runs::{MAX_ABSORBED, Runs};
 use super::store::LpmStore;
 use super::trie::{Spans, Tries};
 use crate::address::{Family, Key, Prefix};
@@ -44,6 +45,13 @@ enum Kind {
     Hop(u32),
 }
 
+impl Garbage {
+    /// A node's.
+    pub(super) fn line(line: Entry) -> Self {
+        Self(Kind::Node(line.shape(), line.number()))
+    }
+}
+
 /// The control plane's side: has the routes as tries of its own, and writes what changed down as lines
 /// when a version is made.
 ///
@@ -56,18 +64,20 @@ pub struct LpmEditor {
     /// The number of the version being made.
     version: u64,
     len: usize,
-    dense: Arena,
-    sparse: Arena,
-    narrow: Arena,
+    pub(super) dense: Arena,
+    pub(super) sparse: Arena,
+    pub(super) narrow: Arena,
     pub(super) routes: Routes,
     hops: Hops,
-    garbage: Vec<Garbage>,
+    pub(super) garbage: Vec<Garbage>,
     /// Up to as many nodes the tries are plain.
     plain_nodes: usize,
     /// Whether they are: not any more once they were not, until they are empty.
     pub(super) plain: bool,
     /// Where nodes are painted: kept, since it is large.
     pub(super) slots: Box<Slots>,
+    /// Where a sparse node is gathered: kept likewise.
+    pub(super) runs: Runs,
 }
 
 /// What the editor alone knows of the routes.
@@ -133,6 +143,7 @@ impl LpmEditor {
             plain_nodes,
             plain: true,
             slots: Box::default(),
+            runs: Runs::default(),
         }
     }
 
@@ -155,7 +166,7 @@ impl LpmEditor {
     /// what the editor has beside them.
     pub fn bytes(&self) -> usize {
         let [dense, sparse, narrow, routes, hops] = self.used();
-        let lines = dense * 2048 + (sparse + narrow) * 128 + routes * 32 + hops * 8;
+        let lines = dense * 2048 + sparse * 320 + narrow * 128 + routes * 32 + hops * 8;
         let known = self.routes.about.capacity() * size_of::<AboutRoute>()
             + self.hops.by_word.capacity() * size_of::<(u64, AboutHop)>();
         lines + known + self.tries.bytes()
@@ -176,8 +187,8 @@ impl LpmEditor {
     /// The routes as they are now; what is changed later does not change this version.
     pub fn version(&mut self) -> Lpm {
         self.version += 1;
-        let gone = std::mem::take(&mut self.tries.gone);
-        self.discard_lines(gone);
+        self.garbage
+            .extend(self.tries.gone.drain(..).map(Garbage::line));
         self.plain = match self.tries.len() {
             0 => true,
             nodes => self.plain && nodes <= self.plain_nodes,
@@ -210,9 +221,11 @@ impl LpmEditor {
     /// # Errors
     /// [`LpmError::NoRoom`].
     pub fn reserve(&mut self, changes: u32) -> Result<(), LpmError> {
-        // A change makes one node, and all those on its path are written anew; none twice.
+        // A change makes one node, and all those on its path are written anew, and those that were in
+        // the line of one of them; none twice.
+        let each = (MAX_DEPTH + MAX_ABSORBED) as u32;
         let written = (self.tries.dirty() as u32)
-            .saturating_add(changes.saturating_mul(MAX_DEPTH as u32))
+            .saturating_add(changes.saturating_mul(each))
             .min(self.tries.len() as u32);
         let nodes = written.saturating_add(changes.saturating_mul(2));
         let Self {
@@ -352,14 +365,7 @@ impl LpmEditor {
         hop
     }
 
-    /// Lines that the version being made does not lead to any more.
-    pub(super) fn discard_lines(&mut self, lines: impl IntoIterator<Item = Entry>) {
-        let lines = lines.into_iter();
-        self.garbage
-            .extend(lines.map(|line| Garbage(Kind::Node(line.shape(), line.number()))));
-    }
-
-    pub(super) fn numbers_mut(&mut self, shape: Shape) -> &mut Arena {
+    fn numbers_mut(&mut self, shape: Shape) -> &mut Arena {
         match shape {
             Shape::Dense => &mut self.dense,
             Shape::Sparse => &mut self.sparse,

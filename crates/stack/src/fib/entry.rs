@@ -1,5 +1,6 @@
 //! What a slot leads to.
 
+use std::hint::select_unpredictable;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::path::is_wide;
@@ -27,7 +28,7 @@ const LEVEL: u32 = 24;
 pub(super) enum Shape {
     /// 256 slots.
     Dense,
-    /// A few runs of equal slots out of 256.
+    /// A few runs of equal slots out of 65,536.
     Sparse,
     /// 16 slots.
     Narrow,
@@ -100,6 +101,25 @@ impl Entry {
     #[inline]
     pub(super) const fn is_sparse(self) -> bool {
         self.0 & SPARSE != 0
+    }
+
+    /// Whether it is a dense node at `level`.
+    #[inline]
+    pub(super) const fn is_dense_at(self, level: u8) -> bool {
+        (self.0 & !COVERED) >> LEVEL == (NODE >> LEVEL | level as u32 / 4)
+    }
+
+    /// What the slot leads to if this is a dense node at `level`, or else this itself. Without a branch.
+    #[inline]
+    pub(super) fn step_if_dense_at(self, level: u8, slot: &AtomicU32) -> Self {
+        let next = Self::load(slot);
+        select_unpredictable(self.is_dense_at(level), next, self)
+    }
+
+    /// The number of a dense node at `level`; 0, which nobody has, for any other entry. Without a branch.
+    #[inline]
+    pub(super) fn number_if_dense_at(self, level: u8) -> u32 {
+        select_unpredictable(self.is_dense_at(level), self.number(), 0)
     }
 
     /// The number of the route; 0 if there is nothing. Not for a node or hop.

@@ -1,7 +1,8 @@
 //! Nodes and routes as the workers read them: lines of the cache.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
+use corelane_sync::prefetch::prefetch_read;
 use zerocopy::FromZeros;
 
 use super::entry::Entry;
@@ -20,15 +21,16 @@ pub(super) struct Dense(pub(super) [AtomicU32; 256]);
 pub(super) struct Narrow(pub(super) [AtomicU32; 16]);
 
 /// Runs there can be in a sparse node.
-pub(super) const RUNS: usize = 12;
+pub(super) const RUNS: usize = 32;
 
-/// The slots of a wide node in which few things are: runs of equal ones. All in one line.
+/// The next 16 bits from a wide node on, with little in them: runs of equal slots. Three lines, of which a
+/// lookup reads two.
 #[derive(FromZeros)]
 #[repr(C, align(64))]
 pub(super) struct Sparse {
-    /// Byte by byte from the lowest, the last slot before each run but the first; 255 where there is no
-    /// run any more. So a slot is in the run whose number is that of the bytes below the slot.
-    ends: [AtomicU64; 2],
+    /// In order, 16 bits each, the last slot before each run but the first; all ones where there is no
+    /// run any more. So a slot is in the run whose number is that of the ends below the slot.
+    ends: [AtomicU16; RUNS],
     entries: [AtomicU32; RUNS],
 }
 
@@ -49,41 +51,45 @@ pub(super) struct RouteLine {
 }
 
 impl Sparse {
-    /// The run that a slot is in.
+    /// The run that a slot is in: below [`RUNS`].
     #[inline]
-    pub(super) fn run(&self, slot: u8) -> usize {
-        /// One in each lane of 16 bits.
-        const ONES: u64 = 0x0001_0001_0001_0001;
-        let limit = (u64::from(slot) + 255) * ONES;
-        // Bit 8 of each lane: whether its byte is below the slot.
-        let below = |bytes: u64| (limit - (bytes & (255 * ONES))) >> 8 & ONES;
-        let [first, second] = &self.ends;
-        let first = first.load(Ordering::Relaxed);
-        let second = second.load(Ordering::Relaxed);
-        let lanes = below(first) + below(first >> 8) + below(second) + below(second >> 8);
-        (lanes.wrapping_mul(ONES) >> 48) as usize
+    pub(super) fn run(&self, slot: u16) -> usize {
+        // Binary search without branches, which nobody could predict. The last end is all ones.
+        let mut run = 0;
+        let mut step = RUNS / 2;
+        while step > 0 {
+            let end = &self.ends[(run + step - 1) % RUNS];
+            run += step * usize::from(end.load(Ordering::Relaxed) < slot);
+            step /= 2;
+        }
+        run % RUNS
     }
 
     /// What a slot leads to.
     #[inline]
-    pub(super) fn entry(&self, slot: u8) -> Entry {
-        self.entries
-            .get(self.run(slot))
-            .map_or(Entry::EMPTY, Entry::load)
+    pub(super) fn entry(&self, slot: u16) -> Entry {
+        Entry::load(&self.entries[self.run(slot)])
+    }
+
+    /// Begins to bring it into the cache.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch_read(&self.ends);
+        prefetch_read(&self.entries[0]);
+        prefetch_read(&self.entries[RUNS / 2]);
     }
 
     /// Writes runs, at most [`RUNS`]: the slot that each begins with, and what it leads to.
-    pub(super) fn write(&self, runs: impl IntoIterator<Item = (u8, Entry)>) {
-        let mut ends = [255; 16];
+    pub(super) fn write(&self, runs: impl IntoIterator<Item = (u16, Entry)>) {
+        let mut ends = [u16::MAX; RUNS];
         for (at, (start, entry)) in runs.into_iter().take(RUNS).enumerate() {
             entry.store(&self.entries[at]);
             if at > 0 {
                 ends[at - 1] = start.wrapping_sub(1);
             }
         }
-        let words = ends.as_chunks::<8>().0;
-        for (word, bytes) in self.ends.iter().zip(words) {
-            word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
+        for (word, end) in self.ends.iter().zip(ends) {
+            word.store(end, Ordering::Relaxed);
         }
     }
 }
@@ -154,7 +160,7 @@ mod tests {
     fn lines_are_lines() {
         assert_eq!(size_of::<Narrow>(), 64);
         assert_eq!(size_of::<Dense>(), 1024);
-        assert_eq!((size_of::<Sparse>(), size_of::<Covers>()), (64, 64));
+        assert_eq!((size_of::<Sparse>(), size_of::<Covers>()), (192, 128));
         assert_eq!(size_of::<RouteLine>(), 32);
     }
 
@@ -165,16 +171,23 @@ mod tests {
 
     #[test]
     fn each_slot_is_in_its_run() {
+        let every_other: Vec<u16> = (0..RUNS as u16).map(|n| 2 * n).collect();
+        let last_ones: Vec<u16> = std::iter::once(0)
+            .chain((1..RUNS as u16).rev().map(|n| 0_u16.wrapping_sub(n)))
+            .collect();
         for starts in [
             &[0][..],
             &[0, 1],
-            &[0, 255],
-            &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
-            &[0, 1, 2, 127, 128, 129, 130, 200, 252, 253, 254, 255],
+            &[0, 65_535],
+            &[
+                0, 1, 2, 255, 256, 257, 32_767, 32_768, 32_769, 65_534, 65_535,
+            ],
+            &every_other,
+            &last_ones,
         ] {
             let node = Sparse::new_zeroed();
             node.write(starts.iter().zip(1..).map(|(s, n)| (*s, Entry::route(n))));
-            for slot in 0..=255 {
+            for slot in 0..=u16::MAX {
                 let run = starts.iter().filter(|start| **start <= slot).count();
                 assert_eq!(node.entry(slot), Entry::route(run as u32), "{slot}");
             }

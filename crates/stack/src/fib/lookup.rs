@@ -88,15 +88,28 @@ impl Lpm {
         let mut paths = [Path::ZERO; BURST];
         let mut entries = [Entry::EMPTY; BURST];
         let mut slots = [LpmStore::NO_SLOT; BURST];
+        let len = keys.len().min(BURST);
+        let (paths, entries) = (&mut paths[..len], &mut entries[..len]);
+        let all = || 0..len;
+        for at in all() {
+            let path = Path::of(keys[at]);
+            let root = &roots[trie(keys[at].family())];
+            let entry = Entry::load(&root[path.wide_slot(0)]);
+            let slot = store.dense_slot(entry, path, 8);
+            prefetch_read(slot);
+            (paths[at], entries[at], slots[at]) = (path, entry, slot);
+        }
+        for at in all() {
+            let entry = entries[at].step_if_dense_at(8, slots[at]);
+            let slot = store.dense_slot(entry, paths[at], 16);
+            prefetch_read(slot);
+            (entries[at], slots[at]) = (entry, slot);
+        }
         let mut on_way = OnWay::<PLAIN>::default();
-        for (at, key) in keys.iter().enumerate().take(BURST) {
-            let path = Path::of(*key);
-            // It is in the cache.
-            let root = roots[trie(key.family())];
-            let next = Entry::load(&root[path.wide_slot(0)]);
-            paths[at] = path;
-            entries[at] = next;
-            on_way.add(at, next);
+        for at in all() {
+            let entry = entries[at].step_if_dense_at(16, slots[at]);
+            entries[at] = entry;
+            on_way.add(at, entry);
         }
         while !on_way.is_empty() {
             for at in on_way.slots {
@@ -121,35 +134,52 @@ impl Lpm {
                 on_way.add(at, next);
             }
         }
-        let mut hops = Places::default();
-        if !PLAIN {
-            for (at, entry) in entries.iter().enumerate().take(keys.len()) {
-                hops.add_if(at, entry.is_hop());
-            }
+        if PLAIN {
+            return self.compare_all(store, keys, (paths, entries), out);
+        }
+        let mut others = Places::default();
+        for at in all() {
+            out[at] = store.hop(entries[at]);
+            others.add_if(at, !entries[at].is_hop());
         }
         let mut routes = [RouteLine::NOBODYS; BURST];
-        for (entry, route) in entries.iter().zip(&mut routes).take(keys.len()) {
-            // Nobody has number 0.
-            let is_route = PLAIN || !entry.is_hop();
-            let number = if is_route { entry.route_number() } else { 0 };
-            if let Some(line) = store.routes.get(number) {
+        for at in others {
+            if let Some(route) = store.routes.get(entries[at].route_number()) {
+                routes[at] = route;
+                prefetch_read(route);
+            }
+        }
+        let mut found = true;
+        for at in others {
+            let hop = routes[at].hop_of(paths[at]);
+            found &= !hop.is_nowhere();
+            out[at] = hop;
+        }
+        found || self.lookup_covers(store, keys, out)
+    }
+
+    /// Compares each path with the route that its search ended at.
+    #[inline]
+    fn compare_all(
+        &self,
+        store: &LpmStore,
+        keys: &[Key],
+        (paths, entries): (&[Path], &[Entry]),
+        out: &mut [Hop],
+    ) -> bool {
+        let mut routes = [RouteLine::NOBODYS; BURST];
+        for (entry, route) in entries.iter().zip(&mut routes) {
+            if let Some(line) = store.routes.get(entry.route_number()) {
                 *route = line;
                 prefetch_read(line);
             }
         }
-        let mut all = true;
-        for (((route, path), entry), out) in
-            routes.iter().zip(&paths).zip(&entries).zip(out.iter_mut())
-        {
+        let mut found = true;
+        for ((route, path), out) in routes.iter().zip(paths).zip(&mut *out) {
             *out = route.hop_of(*path);
-            all &= !out.is_nowhere() | (!PLAIN && entry.is_hop());
+            found &= !out.is_nowhere();
         }
-        for at in hops {
-            if let Some(out) = out.get_mut(at) {
-                *out = store.hop(entries[at]);
-            }
-        }
-        all || self.lookup_covers(store, keys, out)
+        found || self.lookup_covers(store, keys, out)
     }
 
     /// The searches that ended at nothing, or at a route of another path: the deepest own route on

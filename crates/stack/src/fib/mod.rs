@@ -32,19 +32,21 @@
 //!
 //! ```text
 //!  dense   256 slots                                 wide nodes: the line of the slot is read
-//!  sparse  the ends of up to 12 runs, and their      wide nodes with few things in them
-//!          entries
+//!  sparse  the ends of up to 32 runs of 16 bits,     wide nodes from level 24 on with little below
+//!          and their entries                         them: two of three lines are read
 //!  narrow  16 slots                                  below the first 40 bits
 //!  route   network, mask, hop                        32 bytes
 //!  hop     NIC, neighbor, prefix length              8 bytes, each once: a handful of lines
 //! ```
 //!
-//! What a lookup costs with a million routes is not instructions but lines, and of those the ones that
-//! share no page with others cost twice as much: a page's address has to be found as well. So what only
-//! few lookups need, the routes that cover a slot, lies apart; a wide node with little in it is one line
-//! instead of sixteen; and where no level is left out from the root on, and so all bits of a route were
-//! looked at, the slot leads to the hop and not to the route. That is 99 % of IPv4 addresses in a table like the
-//! Internet's.
+//! A sparse node has all nodes within its 16 bits in it, which then have no line of their own: most of
+//! the networks that a registry gives out, 32 bits long with a dozen routes of up to 48 bits in them, are one.
+//!
+//! What a lookup costs with a million routes is instructions and lines, about as much of both. So the first
+//! three steps of a search, which almost all searches take, are made without asking whether, each for the whole burst,
+//! while the lines of the next are on their way; what only few lookups need, the routes that cover a slot, lies
+//! apart; and where no level is left out from the root on, and so all bits of a route were looked at, the
+//! slot leads to the hop and not to the route. That is 99 % of IPv4 addresses in a table like the Internet's.
 //!
 //! Small tables are *plain*: only dense and narrow nodes, and routes. They fit the cache, and a lookup
 //! in them takes fewer instructions.
@@ -53,7 +55,8 @@
 //!
 //! A lookup or a change costs the depth, at most 4 nodes for IPv4 and 27 for IPv6, however many
 //! routes there are: a default route over a million others is written into one node. What
-//! a version writes anew is the nodes on the paths of its changes, each once.
+//! a version writes anew is the nodes on the paths of its changes, each once, and the few below a node that
+//! has become too much for a sparse one.
 //!
 //! # Who may read what
 //!
@@ -70,6 +73,7 @@ mod line;
 mod lookup;
 mod path;
 mod route_table;
+mod runs;
 mod store;
 #[cfg(test)]
 mod tests;

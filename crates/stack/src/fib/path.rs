@@ -65,6 +65,12 @@ impl Path {
         (self.from(level) >> 56) as usize
     }
 
+    /// The slot in a sparse node at `level`: of 16 bits.
+    #[inline]
+    pub(super) const fn sparse_slot(self, level: u8) -> u16 {
+        (self.from(level) >> 48) as u16
+    }
+
     /// The slot in the node at `level`.
     #[inline]
     pub(super) const fn slot(self, level: u8) -> usize {
@@ -126,6 +132,14 @@ pub(super) const fn is_wide(level: u8) -> bool {
 /// The bits a node at `level` takes.
 pub(super) const fn stride(level: u8) -> u8 {
     if is_wide(level) { 8 } else { 4 }
+}
+
+/// The bits that a sparse node takes.
+pub(super) const SPARSE_STRIDE: u8 = 16;
+
+/// Whether a node at `level` may be sparse: further up there are few, and most lookups come by.
+pub(super) const fn may_be_sparse(level: u8) -> bool {
+    is_wide(level) && level >= 24
 }
 
 /// The trie of a family, as an index.

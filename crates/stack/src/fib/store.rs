@@ -1,5 +1,6 @@
 //! Where nodes, routes and hops are.
 
+use std::hint::select_unpredictable;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use corelane_sync::slab::{Slab, SlabError};
@@ -35,6 +36,13 @@ impl<S: FromZeros + Sync, C: FromZeros + Sync> Default for Nodes<S, C> {
             slots: Slab::new(),
             covers: Slab::new(),
         }
+    }
+}
+
+impl<S: FromZeros + Sync, C: FromZeros + Sync> Nodes<S, C> {
+    /// The lines of a number.
+    pub(super) fn lines(&self, number: u32) -> Option<(&S, &C)> {
+        self.slots.get(number).zip(self.covers.get(number))
     }
 }
 
@@ -101,14 +109,15 @@ impl LpmStore {
     /// Begins to bring a sparse node into the cache.
     #[inline]
     pub(super) fn prefetch_sparse(&self, node: Entry) {
-        self.sparse.slots.prefetch(node.number());
+        let line = self.sparse.slots.get(node.number());
+        line.inspect(|line| line.prefetch());
     }
 
     /// Where `path` leads from a sparse node.
     #[inline]
     pub(super) fn sparse_next(&self, node: Entry, path: Path) -> Entry {
         let line = self.sparse.slots.get(node.number()).expect(MADE);
-        line.entry(path.wide_slot(node.level()) as u8)
+        line.entry(path.sparse_slot(node.level()))
     }
 
     /// Where `path` leads from a node.
@@ -132,7 +141,7 @@ impl LpmStore {
             Shape::Sparse => {
                 let covers = self.sparse.covers.get(number).expect(MADE);
                 let node = self.sparse.slots.get(number).expect(MADE);
-                &covers.0[node.run(path.wide_slot(level) as u8)]
+                &covers.0[node.run(path.sparse_slot(level))]
             }
             Shape::Narrow => {
                 let node = self.narrow.covers.get(number).expect(MADE);
@@ -151,15 +160,25 @@ impl LpmStore {
         node.map_or(&NOTHING, |node| &node.0)
     }
 
+    /// The slot of `path` in a dense node at `level`; [`NO_SLOT`](Self::NO_SLOT), or one that nobody wrote, for any
+    /// other entry. Without a branch.
+    #[inline]
+    pub(super) fn dense_slot(&self, entry: Entry, path: Path, level: u8) -> &AtomicU32 {
+        let node = self.dense.slots.get(entry.number_if_dense_at(level));
+        node.map_or(Self::NO_SLOT, |node| &node.0[path.wide_slot(level)])
+    }
+
     /// A route that was made.
     pub(super) fn route(&self, number: u32) -> &RouteLine {
         self.routes.get(number).expect(MADE)
     }
 
-    /// The hop of an entry that is one.
+    /// The hop of an entry that is one; nowhere for any other, without a branch.
     #[inline]
     pub(super) fn hop(&self, entry: Entry) -> Hop {
-        let hop = self.hops.get(entry.hop_number());
+        // Nobody has number 0.
+        let number = select_unpredictable(entry.is_hop(), entry.hop_number(), 0);
+        let hop = self.hops.get(number);
         hop.map_or(Hop::NOWHERE, |hop| Hop(hop.load(Ordering::Relaxed)))
     }
 

@@ -11,7 +11,7 @@ pub(super) struct Tries {
     nodes: Vec<Node>,
     free: Vec<u32>,
     pub(super) roots: [Option<u32>; 2],
-    /// Nodes whose line is not what they are.
+    /// Lines there can be to write.
     dirty: usize,
     /// Lines of nodes that are gone.
     pub(super) gone: Vec<Entry>,
@@ -29,6 +29,8 @@ pub(super) struct Node {
     pub(super) under: Vec<Child>,
     /// The line that it was written to last.
     pub(super) line: Option<Entry>,
+    /// Nodes below that its line has in it, so that they have none.
+    absorbed: usize,
     /// Whether its slots may lead to hops, as it was written last.
     pub(super) found: bool,
     dirty: bool,
@@ -69,6 +71,17 @@ impl Node {
 
     fn len(&self) -> usize {
         self.own.len() + self.under.len()
+    }
+
+    /// Lines there can be to write if it is dirty.
+    fn lines(&self) -> usize {
+        1 + self.absorbed
+    }
+
+    /// The first of the slots of 16 bits, from `level` on, that are the node's.
+    pub(super) fn first_slot(&self, level: u8) -> u16 {
+        let bits = self.level.saturating_sub(level);
+        self.path.sparse_slot(level) & !u16::MAX.unbounded_shr(bits.into())
     }
 
     fn own_at(&self, place: usize) -> Result<usize, usize> {
@@ -141,7 +154,7 @@ impl Tries {
         self.nodes.len() - self.free.len()
     }
 
-    /// Nodes that have to be written.
+    /// Lines there can be to write.
     pub(super) fn dirty(&self) -> usize {
         self.dirty
     }
@@ -150,12 +163,52 @@ impl Tries {
         self.node(id).dirty
     }
 
-    /// Notes that a node was written, and returns the line it had before.
-    pub(super) fn written(&mut self, id: u32, line: Entry) -> Option<Entry> {
+    /// Notes that a node was written, into a line that has others in it, and returns the lines that nothing
+    /// leads to any more.
+    pub(super) fn written(
+        &mut self,
+        id: u32,
+        line: Entry,
+        absorbed: &[u32],
+    ) -> impl Iterator<Item = Entry> {
+        self.clean(id);
         let node = self.node_mut(id);
+        node.absorbed = absorbed.len();
         let before = node.line.replace(line);
-        self.dirty -= usize::from(std::mem::take(&mut self.node_mut(id).dirty));
-        before
+        let own = before.into_iter();
+        own.chain(absorbed.iter().filter_map(|id| {
+            self.clean(*id);
+            let node = self.node_mut(*id);
+            node.absorbed = 0;
+            node.line.take()
+        }))
+    }
+
+    /// Notes the line of what is under a slot of a node, further down than nodes are absorbed.
+    pub(super) fn note_line(&mut self, id: u32, slot: u8, line: Entry) {
+        let node = self.node_mut(id);
+        if let Ok(at) = node.under_at(slot.into()) {
+            node.under[at].entry = line;
+        }
+    }
+
+    /// Forgets the lines of what is under an absorbed node, or under what absorbed it, and stands above `end`.
+    pub(super) fn forget_absorbed(&mut self, id: u32, end: u8) {
+        for at in 0..self.node(id).under.len() {
+            if let Under::Node(below) = self.node(id).under[at].what
+                && self.node(below).level < end
+            {
+                self.node_mut(id).under[at].entry = Entry::EMPTY;
+            }
+        }
+    }
+
+    fn clean(&mut self, id: u32) {
+        let node = self.node_mut(id);
+        if std::mem::take(&mut node.dirty) {
+            let lines = node.lines();
+            self.dirty -= lines;
+        }
     }
 
     /// Bytes of memory.
@@ -297,7 +350,14 @@ impl Tries {
                 },
                 _ => return,
             };
+            let absorbed = node.absorbed;
             self.free(*id);
+            if let (Under::Node(last), 1..) = (last, absorbed) {
+                // Its line, and those of what is below, were in the one that is gone.
+                self.clean(last);
+                self.node_mut(last).absorbed += absorbed;
+                self.soil(last);
+            }
             self.node_mut(*parent).set_under(*slot, last);
             way = above;
         }
@@ -378,13 +438,17 @@ impl Tries {
     }
 
     fn free(&mut self, id: u32) {
+        self.clean(id);
         let node = std::mem::take(self.node_mut(id));
-        self.dirty -= usize::from(node.dirty);
         self.gone.extend(node.line);
         self.free.push(id);
     }
 
     fn soil(&mut self, id: u32) {
-        self.dirty += usize::from(!std::mem::replace(&mut self.node_mut(id).dirty, true));
+        let node = self.node_mut(id);
+        if !std::mem::replace(&mut node.dirty, true) {
+            let lines = node.lines();
+            self.dirty += lines;
+        }
     }
 }

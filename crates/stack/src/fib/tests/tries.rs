@@ -235,6 +235,51 @@ fn changes_of_one_version_are_made_in_place() {
     assert_eq!(editor.take_garbage(), []);
 }
 
+/// As its routes become more, a provider's network is a sparse node with all below in it, then a dense one
+/// with nodes below it, and back.
+#[test]
+fn a_network_grows_out_of_a_sparse_node_and_back_into_it() {
+    let mut editor = LpmEditor::plain_up_to(0);
+    let mut model = Model::new();
+    let lens = [48, 44, 40, 46, 32, 56, 64, 36, 33, 128, 47, 66];
+    let all: Vec<Prefix> = (0..300_u16)
+        .map(|n| {
+            let address = in_provider(n.wrapping_mul(40_503));
+            let prefix = Prefix::new(address, lens[usize::from(n) % lens.len()]).unwrap();
+            prefix.network()
+        })
+        .collect();
+    let probes: Vec<IpAddr> = all.iter().flat_map(|prefix| edges(*prefix)).collect();
+    let mut shapes = Vec::new();
+    for (n, prefix) in all.iter().enumerate() {
+        let before = model.iter().position(|(it, _)| it == prefix);
+        let before = before.map(|at| model.swap_remove(at).1);
+        assert_eq!(insert(&mut editor, *prefix, n as u32), before);
+        model.push((*prefix, hop(*prefix, n as u32)));
+        let version = publish(&mut editor);
+        compare(&editor, version, &model, &probes);
+        shapes.push(editor.used());
+    }
+    // The roots are dense: one, and no more, as long as the network is in a sparse node.
+    assert!(
+        shapes
+            .iter()
+            .any(|[dense, sparse, narrow, ..]| (*dense, *sparse, *narrow) == (1, 1, 0))
+    );
+    let [dense, _, narrow, ..] = shapes[all.len() - 1];
+    assert!(dense > 1 && narrow > 1, "{dense} {narrow}");
+    while let Some((prefix, hop)) = model.pop() {
+        assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
+        let version = publish(&mut editor);
+        compare(&editor, version, &model, &probes);
+        if let 5..10 = model.len() {
+            let [_, sparse, ..] = editor.used();
+            assert!(sparse > 0, "{:?}", editor.used());
+        }
+    }
+    assert_eq!(editor.used(), [0; 5]);
+}
+
 #[test]
 fn removing_everything_leaves_nothing() {
     let mut editor = LpmEditor::new();
@@ -263,12 +308,41 @@ fn removing_everything_leaves_nothing() {
     assert_eq!((editor.len(), editor.used()), (0, [0; 5]));
 }
 
+/// What addresses a step is about.
+#[derive(Clone, Copy, Debug)]
+enum Where {
+    V4,
+    V6,
+    /// All in one network of 32 bits, closely.
+    Provider,
+}
+
+impl Where {
+    fn any() -> impl Strategy<Value = Self> {
+        prop_oneof![Just(Self::V4), Just(Self::V6), Just(Self::Provider)]
+    }
+
+    fn address(self, n: u16) -> IpAddr {
+        match self {
+            Self::V4 => address(true, n),
+            Self::V6 => address(false, n),
+            Self::Provider => in_provider(n),
+        }
+    }
+}
+
+/// 2a00:1234::/32, then the bits of `n`, and some of them again.
+fn in_provider(n: u16) -> IpAddr {
+    let n = u128::from(n);
+    std::net::Ipv6Addr::from_bits(0x2a00_1234 << 96 | n << 80 | (n & 0x303) << 68).into()
+}
+
 #[derive(Clone, Debug)]
 enum Step {
-    Insert(bool, u16, Index, u32),
+    Insert(Where, u16, Index, u32),
     Remove(Index),
     /// Of one that is not there, probably.
-    RemoveAny(bool, u16, Index),
+    RemoveAny(Where, u16, Index),
     Publish,
     /// Lets go of the oldest version, so that its garbage comes back.
     Release,
@@ -276,19 +350,24 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (any::<bool>(), any::<u16>(), any::<Index>(), any::<u32>())
-            .prop_map(|(v4, n, len, to)| Step::Insert(v4, n, len, to)),
+        6 => (Where::any(), any::<u16>(), any::<Index>(), any::<u32>())
+            .prop_map(|(at, n, len, to)| Step::Insert(at, n, len, to)),
         3 => any::<Index>().prop_map(Step::Remove),
-        1 => (any::<bool>(), any::<u16>(), any::<Index>())
-            .prop_map(|(v4, n, len)| Step::RemoveAny(v4, n, len)),
+        1 => (Where::any(), any::<u16>(), any::<Index>())
+            .prop_map(|(at, n, len)| Step::RemoveAny(at, n, len)),
         2 => Just(Step::Publish),
         1 => Just(Step::Release),
     ]
 }
 
-fn any_prefix(v4: bool, n: u16, len: Index) -> Prefix {
-    let bits = if v4 { 32 } else { 128 };
-    Prefix::new(address(v4, n), len.index(bits + 1) as u8).unwrap()
+fn any_prefix(at: Where, n: u16, len: Index) -> Prefix {
+    let (least, lens) = match at {
+        Where::V4 => (0, 33),
+        Where::V6 => (0, 129),
+        Where::Provider => (30, 37),
+    };
+    let len = least + len.index(lens) as u8;
+    Prefix::new(at.address(n), len).unwrap()
 }
 
 /// A version, what was in it, and what may be used again when it and those before it are gone.
@@ -302,7 +381,7 @@ proptest! {
     #[test]
     fn versions_agree_with_a_linear_search_and_do_not_change(
         steps in proptest::collection::vec(step(), 1..160),
-        probes in proptest::collection::vec((any::<bool>(), any::<u16>()), 70),
+        probes in proptest::collection::vec((Where::any(), any::<u16>()), 70),
         plain in prop_oneof![Just(0), Just(5), Just(usize::MAX)],
     ) {
         let mut editor = LpmEditor::plain_up_to(plain);
@@ -312,11 +391,11 @@ proptest! {
             model: Model::new(),
             garbage: Vec::new(),
         }]);
-        let mut addresses: Vec<IpAddr> = probes.iter().map(|(v4, n)| address(*v4, *n)).collect();
+        let mut addresses: Vec<IpAddr> = probes.iter().map(|(at, n)| at.address(*n)).collect();
         for step in steps {
             match step {
-                Step::Insert(v4, n, len, neighbor) => {
-                    let prefix = any_prefix(v4, n, len);
+                Step::Insert(at, n, len, neighbor) => {
+                    let prefix = any_prefix(at, n, len);
                     addresses.extend(edges(prefix));
                     let at = model.iter().position(|(it, _)| it.network() == prefix.network());
                     let before = at.map(|at| model.swap_remove(at).1);
@@ -329,8 +408,8 @@ proptest! {
                     prop_assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
                 }
                 Step::Remove(_) => {}
-                Step::RemoveAny(v4, n, len) => {
-                    let prefix = any_prefix(v4, n, len);
+                Step::RemoveAny(at, n, len) => {
+                    let prefix = any_prefix(at, n, len);
                     let at = model.iter().position(|(it, _)| it.network() == prefix.network());
                     let before = at.map(|at| model.swap_remove(at).1);
                     prop_assert_eq!(editor.exact(prefix), before);
