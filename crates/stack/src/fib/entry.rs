@@ -106,7 +106,7 @@ impl Entry {
     /// Whether it is a dense node at `level`.
     #[inline]
     pub(super) const fn is_dense_at(self, level: u8) -> bool {
-        (self.0 & !COVERED) >> LEVEL == (NODE >> LEVEL | level as u32 / 4)
+        (self.0 & !COVERED) >> LEVEL == Self::node(0, level, false).0 >> LEVEL
     }
 
     /// What the slot leads to if this is a dense node at `level`, or else this itself. Without a branch.
