@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::target::Target;
-use super::trial::Trial;
+use super::trial::{Spoiler, Trial};
 
 /// What the trials at one load say about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,24 @@ pub(super) enum Class {
     UpperBound,
     /// It depends on them.
     Undecided,
+}
+
+/// The trials at one load that count: all but those that missed the target by a chance that is not the
+/// system's. They are done again; but where as much time has been spent on such trials as decides, and
+/// three trials at least, it is no chance, and the further ones count as they are.
+pub(super) fn counted<'a>(
+    target: &'a Target,
+    trials: &'a [Trial],
+) -> impl Iterator<Item = &'a Trial> {
+    let mut left = target.duration_sum.max(3 * target.trial);
+    trials.iter().filter(move |trial| {
+        let is_spoiled = trial.spoiled_by.is_some_and(Spoiler::is_chance);
+        if !is_spoiled || trial.loss_ratio <= target.loss_ratio || left < trial.duration {
+            return true;
+        }
+        left -= trial.duration;
+        false
+    })
 }
 
 /// The sums of durations that a classification is made from, to the nanosecond: so many trials of a tenth of
@@ -29,7 +47,7 @@ struct Sums {
 impl Sums {
     fn of(target: &Target, trials: &[Trial]) -> Self {
         let mut sums = Self::default();
-        for trial in trials {
+        for trial in counted(target, trials) {
             let is_full = trial.duration >= target.trial;
             let is_high = trial.loss_ratio > target.loss_ratio;
             let sum = match (is_full, is_high) {
@@ -76,8 +94,7 @@ impl Class {
 /// stands, in the order of loss, where the exceed ratio begins; trials that are missing count as lost
 /// altogether.
 pub(super) fn conditional_throughput(target: &Target, load: f64, trials: &[Trial]) -> f64 {
-    let mut full: Vec<&Trial> = trials
-        .iter()
+    let mut full: Vec<&Trial> = counted(target, trials)
         .filter(|trial| trial.duration >= target.trial)
         .collect();
     full.sort_by(|a, b| a.loss_ratio.total_cmp(&b.loss_ratio));

@@ -1,12 +1,14 @@
 //! What was found, as it is reported.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::burst::BackToBack;
 use super::controller::{Found, GoalResult, Irregular};
+use super::evidence::Evidence;
 use super::goal::Attributes;
 use super::text;
 use super::trial::{Load, Trial};
@@ -87,6 +89,11 @@ pub struct GoalReport {
     pub upper_pps: Option<Load>,
     /// The Conditional Throughput at the lower bound.
     pub conditional_throughput_pps: Option<f64>,
+    /// The lower bound that is known: the relevant one, or, where a search ended before it was found, that of
+    /// a coarser step.
+    pub known_lower_pps: Option<Load>,
+    /// The upper bound that is known.
+    pub known_upper_pps: Option<Load>,
     /// Whether some search had no regular result (RFC 9971): bounds, less than the width apart.
     pub irregular: bool,
     /// Why the first of them had none: `no_upper_bound`, `no_lower_bound` or `not_finished`.
@@ -105,7 +112,14 @@ pub struct RepeatReport {
     pub upper_pps: Option<Load>,
     pub conditional_throughput_pps: Option<f64>,
     pub irregular: bool,
+    pub irregular_because: Option<&'static str>,
     pub tester_limited: bool,
+    /// What speaks for the lower bound that is known.
+    pub lower: Option<Evidence>,
+    /// What speaks for the upper one.
+    pub upper: Option<Evidence>,
+    /// How long the search took.
+    pub elapsed_s: f64,
 }
 
 /// A trial, and of which search it was.
@@ -113,6 +127,8 @@ pub struct RepeatReport {
 pub struct TrialReport {
     /// The search's number, from 0.
     pub repeat: usize,
+    /// Whether the loss, if there is any, is the system's.
+    pub valid: bool,
     /// What was counted.
     #[serde(flatten)]
     pub trial: Trial,
@@ -176,9 +192,11 @@ impl Searched {
         self.found.extend(found);
     }
 
-    /// The first goal's rate.
+    /// The first goal's rate; if its search ended before, the most that is known to be upheld.
     pub(super) fn rate(&self) -> Option<f64> {
-        self.goals().first()?.conditional_throughput_pps
+        let goal = self.goals().into_iter().next()?;
+        let known = goal.known_lower_pps.map(|load| load as f64);
+        goal.conditional_throughput_pps.or(known)
     }
 
     /// The goals with their medians.
@@ -186,8 +204,8 @@ impl Searched {
         let goals = self.found.first().map_or(0, |found| found.goals.len());
         (0..goals)
             .filter_map(|i| {
-                let results: Option<Vec<_>> =
-                    self.found.iter().map(|found| found.goals.get(i)).collect();
+                let of_search = |found: &Found| Some((found.goals.get(i)?.clone(), found.elapsed));
+                let results: Option<Vec<_>> = self.found.iter().map(of_search).collect();
                 GoalReport::of(&results?)
             })
             .collect()
@@ -198,7 +216,11 @@ impl Searched {
         let goals = self.goals();
         let mean_bytes = self.mean_bytes;
         let trials = self.found.iter().enumerate().flat_map(|(repeat, found)| {
-            let of_search = move |&trial| TrialReport { repeat, trial };
+            let of_search = move |&trial: &Trial| TrialReport {
+                repeat,
+                valid: trial.is_valid(),
+                trial,
+            };
             found.trials.iter().map(of_search)
         });
         SizeReport {
@@ -215,37 +237,40 @@ impl Searched {
 }
 
 impl GoalReport {
-    fn of(results: &[&GoalResult]) -> Option<Self> {
-        let first = results.first()?;
-        let because = results.iter().find_map(|result| result.irregular);
-        let limited = results
-            .iter()
-            .filter(|result| result.tester_limited)
-            .count();
+    /// Of the goal's result in each search, and how long that took.
+    fn of(searches: &[(GoalResult, Duration)]) -> Option<Self> {
+        let (first, _) = searches.first()?;
+        let results = || searches.iter().map(|(result, _)| result);
+        let because = results().find_map(|result| result.irregular);
+        let limited = results().filter(|result| result.tester_limited).count();
         let loads = |of: fn(&GoalResult) -> Option<Load>| {
-            let values = results.iter().filter_map(|result| of(result));
+            let values = results().filter_map(of);
             median(values.map(|load| load as f64)).map(|load| load.round() as Load)
         };
         Some(Self {
             goal: first.goal.attributes(),
             lower_pps: loads(|result| result.lower),
             upper_pps: loads(|result| result.upper),
+            known_lower_pps: loads(|result| result.known[0].map(|known| known.load)),
+            known_upper_pps: loads(|result| result.known[1].map(|known| known.load)),
             conditional_throughput_pps: median(
-                results
-                    .iter()
-                    .filter_map(|result| result.conditional_throughput),
+                results().filter_map(|result| result.conditional_throughput),
             ),
             irregular: because.is_some(),
             irregular_because: because.map(Irregular::label),
-            tester_limited: 2 * limited > results.len(),
-            repeats: results
+            tester_limited: 2 * limited > searches.len(),
+            repeats: searches
                 .iter()
-                .map(|result| RepeatReport {
+                .map(|(result, elapsed)| RepeatReport {
                     lower_pps: result.lower,
                     upper_pps: result.upper,
                     conditional_throughput_pps: result.conditional_throughput,
                     irregular: result.irregular.is_some(),
+                    irregular_because: result.irregular.map(Irregular::label),
                     tester_limited: result.tester_limited,
+                    lower: result.known[0],
+                    upper: result.known[1],
+                    elapsed_s: elapsed.as_secs_f64(),
                 })
                 .collect(),
         })

@@ -62,7 +62,7 @@ pub struct Results {
 }
 
 /// Shares of the first goal's rate at which latency is measured; at 0 there is but a trickle.
-const FRACTIONS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
+pub(super) const FRACTIONS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
 
 /// Frames per second of that trickle: as good as none, and enough to tell percentiles from.
 const TRICKLE: f64 = 1_000.0;
@@ -85,6 +85,7 @@ impl Suite {
     pub fn run(&self, progress: &Progress, interrupt: &Interrupt) -> Result<Results, Failure> {
         let ends = self.links.ends();
         let ports = ends.map(|ends| Ports::open(&self.links, &ends));
+        progress.say(&self.forecast());
         let mut run = Run {
             suite: self,
             ports: ports.transpose()?,
@@ -95,6 +96,12 @@ impl Suite {
         run.all()?;
         progress.clear();
         Ok(run.results)
+    }
+
+    /// The trials that measure latency.
+    pub(super) fn latency_trial(&self) -> Duration {
+        let duration = self.goals.iter().map(|goal| goal.final_trial).max();
+        duration.unwrap_or_default().max(Duration::from_secs(1))
     }
 
     fn limits(&self, max_load: Load) -> Limits {
@@ -198,8 +205,7 @@ impl Run<'_> {
 
     /// Latency at shares of a rate; without a rate, of no load only.
     fn latency(&mut self, layout: &Layout, rate: Option<f64>) -> Result<Vec<UnderLoad>, Failure> {
-        let duration = self.suite.goals.iter().map(|goal| goal.final_trial).max();
-        let duration = duration.unwrap_or_default().max(Duration::from_secs(1));
+        let duration = self.suite.latency_trial();
         let under_load = self.on_bed(layout, "latency", |bed| {
             let mut under_load = Vec::new();
             for fraction in FRACTIONS {
@@ -250,8 +256,7 @@ impl Run<'_> {
     fn scale(&mut self, layout: &Layout) -> Result<(), Failure> {
         let suite = self.suite;
         let (all, size) = (layout.setting().workers, suite.sizes[0]);
-        let powers = std::iter::successors(Some(1), |n| Some(n * 2));
-        for workers in powers.take_while(|&n| n < all) {
+        for workers in powers_below(all) {
             let layout = self.layout(size, Some(workers), false);
             let mut searched = Searched::new(size, &layout);
             for _ in 0..suite.repeat {
@@ -279,12 +284,14 @@ impl Run<'_> {
         }
         self.progress.stage(stage, None);
         let (progress, interrupt) = (self.progress, self.interrupt);
+        let workers = layout.setting().workers;
         let run = |bed: &mut dyn TestBed| {
             let mut on_bed = OnBed {
                 bed,
                 progress,
                 interrupt,
                 since: Instant::now(),
+                workers,
                 holds: true,
             };
             let done = run(&mut on_bed)?;
@@ -323,4 +330,9 @@ fn ceiling(bed: &mut OnBed<'_>) -> Result<Option<f64>, Failure> {
         return Err(Failure::Run("the generator sends nothing".to_owned()));
     }
     Ok(Some(best))
+}
+
+/// 1, 2, 4 ... as long as it is less.
+pub(super) fn powers_below(all: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(1), |n| Some(n * 2)).take_while(move |&n| n < all)
 }

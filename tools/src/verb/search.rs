@@ -107,10 +107,10 @@ fn suite(args: &SearchArgs) -> Result<Suite, Usage> {
         load: args.load.clone(),
         links: args.links.clone(),
         sizes,
-        goals,
         max_rate: args.max_rate,
         warmup: args.warmup,
-        time_limit: args.time_limit,
+        time_limit: args.time_limit.unwrap_or_else(|| Goal::patience(&goals)),
+        goals,
         fail_fast: args.fail_fast,
         repeat: args.repeat,
         latency: args.engine.latency,
@@ -156,8 +156,9 @@ fn warnings(tester_limited: bool, on_links: bool) -> Vec<String> {
                 "the tester, not the device, set a result below: it was behind its plan, sent more than 256 \
                  frames late at once, or had no room for what came; it is not valid for the device"
             } else {
-                "the generator, not the engine, set a result below: it was behind its plan, or lost its \
-                 core for longer than the rings hold (--ring); it is not valid for the engine"
+                "the tester or the machine, not the engine, set a result below: the generator was behind its \
+                 plan, or it or a worker lost its core, to something else that ran, for longer than the rings \
+                 hold (--ring); it is not valid for the engine"
             }
             .to_owned(),
         );

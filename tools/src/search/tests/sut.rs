@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::super::trial::{Load, Measurer, Trial, TrialInput};
+use super::super::trial::{Load, Measurer, Spoiler, Trial, TrialInput};
 
 /// Takes so many frames per second and loses the rest; each trial it may take less.
 pub(super) struct Simulated {
@@ -73,7 +73,7 @@ impl Measurer for Simulated {
             intended,
             sent,
             received,
-            sent == intended,
+            (sent < intended).then_some(Spoiler::Tester),
         )))
     }
 
