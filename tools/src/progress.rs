@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -18,9 +18,16 @@ pub struct Progress {
 
 enum Shown {
     Nothing,
-    /// The line of the second that was written last.
-    Lines(Cell<u64>),
+    Lines(Lines),
     Terminal(ProgressBar),
+}
+
+#[derive(Default)]
+struct Lines {
+    /// The second of the window that was written last.
+    second: Cell<u64>,
+    /// When something was noted last; then nothing is written of windows.
+    noted: Cell<Option<Instant>>,
 }
 
 /// What there is to show of the last stretch of a window.
@@ -55,7 +62,7 @@ impl Progress {
             }
             Shown::Terminal(bar)
         } else {
-            Shown::Lines(Cell::new(0))
+            Shown::Lines(Lines::default())
         };
         Self {
             shown,
@@ -68,12 +75,34 @@ impl Progress {
         self.stage.set((what, whole));
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Lines(second) => second.set(0),
+            Shown::Lines(lines) => {
+                lines.second.set(0);
+                lines.noted.set(None);
+            }
             Shown::Terminal(bar) => {
                 bar.set_prefix(what);
                 bar.set_message("");
                 bar.tick();
             }
+        }
+    }
+
+    /// How far a stage is that has many short windows: instead of lines about each of them one of these, no more
+    /// than one in a second.
+    pub fn note(&self, text: &str) {
+        /// Between two lines.
+        const PAUSE: Duration = Duration::from_secs(1);
+        let (stage, _) = self.stage.get();
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Lines(lines) => {
+                let last = lines.noted.get();
+                if last.is_none_or(|last| last.elapsed() >= PAUSE) {
+                    eprintln!("{stage}: {text}");
+                    lines.noted.set(Some(Instant::now()));
+                }
+            }
+            Shown::Terminal(bar) => bar.set_prefix(format!("{stage} {text}")),
         }
     }
 
@@ -91,9 +120,9 @@ impl Progress {
         let (stage, whole) = self.stage.get();
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Lines(second) => {
+            Shown::Lines(lines) => {
                 let now = view.elapsed.as_secs();
-                if now > second.replace(now) {
+                if lines.noted.get().is_none() && now > lines.second.replace(now) {
                     eprintln!("{stage}: {}", line(view, whole));
                 }
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::target::Target;
-use super::trial::{Spoiler, Trial};
+use super::trial::Trial;
 
 /// What the trials at one load say about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,17 +16,16 @@ pub(super) enum Class {
     Undecided,
 }
 
-/// The trials at one load that count: all but those that missed the target by a chance that is not the
-/// system's. They are done again; but where as much time has been spent on such trials as decides, and
-/// three trials at least, it is no chance, and the further ones count as they are.
+/// The trials at one load that count: all but those that missed the target by something that is not the
+/// system's, and may not be there the next time. They are done again; but where as much time has been spent on
+/// such trials as decides, and three trials at least, it is no chance, and the further ones count as they are.
 pub(super) fn counted<'a>(
     target: &'a Target,
     trials: &'a [Trial],
 ) -> impl Iterator<Item = &'a Trial> {
     let mut left = target.duration_sum.max(3 * target.trial);
     trials.iter().filter(move |trial| {
-        let is_spoiled = trial.spoiled_by.is_some_and(Spoiler::is_chance);
-        if !is_spoiled || trial.loss_ratio <= target.loss_ratio || left < trial.duration {
+        if trial.is_valid() || trial.loss_ratio <= target.loss_ratio || left < trial.duration {
             return true;
         }
         left -= trial.duration;

@@ -80,7 +80,7 @@ pub struct GoalResult {
     /// The Conditional Throughput at the lower bound, in frames per second.
     pub conditional_throughput: Option<f64>,
     /// The bounds that are known, with what speaks for them: those above; where one of them is missing because
-    /// the search ended before, those of the finest of the coarser steps that has both.
+    /// the search ended before, that of the finest of the coarser steps that has one and does not contradict.
     pub known: [Option<Evidence>; 2],
     /// What keeps it from being a regular result.
     pub irregular: Option<Irregular>,
@@ -304,21 +304,20 @@ impl GoalResult {
     }
 }
 
-/// The bounds by the goal itself, or by the finest step to it by which there are two.
+/// The bounds by the goal itself; what is missing by the finest of the coarser steps that has it and agrees.
 fn known(goal: &Goal, record: &Record) -> [Option<Evidence>; 2] {
-    let chain = Target::chain(goal);
-    let bounds = |target: &Target| record.bounds(target);
-    let has_both = |target: &&Target| {
-        let Bounds { lower, upper } = bounds(target);
-        lower.is_some() && upper.is_some()
-    };
-    let Some(target) = chain.iter().rev().find(has_both).or(chain.last()) else {
-        return [None, None];
-    };
-    let Bounds { lower, upper } = bounds(target);
-    let evidence = |load: Load, side| Evidence::of(target, load, record.at(load), side);
-    [
-        lower.map(|load| evidence(load, Side::Lower)),
-        upper.map(|load| evidence(load, Side::Upper)),
-    ]
+    let mut bounds = Bounds::default();
+    let mut known = [None, None];
+    for target in Target::chain(goal).iter().rev() {
+        let filled = record.complete(target, bounds);
+        let evidence = |load: Load, side| Evidence::of(target, load, record.at(load), side);
+        if bounds.lower.is_none() {
+            known[0] = filled.lower.map(|load| evidence(load, Side::Lower));
+        }
+        if bounds.upper.is_none() {
+            known[1] = filled.upper.map(|load| evidence(load, Side::Upper));
+        }
+        bounds = filled;
+    }
+    known
 }

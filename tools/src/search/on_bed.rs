@@ -6,6 +6,7 @@ use super::trial::{Load, Measurer, Spoiler, Trial, TrialInput};
 use crate::generator::Lateness;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::report::scaled;
 use crate::run::{self, Failure, TestBed, TrialResult};
 use crate::threads::Waited;
 
@@ -35,6 +36,10 @@ pub(super) struct OnBed<'a> {
     pub(super) bed: &'a mut dyn TestBed,
     pub(super) progress: &'a Progress,
     pub(super) interrupt: &'a Interrupt,
+    /// What is measured, for who looks on.
+    pub(super) what: &'a str,
+    /// Trials so far.
+    pub(super) trials: usize,
     /// When its clock was started.
     pub(super) since: Instant,
     /// Workers of the engine.
@@ -46,6 +51,16 @@ pub(super) struct OnBed<'a> {
 impl OnBed<'_> {
     /// Runs a trial, and keeps in mind whether its books balance. None if it was interrupted.
     pub(super) fn run(&mut self, trial: &run::Trial) -> Result<Option<TrialResult<()>>, Failure> {
+        self.trials += 1;
+        self.progress.note(&format!(
+            "{}, trial {} after {:.0} s, {}",
+            self.what,
+            self.trials,
+            self.since.elapsed().as_secs_f64(),
+            trial
+                .pps
+                .map_or("full speed".to_owned(), |pps| scaled(pps, "pps")),
+        ));
         let result = self.bed.try_load(trial, self.progress, self.interrupt)?;
         self.holds &= result.accounting.holds;
         Ok((!self.interrupt.is_raised()).then_some(result))

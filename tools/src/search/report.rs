@@ -15,6 +15,7 @@ use super::trial::{Load, Trial};
 use crate::latency::Percentiles;
 use crate::machine::{Machine, Versions};
 use crate::run::{Layout, TrialResult};
+use crate::selftest::CoreStalls;
 use crate::unit::FrameSize;
 
 /// The result of `search`; as JSON, version 1.
@@ -43,6 +44,9 @@ pub struct SearchReport {
     pub warnings: Vec<String>,
     /// How trials differ from those of RFC 2544, section 23, and what counts as lost.
     pub deviations: Vec<String>,
+    /// How long the cores were gone before the search, with nothing of this program on them that could be the
+    /// reason.
+    pub core_stalls: Vec<CoreStalls>,
     /// Whether the books of every trial balanced.
     pub accounting_holds: bool,
     /// Whether some result says something about the tester rather than about the engine.

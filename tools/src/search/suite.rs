@@ -15,6 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::links::{LinkBed, Ports};
 use crate::progress::Progress;
 use crate::run::{Bed, Failure, Layout, TestBed, Trial};
+use crate::selftest::{CoreStalls, check_cores};
 use crate::unit::{FrameSize, Rate};
 
 /// What is to be measured.
@@ -51,6 +52,8 @@ pub struct Suite {
 /// What was measured.
 #[derive(Clone, Debug, Default)]
 pub struct Results {
+    /// How long the cores were gone before it all.
+    pub stalls: Vec<CoreStalls>,
     /// For each size, in order, as far as it came.
     pub sizes: Vec<Searched>,
     /// What the frames go to, in a few words.
@@ -66,6 +69,9 @@ pub(super) const FRACTIONS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
 
 /// Frames per second of that trickle: as good as none, and enough to tell percentiles from.
 const TRICKLE: f64 = 1_000.0;
+
+/// How long the cores are looked at before.
+const STALLS: Duration = Duration::from_millis(500);
 
 /// How long the generator is asked what it can send, and how often.
 const CEILING: Duration = Duration::from_millis(100);
@@ -141,6 +147,8 @@ impl Run<'_> {
 
     fn all(&mut self) -> Result<(), Failure> {
         let suite = self.suite;
+        self.progress.stage("cores", None);
+        self.results.stalls = check_cores(STALLS);
         self.progress.stage("frames", None);
         let layouts: Vec<Layout> = suite
             .sizes
@@ -153,18 +161,20 @@ impl Run<'_> {
         }
         for _ in 0..suite.repeat {
             for (i, layout) in layouts.iter().enumerate() {
-                let (max_load, found) = self.search(layout, "search")?;
+                let what = suite.sizes[i].to_string();
+                let (max_load, found) = self.search(layout, "search", &what)?;
                 self.results.sizes[i].add(max_load, found);
             }
         }
         for (i, layout) in layouts.iter().enumerate() {
             let rate = self.results.sizes[i].rate();
+            let what = suite.sizes[i].to_string();
             if suite.latency {
                 let layout = self.layout(suite.sizes[i], suite.engine.workers, true);
-                self.results.sizes[i].latency = self.latency(&layout, rate)?;
+                self.results.sizes[i].latency = self.latency(&layout, &what, rate)?;
             }
             if let Some(repeats) = suite.bursts {
-                self.results.sizes[i].back_to_back = self.bursts(layout, repeats, rate)?;
+                self.results.sizes[i].back_to_back = self.bursts(layout, &what, repeats, rate)?;
             }
         }
         if let (true, Some(layout)) = (suite.scale_workers, layouts.first()) {
@@ -178,9 +188,10 @@ impl Run<'_> {
         &mut self,
         layout: &Layout,
         stage: &'static str,
+        what: &str,
     ) -> Result<(Load, Option<Found>), Failure> {
         let suite = self.suite;
-        let found = self.on_bed(layout, stage, |bed| {
+        let found = self.on_bed(layout, stage, what, |bed| {
             let mean = layout.frames().mean_size(0);
             let asked = suite.max_rate.and_then(|rate| rate.pps(mean, 0.0));
             let max_load = match asked {
@@ -204,9 +215,14 @@ impl Run<'_> {
     }
 
     /// Latency at shares of a rate; without a rate, of no load only.
-    fn latency(&mut self, layout: &Layout, rate: Option<f64>) -> Result<Vec<UnderLoad>, Failure> {
+    fn latency(
+        &mut self,
+        layout: &Layout,
+        what: &str,
+        rate: Option<f64>,
+    ) -> Result<Vec<UnderLoad>, Failure> {
         let duration = self.suite.latency_trial();
-        let under_load = self.on_bed(layout, "latency", |bed| {
+        let under_load = self.on_bed(layout, "latency", what, |bed| {
             let mut under_load = Vec::new();
             for fraction in FRACTIONS {
                 let pps = match rate {
@@ -227,10 +243,11 @@ impl Run<'_> {
     fn bursts(
         &mut self,
         layout: &Layout,
+        what: &str,
         repeats: usize,
         rate: Option<f64>,
     ) -> Result<Option<BackToBack>, Failure> {
-        self.on_bed(layout, "bursts", |bed| {
+        self.on_bed(layout, "bursts", what, |bed| {
             let Some(pps) = ceiling(bed)? else {
                 return Ok(None);
             };
@@ -260,7 +277,8 @@ impl Run<'_> {
             let layout = self.layout(size, Some(workers), false);
             let mut searched = Searched::new(size, &layout);
             for _ in 0..suite.repeat {
-                let (max_load, found) = self.search(&layout, "scaling")?;
+                let what = format!("{workers} workers");
+                let (max_load, found) = self.search(&layout, "scaling", &what)?;
                 searched.add(max_load, found);
             }
             self.results
@@ -277,6 +295,7 @@ impl Run<'_> {
         &mut self,
         layout: &Layout,
         stage: &'static str,
+        what: &str,
         run: impl FnOnce(&mut OnBed<'_>) -> Result<Option<T>, Failure>,
     ) -> Result<Option<T>, Failure> {
         if self.interrupt.is_raised() {
@@ -290,6 +309,8 @@ impl Run<'_> {
                 bed,
                 progress,
                 interrupt,
+                what,
+                trials: 0,
                 since: Instant::now(),
                 workers,
                 holds: true,

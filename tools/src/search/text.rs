@@ -6,6 +6,7 @@ use super::evidence::Evidence;
 use super::report::{GoalReport, RepeatReport, SearchReport, SizeReport};
 use super::trial::Spoiler;
 use crate::report::{scaled, time};
+use crate::selftest::{CoreStalls, LEAST};
 
 pub(super) fn write(report: &SearchReport) -> String {
     let mut out = String::new();
@@ -32,6 +33,7 @@ fn write_all(out: &mut String, report: &SearchReport) -> fmt::Result {
     for warning in &report.warnings {
         writeln!(out, "warning: {warning}")?;
     }
+    stalls(out, report)?;
     if report.interrupted {
         writeln!(out, "interrupted: this is what there is")?;
     }
@@ -162,6 +164,28 @@ fn note(goal: &GoalReport, size: &SizeReport) -> String {
     notes.join("; ")
 }
 
+/// What the machine did when nothing of this ran on it.
+fn stalls(out: &mut String, report: &SearchReport) -> fmt::Result {
+    let cores = || report.core_stalls.iter();
+    let Some(longest) = cores().map(|core| core.longest_ns).max() else {
+        return Ok(());
+    };
+    if longest == 0 {
+        return writeln!(
+            out,
+            "before it, no core was gone for as long as {}",
+            time(LEAST.as_nanos() as u64)
+        );
+    }
+    let often = cores().map(CoreStalls::per_second).fold(0.0, f64::max);
+    writeln!(
+        out,
+        "before it, idle cores were gone up to {often:.0} times a second, for up to {} at once: a load of which \
+         more comes in that time than rings hold (--ring) loses frames then, whatever the engine does",
+        time(longest),
+    )
+}
+
 /// What speaks for the bounds.
 fn certainty(out: &mut String, report: &SearchReport) -> fmt::Result {
     writeln!(
@@ -241,7 +265,7 @@ fn spoiled(out: &mut String, size: &SizeReport) -> fmt::Result {
         ),
         (
             Spoiler::Tester,
-            "the tester could not send so much, or had no room for what came",
+            "the tester did not send them, or had no room for what came",
         ),
     ] {
         let (count, all) = (by(spoiler), size.trials.len());

@@ -41,20 +41,13 @@ pub struct Trial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Spoiler {
-    /// The tester cannot send so much, or had no room for what came back.
+    /// The tester did not send so much, or had no room for what came back.
     Tester,
     /// The tester's core was taken from it for a while.
     TesterCore,
     /// A worker's core was taken from it for so long that its ring ran over, and no more was lost than
     /// came meanwhile.
     WorkerCore,
-}
-
-impl Spoiler {
-    /// Whether it may not be there in another trial.
-    pub fn is_chance(self) -> bool {
-        self != Self::Tester
-    }
 }
 
 impl Trial {

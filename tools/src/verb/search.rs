@@ -49,6 +49,7 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         interrupted: interrupt.is_raised(),
         warnings: warnings(tester_limited, args.links.ends().is_some()),
         deviations: deviations(&suite),
+        core_stalls: results.stalls,
         accounting_holds: !results.accounting_violated,
         tester_limited,
         sizes,
