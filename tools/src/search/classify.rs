@@ -17,13 +17,13 @@ pub(super) enum Class {
 }
 
 /// The trials at one load that count: all but those that missed the target by something that is not the
-/// system's, and may not be there the next time. They are done again; but where as much time has been spent on
-/// such trials as decides, and three trials at least, it is no chance, and the further ones count as they are.
+/// system's, and may not be there the next time. They are done again; but where twice the time that decides has
+/// been spent on such trials, and three trials at least, it is no chance, and the further ones count as they are.
 pub(super) fn counted<'a>(
     target: &'a Target,
     trials: &'a [Trial],
 ) -> impl Iterator<Item = &'a Trial> {
-    let mut left = target.duration_sum.max(3 * target.trial);
+    let mut left = (2 * target.duration_sum).max(3 * target.trial);
     trials.iter().filter(move |trial| {
         if trial.is_valid() || trial.loss_ratio <= target.loss_ratio || left < trial.duration {
             return true;

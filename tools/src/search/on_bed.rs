@@ -9,6 +9,7 @@ use crate::progress::Progress;
 use crate::report::scaled;
 use crate::run::{self, Failure, TestBed, TrialResult};
 use crate::threads::Waited;
+use crate::unit::Arrival;
 
 /// Performs trials on a [`TestBed`]: a [`Bed`](run::Bed) on which a full ring means a drop, or a
 /// [`LinkBed`](crate::links::LinkBed).
@@ -38,6 +39,8 @@ pub(super) struct OnBed<'a> {
     pub(super) interrupt: &'a Interrupt,
     /// What is measured, for who looks on.
     pub(super) what: &'a str,
+    /// How frames come.
+    pub(super) arrival: Arrival,
     /// Trials so far.
     pub(super) trials: usize,
     /// When its clock was started.
@@ -49,6 +52,14 @@ pub(super) struct OnBed<'a> {
 }
 
 impl OnBed<'_> {
+    /// A trial whose frames come as they are to come.
+    pub(super) fn trial(&self, pps: f64, duration: Duration) -> run::Trial {
+        run::Trial {
+            arrival: self.arrival,
+            ..run::Trial::new(Some(pps), duration)
+        }
+    }
+
     /// Runs a trial, and keeps in mind whether its books balance. None if it was interrupted.
     pub(super) fn run(&mut self, trial: &run::Trial) -> Result<Option<TrialResult<()>>, Failure> {
         self.trials += 1;
@@ -71,7 +82,8 @@ impl Measurer for OnBed<'_> {
     type Error = Failure;
 
     fn measure(&mut self, input: TrialInput) -> Result<Option<Trial>, Failure> {
-        let result = self.run(&run::Trial::new(Some(input.load as f64), input.duration))?;
+        let trial = self.trial(input.load as f64, input.duration);
+        let result = self.run(&trial)?;
         Ok(result.map(|result| {
             let kept = Kept {
                 intended: result.intended,

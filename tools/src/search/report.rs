@@ -158,7 +158,8 @@ pub struct UnderLoad {
 pub struct ScalingPoint {
     /// Workers.
     pub workers: usize,
-    /// The first goal's Conditional Throughput; its name is that of the first goal of `sizes[0].goals`.
+    /// The first goal's Conditional Throughput, or if a search ended before, the most that is known to be upheld;
+    /// its name is that of the first goal of `sizes[0].goals`.
     pub ndr_pps: Option<f64>,
     /// Whether a search had no regular result.
     pub irregular: bool,
@@ -182,7 +183,7 @@ impl Searched {
     pub(super) fn new(size: FrameSize, layout: &Layout) -> Self {
         Self {
             size,
-            mean_bytes: layout.frames().mean_size(0),
+            mean_bytes: layout.mean_size(),
             max_load: 0,
             found: Vec::new(),
             latency: Vec::new(),
@@ -300,7 +301,7 @@ impl ScalingPoint {
         let first = goals.first();
         Self {
             workers,
-            ndr_pps: first.and_then(|goal| goal.conditional_throughput_pps),
+            ndr_pps: searched.rate(),
             irregular: first.is_none_or(|goal| goal.irregular),
         }
     }

@@ -11,12 +11,13 @@ use super::on_bed::OnBed;
 use super::report::{ScalingPoint, Searched, UnderLoad};
 use super::trial::Load;
 use crate::cli::{EngineArgs, LinkArgs, LoadArgs};
+use crate::config::LoadProfile;
 use crate::interrupt::Interrupt;
 use crate::links::{LinkBed, Ports};
 use crate::progress::Progress;
 use crate::run::{Bed, Failure, Layout, TestBed, Trial};
 use crate::selftest::{CoreStalls, check_cores};
-use crate::unit::{FrameSize, Rate};
+use crate::unit::{Arrival, FrameSize, Rate};
 
 /// What is to be measured.
 #[derive(Clone, Debug)]
@@ -25,6 +26,10 @@ pub struct Suite {
     pub engine: EngineArgs,
     /// The traffic, but for the size of its frames.
     pub load: LoadArgs,
+    /// How frames come, unless a profile says so.
+    pub arrival: Arrival,
+    /// Streams instead of one load.
+    pub profile: Option<LoadProfile>,
     /// Real links instead of an engine, if any are said.
     pub links: LinkArgs,
     /// The sizes.
@@ -58,6 +63,8 @@ pub struct Results {
     pub sizes: Vec<Searched>,
     /// What the frames go to, in a few words.
     pub target: String,
+    /// What may make the results mean less.
+    pub warnings: Vec<String>,
     /// The rate by workers.
     pub scaling: Vec<ScalingPoint>,
     /// Whether the books of some trial did not balance.
@@ -134,7 +141,12 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn layout(&self, size: FrameSize, workers: Option<usize>, latency: bool) -> Layout {
+    fn layout(
+        &self,
+        size: FrameSize,
+        workers: Option<usize>,
+        latency: bool,
+    ) -> Result<Layout, Failure> {
         let suite = self.suite;
         let engine = EngineArgs {
             workers,
@@ -142,7 +154,10 @@ impl Run<'_> {
             ..suite.engine.clone()
         };
         let device = self.ports.as_ref().map(|ports| ports.device().mac);
-        Layout::new(&engine, &suite.load, size, device)
+        match &suite.profile {
+            None => Ok(Layout::new(&engine, &suite.load, size, device)),
+            Some(profile) => Layout::of_profile(&engine, &suite.load, size, device, profile),
+        }
     }
 
     fn all(&mut self) -> Result<(), Failure> {
@@ -154,7 +169,7 @@ impl Run<'_> {
             .sizes
             .iter()
             .map(|&size| self.layout(size, suite.engine.workers, false))
-            .collect();
+            .collect::<Result<_, _>>()?;
         for (&size, layout) in suite.sizes.iter().zip(&layouts) {
             self.results.target = layout.target().describe();
             self.results.sizes.push(Searched::new(size, layout));
@@ -170,7 +185,7 @@ impl Run<'_> {
             let rate = self.results.sizes[i].rate();
             let what = suite.sizes[i].to_string();
             if suite.latency {
-                let layout = self.layout(suite.sizes[i], suite.engine.workers, true);
+                let layout = self.layout(suite.sizes[i], suite.engine.workers, true)?;
                 self.results.sizes[i].latency = self.latency(&layout, &what, rate)?;
             }
             if let Some(repeats) = suite.bursts {
@@ -192,7 +207,7 @@ impl Run<'_> {
     ) -> Result<(Load, Option<Found>), Failure> {
         let suite = self.suite;
         let found = self.on_bed(layout, stage, what, |bed| {
-            let mean = layout.frames().mean_size(0);
+            let mean = layout.mean_size();
             let asked = suite.max_rate.and_then(|rate| rate.pps(mean, 0.0));
             let max_load = match asked {
                 Some(pps) => pps as Load,
@@ -230,7 +245,8 @@ impl Run<'_> {
                     Some(rate) => rate * fraction,
                     None => break,
                 };
-                match bed.run(&Trial::new(Some(pps), duration))? {
+                let trial = bed.trial(pps, duration);
+                match bed.run(&trial)? {
                     Some(result) => under_load.extend(UnderLoad::of(fraction, pps, &result)),
                     None => break,
                 }
@@ -274,10 +290,10 @@ impl Run<'_> {
         let suite = self.suite;
         let (all, size) = (layout.setting().workers, suite.sizes[0]);
         for workers in powers_below(all) {
-            let layout = self.layout(size, Some(workers), false);
+            let layout = self.layout(size, Some(workers), false)?;
             let mut searched = Searched::new(size, &layout);
             for _ in 0..suite.repeat {
-                let what = format!("{workers} workers");
+                let what = format!("--workers {workers}");
                 let (max_load, found) = self.search(&layout, "scaling", &what)?;
                 searched.add(max_load, found);
             }
@@ -304,12 +320,14 @@ impl Run<'_> {
         self.progress.stage(stage, None);
         let (progress, interrupt) = (self.progress, self.interrupt);
         let workers = layout.setting().workers;
+        let arrival = self.suite.arrival;
         let run = |bed: &mut dyn TestBed| {
             let mut on_bed = OnBed {
                 bed,
                 progress,
                 interrupt,
                 what,
+                arrival,
                 trials: 0,
                 since: Instant::now(),
                 workers,
@@ -328,7 +346,11 @@ impl Run<'_> {
             None => {
                 let mut bed = Bed::start(layout, WhenFull::Drop)?;
                 let done = run(&mut bed)?;
-                bed.finish();
+                for warning in bed.finish().warnings {
+                    if !self.results.warnings.contains(&warning) {
+                        self.results.warnings.push(warning);
+                    }
+                }
                 done
             }
         };
