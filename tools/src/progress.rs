@@ -47,6 +47,9 @@ pub struct View<'a, W> {
     pub workers: W,
 }
 
+/// A window this long is shown though there are many.
+const LONG: Duration = Duration::from_secs(5);
+
 /// More workers than this are shown in one line with the least and the most.
 const WORKERS: usize = 8;
 
@@ -123,7 +126,14 @@ impl Progress {
             Shown::Nothing => {}
             Shown::Lines(lines) => {
                 let now = view.elapsed.as_secs();
-                if lines.noted.get().is_none() && now > lines.second.replace(now) {
+                let is_due = match lines.noted.get() {
+                    None => now > lines.second.replace(now),
+                    Some(last) => last.elapsed() >= LONG,
+                };
+                if is_due {
+                    if lines.noted.get().is_some() {
+                        lines.noted.set(Some(Instant::now()));
+                    }
                     eprintln!("{stage}: {}", line(view, whole).join(", "));
                 }
             }
