@@ -47,19 +47,21 @@ fn search(args: &[&str]) -> Value {
     assert_eq!(json["accounting_holds"], true);
     assert_eq!(json["tester_limited"], code == Some(5));
     for size in json["sizes"].as_array().unwrap() {
-        check_trials(size);
+        check_trials(size, json["flags"]["arrival"] == "poisson");
     }
     json
 }
 
 /// Bounds, from the trials.
-fn check_trials(size: &Value) {
+fn check_trials(size: &Value, by_chance: bool) {
     let trials = size["trials"].as_array().unwrap();
     assert!(!trials.is_empty());
     for trial in trials {
         let n = |name: &str| trial[name].as_u64().unwrap();
         let planned = n("offered_pps") as f64 * trial["duration_s"].as_f64().unwrap();
-        assert!((n("intended") as f64 - planned).abs() <= 1.0, "{trial}");
+        // Two streams may each be short of a whole frame; a Poisson process varies by the root.
+        let slack = if by_chance { 6.0 * planned.sqrt() } else { 2.0 };
+        assert!((n("intended") as f64 - planned).abs() <= slack, "{trial}");
         assert!(n("received") <= n("sent") && n("sent") <= n("intended"));
         let lost = 1.0 - n("received") as f64 / n("intended") as f64;
         assert!(
