@@ -45,7 +45,7 @@ pub struct SearchReport {
     /// How trials differ from those of RFC 2544, section 23, and what counts as lost.
     pub deviations: Vec<String>,
     /// How long the cores were gone before the search, with nothing of this program on them that could be the
-    /// reason.
+    /// reason; empty on real links.
     pub core_stalls: Vec<CoreStalls>,
     /// Whether the books of every trial balanced.
     pub accounting_holds: bool,
