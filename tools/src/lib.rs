@@ -12,6 +12,7 @@
 //! | [`report`] | the report, its books, its JSON layout ([`report::schema`]) |
 //! | [`profile`] | where the time of a run goes: samplers, stages, flame graphs |
 //! | [`page`] | results as an HTML page |
+//! | [`threads`] | how long threads are on a core, and wait for one |
 //! | [`config`] | the configuration files of `sim` and `up` |
 //! | [`sim`] | the simulator: the engine over captures, in virtual time |
 //! | [`up`] | a host or router on real links |
@@ -60,6 +61,7 @@ pub mod selftest;
 pub mod sim;
 pub mod sink;
 pub mod sockets;
+pub mod threads;
 pub mod top;
 pub mod unit;
 pub mod up;

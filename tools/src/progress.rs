@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ratatui::crossterm::terminal;
 
 use crate::report::{scaled, time};
 use crate::run::Interval;
@@ -18,9 +19,16 @@ pub struct Progress {
 
 enum Shown {
     Nothing,
-    /// The line of the second that was written last.
-    Lines(Cell<u64>),
+    Lines(Lines),
     Terminal(ProgressBar),
+}
+
+#[derive(Default)]
+struct Lines {
+    /// The second of the window that was written last.
+    second: Cell<u64>,
+    /// When something was noted last; then nothing is written of windows.
+    noted: Cell<Option<Instant>>,
 }
 
 /// What there is to show of the last stretch of a window.
@@ -39,6 +47,9 @@ pub struct View<'a, W> {
     pub workers: W,
 }
 
+/// A window this long is shown though there are many.
+const LONG: Duration = Duration::from_secs(5);
+
 /// More workers than this are shown in one line with the least and the most.
 const WORKERS: usize = 8;
 
@@ -55,7 +66,7 @@ impl Progress {
             }
             Shown::Terminal(bar)
         } else {
-            Shown::Lines(Cell::new(0))
+            Shown::Lines(Lines::default())
         };
         Self {
             shown,
@@ -68,12 +79,34 @@ impl Progress {
         self.stage.set((what, whole));
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Lines(second) => second.set(0),
+            Shown::Lines(lines) => {
+                lines.second.set(0);
+                lines.noted.set(None);
+            }
             Shown::Terminal(bar) => {
                 bar.set_prefix(what);
                 bar.set_message("");
                 bar.tick();
             }
+        }
+    }
+
+    /// How far a stage is that has many short windows: instead of lines about each of them one of these, no more
+    /// than one in a second.
+    pub fn note(&self, text: &str) {
+        /// Between two lines.
+        const PAUSE: Duration = Duration::from_secs(1);
+        let (stage, _) = self.stage.get();
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Lines(lines) => {
+                let last = lines.noted.get();
+                if last.is_none_or(|last| last.elapsed() >= PAUSE) {
+                    eprintln!("{stage}: {text}");
+                    lines.noted.set(Some(Instant::now()));
+                }
+            }
+            Shown::Terminal(bar) => bar.set_prefix(format!("{stage} {text}")),
         }
     }
 
@@ -91,14 +124,23 @@ impl Progress {
         let (stage, whole) = self.stage.get();
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Lines(second) => {
+            Shown::Lines(lines) => {
                 let now = view.elapsed.as_secs();
-                if now > second.replace(now) {
-                    eprintln!("{stage}: {}", line(view, whole));
+                let is_due = match lines.noted.get() {
+                    None => now > lines.second.replace(now),
+                    Some(last) => last.elapsed() >= LONG,
+                };
+                if is_due {
+                    if lines.noted.get().is_some() {
+                        lines.noted.set(Some(Instant::now()));
+                    }
+                    eprintln!("{stage}: {}", line(view, whole).join(", "));
                 }
             }
             Shown::Terminal(bar) => {
-                bar.set_message(format!("{}{}", line(view, whole), details(view)));
+                let width = terminal::size().map_or(80, |(columns, _)| columns.into());
+                let taken = 4 + bar.prefix().chars().count();
+                bar.set_message(fitting(&lines(view, whole), width, taken));
                 bar.tick();
             }
         }
@@ -112,9 +154,36 @@ impl Progress {
     }
 }
 
-fn line<W>(view: &View<'_, W>, whole: Option<Duration>) -> String {
+/// Lines of pieces so that none is wider than a terminal is; what goes on in the next line is indented. The first
+/// one has `taken` columns before it.
+fn fitting(lines: &[Vec<String>], width: usize, taken: usize) -> String {
+    let mut text = String::new();
+    for (number, pieces) in lines.iter().enumerate() {
+        let mut at = if number == 0 { taken } else { 0 };
+        for (i, piece) in pieces.iter().enumerate() {
+            let (comma, len) = (if i == 0 { "" } else { ", " }, piece.chars().count());
+            let begins = i == 0 && number > 0;
+            if begins || at > INDENT && at + comma.len() + len > width.saturating_sub(1) {
+                text += "\n    ";
+                at = INDENT;
+            } else {
+                text += comma;
+                at += comma.len();
+            }
+            text += piece;
+            at += len;
+        }
+    }
+    text
+}
+
+/// Columns before a line that goes on.
+const INDENT: usize = 4;
+
+/// The pieces of the line that there is always.
+fn line<W>(view: &View<'_, W>, whole: Option<Duration>) -> Vec<String> {
     let elapsed = view.elapsed.as_secs_f64();
-    let rate = |frames: u64| scaled(frames as f64 / view.seconds.max(f64::MIN_POSITIVE), "pps");
+    let rate = |frames: u64| per_second(frames, view.seconds);
     let Interval {
         sent,
         received,
@@ -124,47 +193,94 @@ fn line<W>(view: &View<'_, W>, whole: Option<Duration>) -> String {
     let of = whole.map_or_else(String::new, |whole| {
         format!(" of {:.1}", whole.as_secs_f64())
     });
-    let mut line = format!(
-        "{elapsed:.1}{of} s, sent {}, received {}, dropped {}",
-        rate(sent),
-        rate(received),
-        rate(dropped)
-    );
+    let mut pieces = vec![
+        format!("{elapsed:.1}{of} s"),
+        format!("sent {}", rate(sent)),
+        format!("received {}", rate(received)),
+        format!("dropped {}", rate(dropped)),
+    ];
     let percentiles = [
         ("p50", view.interval.p50_ns),
         ("p99", view.interval.p99_ns),
         ("p99.9", view.p999_ns),
     ];
     for (name, ns) in percentiles {
-        if let Some(ns) = ns {
-            line += &format!(", {name} {}", time(ns));
-        }
+        pieces.extend(ns.map(|ns| format!("{name} {}", time(ns))));
     }
-    line
+    pieces
 }
 
-/// The lines below the first.
-fn details(view: &View<'_, impl Iterator<Item = u64> + Clone>) -> String {
-    let rate = |frames: u64| scaled(frames as f64 / view.seconds.max(f64::MIN_POSITIVE), "pps");
-    let workers: Vec<u64> = view.workers.clone().collect();
-    let shown: Vec<String> = workers.iter().take(WORKERS).map(|n| rate(*n)).collect();
-    let mut lines = format!("\n  workers  {}", shown.join("  "));
-    if workers.len() > WORKERS {
-        let least = workers.iter().copied().min().unwrap_or(0);
-        let most = workers.iter().copied().max().unwrap_or(0);
-        lines += &format!(
-            "  ... of {}, {} to {}",
-            workers.len(),
-            rate(least),
-            rate(most)
-        );
+fn per_second(frames: u64, seconds: f64) -> String {
+    scaled(frames as f64 / seconds.max(f64::MIN_POSITIVE), "pps")
+}
+
+/// That line, and those below it.
+fn lines(
+    view: &View<'_, impl Iterator<Item = u64> + Clone>,
+    whole: Option<Duration>,
+) -> Vec<Vec<String>> {
+    let rate = |frames: u64| per_second(frames, view.seconds);
+    let all: Vec<u64> = view.workers.clone().collect();
+    let shown = all.iter().take(WORKERS);
+    let mut workers: Vec<String> = shown.map(|n| rate(*n)).collect();
+    if let Some(first) = workers.first_mut() {
+        *first = format!("workers {first}");
     }
-    if !view.drops.is_empty() {
-        let drops = view.drops.iter();
-        let drops: Vec<String> = drops
-            .map(|(why, n)| format!("{why} {}", rate(*n)))
-            .collect();
-        lines += &format!("\n  dropped  {}", drops.join("  "));
+    if let (true, Some(least), Some(most)) =
+        (all.len() > WORKERS, all.iter().min(), all.iter().max())
+    {
+        workers.push(format!(
+            "... of {}, {} to {}",
+            all.len(),
+            rate(*least),
+            rate(*most)
+        ));
     }
-    lines
+    let drops = view.drops.iter().enumerate().map(|(i, (why, n))| {
+        let head = if i == 0 { "dropped " } else { "" };
+        format!("{head}{why} {}", rate(*n))
+    });
+    vec![line(view, whole), workers, drops.collect()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_the_terminal() {
+        let drops = [("ring_full", 5_000_000), ("no_route", 70_000)];
+        let interval = Interval {
+            at_ms: 900,
+            sent: 1_234_567,
+            received: 1_000_000,
+            dropped: 234_567,
+            p50_ns: Some(1_500),
+            p99_ns: Some(12_345_678),
+            logged: None,
+        };
+        let view = |workers: Vec<u64>| View {
+            elapsed: Duration::from_millis(1_900),
+            seconds: 0.1,
+            interval: &interval,
+            p999_ns: Some(99_999_999),
+            drops: &drops,
+            workers: workers.into_iter(),
+        };
+        let view = view(vec![1_234_567; 12]);
+        let lines = lines(&view, Some(Duration::from_secs(10)));
+        for width in [40, 80, 100, 120, 200] {
+            let text = fitting(&lines, width, 17);
+            for (i, line) in text.lines().enumerate() {
+                let taken = if i == 0 { 17 } else { 0 };
+                let wide = taken + line.chars().count();
+                assert!(wide < width, "{wide} of {width}: {line}");
+            }
+            // Nothing is left out.
+            for piece in lines.iter().flatten() {
+                assert!(text.contains(piece), "{piece} at {width}");
+            }
+        }
+        assert_eq!(fitting(&lines, 400, 17).lines().count(), 3);
+    }
 }

@@ -77,6 +77,7 @@ Examples:
   corelane search --quick --repeat 5 --latency --back-to-back --json search.json
   corelane search --goal ndr --goal pdr,loss=0.1%,name=P1 --forward --routes 100k
   corelane search --rfc2544
+  corelane search --rfc2544 --duration 5s --frame-size 64,1518 --time-limit 2min
   corelane search --tx af_packet:eth1 --rx af_packet:eth2 --dst-mac 192.0.2.1 --answer 198.51.100.2
 
 Finds, for each size of frames, the highest load at which a goal is upheld: MLRsearch (RFC 9971), all
@@ -89,8 +90,17 @@ Lost is every frame that was due and not delivered: a worker's ring was full, th
 engine dropped it, or the generator could not send it in time. There is no back-pressure, as bench has
 it at --rate max: the two rates are not the same thing.
 
-Where most of the loss came while the generator was behind its plan by more than the rings hold, the
-result is the generator's: it is marked, and the exit status is 5. --ring gives the engine more room.
+A trial whose loss may come from elsewhere (the generator or a worker lost its core to something else for
+longer than the rings hold, or the generator did not send it all) is set aside and done again, for twice
+the time that decides; if it is so even then, such trials count, the result is marked as the tester's or
+the machine's, and the exit status is 5. --ring gives the engine more room; nothing else should run, or,
+as root, nice -n -19 corelane search puts it before the rest. Before it all the cores are watched for
+half a second: how often and how long they are gone is in the report.
+
+A search ends, whatever the noise: when its bounds are close enough, or at --time-limit, which follows
+from the goals (166 s for ndr and pdr with trials of 1s, 17 s with --quick) and is said beforehand. What
+has not converged by then is marked, with the bounds that are known. How sure each bound is, is said as
+the trials that met the goal there, and as the probability that this makes.
 
 Latency is at no load and at 10, 50 and 90% of the first goal's rate. A burst (RFC 9004) is sent as
 fast as the generator can; the mean of 50 searches is reported.";
@@ -106,7 +116,8 @@ Says by which ratio two results differ and whether that is more than chance: by 
 over the samples of two files (search --repeat has several, bench has one, which is too few), and
 over rounds, in which A and B run side by side and take turns being first, by flipping signs of the
 pairs' ratios. Neither takes a distribution for granted. Nothing is concluded from results of other
-machines or options: they are listed, and the exit status is 5.
+machines or options: they are listed, and the exit status is 5. A round that the tester spoiled is left
+out and done again, up to half as often as there are rounds, and the report says so.
 
 Exit status 4: B is worse than A, by more than --tolerance, and not by chance.";
 

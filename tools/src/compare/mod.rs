@@ -21,7 +21,7 @@ mod verdict;
 
 pub use conditions::Difference;
 pub use report::Comparison;
-pub use rounds::Rounds;
+pub use rounds::{Rounds, Turns};
 pub use side::{Better, Figure, NotAResult, Side};
 pub use verdict::{Compared, Judge, Summary, Verdict};
 

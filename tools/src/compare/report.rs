@@ -1,5 +1,6 @@
 //! The comparison, for people and for machines.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use serde::Serialize;
@@ -24,6 +25,8 @@ pub struct Comparison {
     differences: Vec<Difference>,
     /// What makes either side one that nothing can be concluded from.
     problems: Vec<String>,
+    /// Rounds that were left out because the tester spoiled a run of them, and why.
+    set_aside: Vec<String>,
     /// Figures that only one side has.
     unmatched: Vec<String>,
     /// The figures.
@@ -71,11 +74,18 @@ impl Comparison {
             tolerance: judge.tolerance,
             differences,
             problems,
+            set_aside: Vec::new(),
             unmatched: [only("A", a, b), only("B", b, a)].concat(),
             figures: judge.compare(&a.figures, &b.figures),
             within_runs: !judge.paired && [a, b].iter().any(|side| side.verb != "search"),
             interrupted,
         }
+    }
+
+    /// With the rounds that were left out.
+    #[must_use]
+    pub fn without(self, set_aside: Vec<String>) -> Self {
+        Self { set_aside, ..self }
     }
 
     /// How the process ends.
@@ -128,6 +138,16 @@ impl Comparison {
                 figure.ratio,
                 self.verdict(figure),
             )?;
+        }
+        if !self.set_aside.is_empty() {
+            let mut by_reason = BTreeMap::<&str, usize>::new();
+            for reason in &self.set_aside {
+                *by_reason.entry(reason).or_default() += 1;
+            }
+            for (reason, count) in by_reason {
+                let plural = if count == 1 { " was" } else { "s were" };
+                writeln!(out, "{count} round{plural} left out: {reason}")?;
+            }
         }
         for line in &self.unmatched {
             writeln!(out, "{line}")?;

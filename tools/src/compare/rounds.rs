@@ -26,43 +26,97 @@ pub struct Rounds {
     pub duration: Duration,
 }
 
+/// What rounds come to.
+#[derive(Clone, Debug)]
+pub struct Turns {
+    /// The sides, with as many samples as there were rounds that count.
+    pub sides: [Side; 2],
+    /// Of each round that was left out, why. It was done again, unless there were too many.
+    pub set_aside: Vec<String>,
+}
+
+/// What a run comes to.
+enum Ran {
+    /// A result.
+    Well(Side),
+    /// One that something can be concluded from about the tester only.
+    Spoiled(Side),
+    /// It, or this process, was interrupted.
+    Interrupted,
+}
+
 impl Rounds {
     /// Runs them; each side has as many samples of a figure as there were rounds, sample i of one side
-    /// taken right beside sample i of the other. Fewer rounds, if somebody interrupts; none is an error.
+    /// taken right beside sample i of the other. A round that has a run which the tester spoiled is left out
+    /// and done again, up to half as often as there are rounds, and three times at least. Fewer rounds, if
+    /// somebody interrupts or if more are spoiled; none is an error, but if all are spoiled the last is what
+    /// there is.
     ///
     /// # Errors
     /// A run has no result.
-    pub fn run(&self, progress: &Progress, interrupt: &Interrupt) -> Result<[Side; 2], Failure> {
-        let mut sides: Option<[Side; 2]> = None;
+    pub fn run(&self, progress: &Progress, interrupt: &Interrupt) -> Result<Turns, Failure> {
+        let mut rounds = Vec::new();
+        let (mut last, mut set_aside) = (None, Vec::new());
+        let spare = (self.rounds / 2).max(3);
         progress.stage("rounds", None);
-        for round in 0..self.rounds {
+        while rounds.len() < self.rounds && set_aside.len() <= spare {
+            progress.note(&format!(
+                "{} of {}, {} set aside",
+                rounds.len(),
+                self.rounds,
+                set_aside.len()
+            ));
             // Whoever is first in a round is second in the next.
-            let [first, second] = if round % 2 == 0 { [0, 1] } else { [1, 0] };
-            let (Some(one), Some(other)) =
-                (self.one(first, interrupt)?, self.one(second, interrupt)?)
-            else {
+            let a_first = (rounds.len() + set_aside.len()).is_multiple_of(2);
+            let Some((pair, is_spoiled)) = self.pair(a_first, interrupt)? else {
                 break;
             };
-            let pair = if first == 0 {
-                [one, other]
+            if is_spoiled {
+                set_aside.push(reasons(&pair));
+                last = Some(pair);
             } else {
-                [other, one]
-            };
-            match &mut sides {
-                None => sides = Some(pair),
-                Some(sides) => {
-                    for (side, more) in sides.iter_mut().zip(pair) {
-                        side.append(more);
-                    }
-                }
+                rounds.push(pair);
             }
         }
         progress.clear();
-        sides.ok_or_else(|| Failure::Run("interrupted before the first round ended".to_owned()))
+        let sides = rounds.into_iter().reduce(|mut all, pair| {
+            for (side, more) in all.iter_mut().zip(pair) {
+                side.append(more);
+            }
+            all
+        });
+        let nothing = || Failure::Run("interrupted before the first round ended".to_owned());
+        Ok(Turns {
+            sides: sides.or(last).ok_or_else(nothing)?,
+            set_aside,
+        })
     }
 
-    /// One run. None if it, or this process, was interrupted.
-    fn one(&self, side: usize, interrupt: &Interrupt) -> Result<Option<Side>, Failure> {
+    /// One round, and whether the tester spoiled it. None if it was interrupted.
+    fn pair(
+        &self,
+        a_first: bool,
+        interrupt: &Interrupt,
+    ) -> Result<Option<([Side; 2], bool)>, Failure> {
+        let order = if a_first { [0, 1] } else { [1, 0] };
+        let mut spoiled = false;
+        let mut ran = |side| match self.one(side, interrupt)? {
+            Ran::Well(side) => Ok::<_, Failure>(Some(side)),
+            Ran::Spoiled(side) => {
+                spoiled = true;
+                Ok(Some(side))
+            }
+            Ran::Interrupted => Ok(None),
+        };
+        let (Some(one), Some(other)) = (ran(order[0])?, ran(order[1])?) else {
+            return Ok(None);
+        };
+        let pair = if a_first { [one, other] } else { [other, one] };
+        Ok(Some((pair, spoiled)))
+    }
+
+    /// One run.
+    fn one(&self, side: usize, interrupt: &Interrupt) -> Result<Ran, Failure> {
         let (program, flags) = &self.sides[side];
         let name = ["A", "B"][side];
         let mut command = Command::new(program);
@@ -84,9 +138,10 @@ impl Rounds {
         })?;
         let code = output.status.code();
         if interrupt.is_raised() || code == Some(Exit::Interrupted.code().into()) {
-            return Ok(None);
+            return Ok(Ran::Interrupted);
         }
-        if code != Some(0) {
+        let invalid = Some(Exit::Invalid.code().into());
+        if code != Some(0) && code != invalid {
             let said = String::from_utf8_lossy(&output.stderr);
             let what = said.lines().next().unwrap_or("it says nothing");
             return Err(Failure::Run(format!(
@@ -99,10 +154,30 @@ impl Rounds {
         let side = serde_json::from_slice::<Value>(&output.stdout)
             .map_err(|error| error.to_string())
             .and_then(|result| Side::of(&result).map_err(|error| error.to_string()));
-        side.map(|side| Some(side.whole())).map_err(|error| {
-            Failure::Run(format!("{name}: no result of {}: {error}", show(program)))
+        let mut side = side
+            .map_err(|error| {
+                Failure::Run(format!("{name}: no result of {}: {error}", show(program)))
+            })?
+            .whole();
+        if code == invalid && side.problems.is_empty() {
+            side.problems.push("it is not valid".to_owned());
+        }
+        Ok(if !side.problems.is_empty() {
+            Ran::Spoiled(side)
+        } else {
+            Ran::Well(side)
         })
     }
+}
+
+/// Why a round is left out.
+fn reasons(pair: &[Side; 2]) -> String {
+    let named = ["A", "B"].iter().zip(pair);
+    let reasons = named.flat_map(|(name, side)| {
+        let problems = side.problems.iter();
+        problems.map(move |problem| format!("{name}: {problem}"))
+    });
+    reasons.collect::<Vec<_>>().join(", ")
 }
 
 fn show(program: &Path) -> std::path::Display<'_> {

@@ -108,6 +108,10 @@ fn problems(result: &Value) -> Vec<String> {
     if result["accounting"]["holds"] == false || result["accounting_holds"] == false {
         problems.push("its books do not balance".to_owned());
     }
+    let unfinished = |goal: &Value| goal["irregular_because"] == "not_finished";
+    if goals(result).any(|(_, goal)| unfinished(goal)) {
+        problems.push("a search of it did not converge".to_owned());
+    }
     if result["tester_limited"] == true || result["generator"]["limit"] == "generator" {
         problems.push("the generator was its limit".to_owned());
     }
@@ -194,28 +198,39 @@ fn interval_rates(result: &Value) -> Vec<f64> {
 
 fn of_search(result: &Value) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for size in result["sizes"].as_array().into_iter().flatten() {
-        for goal in size["goals"].as_array().into_iter().flatten() {
-            let (Some(size), Some(name)) = (size["frame_size"].as_str(), goal["name"].as_str())
-            else {
-                continue;
-            };
-            let repeats = goal["repeats"].as_array().into_iter().flatten();
-            let samples: Vec<f64> = repeats
-                .filter_map(|repeat| repeat["conditional_throughput_pps"].as_f64())
-                .filter(|pps| *pps > 0.0)
-                .collect();
-            let whole = goal["conditional_throughput_pps"].as_f64();
-            if let (Some(whole), false) = (whole, samples.is_empty()) {
-                figures.push(Figure {
-                    name: format!("{name} of {size}"),
-                    better: Better::Higher,
-                    unit: "pps",
-                    whole,
-                    samples,
-                });
-            }
+    for (size, goal) in goals(result) {
+        let (Some(size), Some(name)) = (size["frame_size"].as_str(), goal["name"].as_str()) else {
+            continue;
+        };
+        let repeats = goal["repeats"].as_array().into_iter().flatten();
+        // Of a search that did not converge: what is known by then, for who reads it.
+        let found = |conditional: &Value, known: &Value| conditional.as_f64().or(known.as_f64());
+        let samples: Vec<f64> = repeats
+            .filter_map(|it| found(&it["conditional_throughput_pps"], &it["lower"]["load_pps"]))
+            .filter(|pps| *pps > 0.0)
+            .collect();
+        let whole = found(
+            &goal["conditional_throughput_pps"],
+            &goal["known_lower_pps"],
+        );
+        if let (Some(whole), false) = (whole, samples.is_empty()) {
+            figures.push(Figure {
+                name: format!("{name} of {size}"),
+                better: Better::Higher,
+                unit: "pps",
+                whole,
+                samples,
+            });
         }
     }
     figures
+}
+
+/// The goals of a search, with the sizes that they are of; of other results none.
+fn goals(result: &Value) -> impl Iterator<Item = (&Value, &Value)> {
+    let sizes = result["sizes"].as_array().into_iter().flatten();
+    sizes.flat_map(move |size| {
+        let goals = size["goals"].as_array().into_iter().flatten();
+        goals.map(move |goal| (size, goal))
+    })
 }

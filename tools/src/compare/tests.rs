@@ -304,3 +304,101 @@ fn figures_of_one_side_alone_are_named() {
     );
     assert_eq!(comparison.exit(), Exit::Invalid);
 }
+
+/// A program that answers as `bench` would: its calls have these answers and exit statuses in turn, and the
+/// last one from then on.
+#[cfg(unix)]
+fn program(dir: &std::path::Path, name: &str, answers: &[(Value, u8)]) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+
+    let path = dir.join(name);
+    let mut script = format!(
+        "#!/bin/sh\nn=$(cat {0}.n 2>/dev/null || echo 0)\necho $((n+1)) > {0}.n\ncase $n in\n",
+        path.display()
+    );
+    for (i, (answer, status)) in answers.iter().enumerate() {
+        let which = if i + 1 == answers.len() {
+            "*".to_owned()
+        } else {
+            i.to_string()
+        };
+        script += &format!("{which}) echo '{answer}'; exit {status};;\n");
+    }
+    script += "esac\n";
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[cfg(unix)]
+fn turns(a: &[(Value, u8)], b: &[(Value, u8)], rounds: usize) -> Turns {
+    let dir = tempfile::tempdir().unwrap();
+    let sides = [
+        (program(dir.path(), "a", a), Vec::new()),
+        (program(dir.path(), "b", b), Vec::new()),
+    ];
+    let rounds = Rounds {
+        sides,
+        rounds,
+        duration: std::time::Duration::from_millis(1),
+    };
+    let quiet = crate::progress::Progress::new(true);
+    rounds
+        .run(&quiet, &crate::interrupt::Interrupt::default())
+        .unwrap()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_round_that_the_tester_spoiled_is_done_again() {
+    let mut late = bench(1.0);
+    late["tester_limited"] = true.into();
+    let well = |pps| (bench(pps), 0);
+    // The second run of B is not valid; the third of A has the generator as its limit.
+    let mut generator = bench(2.0);
+    generator["generator"]["limit"] = "generator".into();
+    let a = [well(10.0), well(11.0), (generator, 0), well(13.0)];
+    let b = [well(20.0), (late, 5), well(22.0)];
+    let Turns { sides, set_aside } = turns(&a, &b, 5);
+    let limit = "the generator was its limit";
+    assert_eq!(set_aside, [format!("B: {limit}"), format!("A: {limit}")]);
+    let samples = |side: usize| sides[side].figures[0].samples.clone();
+    assert_eq!(samples(0), [10.0, 13.0, 13.0, 13.0, 13.0]);
+    assert_eq!(samples(1), [20.0, 22.0, 22.0, 22.0, 22.0]);
+    assert!(sides.iter().all(|side| side.problems.is_empty()));
+    let names = [String::new(), String::new()];
+    let comparison =
+        Comparison::new(&sides, names, Vec::new(), judge(true), false).without(set_aside);
+    assert_ne!(comparison.exit(), Exit::Invalid);
+    let text = comparison.text();
+    assert!(text.contains("1 round was left out: B: the generator was its limit"));
+}
+
+#[test]
+#[cfg(unix)]
+fn rounds_that_are_all_spoiled_come_to_an_end_and_to_nothing() {
+    let mut late = bench(1.0);
+    late["tester_limited"] = true.into();
+    let Turns { sides, set_aside } = turns(&[(bench(1.0), 0)], &[(late, 5)], 10);
+    assert_eq!(set_aside.len(), 6);
+    let names = [String::new(), String::new()];
+    let comparison = Comparison::new(&sides, names, Vec::new(), judge(true), false);
+    assert_eq!(comparison.exit(), Exit::Invalid);
+}
+
+#[test]
+fn a_search_that_did_not_converge_is_shown_and_not_judged() {
+    let mut unfinished = search(&[]);
+    let goal = &mut unfinished["sizes"][0]["goals"][0];
+    goal["irregular_because"] = "not_finished".into();
+    goal["known_lower_pps"] = 9e6.into();
+    goal["repeats"] = json!([{"lower": {"load_pps": 9e6}}]);
+    let comparison = compare(&search(&[1e7; 5]), &unfinished, &[]);
+    assert_eq!(comparison.exit(), Exit::Invalid);
+    let text = comparison.text();
+    assert!(
+        text.contains("B: a search of it did not converge"),
+        "{text}"
+    );
+    assert!(text.contains("9.00 Mpps"), "{text}");
+}

@@ -14,6 +14,7 @@ use crate::report::{
 };
 use crate::run::{Interval, TrialResult};
 use crate::sink::OrderShare;
+use crate::threads::Waited;
 
 /// What the links count of frames that the kernel had for the receiver, and had no room for.
 const DROPPED: [&str; 3] = ["kernel_dropped", "kernel_ring_full", "super_frames_dropped"];
@@ -222,6 +223,7 @@ impl LinkMeasured {
             in_flight: 0,
             latency,
             lateness,
+            waited: Waited::default(),
             limit: self.limit(),
             tester_limited: latency.map(|latency| lateness.spoils(&latency)),
             accounting: self.check(),

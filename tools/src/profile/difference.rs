@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::figures::by_stage;
 use super::folded::Folded;
-use super::stage::Group;
 use crate::report::per;
+use crate::threads::Group;
 
 /// What is another since an earlier profile.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::folded::Folded;
-use super::stage::{Group, of_stack};
-use super::threads::OnCore;
+use super::stage::of_stack;
 use crate::report::{Report, per};
+use crate::threads::{Group, OnCore};
 
 /// What threads of a group did.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -48,7 +48,6 @@ pub mod stage;
 #[cfg(test)]
 mod tests;
 mod text;
-mod threads;
 
 pub use difference::{Difference, StageDifference};
 pub use figures::{GroupFigures, Load, StageFigures};
@@ -56,4 +55,3 @@ pub use flamegraph::{draw, draw_difference};
 pub use folded::{Folded, FoldedError};
 pub use result::{Files, Profile};
 pub use sampler::{Choice, Recording, Sampled, Sampler, SamplerShare, Unavailable};
-pub use threads::{OnCore, Threads};

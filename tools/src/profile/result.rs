@@ -8,11 +8,10 @@ use super::difference::Difference;
 use super::figures::{GroupFigures, Load, StageFigures, figures};
 use super::folded::Folded;
 use super::sampler::{Sampled, SamplerShare};
-use super::stage::Group;
 use super::text;
-use super::threads::OnCore;
 use crate::machine::{Machine, Versions};
 use crate::report::{Report, SCHEMA};
+use crate::threads::{Group, OnCore};
 
 /// The result of `profile`; as JSON its fields are those of [the module](super).
 #[derive(Clone, Debug, Serialize)]

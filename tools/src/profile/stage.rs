@@ -2,38 +2,7 @@
 
 use std::borrow::Cow;
 
-/// What threads do, by their names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Group {
-    /// The generator's: distributors, which also hash frames and hand them to workers.
-    Generator,
-    /// The workers'.
-    Worker,
-    /// All others: control, readers of sockets, those that wait for the run.
-    Other,
-}
-
-impl Group {
-    /// The one of a thread.
-    pub fn of_thread(name: &str) -> Self {
-        if name.starts_with("worker-") {
-            Self::Worker
-        } else if name.starts_with("distributor-") {
-            Self::Generator
-        } else {
-            Self::Other
-        }
-    }
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Generator => "generator",
-            Self::Worker => "worker",
-            Self::Other => "other threads",
-        }
-    }
-}
+use crate::threads::Group;
 
 /// What is in none of the stages.
 pub const UNATTRIBUTED: &str = "(unattributed)";

@@ -2,9 +2,9 @@ use super::difference::Difference;
 use super::figures::{Load, figures};
 use super::folded::Folded;
 use super::perf::{event, explain, fold, lost};
-use super::stage::{Group, UNATTRIBUTED, of_stack};
-use super::threads::OnCore;
+use super::stage::{UNATTRIBUTED, of_stack};
 use super::{draw, draw_difference};
+use crate::threads::{Group, OnCore};
 
 /// What `perf script` printed of a run: two stacks of each thread and one of the main thread.
 const RECORDED: &str = include_str!("recorded/perf-script.txt");

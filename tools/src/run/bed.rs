@@ -141,6 +141,13 @@ impl Layout {
         &self.streams
     }
 
+    /// The mean size of the frames on the wire, of all streams in proportion.
+    pub fn mean_size(&self) -> f64 {
+        let streams = self.streams.iter().enumerate();
+        let bytes = streams.map(|(number, stream)| self.frames.mean_size(number) * stream.pps);
+        bytes.sum::<f64>() / self.pps().max(f64::MIN_POSITIVE)
+    }
+
     /// Frames per second of all streams of a profile together, while they all run.
     pub fn pps(&self) -> f64 {
         self.streams.iter().map(|stream| stream.pps).sum()

@@ -15,6 +15,7 @@ use crate::report::{
 };
 use crate::selftest::SelfCheck;
 use crate::sink::{Handled, OrderShare};
+use crate::threads::Waited;
 use crate::unit::Slo;
 
 /// What was counted in a window: the generator's word, the engine's before and after, and that of who takes
@@ -37,6 +38,8 @@ pub struct Measured {
     pub taken: Vec<Handled>,
     /// What happened when.
     pub intervals: Vec<Interval>,
+    /// How long the workers waited for their cores.
+    pub waited: Waited,
 }
 
 impl Measured {
@@ -48,6 +51,20 @@ impl Measured {
     /// Frames per second that were sent.
     pub fn achieved_pps(&self) -> f64 {
         rate(self.totals.emitted + self.totals.pool_empty, self.seconds())
+    }
+
+    /// A warning, if workers waited for their cores so long that the figures are not theirs.
+    fn busy_machine(&self) -> Option<String> {
+        /// The share of a window that does not matter.
+        const LITTLE: f64 = 0.01;
+        let share = self.waited.longest_ns as f64 / self.totals.elapsed_ns.max(1) as f64;
+        (share > LITTLE).then(|| {
+            format!(
+                "a worker waited {} of the time for its core, which something else had: the figures are of \
+                 this machine, busy as it was, and not of the engine",
+                format_args!("{:.0}%", 100.0 * share)
+            )
+        })
     }
 
     fn nics(&self) -> Option<(&NicReport, &NicReport)> {
@@ -282,6 +299,7 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
     let latency_ns = measured.latency();
     let mut warnings = outcome.warnings;
     warnings.extend(conditions.warnings);
+    warnings.extend(measured.busy_machine());
     if cfg!(debug_assertions) {
         warnings.push("built with debug assertions: the figures mean little".to_owned());
     }

@@ -18,6 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::sink::{Ends, Sinks};
 use crate::sockets::{QUEUE, SocketReader, Sockets};
+use crate::threads::{Group, Threads};
 use crate::unit::Check;
 
 /// How an engine is set up.
@@ -284,6 +285,7 @@ impl Session {
             sockets: self.sockets.as_ref(),
         };
         let mut watch = Watch::start(&watched, self.log);
+        let threads = Threads::now();
         self.generator.run(window);
         let failed = || self.link_failure();
         let totals = until_the_end(
@@ -294,6 +296,7 @@ impl Session {
             interrupt,
             failed,
         )?;
+        let waited = Threads::now().waited_since(&threads, Group::Worker);
         let after = self.settle();
         let intervals = watch.finish(progress);
         Ok(Measured {
@@ -305,6 +308,7 @@ impl Session {
             sockets: self.sockets.as_ref().map(SocketReader::counted),
             taken: self.peers.handled(),
             intervals,
+            waited,
         })
     }
 

@@ -8,6 +8,7 @@ use crate::interrupt::Interrupt;
 use crate::latency::Percentiles;
 use crate::progress::Progress;
 use crate::report::{Accounting, GeneratorDrops, Limit, Unsent};
+use crate::threads::Waited;
 use crate::unit::Arrival;
 
 /// A stretch of load on a [`TestBed`].
@@ -76,6 +77,8 @@ pub struct TrialResult<M = Measured> {
     pub latency: Option<Percentiles>,
     /// How late the generator sent.
     pub lateness: Lateness,
+    /// How long the workers waited for their cores; nothing is known of a device on real links.
+    pub waited: Waited,
     /// What kept the rate from being higher, or from being what was planned.
     pub limit: Limit,
     /// Whether the generator was so late that the latencies say little about the engine; none if they were not
@@ -106,6 +109,7 @@ impl TrialResult {
             in_flight: ledger.in_flight,
             latency,
             lateness,
+            waited: measured.waited,
             limit: measured.limit(room),
             tester_limited: latency.map(|latency| lateness.spoils(&latency)),
             accounting: ledger.check(),
@@ -129,6 +133,7 @@ impl<M> TrialResult<M> {
             in_flight: self.in_flight,
             latency: self.latency,
             lateness: self.lateness,
+            waited: self.waited,
             limit: self.limit,
             tester_limited: self.tester_limited,
             accounting: self.accounting,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::classify::conditional_throughput;
+use super::classify::{conditional_throughput, counted};
+use super::evidence::{Evidence, Side};
 use super::goal::{Goal, GoalError};
 use super::pursuit::{Pursuit, is_narrow, scaled};
 use super::record::{Bounds, Record};
@@ -18,7 +19,8 @@ pub struct Limits {
     pub max_load: Load,
     /// How long a trial at the largest load comes first, whose result is ignored.
     pub warmup: Option<Duration>,
-    /// When the search ends, its goals reached or not; by the measurer's clock.
+    /// How long the search may take, by the measurer's clock: when it is over, or the next trial would not
+    /// fit, the search ends, its goals reached or not. The first trials are done in any case.
     pub max_time: Duration,
     /// Whether the whole search ends when a goal is missed at the smallest load.
     pub fail_fast: bool,
@@ -77,6 +79,9 @@ pub struct GoalResult {
     pub upper: Option<Load>,
     /// The Conditional Throughput at the lower bound, in frames per second.
     pub conditional_throughput: Option<f64>,
+    /// The bounds that are known, with what speaks for them: those above; where one of them is missing because
+    /// the search ended before, that of the finest of the coarser steps that has one and does not contradict.
+    pub known: [Option<Evidence>; 2],
     /// What keeps it from being a regular result.
     pub irregular: Option<Irregular>,
     /// Whether the upper bound says something about the tester rather than about the system: most of
@@ -179,7 +184,7 @@ impl<M: Measurer> Run<'_, M> {
             if self.limits.fail_fast && self.is_hopeless() {
                 break Ended::FailedFast;
             }
-            if self.elapsed() >= self.limits.max_time {
+            if self.elapsed().saturating_add(input.duration) > self.limits.max_time {
                 break Ended::TimeUp;
             }
             match self.perform(input)? {
@@ -281,9 +286,7 @@ impl GoalResult {
             (None, _) => Some(Irregular::NoLowerBound),
         };
         let time = |is_counted: fn(&Trial) -> bool| -> Duration {
-            upper
-                .map_or(&[][..], |upper| record.at(upper))
-                .iter()
+            counted(&target, upper.map_or(&[][..], |upper| record.at(upper)))
                 .filter(|trial| trial.loss_ratio > goal.loss_ratio && is_counted(trial))
                 .map(|trial| trial.duration)
                 .sum()
@@ -294,8 +297,27 @@ impl GoalResult {
             upper,
             conditional_throughput: lower
                 .map(|load| conditional_throughput(&target, load as f64, record.at(load))),
+            known: known(goal, record),
             irregular,
-            tester_limited: time(|trial| !trial.valid) > time(|trial| trial.valid),
+            tester_limited: time(|trial| !trial.is_valid()) > time(Trial::is_valid),
         }
     }
+}
+
+/// The bounds by the goal itself; what is missing by the finest of the coarser steps that has it and agrees.
+fn known(goal: &Goal, record: &Record) -> [Option<Evidence>; 2] {
+    let mut bounds = Bounds::default();
+    let mut known = [None, None];
+    for target in Target::chain(goal).iter().rev() {
+        let filled = record.complete(target, bounds);
+        let evidence = |load: Load, side| Evidence::of(target, load, record.at(load), side);
+        if bounds.lower.is_none() {
+            known[0] = filled.lower.map(|load| evidence(load, Side::Lower));
+        }
+        if bounds.upper.is_none() {
+            known[1] = filled.upper.map(|load| evidence(load, Side::Upper));
+        }
+        bounds = filled;
+    }
+    known
 }

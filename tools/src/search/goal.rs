@@ -106,6 +106,29 @@ impl Goal {
         Ok(())
     }
 
+    /// About how long a search for such goals takes where no trial contradicts another, of sending alone: what
+    /// decides about a lower and an upper bound of each, and the coarse steps there.
+    pub fn expectation(goals: &[Self]) -> Duration {
+        Self::time(goals, 1, 10)
+    }
+
+    /// How long a search for such goals may take where nothing else is said: three times what decides, and four
+    /// times what coarse steps take.
+    pub fn patience(goals: &[Self]) -> Duration {
+        Self::time(goals, 3, 40)
+    }
+
+    /// Of deciding so many times about a lower and an upper bound for each goal, and so many coarse trials.
+    fn time(goals: &[Self], decisions: u32, coarse: u32) -> Duration {
+        let decisive = |goal: &Self| {
+            let missed = goal.duration_sum.mul_f64(goal.exceed_ratio);
+            goal.duration_sum - missed + missed.max(goal.final_trial)
+        };
+        let initial = goals.iter().map(|goal| goal.initial_trial).max();
+        decisions * goals.iter().map(decisive).sum::<Duration>()
+            + coarse * initial.unwrap_or_default()
+    }
+
     /// The attributes as they are reported, in seconds and shares.
     pub fn attributes(&self) -> Attributes {
         Attributes {

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::trial::{Load, Measurer, Trial, TrialInput};
+use super::trial::{Load, Measurer, Spoiler, Trial, TrialInput};
 use crate::generator::Lateness;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::report::scaled;
 use crate::run::{self, Failure, TestBed, TrialResult};
+use crate::threads::Waited;
+use crate::unit::Arrival;
 
 /// Performs trials on a [`TestBed`]: a [`Bed`](run::Bed) on which a full ring means a drop, or a
 /// [`LinkBed`](crate::links::LinkBed).
@@ -25,19 +28,50 @@ use crate::run::{self, Failure, TestBed, TrialResult};
 /// that overflow though the engine is fast enough. A trial with loss is valid if frames were sent on time: if
 /// the generator was never so late (by p99.9, where more than one in a thousand was lost) that more came
 /// due than the rings hold; and if the tester itself lost none that came back.
+///
+/// So it is with a worker that lost its core to something else: its ring overflows meanwhile. A worker that is
+/// fast enough loses no more than came for it in that time. So the loss is taken for the machine's if some
+/// worker waited for its core for longer than its ring holds what comes, and if no more was lost than came
+/// for workers that waited; what is lost beyond that was too much for the engine.
 pub(super) struct OnBed<'a> {
     pub(super) bed: &'a mut dyn TestBed,
     pub(super) progress: &'a Progress,
     pub(super) interrupt: &'a Interrupt,
+    /// What is measured, for who looks on.
+    pub(super) what: &'a str,
+    /// How frames come.
+    pub(super) arrival: Arrival,
+    /// Trials so far.
+    pub(super) trials: usize,
     /// When its clock was started.
     pub(super) since: Instant,
+    /// Workers of the engine.
+    pub(super) workers: usize,
     /// Whether the books of every trial balanced.
     pub(super) holds: bool,
 }
 
 impl OnBed<'_> {
+    /// A trial whose frames come as they are to come.
+    pub(super) fn trial(&self, pps: f64, duration: Duration) -> run::Trial {
+        run::Trial {
+            arrival: self.arrival,
+            ..run::Trial::new(Some(pps), duration)
+        }
+    }
+
     /// Runs a trial, and keeps in mind whether its books balance. None if it was interrupted.
     pub(super) fn run(&mut self, trial: &run::Trial) -> Result<Option<TrialResult<()>>, Failure> {
+        self.trials += 1;
+        self.progress.note(&format!(
+            "{}, trial {} after {:.0} s, {}",
+            self.what,
+            self.trials,
+            self.since.elapsed().as_secs_f64(),
+            trial
+                .pps
+                .map_or("full speed".to_owned(), |pps| scaled(pps, "pps")),
+        ));
         let result = self.bed.try_load(trial, self.progress, self.interrupt)?;
         self.holds &= result.accounting.holds;
         Ok((!self.interrupt.is_raised()).then_some(result))
@@ -48,7 +82,8 @@ impl Measurer for OnBed<'_> {
     type Error = Failure;
 
     fn measure(&mut self, input: TrialInput) -> Result<Option<Trial>, Failure> {
-        let result = self.run(&run::Trial::new(Some(input.load as f64), input.duration))?;
+        let trial = self.trial(input.load as f64, input.duration);
+        let result = self.run(&trial)?;
         Ok(result.map(|result| {
             let kept = Kept {
                 intended: result.intended,
@@ -56,14 +91,16 @@ impl Measurer for OnBed<'_> {
                 unsent: result.unsent.all(),
                 lost_by_tester: result.lost_by_tester,
                 lateness: result.lateness,
+                waited: result.waited,
+                workers: self.workers,
             };
-            let valid = kept.is_valid(input.load, self.bed.room());
+            let spoiled_by = kept.spoiled_by(input.load, self.bed.room());
             Trial::new(
                 input,
                 result.intended,
                 result.offered,
                 result.received,
-                valid,
+                spoiled_by,
             )
         }))
     }
@@ -80,22 +117,35 @@ struct Kept {
     unsent: u64,
     lost_by_tester: u64,
     lateness: Lateness,
+    waited: Waited,
+    workers: usize,
 }
 
 impl Kept {
-    /// Whether the loss is the engine's: see [`OnBed`].
-    fn is_valid(&self, load: Load, room: u64) -> bool {
+    /// What else than the engine may have caused the loss: see [`OnBed`].
+    fn spoiled_by(&self, load: Load, room: u64) -> Option<Spoiler> {
         /// A share so small that the latest frames alone may have made it.
         const FEW: f64 = 0.001;
         let share = |frames: u64| frames as f64 / self.intended.max(1) as f64;
+        let came_in = |ns: u64| ns as f64 / 1e9 * load as f64;
+        if self.lost == 0 {
+            return None;
+        }
+        if share(self.unsent) > FEW || self.lost_by_tester > 0 {
+            return Some(Spoiler::Tester);
+        }
         let late_ns = if share(self.lost) > FEW {
             self.lateness.p999
         } else {
             self.lateness.max
         };
-        let came_due = late_ns as f64 / 1e9 * load as f64;
-        let on_time = share(self.unsent) <= FEW && came_due <= room as f64;
-        self.lost == 0 || (on_time && self.lost_by_tester == 0)
+        if came_in(late_ns) > room as f64 {
+            return Some(Spoiler::TesterCore);
+        }
+        // A worker's part of the load against its part of the room.
+        let overflows = came_in(self.waited.longest_ns) > room as f64;
+        let at_most = came_in(self.waited.all_ns) / self.workers.max(1) as f64;
+        (overflows && self.lost as f64 <= at_most).then_some(Spoiler::WorkerCore)
     }
 }
 
@@ -103,32 +153,81 @@ impl Kept {
 mod tests {
     use super::*;
 
+    const LATE: Option<Spoiler> = Some(Spoiler::TesterCore);
+    const BEHIND: Option<Spoiler> = Some(Spoiler::Tester);
+    const AWAY: Option<Spoiler> = Some(Spoiler::WorkerCore);
+
+    /// Of a million frames at 10 million a second, so that 1024 come due in 102.4 us.
+    fn kept(lost: u64) -> Kept {
+        Kept {
+            intended: 1_000_000,
+            lost,
+            unsent: 0,
+            lost_by_tester: 0,
+            lateness: Lateness::default(),
+            waited: Waited::default(),
+            workers: 1,
+        }
+    }
+
+    fn spoiled_by(kept: &Kept) -> Option<Spoiler> {
+        kept.spoiled_by(10_000_000, 1024)
+    }
+
     #[test]
     fn a_loss_is_the_engines_if_frames_were_sent_on_time() {
-        let valid = |lost, unsent, max, p999| {
+        let cause = |lost, unsent, max, p999| {
             let lateness = Lateness {
                 p999,
                 max,
                 ..Lateness::default()
             };
-            let kept = Kept {
-                intended: 1_000_000,
-                lost,
+            spoiled_by(&Kept {
                 unsent,
-                lost_by_tester: 0,
                 lateness,
-            };
-            kept.is_valid(10_000_000, 1024)
+                ..kept(lost)
+            })
         };
-        // At 10 million a second, 1024 frames come due in 102.4 us.
-        assert!(valid(0, 0, 1_000_000, 1_000_000));
-        assert!(valid(10, 0, 100_000, 1_000));
-        assert!(!valid(10, 0, 110_000, 1_000));
+        assert_eq!(cause(0, 0, 1_000_000, 1_000_000), None);
+        assert_eq!(cause(10, 0, 100_000, 1_000), None);
+        assert_eq!(cause(10, 0, 110_000, 1_000), LATE);
         // More is lost than the latest of a thousand frames can have made.
-        assert!(valid(10_000, 0, 110_000, 1_000));
-        assert!(!valid(10_000, 0, 110_000, 110_000));
+        assert_eq!(cause(10_000, 0, 110_000, 1_000), None);
+        assert_eq!(cause(10_000, 0, 110_000, 110_000), LATE);
         // It was behind at the end.
-        assert!(!valid(10_000, 1_001, 0, 0));
-        assert!(valid(10_000, 1_000, 0, 0));
+        assert_eq!(cause(10_000, 1_001, 0, 0), BEHIND);
+        assert_eq!(cause(10_000, 1_000, 0, 0), None);
+        let lost_by_tester = 1;
+        let of_tester = Kept {
+            lost_by_tester,
+            ..kept(10)
+        };
+        assert_eq!(spoiled_by(&of_tester), BEHIND);
+    }
+
+    #[test]
+    fn a_loss_is_the_machines_if_no_more_came_while_workers_had_no_core() {
+        let cause = |lost, longest_us: u64, all_us: u64, workers| {
+            spoiled_by(&Kept {
+                waited: Waited {
+                    longest_ns: longest_us * 1000,
+                    all_ns: all_us * 1000,
+                },
+                workers,
+                ..kept(lost)
+            })
+        };
+        // 4 ms: 40,000 frames came.
+        assert_eq!(cause(0, 4_000, 4_000, 1), None);
+        assert_eq!(cause(30_000, 4_000, 4_000, 1), AWAY);
+        assert_eq!(cause(40_000, 4_000, 4_000, 1), AWAY);
+        assert_eq!(cause(40_001, 4_000, 4_000, 1), None);
+        // The ring had room for what came.
+        assert_eq!(cause(500, 100, 100, 1), None);
+        // Of four workers each has a quarter of the load, and of the room.
+        assert_eq!(cause(10_000, 4_000, 4_000, 4), AWAY);
+        assert_eq!(cause(10_001, 4_000, 4_000, 4), None);
+        assert_eq!(cause(20_000, 4_000, 8_000, 4), AWAY);
+        assert_eq!(cause(50, 100, 400, 4), None);
     }
 }

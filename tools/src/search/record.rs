@@ -53,6 +53,23 @@ impl Record {
         bounds
     }
 
+    /// These bounds with what is missing of them by a target: the smallest upper bound above the lower one, the
+    /// largest lower bound below the upper one.
+    pub(super) fn complete(&self, target: &Target, bounds: Bounds) -> Bounds {
+        let of = |class: Class| {
+            let is = move |trials: &[Trial]| Class::of(target, trials) == class;
+            let loads = self.by_load.iter().filter(move |(_, trials)| is(trials));
+            loads.map(|(load, _)| *load)
+        };
+        let is_above = |load: Load| bounds.lower.is_none_or(|lower| load > lower);
+        let above = of(Class::UpperBound).find(|&load| is_above(load));
+        let upper = bounds.upper.or(above);
+        let is_below = |load: Load| upper.is_none_or(|upper| load < upper);
+        let below = of(Class::LowerBound).rev().find(|&load| is_below(load));
+        let lower = bounds.lower.or(below);
+        Bounds { lower, upper }
+    }
+
     /// The trials, the first one first.
     pub(super) fn into_trials(self) -> Vec<Trial> {
         self.in_order

@@ -1,18 +1,21 @@
 //! What was found, as it is reported.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::burst::BackToBack;
 use super::controller::{Found, GoalResult, Irregular};
+use super::evidence::Evidence;
 use super::goal::Attributes;
 use super::text;
 use super::trial::{Load, Trial};
 use crate::latency::Percentiles;
 use crate::machine::{Machine, Versions};
 use crate::run::{Layout, TrialResult};
+use crate::selftest::CoreStalls;
 use crate::unit::FrameSize;
 
 /// The result of `search`; as JSON, version 1.
@@ -41,6 +44,9 @@ pub struct SearchReport {
     pub warnings: Vec<String>,
     /// How trials differ from those of RFC 2544, section 23, and what counts as lost.
     pub deviations: Vec<String>,
+    /// How long the cores were gone before the search, with nothing of this program on them that could be the
+    /// reason; empty on real links.
+    pub core_stalls: Vec<CoreStalls>,
     /// Whether the books of every trial balanced.
     pub accounting_holds: bool,
     /// Whether some result says something about the tester rather than about the engine.
@@ -87,6 +93,11 @@ pub struct GoalReport {
     pub upper_pps: Option<Load>,
     /// The Conditional Throughput at the lower bound.
     pub conditional_throughput_pps: Option<f64>,
+    /// The lower bound that is known: the relevant one, or, where a search ended before it was found, that of
+    /// a coarser step.
+    pub known_lower_pps: Option<Load>,
+    /// The upper bound that is known.
+    pub known_upper_pps: Option<Load>,
     /// Whether some search had no regular result (RFC 9971): bounds, less than the width apart.
     pub irregular: bool,
     /// Why the first of them had none: `no_upper_bound`, `no_lower_bound` or `not_finished`.
@@ -105,7 +116,14 @@ pub struct RepeatReport {
     pub upper_pps: Option<Load>,
     pub conditional_throughput_pps: Option<f64>,
     pub irregular: bool,
+    pub irregular_because: Option<&'static str>,
     pub tester_limited: bool,
+    /// What speaks for the lower bound that is known.
+    pub lower: Option<Evidence>,
+    /// What speaks for the upper one.
+    pub upper: Option<Evidence>,
+    /// How long the search took.
+    pub elapsed_s: f64,
 }
 
 /// A trial, and of which search it was.
@@ -113,6 +131,8 @@ pub struct RepeatReport {
 pub struct TrialReport {
     /// The search's number, from 0.
     pub repeat: usize,
+    /// Whether the loss, if there is any, is the system's.
+    pub valid: bool,
     /// What was counted.
     #[serde(flatten)]
     pub trial: Trial,
@@ -138,7 +158,8 @@ pub struct UnderLoad {
 pub struct ScalingPoint {
     /// Workers.
     pub workers: usize,
-    /// The first goal's Conditional Throughput; its name is that of the first goal of `sizes[0].goals`.
+    /// The first goal's Conditional Throughput, or if a search ended before, the most that is known to be upheld;
+    /// its name is that of the first goal of `sizes[0].goals`.
     pub ndr_pps: Option<f64>,
     /// Whether a search had no regular result.
     pub irregular: bool,
@@ -162,7 +183,7 @@ impl Searched {
     pub(super) fn new(size: FrameSize, layout: &Layout) -> Self {
         Self {
             size,
-            mean_bytes: layout.frames().mean_size(0),
+            mean_bytes: layout.mean_size(),
             max_load: 0,
             found: Vec::new(),
             latency: Vec::new(),
@@ -176,9 +197,11 @@ impl Searched {
         self.found.extend(found);
     }
 
-    /// The first goal's rate.
+    /// The first goal's rate; if its search ended before, the most that is known to be upheld.
     pub(super) fn rate(&self) -> Option<f64> {
-        self.goals().first()?.conditional_throughput_pps
+        let goal = self.goals().into_iter().next()?;
+        let known = goal.known_lower_pps.map(|load| load as f64);
+        goal.conditional_throughput_pps.or(known)
     }
 
     /// The goals with their medians.
@@ -186,8 +209,8 @@ impl Searched {
         let goals = self.found.first().map_or(0, |found| found.goals.len());
         (0..goals)
             .filter_map(|i| {
-                let results: Option<Vec<_>> =
-                    self.found.iter().map(|found| found.goals.get(i)).collect();
+                let of_search = |found: &Found| Some((found.goals.get(i)?.clone(), found.elapsed));
+                let results: Option<Vec<_>> = self.found.iter().map(of_search).collect();
                 GoalReport::of(&results?)
             })
             .collect()
@@ -198,7 +221,11 @@ impl Searched {
         let goals = self.goals();
         let mean_bytes = self.mean_bytes;
         let trials = self.found.iter().enumerate().flat_map(|(repeat, found)| {
-            let of_search = move |&trial| TrialReport { repeat, trial };
+            let of_search = move |&trial: &Trial| TrialReport {
+                repeat,
+                valid: trial.is_valid(),
+                trial,
+            };
             found.trials.iter().map(of_search)
         });
         SizeReport {
@@ -215,37 +242,40 @@ impl Searched {
 }
 
 impl GoalReport {
-    fn of(results: &[&GoalResult]) -> Option<Self> {
-        let first = results.first()?;
-        let because = results.iter().find_map(|result| result.irregular);
-        let limited = results
-            .iter()
-            .filter(|result| result.tester_limited)
-            .count();
+    /// Of the goal's result in each search, and how long that took.
+    fn of(searches: &[(GoalResult, Duration)]) -> Option<Self> {
+        let (first, _) = searches.first()?;
+        let results = || searches.iter().map(|(result, _)| result);
+        let because = results().find_map(|result| result.irregular);
+        let limited = results().filter(|result| result.tester_limited).count();
         let loads = |of: fn(&GoalResult) -> Option<Load>| {
-            let values = results.iter().filter_map(|result| of(result));
+            let values = results().filter_map(of);
             median(values.map(|load| load as f64)).map(|load| load.round() as Load)
         };
         Some(Self {
             goal: first.goal.attributes(),
             lower_pps: loads(|result| result.lower),
             upper_pps: loads(|result| result.upper),
+            known_lower_pps: loads(|result| result.known[0].map(|known| known.load)),
+            known_upper_pps: loads(|result| result.known[1].map(|known| known.load)),
             conditional_throughput_pps: median(
-                results
-                    .iter()
-                    .filter_map(|result| result.conditional_throughput),
+                results().filter_map(|result| result.conditional_throughput),
             ),
             irregular: because.is_some(),
             irregular_because: because.map(Irregular::label),
-            tester_limited: 2 * limited > results.len(),
-            repeats: results
+            tester_limited: 2 * limited > searches.len(),
+            repeats: searches
                 .iter()
-                .map(|result| RepeatReport {
+                .map(|(result, elapsed)| RepeatReport {
                     lower_pps: result.lower,
                     upper_pps: result.upper,
                     conditional_throughput_pps: result.conditional_throughput,
                     irregular: result.irregular.is_some(),
+                    irregular_because: result.irregular.map(Irregular::label),
                     tester_limited: result.tester_limited,
+                    lower: result.known[0],
+                    upper: result.known[1],
+                    elapsed_s: elapsed.as_secs_f64(),
                 })
                 .collect(),
         })
@@ -271,7 +301,7 @@ impl ScalingPoint {
         let first = goals.first();
         Self {
             workers,
-            ndr_pps: first.and_then(|goal| goal.conditional_throughput_pps),
+            ndr_pps: searched.rate(),
             irregular: first.is_none_or(|goal| goal.irregular),
         }
     }

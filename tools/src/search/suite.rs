@@ -11,11 +11,13 @@ use super::on_bed::OnBed;
 use super::report::{ScalingPoint, Searched, UnderLoad};
 use super::trial::Load;
 use crate::cli::{EngineArgs, LinkArgs, LoadArgs};
+use crate::config::LoadProfile;
 use crate::interrupt::Interrupt;
 use crate::links::{LinkBed, Ports};
 use crate::progress::Progress;
 use crate::run::{Bed, Failure, Layout, TestBed, Trial};
-use crate::unit::{FrameSize, Rate};
+use crate::selftest::{CoreStalls, check_cores};
+use crate::unit::{Arrival, FrameSize, Rate};
 
 /// What is to be measured.
 #[derive(Clone, Debug)]
@@ -24,6 +26,10 @@ pub struct Suite {
     pub engine: EngineArgs,
     /// The traffic, but for the size of its frames.
     pub load: LoadArgs,
+    /// How frames come, unless a profile says so.
+    pub arrival: Arrival,
+    /// Streams instead of one load.
+    pub profile: Option<LoadProfile>,
     /// Real links instead of an engine, if any are said.
     pub links: LinkArgs,
     /// The sizes.
@@ -51,10 +57,14 @@ pub struct Suite {
 /// What was measured.
 #[derive(Clone, Debug, Default)]
 pub struct Results {
+    /// How long the cores were gone before it all.
+    pub stalls: Vec<CoreStalls>,
     /// For each size, in order, as far as it came.
     pub sizes: Vec<Searched>,
     /// What the frames go to, in a few words.
     pub target: String,
+    /// What may make the results mean less.
+    pub warnings: Vec<String>,
     /// The rate by workers.
     pub scaling: Vec<ScalingPoint>,
     /// Whether the books of some trial did not balance.
@@ -62,10 +72,13 @@ pub struct Results {
 }
 
 /// Shares of the first goal's rate at which latency is measured; at 0 there is but a trickle.
-const FRACTIONS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
+pub(super) const FRACTIONS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
 
 /// Frames per second of that trickle: as good as none, and enough to tell percentiles from.
 const TRICKLE: f64 = 1_000.0;
+
+/// How long the cores are looked at before.
+const STALLS: Duration = Duration::from_millis(500);
 
 /// How long the generator is asked what it can send, and how often.
 const CEILING: Duration = Duration::from_millis(100);
@@ -85,6 +98,7 @@ impl Suite {
     pub fn run(&self, progress: &Progress, interrupt: &Interrupt) -> Result<Results, Failure> {
         let ends = self.links.ends();
         let ports = ends.map(|ends| Ports::open(&self.links, &ends));
+        progress.say(&self.forecast());
         let mut run = Run {
             suite: self,
             ports: ports.transpose()?,
@@ -95,6 +109,12 @@ impl Suite {
         run.all()?;
         progress.clear();
         Ok(run.results)
+    }
+
+    /// The trials that measure latency.
+    pub(super) fn latency_trial(&self) -> Duration {
+        let duration = self.goals.iter().map(|goal| goal.final_trial).max();
+        duration.unwrap_or_default().max(Duration::from_secs(1))
     }
 
     fn limits(&self, max_load: Load) -> Limits {
@@ -121,7 +141,12 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn layout(&self, size: FrameSize, workers: Option<usize>, latency: bool) -> Layout {
+    fn layout(
+        &self,
+        size: FrameSize,
+        workers: Option<usize>,
+        latency: bool,
+    ) -> Result<Layout, Failure> {
         let suite = self.suite;
         let engine = EngineArgs {
             workers,
@@ -129,35 +154,45 @@ impl Run<'_> {
             ..suite.engine.clone()
         };
         let device = self.ports.as_ref().map(|ports| ports.device().mac);
-        Layout::new(&engine, &suite.load, size, device)
+        match &suite.profile {
+            None => Ok(Layout::new(&engine, &suite.load, size, device)),
+            Some(profile) => Layout::of_profile(&engine, &suite.load, size, device, profile),
+        }
     }
 
     fn all(&mut self) -> Result<(), Failure> {
         let suite = self.suite;
+        // On links the device is elsewhere, and what the tester loses by its cores it counts.
+        if self.ports.is_none() {
+            self.progress.stage("cores", None);
+            self.results.stalls = check_cores(STALLS);
+        }
         self.progress.stage("frames", None);
         let layouts: Vec<Layout> = suite
             .sizes
             .iter()
             .map(|&size| self.layout(size, suite.engine.workers, false))
-            .collect();
+            .collect::<Result<_, _>>()?;
         for (&size, layout) in suite.sizes.iter().zip(&layouts) {
             self.results.target = layout.target().describe();
             self.results.sizes.push(Searched::new(size, layout));
         }
         for _ in 0..suite.repeat {
             for (i, layout) in layouts.iter().enumerate() {
-                let (max_load, found) = self.search(layout, "search")?;
+                let what = suite.sizes[i].to_string();
+                let (max_load, found) = self.search(layout, "search", &what)?;
                 self.results.sizes[i].add(max_load, found);
             }
         }
         for (i, layout) in layouts.iter().enumerate() {
             let rate = self.results.sizes[i].rate();
+            let what = suite.sizes[i].to_string();
             if suite.latency {
-                let layout = self.layout(suite.sizes[i], suite.engine.workers, true);
-                self.results.sizes[i].latency = self.latency(&layout, rate)?;
+                let layout = self.layout(suite.sizes[i], suite.engine.workers, true)?;
+                self.results.sizes[i].latency = self.latency(&layout, &what, rate)?;
             }
             if let Some(repeats) = suite.bursts {
-                self.results.sizes[i].back_to_back = self.bursts(layout, repeats, rate)?;
+                self.results.sizes[i].back_to_back = self.bursts(layout, &what, repeats, rate)?;
             }
         }
         if let (true, Some(layout)) = (suite.scale_workers, layouts.first()) {
@@ -171,10 +206,11 @@ impl Run<'_> {
         &mut self,
         layout: &Layout,
         stage: &'static str,
+        what: &str,
     ) -> Result<(Load, Option<Found>), Failure> {
         let suite = self.suite;
-        let found = self.on_bed(layout, stage, |bed| {
-            let mean = layout.frames().mean_size(0);
+        let found = self.on_bed(layout, stage, what, |bed| {
+            let mean = layout.mean_size();
             let asked = suite.max_rate.and_then(|rate| rate.pps(mean, 0.0));
             let max_load = match asked {
                 Some(pps) => pps as Load,
@@ -197,10 +233,14 @@ impl Run<'_> {
     }
 
     /// Latency at shares of a rate; without a rate, of no load only.
-    fn latency(&mut self, layout: &Layout, rate: Option<f64>) -> Result<Vec<UnderLoad>, Failure> {
-        let duration = self.suite.goals.iter().map(|goal| goal.final_trial).max();
-        let duration = duration.unwrap_or_default().max(Duration::from_secs(1));
-        let under_load = self.on_bed(layout, "latency", |bed| {
+    fn latency(
+        &mut self,
+        layout: &Layout,
+        what: &str,
+        rate: Option<f64>,
+    ) -> Result<Vec<UnderLoad>, Failure> {
+        let duration = self.suite.latency_trial();
+        let under_load = self.on_bed(layout, "latency", what, |bed| {
             let mut under_load = Vec::new();
             for fraction in FRACTIONS {
                 let pps = match rate {
@@ -208,7 +248,8 @@ impl Run<'_> {
                     Some(rate) => rate * fraction,
                     None => break,
                 };
-                match bed.run(&Trial::new(Some(pps), duration))? {
+                let trial = bed.trial(pps, duration);
+                match bed.run(&trial)? {
                     Some(result) => under_load.extend(UnderLoad::of(fraction, pps, &result)),
                     None => break,
                 }
@@ -221,10 +262,11 @@ impl Run<'_> {
     fn bursts(
         &mut self,
         layout: &Layout,
+        what: &str,
         repeats: usize,
         rate: Option<f64>,
     ) -> Result<Option<BackToBack>, Failure> {
-        self.on_bed(layout, "bursts", |bed| {
+        self.on_bed(layout, "bursts", what, |bed| {
             let Some(pps) = ceiling(bed)? else {
                 return Ok(None);
             };
@@ -250,12 +292,12 @@ impl Run<'_> {
     fn scale(&mut self, layout: &Layout) -> Result<(), Failure> {
         let suite = self.suite;
         let (all, size) = (layout.setting().workers, suite.sizes[0]);
-        let powers = std::iter::successors(Some(1), |n| Some(n * 2));
-        for workers in powers.take_while(|&n| n < all) {
-            let layout = self.layout(size, Some(workers), false);
+        for workers in powers_below(all) {
+            let layout = self.layout(size, Some(workers), false)?;
             let mut searched = Searched::new(size, &layout);
             for _ in 0..suite.repeat {
-                let (max_load, found) = self.search(&layout, "scaling")?;
+                let what = format!("--workers {workers}");
+                let (max_load, found) = self.search(&layout, "scaling", &what)?;
                 searched.add(max_load, found);
             }
             self.results
@@ -272,6 +314,7 @@ impl Run<'_> {
         &mut self,
         layout: &Layout,
         stage: &'static str,
+        what: &str,
         run: impl FnOnce(&mut OnBed<'_>) -> Result<Option<T>, Failure>,
     ) -> Result<Option<T>, Failure> {
         if self.interrupt.is_raised() {
@@ -279,12 +322,18 @@ impl Run<'_> {
         }
         self.progress.stage(stage, None);
         let (progress, interrupt) = (self.progress, self.interrupt);
+        let workers = layout.setting().workers;
+        let arrival = self.suite.arrival;
         let run = |bed: &mut dyn TestBed| {
             let mut on_bed = OnBed {
                 bed,
                 progress,
                 interrupt,
+                what,
+                arrival,
+                trials: 0,
                 since: Instant::now(),
+                workers,
                 holds: true,
             };
             let done = run(&mut on_bed)?;
@@ -300,7 +349,11 @@ impl Run<'_> {
             None => {
                 let mut bed = Bed::start(layout, WhenFull::Drop)?;
                 let done = run(&mut bed)?;
-                bed.finish();
+                for warning in bed.finish().warnings {
+                    if !self.results.warnings.contains(&warning) {
+                        self.results.warnings.push(warning);
+                    }
+                }
                 done
             }
         };
@@ -323,4 +376,9 @@ fn ceiling(bed: &mut OnBed<'_>) -> Result<Option<f64>, Failure> {
         return Err(Failure::Run("the generator sends nothing".to_owned()));
     }
     Ok(Some(best))
+}
+
+/// 1, 2, 4 ... as long as it is less.
+pub(super) fn powers_below(all: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(1), |n| Some(n * 2)).take_while(move |&n| n < all)
 }

@@ -2,8 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use super::report::{GoalReport, SearchReport, SizeReport};
+use super::evidence::Evidence;
+use super::report::{GoalReport, RepeatReport, SearchReport, SizeReport};
+use super::trial::Spoiler;
 use crate::report::{scaled, time};
+use crate::selftest::{CoreStalls, LEAST};
 
 pub(super) fn write(report: &SearchReport) -> String {
     let mut out = String::new();
@@ -30,11 +33,13 @@ fn write_all(out: &mut String, report: &SearchReport) -> fmt::Result {
     for warning in &report.warnings {
         writeln!(out, "warning: {warning}")?;
     }
+    stalls(out, report)?;
     if report.interrupted {
         writeln!(out, "interrupted: this is what there is")?;
     }
     writeln!(out)?;
     table(out, report)?;
+    certainty(out, report)?;
     for size in &report.sizes {
         latency(out, size)?;
         bursts(out, size)?;
@@ -102,8 +107,8 @@ fn table(out: &mut String, report: &SearchReport) -> fmt::Result {
                 size.frame_size,
                 goal.goal.name,
                 rate(goal.conditional_throughput_pps),
-                rate(goal.lower_pps.map(|load| load as f64)),
-                rate(goal.upper_pps.map(|load| load as f64)),
+                rate(goal.known_lower_pps.map(|load| load as f64)),
+                rate(goal.known_upper_pps.map(|load| load as f64)),
                 bits.unwrap_or_else(|| "-".to_owned()),
                 trials,
                 note(goal, size),
@@ -117,7 +122,7 @@ fn table(out: &mut String, report: &SearchReport) -> fmt::Result {
 fn note(goal: &GoalReport, size: &SizeReport) -> String {
     let mut notes = Vec::new();
     let rates = || {
-        let of = |repeat: &super::report::RepeatReport| repeat.conditional_throughput_pps;
+        let of = |repeat: &RepeatReport| repeat.conditional_throughput_pps;
         goal.repeats.iter().filter_map(of)
     };
     if goal.repeats.len() > 1 {
@@ -146,7 +151,7 @@ fn note(goal: &GoalReport, size: &SizeReport) -> String {
                 scaled(size.max_load_pps as f64, "pps")
             ),
             "no_lower_bound" => "missed at the smallest load as well".to_owned(),
-            _ => "ended before it was narrow".to_owned(),
+            _ => "did not converge, the bounds are those known by then".to_owned(),
         };
         notes.push(match goal.repeats.len() {
             1 => format!("IRREGULAR: {why}"),
@@ -154,9 +159,125 @@ fn note(goal: &GoalReport, size: &SizeReport) -> String {
         });
     }
     if goal.tester_limited {
-        notes.push("THE GENERATOR WAS THE LIMIT".to_owned());
+        notes.push("THE TESTER OR THE MACHINE WAS THE LIMIT".to_owned());
     }
     notes.join("; ")
+}
+
+/// What the machine did when nothing of this ran on it.
+fn stalls(out: &mut String, report: &SearchReport) -> fmt::Result {
+    let cores = || report.core_stalls.iter();
+    let Some(longest) = cores().map(|core| core.longest_ns).max() else {
+        return Ok(());
+    };
+    if longest == 0 {
+        return writeln!(
+            out,
+            "before it, no core was gone for as long as {}",
+            time(LEAST.as_nanos() as u64)
+        );
+    }
+    let often = cores().map(CoreStalls::per_second).fold(0.0, f64::max);
+    writeln!(
+        out,
+        "before it, idle cores were gone up to {often:.0} times a second, for up to {} at once: a load of which \
+         more comes in that time than rings hold (--ring) loses frames then, whatever the engine does",
+        time(longest),
+    )
+}
+
+/// What speaks for the bounds.
+fn certainty(out: &mut String, report: &SearchReport) -> fmt::Result {
+    writeln!(
+        out,
+        "\nhow sure (confidence: trials taken as independent of each other)"
+    )?;
+    for size in &report.sizes {
+        for goal in &size.goals {
+            for (i, repeat) in goal.repeats.iter().enumerate() {
+                let number = match goal.repeats.len() {
+                    1 => String::new(),
+                    _ => format!(" {}", i + 1),
+                };
+                writeln!(
+                    out,
+                    "  {} {}{number}: {}",
+                    size.frame_size,
+                    goal.goal.name,
+                    evidence(repeat)
+                )?;
+            }
+        }
+        spoiled(out, size)?;
+    }
+    Ok(())
+}
+
+fn evidence(repeat: &RepeatReport) -> String {
+    let bound = |evidence: &Evidence| {
+        let Evidence {
+            load, trials, met, ..
+        } = evidence;
+        let plural = if *trials == 1 { "" } else { "s" };
+        format!(
+            "at {} in {met} of {trials} trial{plural}",
+            scaled(*load as f64, "pps")
+        )
+    };
+    let mut text = match (&repeat.lower, &repeat.upper) {
+        (None, None) => "no load was tried often enough to say anything".to_owned(),
+        (Some(lower), None) => format!("upheld {}", bound(lower)),
+        (None, Some(upper)) => format!("upheld {} only", bound(upper)),
+        (Some(lower), Some(upper)) => {
+            format!("upheld {}, {} only", bound(lower), bound(upper))
+        }
+    };
+    let bounds = || repeat.lower.iter().chain(&repeat.upper);
+    let confidence: Option<f64> = bounds().map(|bound| bound.confidence).product();
+    if let Some(confidence) = confidence.filter(|_| bounds().next().is_some()) {
+        text += &format!(", confidence {:.1} %", 100.0 * confidence);
+    }
+    let aside: usize = bounds().map(|bound| bound.set_aside).sum();
+    if aside > 0 {
+        text += &format!(", {aside} more there set aside");
+    }
+    if repeat.irregular_because == Some("not_finished") {
+        text += &format!("; NOT CONVERGED in {}", seconds(repeat.elapsed_s));
+    }
+    text
+}
+
+/// How many trials were spoiled, and by what.
+fn spoiled(out: &mut String, size: &SizeReport) -> fmt::Result {
+    let by = |spoiler: Spoiler| {
+        let trials = size.trials.iter();
+        let spoiled = trials.filter(|trial| trial.trial.spoiled_by == Some(spoiler));
+        spoiled.count()
+    };
+    for (spoiler, what) in [
+        (
+            Spoiler::WorkerCore,
+            "a worker's core was taken by something else that ran",
+        ),
+        (
+            Spoiler::TesterCore,
+            "the generator's core was taken by something else that ran",
+        ),
+        (
+            Spoiler::Tester,
+            "the tester did not send them, or had no room for what came",
+        ),
+    ] {
+        let (count, all) = (by(spoiler), size.trials.len());
+        if count > 0 {
+            writeln!(
+                out,
+                "  {}: {count} of {all} trials lost frames while {what}",
+                size.frame_size
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn latency(out: &mut String, size: &SizeReport) -> fmt::Result {

@@ -33,14 +33,32 @@ pub struct Trial {
     /// The Trial Loss Ratio: what of the intended frames did not come through. What was not sent counts
     /// as lost: a tester that falls short must not make a system look better.
     pub loss_ratio: f64,
-    /// Whether the loss, if there is any, is the system's: false where the tester fell so far behind
-    /// its plan that it may have caused it.
-    pub valid: bool,
+    /// What else than the system may have caused the loss, if there is any.
+    pub spoiled_by: Option<Spoiler>,
+}
+
+/// What may have caused a loss that is not the system's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spoiler {
+    /// The tester did not send so much, or had no room for what came back.
+    Tester,
+    /// The tester's core was taken from it for a while.
+    TesterCore,
+    /// A worker's core was taken from it for so long that its ring ran over, and no more was lost than
+    /// came meanwhile.
+    WorkerCore,
 }
 
 impl Trial {
     /// The trial in which so many frames were counted.
-    pub fn new(input: TrialInput, intended: u64, sent: u64, received: u64, valid: bool) -> Self {
+    pub fn new(
+        input: TrialInput,
+        intended: u64,
+        sent: u64,
+        received: u64,
+        spoiled_by: Option<Spoiler>,
+    ) -> Self {
         // More may come than was intended where frames are doubled: that is no forwarding ratio above 1.
         let lost = intended.saturating_sub(received);
         Self {
@@ -54,8 +72,13 @@ impl Trial {
             } else {
                 lost as f64 / intended as f64
             },
-            valid,
+            spoiled_by,
         }
+    }
+
+    /// Whether the loss, if there is any, is the system's.
+    pub fn is_valid(&self) -> bool {
+        self.spoiled_by.is_none()
     }
 
     /// The Trial Forwarding Rate: the part of the load that came through.

@@ -3,6 +3,7 @@
 mod ceiling;
 mod clock;
 mod rss;
+mod stalls;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 pub use ceiling::{Ceiling, ceiling, ceiling_with_sink};
 pub use clock::{ClockCheck, check_clock};
 pub use rss::{RssCheck, check_rss};
+pub use stalls::{CoreStalls, LEAST, check_cores};
 
 use crate::generator::{Pace, Source};
 use crate::run::Failure;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::cli::{self, CompareArgs, Usage};
-use crate::compare::{Comparison, Difference, Judge, Rounds, Side};
+use crate::compare::{Comparison, Difference, Judge, Rounds, Side, Turns};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -22,13 +22,14 @@ pub(super) fn compare(args: &CompareArgs, interrupt: &Interrupt) -> Result<Exit,
             let output = Output::new(args.json.as_deref(), &[])?;
             let rounds = rounds(args, a, b)?;
             let progress = Progress::new(output.is_stdout_json());
-            let sides = rounds.run(&progress, interrupt)?;
+            let Turns { sides, set_aside } = rounds.run(&progress, interrupt)?;
             let names = rounds
                 .sides
                 .map(|(program, flags)| format!("{} bench {}", program.display(), flags.join(" ")));
             // They run here, in turns: what differs is what is compared.
             let raised = interrupt.is_raised();
-            let comparison = Comparison::new(&sides, names, Vec::new(), judge(true), raised);
+            let comparison =
+                Comparison::new(&sides, names, Vec::new(), judge(true), raised).without(set_aside);
             (output, comparison)
         }
         (_, _, [a, b]) => {

@@ -8,10 +8,11 @@ use crate::cli::{ProfileArgs, Usage};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::profile::{
-    Choice, Files, Folded, Profile, Recording, Threads, Unavailable, draw, draw_difference,
+    Choice, Files, Folded, Profile, Recording, Unavailable, draw, draw_difference,
 };
 use crate::progress::Progress;
 use crate::run::{Failure, Output, Taken, assemble, check_free};
+use crate::threads::Threads;
 
 pub(super) fn profile(args: &ProfileArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let before = args.diff.as_deref().map(read).transpose()?;

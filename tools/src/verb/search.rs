@@ -1,11 +1,13 @@
 //! `search`: the highest load that the engine takes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::cli::{SearchArgs, Usage};
+use crate::config::LoadProfile;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::machine::{Machine, Versions};
@@ -13,7 +15,7 @@ use crate::progress::Progress;
 use crate::report::SCHEMA;
 use crate::run::{Failure, Output, Setting};
 use crate::search::{Goal, SearchReport, Searched, Suite};
-use crate::unit::{FrameSize, RFC2544, Rate};
+use crate::unit::{Arrival, FrameSize, RFC2544, Rate};
 
 /// The shortest trial of RFC 2544, section 24.
 const RFC_2544_TRIAL: Duration = Duration::from_secs(60);
@@ -47,8 +49,13 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         seed: args.load.seed,
         flags: flags(args, &suite, &setting),
         interrupted: interrupt.is_raised(),
-        warnings: warnings(tester_limited, args.links.ends().is_some()),
+        warnings: {
+            let mut all = results.warnings;
+            all.extend(warnings(tester_limited, args.links.ends().is_some()));
+            all
+        },
         deviations: deviations(&suite),
+        core_stalls: results.stalls,
         accounting_holds: !results.accounting_violated,
         tester_limited,
         sizes,
@@ -102,21 +109,42 @@ fn suite(args: &SearchArgs) -> Result<Suite, Usage> {
             "20Mpps",
         ));
     }
+    let profile = args
+        .profile
+        .as_ref()
+        .map(|file| streams(file))
+        .transpose()?;
     Ok(Suite {
         engine: args.engine.clone(),
         load: args.load.clone(),
+        arrival: args.arrival.unwrap_or(Arrival::Cbr),
+        profile,
         links: args.links.clone(),
         sizes,
-        goals,
         max_rate: args.max_rate,
         warmup: args.warmup,
-        time_limit: args.time_limit,
+        time_limit: args.time_limit.unwrap_or_else(|| Goal::patience(&goals)),
+        goals,
         fail_fast: args.fail_fast,
         repeat: args.repeat,
         latency: args.engine.latency,
         bursts: args.back_to_back.then_some(BURSTS),
         scale_workers: args.scale_workers,
     })
+}
+
+/// The streams of a profile that have one load from the beginning to the end.
+fn streams(file: &Path) -> Result<LoadProfile, Usage> {
+    let profile = LoadProfile::load(file).map_err(|error| Usage::new(error.to_string()))?;
+    let mut streams = profile.streams.iter();
+    match streams.find(|stream| !stream.start.is_zero() || stream.stop.is_some()) {
+        None => Ok(profile),
+        Some(stream) => Err(Usage::new(format!(
+            "--profile: {} has a start or a stop: a trial of a search has the same load from its beginning to \
+             its end",
+            stream.name
+        ))),
+    }
 }
 
 fn flags(args: &SearchArgs, suite: &Suite, setting: &Setting) -> BTreeMap<&'static str, Value> {
@@ -132,6 +160,11 @@ fn flags(args: &SearchArgs, suite: &Suite, setting: &Setting) -> BTreeMap<&'stat
     }
     flags.extend([
         ("frame_size", json!(sizes)),
+        ("profile", json!(args.profile)),
+        (
+            "arrival",
+            json!(suite.profile.is_none().then(|| suite.arrival.to_string())),
+        ),
         ("goals", json!(goals)),
         (
             "max_rate",
@@ -156,8 +189,10 @@ fn warnings(tester_limited: bool, on_links: bool) -> Vec<String> {
                 "the tester, not the device, set a result below: it was behind its plan, sent more than 256 \
                  frames late at once, or had no room for what came; it is not valid for the device"
             } else {
-                "the generator, not the engine, set a result below: it was behind its plan, or lost its \
-                 core for longer than the rings hold (--ring); it is not valid for the engine"
+                "the tester or the machine, not the engine, set a result below: the generator was behind its \
+                 plan, or it or a worker lost its core, to something else that ran, for longer than the rings \
+                 hold (--ring); it is not valid for the engine; let nothing else run, or, as root, run it with \
+                 nice -n -19"
             }
             .to_owned(),
         );
@@ -225,8 +260,13 @@ fn conditions(args: &SearchArgs, setting: &Setting, target: &str) -> String {
     } else {
         ""
     };
+    let how = match (&args.profile, args.arrival) {
+        (Some(file), _) => format!(", streams of {}", file.display()),
+        (None, Some(arrival)) => format!(", {arrival}"),
+        (None, None) => String::new(),
+    };
     format!(
-        "{}, {target}, destinations {}, family {}, {} flows, seed {}{promiscuous}",
+        "{}, {target}, destinations {}, family {}, {} flows, seed {}{promiscuous}{how}",
         setting.describe(),
         load.destinations,
         load.family,

@@ -59,8 +59,22 @@
 //! it a frame.
 //!
 //! A generator that lost its core sends what came due meanwhile at once, and a ring that is smaller overflows,
-//! however fast the engine. A lossy trial is not `valid` where that may have been so, and a result most of whose
-//! loss at the upper bound is of such trials is the tester's: marked, with exit status 5.
+//! however fast the engine. So it does while a worker has no core, because another program has it: the kernel
+//! counts how long threads wait for one (`schedstat`), and as much as came in that time may be lost for that. A
+//! lossy trial is not `valid` where one of these may have been so (`spoiled_by`). It is set aside and done
+//! again, for twice the time that decides; what is so often there is no chance, and counts from then on. A result
+//! most of whose loss at the upper bound is of such trials is the tester's or the machine's: marked, with exit
+//! status 5. What a hypervisor takes of a core nobody counts for sure: before it all, the cores are watched for
+//! half a second, and the report says how often and for how long they were gone. Loads of which more comes in
+//! that time than a ring holds lose frames then; the exceed ratio is what allows for it, shorter trials and larger
+//! rings help.
+//!
+//! A search always ends: when its bounds are close enough, or after a time (`--time-limit`) that follows from its
+//! goals, three times what decides about two bounds each, and forty coarse trials. What has not converged by then
+//! is an irregular result (`not_finished`), with the bounds that are known: those of the goal, or of the finest of
+//! the coarser steps. For each bound the report says in how many trials the goal was met there, how many were
+//! set aside, and the probability that it is one: of the share of trials that miss the goal, by the beta
+//! distribution that these trials make of no knowledge at all.
 //!
 //! # Other devices, over real links
 //!

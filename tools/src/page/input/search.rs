@@ -49,6 +49,11 @@ pub(in crate::page) struct Goal {
     pub(in crate::page) upper_pps: Option<f64>,
     #[serde(default)]
     pub(in crate::page) conditional_throughput_pps: Option<f64>,
+    /// Of a coarser step, where the search ended before.
+    #[serde(default)]
+    pub(in crate::page) known_lower_pps: Option<f64>,
+    #[serde(default)]
+    pub(in crate::page) known_upper_pps: Option<f64>,
     #[serde(default)]
     pub(in crate::page) irregular: bool,
     #[serde(default)]
@@ -100,7 +105,17 @@ pub(in crate::page) struct ScalingPoint {
 impl Goal {
     /// The rate that it is about: between its bounds, if the conditional throughput is not known.
     pub(in crate::page) fn pps(&self) -> Option<f64> {
-        self.conditional_throughput_pps.or(self.lower_pps)
+        self.conditional_throughput_pps.or(self.lower())
+    }
+
+    /// The lower bound, as far as it is known.
+    pub(in crate::page) fn lower(&self) -> Option<f64> {
+        self.lower_pps.or(self.known_lower_pps)
+    }
+
+    /// The upper bound, as far as it is known.
+    pub(in crate::page) fn upper(&self) -> Option<f64> {
+        self.upper_pps.or(self.known_upper_pps)
     }
 
     /// What repetitions found, from the least to the most.

@@ -74,8 +74,8 @@ fn rows(name: &str, size: &SizeResult) -> Markup {
                     strong { (or_dash(goal.pps().map(rate))) }
                     @if let Some((low, high)) = goal.spread() { span.sub { (rate(low)) " to " (rate(high)) } }
                 }
-                td.n { (or_dash(goal.lower_pps.map(rate))) }
-                td.n { (or_dash(goal.upper_pps.map(rate))) }
+                td.n { (or_dash(goal.lower().map(rate))) }
+                td.n { (or_dash(goal.upper().map(rate))) }
                 td.n { (or_dash(goal.loss_ratio.map(percent))) }
                 td.n { (or_dash(goal.exceed_ratio.map(percent))) }
                 td.n {
@@ -87,6 +87,7 @@ fn rows(name: &str, size: &SizeResult) -> Markup {
                 td.n { (or_dash(goal.width.map(percent))) }
                 td {
                     @if goal.tester_limited { span.bad { "tester-limited" } }
+                    @else if goal.irregular_because.as_deref() == Some("not_finished") { span.bad { "not converged" } }
                     @else if goal.irregular { span.bad { "irregular" } }
                     @else { span.good { "regular" } }
                 }

@@ -1,5 +1,7 @@
 //! What makes results mean less, first of all.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use super::super::input::{Goal, Head, Inputs, Run, Search};
@@ -144,16 +146,22 @@ fn of_search(warnings: &mut Vec<Warning>, name: &str, search: &Search) {
         let text = "Tester-limited: some result says more about the tester than about the engine.";
         warn(warnings, name, text);
     }
+    let because = |goal: &Goal| match goal.irregular_because.as_deref() {
+        Some("not_finished") => {
+            "The search ended before it converged; the bounds are those that were known by then"
+                .to_owned()
+        }
+        because => format!(
+            "An irregular result ({})",
+            because.unwrap_or("no reason given").replace('_', " ")
+        ),
+    };
+    let mut by_reason = BTreeMap::<String, Vec<&str>>::new();
     for (goal, which) in goals.iter().filter(|(goal, _)| goal.irregular) {
-        let because = goal
-            .irregular_because
-            .as_deref()
-            .unwrap_or("no reason given");
-        let text = format!(
-            "{which}: an irregular result ({}).",
-            because.replace('_', " ")
-        );
-        warn(warnings, name, &text);
+        by_reason.entry(because(goal)).or_default().push(which);
+    }
+    for (reason, which) in by_reason {
+        warn(warnings, name, &format!("{reason}: {}.", which.join(", ")));
     }
 }
 

@@ -34,7 +34,7 @@ fn trials(count: usize, seconds: u64, loss_per_mille: u64) -> Vec<Trial> {
         load: LOAD,
         duration: Duration::from_secs(seconds),
     };
-    let trial = Trial::new(input, 1000, 1000, 1000 - loss_per_mille, true);
+    let trial = Trial::new(input, 1000, 1000, 1000 - loss_per_mille, None);
     vec![trial; count]
 }
 
@@ -106,9 +106,9 @@ fn what_was_not_sent_is_lost() {
         load: 100,
         duration: Duration::from_secs(10),
     };
-    let trial = Trial::new(input, 1000, 900, 900, true);
+    let trial = Trial::new(input, 1000, 900, 900, None);
     assert_eq!(trial.loss_ratio, 0.1);
     assert!((trial.forwarding_rate() - 90.0).abs() < 1e-9);
-    let doubled = Trial::new(input, 1000, 1000, 1100, true);
+    let doubled = Trial::new(input, 1000, 1000, 1100, None);
     assert_eq!(doubled.loss_ratio, 0.0);
 }

@@ -72,7 +72,7 @@ fn loads_are_classified_as_elsewhere() {
             .map(|&(seconds, lost)| {
                 let duration = Duration::from_secs_f64(seconds);
                 let input = TrialInput { load: 1, duration };
-                Trial::new(input, FRAMES, FRAMES, FRAMES - lost, true)
+                Trial::new(input, FRAMES, FRAMES, FRAMES - lost, None)
             })
             .collect();
         let expected = match (case.optimistic, case.pessimistic) {

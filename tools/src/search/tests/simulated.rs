@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::super::controller::{Ended, Found, Irregular, Limits, SearchError, search};
+use super::super::controller::{Ended, Found, GoalResult, Irregular, Limits, SearchError, search};
 use super::super::goal::{Goal, GoalError};
 use super::super::trial::Load;
 use super::sut::Simulated;
@@ -208,6 +208,91 @@ fn a_tester_that_falls_short_is_told_from_a_system_that_does() {
         assert!(result.tester_limited);
         assert!(result.upper.unwrap() as f64 > 5e6 && result.lower.unwrap() as f64 <= 5.03e6);
     }
+}
+
+/// Cores taken away in most trials, at any load: what is set aside leaves the rate of the system, where
+/// counting it would leave none.
+#[test]
+fn a_machine_that_is_busy_most_of_the_time_does_not_hide_the_rate() {
+    for seed in 0..20 {
+        let mut system = Simulated {
+            stolen: 0.6,
+            ..Simulated::noisy(8e6, 0.0, 0.0, seed)
+        };
+        let found = found(&mut system, &LIMITS);
+        assert_eq!(found.ended, Ended::Done);
+        assert_around(&found, 0, 8e6);
+        let [lower, upper] = found.goals[0].known.map(Option::unwrap);
+        assert!(lower.set_aside > 0, "{seed}");
+        assert_eq!(Some(lower.load), found.goals[0].lower);
+        assert_eq!(Some(upper.load), found.goals[0].upper);
+        assert!(lower.confidence.unwrap() > 0.5 && upper.confidence.unwrap() > 0.5);
+    }
+}
+
+/// One that is busy all the time is no chance: it limits the result, and the result says so.
+#[test]
+fn a_machine_that_is_always_busy_is_the_limit() {
+    let mut system = Simulated {
+        stolen: 1.0,
+        ..Simulated::new(8e6)
+    };
+    let found = found(&mut system, &LIMITS);
+    assert_eq!(found.ended, Ended::Done);
+    for result in &found.goals {
+        assert_eq!(result.irregular, Some(Irregular::NoLowerBound));
+        assert!(result.tester_limited);
+    }
+}
+
+#[test]
+fn a_search_that_ends_early_knows_the_bounds_of_its_coarser_steps() {
+    for seconds in [10, 20, 30, 40] {
+        let limits = Limits {
+            max_time: Duration::from_secs(seconds),
+            ..LIMITS
+        };
+        let found = found(&mut Simulated::new(8e6), &limits);
+        for result in &found.goals {
+            let truth = 8e6 / (1.0 - result.goal.loss_ratio);
+            let [lower, upper] = result.known.map(Option::unwrap);
+            assert!(lower.load as f64 <= truth + 2.0 && truth - 2.0 <= upper.load as f64);
+            assert!(lower.met == lower.trials && upper.met == 0);
+            // A few percent, with trials that are few.
+            assert!(upper.load as f64 / (lower.load as f64) < 1.1, "{seconds}");
+        }
+    }
+}
+
+/// However noisy: by default a search for the usual goals takes less than three minutes, and says something.
+#[test]
+fn no_search_takes_longer_than_its_patience() {
+    let goals = goals(Duration::from_secs(1));
+    let limits = Limits {
+        max_time: Goal::patience(&goals),
+        ..LIMITS
+    };
+    assert!(limits.max_time < Duration::from_secs(180));
+    let mut unfinished = 0;
+    for (noise, hiccups, stolen) in [
+        (0.0, 0.0, 0.9),
+        (0.9, 0.0, 0.0),
+        (0.3, 0.5, 0.5),
+        (0.0, 0.49, 0.0),
+    ] {
+        for seed in 0..20 {
+            let mut system = Simulated {
+                stolen,
+                ..Simulated::noisy(8e6, noise, hiccups, seed)
+            };
+            let found = search(&goals, &limits, &mut system).unwrap();
+            assert!(found.elapsed <= limits.max_time);
+            unfinished += usize::from(found.ended == Ended::TimeUp);
+            let is_known = |result: &GoalResult| result.known.iter().any(Option::is_some);
+            assert!(found.goals.iter().all(is_known));
+        }
+    }
+    assert!(unfinished > 0, "none of these was noisy enough");
 }
 
 #[test]

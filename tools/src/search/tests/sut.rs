@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::super::trial::{Load, Measurer, Trial, TrialInput};
+use super::super::trial::{Load, Measurer, Spoiler, Trial, TrialInput};
 
 /// Takes so many frames per second and loses the rest; each trial it may take less.
 pub(super) struct Simulated {
@@ -15,6 +15,8 @@ pub(super) struct Simulated {
     pub(super) noise: f64,
     /// The share of trials in which something takes the machine away for a while.
     pub(super) hiccups: f64,
+    /// The share of trials in which something takes the core of a worker away for a while, and it is known.
+    pub(super) stolen: f64,
     /// What the tester can send at most.
     pub(super) tester: f64,
     /// Trials until somebody interrupts.
@@ -30,6 +32,7 @@ impl Simulated {
             capacity,
             noise: 0.0,
             hiccups: 0.0,
+            stolen: 0.0,
             tester: f64::INFINITY,
             until: None,
             random: SmallRng::seed_from_u64(1),
@@ -66,14 +69,20 @@ impl Measurer for Simulated {
         let sent = intended.min((self.tester * seconds) as u64);
         let short = self.noise * self.random.random::<f64>();
         let hiccup = self.random.random_bool(self.hiccups);
+        let stolen = self.random.random_bool(self.stolen);
         let share = if hiccup { 0.9 } else { 1.0 - short };
-        let received = sent.min((self.capacity * share * seconds).round() as u64);
+        // A ring runs over while the core is away: at any load.
+        let away = if stolen { sent / 20 } else { 0 };
+        let received = (sent - away).min((self.capacity * share * seconds).round() as u64);
+        // More than that it lost itself.
+        let explained = stolen && sent - received <= away;
+        let spoiled_by = if sent < intended {
+            Some(Spoiler::Tester)
+        } else {
+            explained.then_some(Spoiler::WorkerCore)
+        };
         Ok(Some(Trial::new(
-            input,
-            intended,
-            sent,
-            received,
-            sent == intended,
+            input, intended, sent, received, spoiled_by,
         )))
     }
 
