@@ -45,9 +45,9 @@
 //!
 //! **Checksums.** A sender on the same machine leaves transport checksums to the hardware, and AF_XDP
 //! has no word for that: such frames look corrupt, and the engine drops them. Nobody can ask a veth's
-//! peer how it is set, so the link looks at each frame: one whose checksum is nothing but the sum of
-//! its pseudo header counts as `partial_checksums`. If there are any, this line is missing, in the
-//! namespace of the peer:
+//! peer how it is set, so the link looks at one frame of each burst, and at all for as long as there are
+//! such: one whose checksum is nothing but the sum of its pseudo header counts as `partial_checksums`. If there
+//! are any, this line is missing, in the namespace of the peer:
 //!
 //! ```text
 //! ethtool -K PEER tx off
@@ -101,7 +101,9 @@ use corelane_sys::packet::PacketSocket;
 use corelane_sys::xdp::{CopyMode, Layout, RingSizes, Umem, XdpRx, XdpSocket, XdpTx};
 use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr};
 
-use crate::device::{self, Counts, Ethernet, Health, Watch, queue_counters, random_mac};
+use crate::device::{
+    self, Counts, Ethernet, Health, PartialWatch, Watch, queue_counters, random_mac,
+};
 
 pub use counters::AfXdpCounters;
 pub use error::AfXdpError;
@@ -504,6 +506,7 @@ impl AfXdpLink {
                 health: Health::default(),
                 counts: rx,
                 counters: self.counters.clone(),
+                partial: PartialWatch::default(),
                 unsent: Arc::clone(&unsent),
                 _device: Arc::clone(&self.device),
             }));

@@ -14,7 +14,7 @@ use corelane_sys::interface::{Interface, InterfaceName};
 use corelane_sys::vnet::VnetHeader;
 use corelane_wire::MacAddr;
 
-pub(crate) use checksum::is_partial;
+pub(crate) use checksum::PartialWatch;
 pub(crate) use counts::{Counts, DeviceCounter, QueueCounters, queue_counters};
 pub(crate) use health::Health;
 pub(crate) use offload::SUPER_FRAME;

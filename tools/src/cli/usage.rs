@@ -99,8 +99,9 @@ half a second: how often and how long they are gone is in the report.
 
 A search ends, whatever the noise: when its bounds are close enough, or at --time-limit, which follows
 from the goals (166 s for ndr and pdr with trials of 1s, 17 s with --quick) and is said beforehand. What
-has not converged by then is marked, with the bounds that are known. How sure each bound is, is said as
-the trials that met the goal there, and as the probability that this makes.
+has not converged by then is marked, with the bounds that are known, and the exit status is 5; a goal that
+does not converge leaves the others their share of the time. How sure each bound is, is said as the trials
+that met the goal there, and as the probability that this makes.
 
 Latency is at no load and at 10, 50 and 90% of the first goal's rate. A burst (RFC 9004) is sent as
 fast as the generator can; the mean of 50 searches is reported.";

@@ -105,7 +105,8 @@ pub struct Found {
 /// Searches for all goals at once: a trial counts for each of them.
 ///
 /// The load with the smallest figure is measured first, of what the goals ask for: what is found there
-/// can upset what is found above it, not the other way round.
+/// can upset what is found above it, not the other way round. But each goal has its share of the time, so
+/// that one which does not come to an end leaves some to the others.
 ///
 /// # Errors
 /// What was asked for is no search, or a trial could not be performed.
@@ -173,14 +174,27 @@ impl<M: Measurer> Run<'_, M> {
             .iter()
             .map(|goal| Pursuit::new(goal, hint))
             .collect();
+        // No goal takes the time of another: one that has had its share comes after those that have not.
+        let share = self.limits.max_time / self.goals.len() as u32;
+        let mut spent = vec![Duration::ZERO; self.goals.len()];
         let ended = loop {
             let next = pursuits
                 .iter_mut()
-                .filter_map(|pursuit| pursuit.next(&self.record, self.limits))
-                .min_by_key(|input| (input.load, std::cmp::Reverse(input.duration)));
-            let Some(input) = next else {
+                .zip(&mut spent)
+                .filter_map(|(pursuit, spent)| {
+                    Some((pursuit.next(&self.record, self.limits)?, spent))
+                })
+                .min_by_key(|(input, spent)| {
+                    (
+                        **spent >= share,
+                        input.load,
+                        std::cmp::Reverse(input.duration),
+                    )
+                });
+            let Some((input, spent)) = next else {
                 break Ended::Done;
             };
+            *spent += input.duration;
             if self.limits.fail_fast && self.is_hopeless() {
                 break Ended::FailedFast;
             }

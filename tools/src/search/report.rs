@@ -242,6 +242,13 @@ impl Searched {
 }
 
 impl GoalReport {
+    /// Whether most searches ended before the bounds were close enough.
+    pub fn is_unfinished(&self) -> bool {
+        let label = Some(Irregular::NotFinished.label());
+        let unfinished = |repeat: &&RepeatReport| repeat.irregular_because == label;
+        2 * self.repeats.iter().filter(unfinished).count() > self.repeats.len()
+    }
+
     /// Of the goal's result in each search, and how long that took.
     fn of(searches: &[(GoalResult, Duration)]) -> Option<Self> {
         let (first, _) = searches.first()?;

@@ -14,7 +14,7 @@ use crate::machine::{Machine, Versions};
 use crate::progress::Progress;
 use crate::report::SCHEMA;
 use crate::run::{Failure, Output, Setting};
-use crate::search::{Goal, SearchReport, Searched, Suite};
+use crate::search::{Goal, GoalReport, SearchReport, Searched, Suite};
 use crate::unit::{Arrival, FrameSize, RFC2544, Rate};
 
 /// The shortest trial of RFC 2544, section 24.
@@ -39,6 +39,10 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         .iter()
         .flat_map(|size| &size.goals)
         .any(|goal| goal.tester_limited);
+    let is_unfinished = sizes
+        .iter()
+        .flat_map(|size| &size.goals)
+        .any(GoalReport::is_unfinished);
     let setting = Setting::of_load(&suite.engine, &suite.load);
     let report = SearchReport {
         schema: SCHEMA,
@@ -70,7 +74,7 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         Exit::Accounting
     } else if report.interrupted {
         Exit::Interrupted
-    } else if tester_limited {
+    } else if tester_limited || is_unfinished {
         Exit::Invalid
     } else {
         Exit::Done

@@ -89,8 +89,9 @@ impl AfXdpCounters {
     /// - of the kernel, received and dropped: `kernel_dropped`, too long or without a buffer, and
     ///   `kernel_ring_full`. How often it found no buffer: `kernel_fill_empty`. What it did not
     ///   understand: `kernel_invalid`;
-    /// - `partial_checksums`: frames received whose transport checksum was left to hardware. They are
-    ///   as they came, and will be dropped: the [module](super) tells which line is missing;
+    /// - `partial_checksums`: frames received whose transport checksum was left to hardware, of those that were
+    ///   looked at. They are as they came, and will be dropped: the [module](super) tells which line is
+    ///   missing;
     /// - `buffer_waits`: bursts after which the pool had too few buffers for the kernel;
     /// - `send_waits`: bursts cut short because the ring had no room or the device was down,
     ///   `send_refused`: frames that the device does not take. The engine counts both as

@@ -15,7 +15,7 @@ use corelane_sys::xdp::{XdpRx, XdpTx};
 use corelane_wire::ETHERNET_HEADER_LEN;
 
 use super::{AfXdpCounters, AfXdpError, OnDevice, failed};
-use crate::device::{self, Counts, DeviceCounter, Health, Waker};
+use crate::device::{self, Counts, DeviceCounter, Health, PartialWatch, Waker};
 
 pub(super) struct QueueRx {
     pub(super) link: String,
@@ -28,6 +28,7 @@ pub(super) struct QueueRx {
     pub(super) health: Health,
     pub(super) counts: Counts,
     pub(super) counters: AfXdpCounters,
+    pub(super) partial: PartialWatch,
     pub(super) unsent: Arc<AtomicBool>,
     /// Stays as long as a queue does.
     pub(super) _device: Arc<OnDevice>,
@@ -92,8 +93,8 @@ impl RxQueue for QueueRx {
         }
         let before = out.len();
         let got = self.socket.receive(out);
-        let partial = out.iter().skip(before).map(Frame::data);
-        let partial = partial.filter(|data| device::is_partial(data)).count();
+        let came = out.get(before..).unwrap_or_default();
+        let partial = self.partial.count(came);
         if partial > 0 {
             self.counts
                 .add(DeviceCounter::PartialChecksums, partial as u64);

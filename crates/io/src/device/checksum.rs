@@ -1,11 +1,41 @@
 //! What was left to the hardware, where nobody says so.
 
+use corelane_frame::Frame;
 use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, IpProtocol, checksum};
+
+/// Looks for frames whose checksum was left to hardware: at one of each burst, and at all of them for as
+/// long as there are any.
+#[derive(Default)]
+pub(crate) struct PartialWatch {
+    /// There were some.
+    suspicious: bool,
+    /// Bursts so far: whose turn it is.
+    bursts: usize,
+}
+
+impl PartialWatch {
+    /// How many of a burst are such frames, as far as it looks.
+    #[inline]
+    pub(crate) fn count(&mut self, burst: &[Frame]) -> usize {
+        if !self.suspicious {
+            self.bursts = self.bursts.wrapping_add(1);
+            let looked_at = self.bursts.checked_rem(burst.len());
+            let frame = looked_at.and_then(|at| burst.get(at));
+            if !frame.is_some_and(|frame| is_partial(frame.data())) {
+                return 0;
+            }
+        }
+        let count = burst.iter().filter(|it| is_partial(it.data())).count();
+        // A burst of none says nothing.
+        self.suspicious = count > 0 || (self.suspicious && burst.is_empty());
+        count
+    }
+}
 
 /// Whether all that is in the checksum's place of a TCP segment or UDP datagram is the sum of its
 /// pseudo header, and it is wrong: the sender left the rest to hardware.
 #[inline]
-pub(crate) fn is_partial(frame: &[u8]) -> bool {
+fn is_partial(frame: &[u8]) -> bool {
     // What cannot be told (a fragment, a header in between) is not.
     partial(frame).unwrap_or(false)
 }
@@ -81,8 +111,66 @@ fn partial(frame: &[u8]) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use corelane_frame::{Pool, PoolConfig};
     use corelane_wire::build::{FrameSpec, Ports, build_udp_ipv4};
     use proptest::prelude::*;
+
+    /// A datagram without options; its checksum, if it is left to hardware, is that of its pseudo header.
+    fn datagram(left_to_hardware: bool) -> Vec<u8> {
+        let spec = FrameSpec {
+            source_mac: corelane_wire::MacAddr([2, 0, 0, 0, 0, 9]),
+            destination_mac: corelane_wire::MacAddr([2, 0, 0, 0, 0, 1]),
+            source: "192.0.2.9".parse().expect("an address"),
+            destination: "192.0.2.1".parse().expect("an address"),
+            ttl: 64,
+        };
+        let ports = Ports {
+            source: 5,
+            destination: 7,
+        };
+        let mut frame = vec![0; 50];
+        let len = build_udp_ipv4(&mut frame, &spec, ports, b"12345678").expect("a frame");
+        assert_eq!(len, 50);
+        if left_to_hardware {
+            let pseudo = checksum::pseudo_header_ipv4(
+                [192, 0, 2, 9].into(),
+                [192, 0, 2, 1].into(),
+                IpProtocol::UDP,
+                16,
+            );
+            frame[40..42].copy_from_slice(&pseudo.fold().to_be_bytes());
+        }
+        frame
+    }
+
+    #[test]
+    fn one_of_each_burst_is_looked_at_and_all_while_there_are_any() {
+        let pool = Pool::new(PoolConfig::default()).expect("a pool");
+        let mut cache = pool.cache();
+        let mut burst = |partial: &[usize]| -> Vec<Frame> {
+            let frame = |at| {
+                let mut frame = cache.alloc().expect("a frame");
+                let data = datagram(partial.contains(&at));
+                frame.set_data(&data).expect("room");
+                frame
+            };
+            (0..4).map(frame).collect()
+        };
+        let mut watch = PartialWatch::default();
+        assert_eq!(watch.count(&[]), 0);
+        assert_eq!(watch.count(&burst(&[])), 0);
+        // Its turn comes within as many bursts as frames are in one.
+        let turns = (0..4)
+            .take_while(|_| watch.count(&burst(&[1])) == 0)
+            .count();
+        assert!(turns < 4);
+        assert_eq!(watch.count(&burst(&[0, 2, 3])), 3, "it looks at all now");
+        assert_eq!(watch.count(&[]), 0);
+        assert_eq!(watch.count(&burst(&[3])), 1, "still");
+        assert_eq!(watch.count(&burst(&[])), 0);
+        let all = [0, 1, 2, 3];
+        assert_eq!(watch.count(&burst(&all)), 4, "whichever it looks at");
+    }
 
     proptest! {
         #[test]

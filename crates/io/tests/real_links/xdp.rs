@@ -482,7 +482,9 @@ fn partial_checksums() -> Outcome {
                 Ok(got == 50)
             })?;
             let counted = wire.counter("partial_checksums")? - before;
-            assert_eq!(counted, if on { 50 } else { 0 });
+            // Until one is seen, it looks at one frame of each burst only.
+            let expected = if on { 1..=50 } else { 0..=0 };
+            assert!(expected.contains(&counted), "{counted} with offload {on}");
         }
     }
     Ok(())

@@ -296,6 +296,27 @@ fn no_search_takes_longer_than_its_patience() {
 }
 
 #[test]
+fn a_goal_that_comes_to_no_end_leaves_time_to_the_others() {
+    let goals = goals(Duration::from_secs(1));
+    let limits = Limits {
+        max_time: Goal::patience(&goals),
+        ..LIMITS
+    };
+    let mut unfinished = 0;
+    for seed in 0..20 {
+        // Nothing without loss can be found: three of four trials lose a frame in a thousand at any load.
+        let mut system = Simulated {
+            lossy: 0.75,
+            ..Simulated::noisy(8e6, 0.0, 0.0, seed)
+        };
+        let found = search(&goals, &limits, &mut system).unwrap();
+        unfinished += usize::from(found.ended == Ended::TimeUp);
+        assert_around(&found, 1, 8e6 / (1.0 - goals[1].loss_ratio));
+    }
+    assert!(unfinished > 0, "all came to an end");
+}
+
+#[test]
 fn full_length_trials_only_where_the_answer_is() {
     let goal = Goal::throughput(Duration::from_secs(60));
     let mut system = Simulated::new(8e6);

@@ -17,6 +17,8 @@ pub(super) struct Simulated {
     pub(super) hiccups: f64,
     /// The share of trials in which something takes the core of a worker away for a while, and it is known.
     pub(super) stolen: f64,
+    /// The share of trials in which one frame in a thousand is lost while a worker's core is away, and it is known.
+    pub(super) lossy: f64,
     /// What the tester can send at most.
     pub(super) tester: f64,
     /// Trials until somebody interrupts.
@@ -33,6 +35,7 @@ impl Simulated {
             noise: 0.0,
             hiccups: 0.0,
             stolen: 0.0,
+            lossy: 0.0,
             tester: f64::INFINITY,
             until: None,
             random: SmallRng::seed_from_u64(1),
@@ -73,9 +76,11 @@ impl Measurer for Simulated {
         let share = if hiccup { 0.9 } else { 1.0 - short };
         // A ring runs over while the core is away: at any load.
         let away = if stolen { sent / 20 } else { 0 };
+        let lossy = self.lossy > 0.0 && self.random.random_bool(self.lossy);
+        let away = away.max(if lossy { sent / 1000 } else { 0 });
         let received = (sent - away).min((self.capacity * share * seconds).round() as u64);
         // More than that it lost itself.
-        let explained = stolen && sent - received <= away;
+        let explained = (stolen || lossy) && sent - received <= away;
         let spoiled_by = if sent < intended {
             Some(Spoiler::Tester)
         } else {
