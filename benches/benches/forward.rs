@@ -58,7 +58,7 @@ fn forwarding(bench: &mut Bench) {
         move |budget: Budget| bed.sample_alone(budget, |totals| totals.delivered)
     });
     for (name, full, tiny) in POINTS {
-        cases = cases.case(name, move |size| ours(config(size, full, tiny)));
+        cases = cases.case(name, move |size| ours(size, full, tiny));
     }
     let measured = cases.run();
     for (what, case, most) in [
@@ -76,15 +76,15 @@ fn forwarding(bench: &mut Bench) {
     }
 }
 
-fn config(size: Size, full: u32, tiny: u32) -> ForwardConfig {
+fn config(size: Size, routes: u32, tiny: u32) -> ForwardConfig {
     ForwardConfig {
         laid_out: laid_out(size),
-        ..ForwardConfig::alone(size.pick(full, tiny), NEIGHBORS)
+        ..ForwardConfig::alone(size.pick(routes, tiny), NEIGHBORS)
     }
 }
 
-fn ours(config: ForwardConfig) -> impl FnMut(Budget) -> Sample {
-    let mut bed = Bed::forwarding(&config);
+fn ours(size: Size, routes: u32, tiny: u32) -> impl FnMut(Budget) -> Sample {
+    let mut bed = Bed::forwarding(&config(size, routes, tiny));
     move |budget| bed.sample_alone(budget, |totals| totals.forwarded)
 }
 
@@ -113,7 +113,7 @@ fn rival(bench: &mut Bench) {
     for (name, full, tiny) in [POINTS[0], POINTS[2]] {
         bench
             .group(format!("forward-naive-{name}"))
-            .case("ours", move |size| ours(config(size, full, tiny)))
+            .case("ours", move |size| ours(size, full, tiny))
             .case("naive", move |size| {
                 let config = config(size, full, tiny);
                 let plan = Arc::clone(&config.plan);
