@@ -29,6 +29,38 @@ struct Lines {
     second: Cell<u64>,
     /// When something was noted last; then nothing is written of windows.
     noted: Cell<Option<Instant>>,
+    /// What happened since the last line.
+    since: Cell<Stretch>,
+}
+
+/// What happened in some time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Stretch {
+    seconds: f64,
+    sent: u64,
+    received: u64,
+    dropped: u64,
+}
+
+impl Stretch {
+    fn of<W>(view: &View<'_, W>) -> Self {
+        Self {
+            seconds: view.seconds,
+            sent: view.interval.sent,
+            received: view.interval.received,
+            dropped: view.interval.dropped,
+        }
+    }
+
+    /// With what came after it.
+    fn and(self, next: Self) -> Self {
+        Self {
+            seconds: self.seconds + next.seconds,
+            sent: self.sent + next.sent,
+            received: self.received + next.received,
+            dropped: self.dropped + next.dropped,
+        }
+    }
 }
 
 /// What there is to show of the last stretch of a window.
@@ -82,6 +114,7 @@ impl Progress {
             Shown::Lines(lines) => {
                 lines.second.set(0);
                 lines.noted.set(None);
+                lines.since.take();
             }
             Shown::Terminal(bar) => {
                 bar.set_prefix(what);
@@ -126,6 +159,8 @@ impl Progress {
             Shown::Nothing => {}
             Shown::Lines(lines) => {
                 let now = view.elapsed.as_secs();
+                let since = lines.since.get().and(Stretch::of(view));
+                lines.since.set(since);
                 let is_due = match lines.noted.get() {
                     None => now > lines.second.replace(now),
                     Some(last) => last.elapsed() >= LONG,
@@ -134,7 +169,8 @@ impl Progress {
                     if lines.noted.get().is_some() {
                         lines.noted.set(Some(Instant::now()));
                     }
-                    eprintln!("{stage}: {}", line(view, whole).join(", "));
+                    lines.since.take();
+                    eprintln!("{stage}: {}", line(view, &since, whole).join(", "));
                 }
             }
             Shown::Terminal(bar) => {
@@ -180,16 +216,16 @@ fn fitting(lines: &[Vec<String>], width: usize, taken: usize) -> String {
 /// Columns before a line that goes on.
 const INDENT: usize = 4;
 
-/// The pieces of the line that there is always.
-fn line<W>(view: &View<'_, W>, whole: Option<Duration>) -> Vec<String> {
+/// The pieces of the line that there is always; its rates are of a stretch that ends with the view's.
+fn line<W>(view: &View<'_, W>, stretch: &Stretch, whole: Option<Duration>) -> Vec<String> {
     let elapsed = view.elapsed.as_secs_f64();
-    let rate = |frames: u64| per_second(frames, view.seconds);
-    let Interval {
+    let rate = |frames: u64| per_second(frames, stretch.seconds);
+    let Stretch {
         sent,
         received,
         dropped,
         ..
-    } = *view.interval;
+    } = *stretch;
     let of = whole.map_or_else(String::new, |whole| {
         format!(" of {:.1}", whole.as_secs_f64())
     });
@@ -240,7 +276,11 @@ fn lines(
         let head = if i == 0 { "dropped " } else { "" };
         format!("{head}{why} {}", rate(*n))
     });
-    vec![line(view, whole), workers, drops.collect()]
+    vec![
+        line(view, &Stretch::of(view), whole),
+        workers,
+        drops.collect(),
+    ]
 }
 
 #[cfg(test)]
@@ -282,5 +322,36 @@ mod tests {
             }
         }
         assert_eq!(fitting(&lines, 400, 17).lines().count(), 3);
+    }
+    #[test]
+    fn a_line_tells_of_all_since_the_one_before() {
+        let interval = |sent| Interval {
+            at_ms: 0,
+            sent,
+            received: sent - 100,
+            dropped: 100,
+            p50_ns: None,
+            p99_ns: None,
+            logged: None,
+        };
+        let (first, second) = (interval(1_000), interval(5_000));
+        let view = |interval| View {
+            elapsed: Duration::from_secs(1),
+            seconds: 0.5,
+            interval,
+            p999_ns: None,
+            drops: &[],
+            workers: std::iter::empty::<u64>(),
+        };
+        let both = Stretch::of(&view(&first)).and(Stretch::of(&view(&second)));
+        assert_eq!(
+            line(&view(&second), &both, None),
+            [
+                "1.0 s",
+                "sent 6.00 kpps",
+                "received 5.80 kpps",
+                "dropped 200.00 pps"
+            ]
+        );
     }
 }

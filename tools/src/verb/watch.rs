@@ -34,11 +34,19 @@ pub(super) fn watch(args: &CtlArgs, watch: &Watch) -> Result<Exit, Failure> {
         Err(error) => return Err(Failure::Run(error.to_string())),
     };
     eprintln!("corelane: {}", summary(watch.kind, &watched));
-    Ok(match watched.end {
-        // Where nothing else was to end it, that is its end.
+    Ok(exit(watch, watched.end))
+}
+
+/// Whether it came to the end that was asked for; where none was, any is.
+fn exit(watch: &Watch, end: WatchEnd) -> Exit {
+    // A trace has a count even if none is given.
+    let is_bounded =
+        watch.kind == WatchKind::Trace || watch.count.is_some() || watch.duration.is_some();
+    match end {
         WatchEnd::Client if watch.count.is_some() || watch.duration.is_some() => Exit::Interrupted,
+        WatchEnd::NicRemoved if is_bounded => Exit::Failed,
         _ => Exit::Done,
-    })
+    }
 }
 
 /// Where the frames go.
@@ -70,4 +78,51 @@ fn summary(kind: WatchKind, watched: &Watched) -> String {
         plural(shown),
         plural(lost)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_before_the_one_that_was_asked_for_is_told_by_the_status() {
+        let watch = |kind, count| Watch {
+            kind,
+            nic: None,
+            filter: corelane::wire::PacketFilter::default(),
+            count,
+            duration: None,
+            snap_len: None,
+        };
+        for (kind, count, end, expected) in [
+            (WatchKind::Trace, Some(5), WatchEnd::Count, Exit::Done),
+            (
+                WatchKind::Trace,
+                Some(5),
+                WatchEnd::NicRemoved,
+                Exit::Failed,
+            ),
+            (WatchKind::Trace, None, WatchEnd::NicRemoved, Exit::Failed),
+            (
+                WatchKind::Trace,
+                Some(5),
+                WatchEnd::Client,
+                Exit::Interrupted,
+            ),
+            (
+                WatchKind::Capture,
+                Some(5),
+                WatchEnd::NicRemoved,
+                Exit::Failed,
+            ),
+            (WatchKind::Capture, None, WatchEnd::NicRemoved, Exit::Done),
+            (WatchKind::Capture, None, WatchEnd::Client, Exit::Done),
+        ] {
+            assert_eq!(
+                exit(&watch(kind, count), end),
+                expected,
+                "{kind:?} {count:?} {end:?}"
+            );
+        }
+    }
 }
