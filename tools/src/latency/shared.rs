@@ -115,6 +115,17 @@ impl Snapshot {
     /// What was recorded since `earlier`; all of it if that is the default.
     pub fn since(&self, earlier: &Self) -> Histogram<u64> {
         let mut all = histogram();
+        self.add_since(earlier, &mut all);
+        all
+    }
+
+    /// Whether there is nothing that records.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds what was recorded since `earlier` to a [`histogram`].
+    pub fn add_since(&self, earlier: &Self, all: &mut Histogram<u64>) {
         let before = earlier.0.iter().copied().chain(std::iter::repeat(0));
         for (bucket, (now, before)) in self.0.iter().zip(before).enumerate() {
             let n = now.saturating_sub(before);
@@ -124,7 +135,6 @@ impl Snapshot {
                 debug_assert!(recorded.is_ok());
             }
         }
-        all
     }
 }
 

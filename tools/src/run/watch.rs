@@ -152,6 +152,8 @@ pub struct Watch<'a> {
     log: bool,
     start: Instant,
     last: Counts,
+    /// Those of a stretch, if any are measured.
+    latencies: Option<Histogram<u64>>,
     intervals: Vec<Interval>,
 }
 
@@ -164,6 +166,7 @@ impl<'a> Watch<'a> {
             last,
             watched,
             log,
+            latencies: None,
             intervals: Vec::new(),
         }
     }
@@ -195,14 +198,17 @@ impl<'a> Watch<'a> {
         let now = self.watched.counts();
         let last = std::mem::replace(&mut self.last, now);
         let now = &self.last;
-        let mut latencies = latency::histogram();
-        for (now, last) in now.latency.iter().zip(&last.latency) {
-            // They have the same bounds.
-            let added = latencies.add(now.since(last));
-            debug_assert!(added.is_ok());
+        // Whoever looks has the core of somebody who is measured: a histogram is made once, and only where
+        // there is something to put into it.
+        if now.latency.iter().any(|it| !it.is_empty()) {
+            let latencies = self.latencies.get_or_insert_with(latency::histogram);
+            latencies.reset();
+            for (now, last) in now.latency.iter().zip(&last.latency) {
+                now.add_since(last, latencies);
+            }
         }
-        let known = !latencies.is_empty();
-        let quantile = |q| known.then(|| latencies.value_at_quantile(q));
+        let known = self.latencies.as_ref().filter(|it| !it.is_empty());
+        let quantile = |q| known.map(|it| it.value_at_quantile(q));
         let since = |now: u64, last: u64| now.saturating_sub(last);
         let drops: Vec<(&'static str, u64)> = now
             .drops
@@ -236,7 +242,7 @@ impl<'a> Watch<'a> {
         });
         if self.intervals.len() < MOST {
             self.intervals.push(Interval {
-                logged: (self.log && known).then_some((began, latencies)),
+                logged: known.filter(|_| self.log).map(|it| (began, it.clone())),
                 ..interval
             });
         }
