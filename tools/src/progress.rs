@@ -224,7 +224,7 @@ fn line<W>(view: &View<'_, W>, stretch: &Stretch, whole: Option<Duration>) -> Ve
         sent,
         received,
         dropped,
-        ..
+        seconds: _,
     } = *stretch;
     let of = whole.map_or_else(String::new, |whole| {
         format!(" of {:.1}", whole.as_secs_f64())
@@ -323,6 +323,7 @@ mod tests {
         }
         assert_eq!(fitting(&lines, 400, 17).lines().count(), 3);
     }
+
     #[test]
     fn a_line_tells_of_all_since_the_one_before() {
         let interval = |sent| Interval {

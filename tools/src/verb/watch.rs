@@ -39,12 +39,11 @@ pub(super) fn watch(args: &CtlArgs, watch: &Watch) -> Result<Exit, Failure> {
 
 /// Whether it came to the end that was asked for; where none was, any is.
 fn exit(watch: &Watch, end: WatchEnd) -> Exit {
-    // A trace has a count even if none is given.
-    let is_bounded =
-        watch.kind == WatchKind::Trace || watch.count.is_some() || watch.duration.is_some();
+    let is_bounded = watch.count.is_some() || watch.duration.is_some();
     match end {
-        WatchEnd::Client if watch.count.is_some() || watch.duration.is_some() => Exit::Interrupted,
-        WatchEnd::NicRemoved if is_bounded => Exit::Failed,
+        WatchEnd::Client if is_bounded => Exit::Interrupted,
+        // A trace has a count even if none is given.
+        WatchEnd::NicRemoved if is_bounded || watch.kind == WatchKind::Trace => Exit::Failed,
         _ => Exit::Done,
     }
 }

@@ -116,7 +116,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// A datagram without options; its checksum, if it is left to hardware, is that of its pseudo header.
-    fn datagram(left_to_hardware: bool) -> Vec<u8> {
+    fn datagram(payload: &[u8], source: u16, left_to_hardware: bool) -> Vec<u8> {
         let spec = FrameSpec {
             source_mac: corelane_wire::MacAddr([2, 0, 0, 0, 0, 9]),
             destination_mac: corelane_wire::MacAddr([2, 0, 0, 0, 0, 1]),
@@ -125,18 +125,18 @@ mod tests {
             ttl: 64,
         };
         let ports = Ports {
-            source: 5,
+            source,
             destination: 7,
         };
-        let mut frame = vec![0; 50];
-        let len = build_udp_ipv4(&mut frame, &spec, ports, b"12345678").expect("a frame");
-        assert_eq!(len, 50);
+        let mut frame = vec![0; 42 + payload.len()];
+        let len = build_udp_ipv4(&mut frame, &spec, ports, payload).expect("a frame");
+        frame.truncate(len);
         if left_to_hardware {
             let pseudo = checksum::pseudo_header_ipv4(
                 [192, 0, 2, 9].into(),
                 [192, 0, 2, 1].into(),
                 IpProtocol::UDP,
-                16,
+                u16::try_from(len - 34).expect("a length"),
             );
             frame[40..42].copy_from_slice(&pseudo.fold().to_be_bytes());
         }
@@ -150,7 +150,7 @@ mod tests {
         let mut burst = |partial: &[usize]| -> Vec<Frame> {
             let frame = |at| {
                 let mut frame = cache.alloc().expect("a frame");
-                let data = datagram(partial.contains(&at));
+                let data = datagram(b"12345678", 5, partial.contains(&at));
                 frame.set_data(&data).expect("room");
                 frame
             };
@@ -175,26 +175,8 @@ mod tests {
     proptest! {
         #[test]
         fn datagrams_with_the_sum_of_the_pseudo_header_are_partial(payload: Vec<u8>, source: u16) {
-            let spec = FrameSpec {
-                source_mac: corelane_wire::MacAddr([2, 0, 0, 0, 0, 9]),
-                destination_mac: corelane_wire::MacAddr([2, 0, 0, 0, 0, 1]),
-                source: "192.0.2.9".parse().expect("an address"),
-                destination: "192.0.2.1".parse().expect("an address"),
-                ttl: 64,
-            };
-            let ports = Ports { source, destination: 7 };
-            let mut frame = vec![0; 42 + payload.len()];
-            let len = build_udp_ipv4(&mut frame, &spec, ports, &payload).expect("a frame");
-            frame.truncate(len);
-            let whole = frame.clone();
-            let datagram = u16::try_from(len - 34).expect("a length");
-            let pseudo = checksum::pseudo_header_ipv4(
-                "192.0.2.9".parse().expect("an address"),
-                "192.0.2.1".parse().expect("an address"),
-                corelane_wire::IpProtocol::UDP,
-                datagram,
-            );
-            frame[40..42].copy_from_slice(&pseudo.fold().to_be_bytes());
+            let mut frame = datagram(&payload, source, true);
+            let whole = datagram(&payload, source, false);
             prop_assert!(is_partial(&frame) && !is_partial(&whole));
             frame.splice(12..12, [0x81, 0, 0, 5]);
             prop_assert!(is_partial(&frame));

@@ -152,43 +152,38 @@ impl LpmEditor {
                 continue;
             };
             children += 1;
-            let behind = match child.what {
-                Under::Node(below) if self.tries.node(below).level < runs.end() => {
-                    let node = self.tries.node(below);
-                    let first = usize::from(node.first_slot(runs.level));
-                    let behind = first + runs.width(node.level);
-                    if first > start {
-                        runs.push(start, cover.alone())?;
-                    }
-                    runs.absorbed.try_push(below).map_err(|_| TooMuch)?;
-                    self.gather(runs, below, cover)?;
-                    behind
-                }
+            // The first slot that is the child's, and how many bits from the root on tell.
+            let (first, len) = match child.what {
                 Under::Node(below) => {
-                    let first = usize::from(self.tries.node(below).first_slot(runs.level));
-                    let entry = self.compile(below, false);
-                    self.tries.note_line(id, child.slot, entry);
-                    if first > start {
-                        runs.push(start, cover.alone())?;
-                    }
-                    runs.push(first, cover.over(entry))?;
-                    first + 1
+                    let node = self.tries.node(below);
+                    (node.first_slot(runs.level), node.level)
                 }
                 Under::Route(route) => {
                     let span = self.store.route(route).span();
-                    let first = usize::from(span.path.sparse_slot(runs.level));
-                    let entry = if span.len <= runs.end() {
-                        self.cover_of(route, runs.found).entry
-                    } else {
-                        Entry::route(route)
-                    };
-                    if first > start {
-                        runs.push(start, cover.alone())?;
-                    }
-                    runs.push(first, cover.over(entry))?;
-                    first + runs.width(span.len)
+                    (span.path.sparse_slot(runs.level), span.len)
                 }
             };
+            let first = usize::from(first);
+            let behind = first + runs.width(len);
+            if first > start {
+                runs.push(start, cover.alone())?;
+            }
+            match child.what {
+                Under::Node(below) if len < runs.end() => {
+                    runs.absorbed.try_push(below).map_err(|_| TooMuch)?;
+                    self.gather(runs, below, cover)?;
+                }
+                Under::Node(below) => {
+                    let entry = self.compile(below, false);
+                    self.tries.note_line(id, child.slot, entry);
+                    runs.push(first, cover.over(entry))?;
+                }
+                Under::Route(route) => {
+                    let found = runs.found && len <= runs.end();
+                    let entry = self.cover_of(route, found).entry;
+                    runs.push(first, cover.over(entry))?;
+                }
+            }
             if behind < start + width {
                 runs.push(behind, cover.alone())?;
             }
