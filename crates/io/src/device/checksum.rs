@@ -3,8 +3,8 @@
 use corelane_frame::Frame;
 use corelane_wire::{ETHERNET_HEADER_LEN, EtherType, IpProtocol, checksum};
 
-/// Looks for frames whose checksum was left to hardware: at one of each burst, and at all of them for as
-/// long as there are any.
+/// Looks for frames whose checksum was left to hardware: at one of each burst of which it can be told, and at
+/// all of them for as long as there are any.
 #[derive(Default)]
 pub(crate) struct PartialWatch {
     /// There were some.
@@ -19,9 +19,10 @@ impl PartialWatch {
     pub(crate) fn count(&mut self, burst: &[Frame]) -> usize {
         if !self.suspicious {
             self.bursts = self.bursts.wrapping_add(1);
-            let looked_at = self.bursts.checked_rem(burst.len());
-            let frame = looked_at.and_then(|at| burst.get(at));
-            if !frame.is_some_and(|frame| is_partial(frame.data())) {
+            let turn = self.bursts.checked_rem(burst.len()).unwrap_or(0);
+            let (before, from) = burst.split_at_checked(turn).unwrap_or_default();
+            let mut told = from.iter().chain(before).filter_map(|it| partial(it.data()));
+            if told.next() != Some(true) {
                 return 0;
             }
         }
@@ -40,6 +41,7 @@ fn is_partial(frame: &[u8]) -> bool {
     partial(frame).unwrap_or(false)
 }
 
+/// None of a frame that has no such checksum, or not where it is looked for.
 #[inline]
 fn partial(frame: &[u8]) -> Option<bool> {
     let (ethernet, mut packet) = frame.split_first_chunk::<ETHERNET_HEADER_LEN>()?;
@@ -170,6 +172,16 @@ mod tests {
         assert_eq!(watch.count(&burst(&[])), 0);
         let all = [0, 1, 2, 3];
         assert_eq!(watch.count(&burst(&all)), 4, "whichever it looks at");
+        assert_eq!(watch.count(&burst(&[])), 0);
+        // What has no such checksum has no turn.
+        for _ in 0..4 {
+            let mut mixed = burst(&[3]);
+            for other in &mut mixed[..3] {
+                other.data_mut()[12..14].copy_from_slice(&[8, 6]);
+            }
+            assert_eq!(watch.count(&mixed), 1);
+            assert_eq!(watch.count(&burst(&[])), 0);
+        }
     }
 
     proptest! {
