@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use corelane::io::pcap::PcapWriter;
+use corelane::io::pcap::{Capture, PcapWriter};
 use corelane::wire::MacAddr;
 use corelane::wire::build::{FrameSpec, Ports, build_udp_ipv4, build_udp_ipv6};
 use serde_json::{Value, json};
@@ -876,6 +876,38 @@ fn what_would_be_sent_is_written_and_not_sent() {
     );
     write(&["--rate", "10kpps", "--seed", "2"]);
     assert_ne!(std::fs::read(&file).unwrap(), first);
+    let received = scratch("received.pcapng");
+    let line =
+        "bench --rate 10kpps --warmup 0s --duration 100ms --frame-size imix --seed 2 --capture 20";
+    let line = line
+        .split(' ')
+        .chain(["--capture-file", received.to_str().unwrap()]);
+    let output = corelane(&line.collect::<Vec<_>>());
+    assert!(
+        matches!(output.status.code(), Some(0 | 5)),
+        "{}",
+        text(&output.stderr)
+    );
+    let said = format!(
+        "20 frames kept in {}, the first ones received\n",
+        received.display()
+    );
+    assert!(
+        text(&output.stdout).contains(&said),
+        "{}",
+        text(&output.stdout)
+    );
+    let frames = |file| {
+        let capture = Capture::open(file).unwrap();
+        let frames = capture.packets().take(20);
+        frames.map(|it| it.payload().to_vec()).collect::<Vec<_>>()
+    };
+    assert_eq!(frames(&received).len(), 20);
+    assert_eq!(
+        frames(&received),
+        frames(&file),
+        "those that were to be sent"
+    );
     for rate in [&["--rate", "50%"][..], &[]] {
         let output = write(rate);
         assert_eq!(output.status.code(), Some(2));

@@ -14,6 +14,7 @@ use super::{LinkArgs, Usage};
 use crate::config::change_words;
 use crate::control::{MAX_SNAP_LEN, Request, Watch, WatchKind};
 use crate::doctor::NAMES;
+use crate::first_frames::MOST_KEPT;
 use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES, size_on_wire};
 use crate::page::Source;
 use crate::profile;
@@ -115,6 +116,20 @@ pub struct BenchArgs {
     /// none
     #[arg(long, value_name = "FILE", conflicts_with_all = ["tx", "link"])]
     pub pcap_out: Option<PathBuf>,
+
+    /// Keep the first N frames (up to 65536) that are received in the measured time, by the engine or from
+    /// the device under test, and write them to --capture-file
+    #[arg(long, value_name = "N", conflicts_with = "pcap_out", value_parser = capture)]
+    pub capture: Option<u32>,
+
+    /// The file of --capture: pcapng
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "capture.pcapng",
+        requires = "capture"
+    )]
+    pub capture_file: PathBuf,
 
     /// How long to measure: 10s, 500ms, 2min
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = window)]
@@ -915,6 +930,10 @@ fn workers(text: &str) -> Result<usize, ValueError> {
 
 fn endpoints(text: &str) -> Result<u32, ValueError> {
     count(text, "a number of endpoints", 1..=MAX_ENDPOINTS.into()).map(|n| n as u32)
+}
+
+fn capture(text: &str) -> Result<u32, ValueError> {
+    count(text, "a number of frames", 1..=MOST_KEPT.into()).map(|n| n as u32)
 }
 
 fn routes(text: &str) -> Result<u32, ValueError> {

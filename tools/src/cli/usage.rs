@@ -49,6 +49,7 @@ Example:
   corelane bench --rate 1Mpps --slo 'p99<50us,loss=0' --hgrm out.hgrm --hlog out.hlog
   corelane bench --frame-size rpr-quad --destinations hot:16:1000 --protocols udp:9,tcp-syn:1
   corelane bench --profile load.toml --duration 10s --pcap-out frames.pcap
+  corelane bench --forward --rate 10kpps --capture 100 --capture-file first.pcapng
   corelane bench --tx af_packet:eth1 --rx af_packet:eth2 --dst-mac 192.0.2.1 --rate 100kpps --latency
 
 Runs a generator, RSS, rings, workers, address lookup and delivery in this process: no root, no
@@ -67,9 +68,7 @@ the device under test: no engine runs here. Frames go to 10.0.0.0/8 and fd00::/1
 2001:2::/48, --endpoints addresses from the first up, which the device has to have routes to; all have a number,
 so IPv6 frames are 82 bytes at least. What does not come back is lost; what has no number is foreign. Latency
 counts to when the kernel had the frame (af_packet) or the receiver found it (tap, af_xdp). --cores R,S are those
-of the two threads. It takes root or CAP_NET_RAW (af_xdp: CAP_NET_ADMIN and CAP_BPF, too).
-
-Not there yet: --capture N.";
+of the two threads. It takes root or CAP_NET_RAW (af_xdp: CAP_NET_ADMIN and CAP_BPF, too).";
 
 pub(super) const SEARCH_NOTES: &str = "\
 Examples:
@@ -309,9 +308,6 @@ impl Usage {
                 _ => Self(format!("{}: given more than once", argument())),
             },
             ErrorKind::UnknownArgument => match argument() {
-                planned @ "--capture" => Self(format!(
-                    "{planned}: not there yet; corelane bench --help lists what is"
-                )),
                 surplus if !surplus.starts_with('-') => {
                     Self(format!("{surplus}: one argument too many"))
                 }

@@ -16,7 +16,7 @@ use crate::cli::{LinkArgs, LinkEnds, Usage};
 use crate::config::LinkKind;
 use crate::device::{self, LinkCounters};
 use crate::generator::{DESTINATION_MAC, SOURCE_MAC};
-use crate::run::Failure;
+use crate::run::{Between, Failure};
 use crate::unit::{DeviceMac, LinkName};
 
 /// Answers that wait for the sender to send them, where it has the only transmit queue.
@@ -81,7 +81,12 @@ pub(super) enum Reply {
 type Halves = (Box<dyn RxQueue>, Box<dyn TxQueue>);
 
 impl Port {
-    fn new(option: &str, name: &LinkName, owned: bool) -> Result<Self, Failure> {
+    fn new(
+        option: &str,
+        name: &LinkName,
+        owned: bool,
+        between: &Between<'_>,
+    ) -> Result<Self, Failure> {
         let device = &name.device;
         if !owned && name.kind != LinkKind::Tap && has_default_route(device) {
             return Err(Usage::new(format!(
@@ -96,7 +101,7 @@ impl Port {
         Ok(Self {
             name: name.clone(),
             counters,
-            link,
+            link: between(link),
         })
     }
 
@@ -128,18 +133,19 @@ impl Port {
 }
 
 impl Ports {
-    /// Opens the links, and asks for the device's link address where that is wanted.
+    /// Opens the links, with something `between` the one that receives and who reads it, and asks for the
+    /// device's link address where that is wanted.
     ///
     /// # Errors
     /// A link is not there, takes a privilege that is missing, or leads to everywhere else; or the device does
     /// not answer.
-    pub fn open(args: &LinkArgs, ends: &LinkEnds) -> Result<Self, Failure> {
+    pub fn open(args: &LinkArgs, ends: &LinkEnds, between: &Between<'_>) -> Result<Self, Failure> {
         let owned = args.i_own_this_link;
         let (mut tx, mut rx) = match ends {
-            LinkEnds::Same(link) => (Port::new("--link", link, owned)?, None),
+            LinkEnds::Same(link) => (Port::new("--link", link, owned, between)?, None),
             LinkEnds::Pair { tx, rx } => (
-                Port::new("--tx", tx, owned)?,
-                Some(Port::new("--rx", rx, owned)?),
+                Port::new("--tx", tx, owned, &|link| link)?,
+                Some(Port::new("--rx", rx, owned, between)?),
             ),
         };
         let both = || std::iter::once(&tx).chain(&rx);

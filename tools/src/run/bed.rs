@@ -20,7 +20,7 @@ use crate::report::Setup;
 use crate::unit::{Arrival, FrameSize};
 
 /// What stands between the generator and the engine.
-pub type Between = dyn Fn(Box<dyn Link>) -> Box<dyn Link>;
+pub type Between<'a> = dyn Fn(Box<dyn Link>) -> Box<dyn Link> + 'a;
 
 /// What a bed is laid out from: frames are drawn once, for several beds.
 pub struct Layout {
@@ -246,7 +246,7 @@ impl Bed {
     pub fn start_with(
         layout: &Layout,
         when_full: WhenFull,
-        between: &Between,
+        between: &Between<'_>,
     ) -> Result<Self, Failure> {
         let mut setup = Setup {
             frames_s: layout.frames_s,

@@ -97,7 +97,7 @@ impl Suite {
     /// A trial could not be performed.
     pub fn run(&self, progress: &Progress, interrupt: &Interrupt) -> Result<Results, Failure> {
         let ends = self.links.ends();
-        let ports = ends.map(|ends| Ports::open(&self.links, &ends));
+        let ports = ends.map(|ends| Ports::open(&self.links, &ends, &|link| link));
         progress.say(&self.forecast());
         let mut run = Run {
             suite: self,

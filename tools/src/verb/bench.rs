@@ -10,6 +10,7 @@ use corelane::io::pcap::PcapWriter;
 use corelane::wire::MacAddr;
 use serde_json::{Value, json};
 
+use super::frames_kept::FramesKept;
 use super::{finish, write_latencies};
 use crate::churn::Churn;
 use crate::cli::{BenchArgs, Usage};
@@ -36,7 +37,7 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
     if let Some(ends) = args.links.ends() {
         return super::bench_links::bench(args, &ends, interrupt);
     }
-    let output = Output::new(args.engine.json.as_deref(), &[])?;
+    let output = Output::new(args.engine.json.as_deref(), &FramesKept::taken(args))?;
     let progress = Progress::new(args.engine.json_to_stdout());
     let (conditions, measured, outcome) = measure(args, &progress, interrupt, &mut Alone)?;
     write_latencies(&args.engine, &measured)?;
@@ -108,7 +109,11 @@ pub(super) fn measure(
             .for_each(|it| progress.say(&format!("warning: {it}")));
     }
     progress.stage(layout.target().stage(), None);
-    let mut bed = Bed::start(&layout, when_full)?;
+    let kept = FramesKept::of(args)?;
+    let mut bed = Bed::start_with(&layout, when_full, &|link| match &kept {
+        Some(kept) => kept.around(link),
+        None => link,
+    })?;
     let mut churn = match args.churn {
         None => None,
         Some(per_s) => Some(
@@ -122,6 +127,7 @@ pub(super) fn measure(
         bed.trial(&trial(args.warmup), progress, interrupt)?;
     }
     companion.begin()?;
+    kept.iter().for_each(FramesKept::begin);
     progress.stage("measuring", Some(args.duration));
     churn.iter_mut().for_each(|churn| churn.record(true));
     let result = bed.trial(&trial(args.duration), progress, interrupt)?;
@@ -130,11 +136,16 @@ pub(super) fn measure(
     progress.clear();
 
     let setup = bed.setup();
+    let outcome = bed.finish();
+    let mut lines = lines(args, &layout, &setup, spread.as_ref());
+    if let Some(kept) = kept {
+        lines.push(kept.write()?);
+    }
     let conditions = Conditions {
         verb: "bench",
         seed: args.load.seed,
         flags: flags(args, layout.setting()),
-        lines: lines(args, &layout, &setup, spread.as_ref()),
+        lines,
         interrupted: interrupt.is_raised(),
         planned_pps,
         calibrated_pps,
@@ -148,7 +159,7 @@ pub(super) fn measure(
         self_check: Some(self_check.used(result.offered_pps())),
         slo: args.engine.slo.clone(),
     };
-    Ok((conditions, result.measured, bed.finish()))
+    Ok((conditions, result.measured, outcome))
 }
 
 /// The frames, for the engine or for the device on real links that has this link address.
@@ -217,6 +228,7 @@ pub(super) fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static st
         ("duration_s", json!(args.duration.as_secs_f64())),
         ("warmup_s", json!(args.warmup.as_secs_f64())),
         ("churn", json!(args.churn)),
+        ("capture", json!(args.capture)),
     ]);
     flags
 }

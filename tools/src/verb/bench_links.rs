@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::bench::{flags, layout};
+use super::frames_kept::FramesKept;
 use super::{finish, write_latencies_of};
 use crate::cli::{BenchArgs, LinkEnds};
 use crate::exit::Exit;
@@ -35,10 +36,14 @@ pub(super) fn bench(
     ends: &LinkEnds,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
-    let output = Output::new(args.engine.json.as_deref(), &[])?;
+    let output = Output::new(args.engine.json.as_deref(), &FramesKept::taken(args))?;
     let progress = Progress::new(args.engine.json_to_stdout());
     progress.stage("links", None);
-    let mut ports = Ports::open(&args.links, ends)?;
+    let kept = FramesKept::of(args)?;
+    let mut ports = Ports::open(&args.links, ends, &|link| match &kept {
+        Some(kept) => kept.around(link),
+        None => link,
+    })?;
     progress.stage("frames", None);
     let layout = layout(args, Some(ports.device().mac))?;
     let arrival = args.arrival.unwrap_or(Arrival::Cbr);
@@ -72,6 +77,7 @@ pub(super) fn bench(
     if !args.warmup.is_zero() {
         run("warm-up", trial(args.warmup))?;
     }
+    kept.iter().for_each(FramesKept::begin);
     let result = run("measuring", trial(args.duration))?;
     progress.clear();
     bed.finish()?;
@@ -86,11 +92,13 @@ pub(super) fn bench(
         arrival,
     };
     let self_check = self_check.used(result.offered_pps());
-    let report = assemble(args, ends, &ports, &layout, &plan, &result, self_check);
-    let report = Report {
-        interrupted: interrupt.is_raised(),
-        ..report
-    };
+    let mut report = assemble(args, ends, &ports, &layout, &plan, &result, self_check);
+    report.interrupted = interrupt.is_raised();
+    // Its queues are.
+    drop(ports);
+    if let Some(kept) = kept {
+        report.conditions.push(kept.write()?);
+    }
     let measured = &result.measured;
     write_latencies_of(&args.engine, measured.latency.as_ref(), &measured.intervals)?;
     finish(&report, output)

@@ -6,6 +6,7 @@ mod check_config;
 mod compare;
 mod ctl;
 mod doctor;
+mod frames_kept;
 mod profile;
 mod replay;
 mod report;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
+use corelane::io::pcap::Capture;
 use corelane_lab::kernel;
 use corelane_lab::raw::Raw;
 use serde_json::Value;
@@ -157,6 +158,8 @@ pub(crate) fn echo() {
     .unwrap();
     let mut raw = Raw::of(&mut link, 1920).unwrap();
     let done = AtomicBool::new(false);
+    let dir = tempfile::tempdir().unwrap();
+    let kept = dir.path().join("kept.pcapng");
     let output = thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
@@ -170,8 +173,9 @@ pub(crate) fn echo() {
             }
         });
         let line = "bench --link af_packet:mc0 --rate 1kpps --duration 500ms --warmup 100ms --family v4 \
-                    --frame-size imix --vlan 7 --json -";
-        let output = corelane(&line.split_whitespace().collect::<Vec<_>>());
+                    --frame-size imix --vlan 7 --capture 100 --json - --capture-file";
+        let line = line.split_whitespace().chain([kept.to_str().unwrap()]);
+        let output = corelane(&line.collect::<Vec<_>>());
         done.store(true, Ordering::Relaxed);
         output
     });
@@ -182,6 +186,11 @@ pub(crate) fn echo() {
     assert!(count(&result, "/links/foreign") > 0);
     assert_eq!(result["links"]["tx"]["link"], "af_packet:mc0");
     assert_eq!(result["links"]["rx"]["link"], "af_packet:mc0");
+    // What came back is kept, the others' too.
+    let kept = Capture::open(&kept).unwrap();
+    let lens: Vec<_> = kept.packets().map(|packet| packet.len()).collect();
+    assert_eq!(lens.len(), 100);
+    assert!(lens.contains(&60) && lens.contains(&1518), "{lens:?}");
     ip("link del mc0");
 }
 

@@ -21,7 +21,10 @@ impl PartialWatch {
             self.bursts = self.bursts.wrapping_add(1);
             let turn = self.bursts.checked_rem(burst.len()).unwrap_or(0);
             let (before, from) = burst.split_at_checked(turn).unwrap_or_default();
-            let mut told = from.iter().chain(before).filter_map(|it| partial(it.data()));
+            let mut told = from
+                .iter()
+                .chain(before)
+                .filter_map(|it| partial(it.data()));
             if told.next() != Some(true) {
                 return 0;
             }
