@@ -190,7 +190,7 @@ pub(crate) fn echo() {
     let kept = Capture::open(&kept).unwrap();
     let lens: Vec<_> = kept.packets().map(|packet| packet.len()).collect();
     assert_eq!(lens.len(), 100);
-    assert!(lens.contains(&60) && lens.contains(&1518), "{lens:?}");
+    assert!(lens.contains(&60) && lens.contains(&1514), "{lens:?}");
     ip("link del mc0");
 }
 
