@@ -1,6 +1,5 @@
 //! What a slot leads to.
 
-use std::hint::select_unpredictable;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::path::is_wide;
@@ -107,19 +106,6 @@ impl Entry {
     #[inline]
     pub(super) const fn is_dense_at(self, level: u8) -> bool {
         (self.0 & !COVERED) >> LEVEL == Self::node(0, level, false).0 >> LEVEL
-    }
-
-    /// What the slot leads to if this is a dense node at `level`, or else this itself. Without a branch.
-    #[inline]
-    pub(super) fn step_if_dense_at(self, level: u8, slot: &AtomicU32) -> Self {
-        let next = Self::load(slot);
-        select_unpredictable(self.is_dense_at(level), next, self)
-    }
-
-    /// The number of a dense node at `level`; 0, which nobody has, for any other entry. Without a branch.
-    #[inline]
-    pub(super) fn number_if_dense_at(self, level: u8) -> u32 {
-        select_unpredictable(self.is_dense_at(level), self.number(), 0)
     }
 
     /// The number of the route; 0 if there is nothing. Not for a node or hop.

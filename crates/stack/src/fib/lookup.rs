@@ -1,5 +1,7 @@
 //! Looking destinations up in one version.
 
+use std::sync::atomic::AtomicU32;
+
 use arrayvec::ArrayVec;
 use corelane_frame::BURST;
 use corelane_sync::prefetch::prefetch_read;
@@ -87,6 +89,8 @@ impl Lpm {
         let roots = self.roots.map(|root| store.root(root));
         let mut paths = [Path::ZERO; BURST];
         let mut entries = [Entry::EMPTY; BURST];
+        // Where searches that are done rest, so that each step is one load, whatever there was to do.
+        let rests = [const { AtomicU32::new(0) }; BURST];
         let mut slots = [LpmStore::NO_SLOT; BURST];
         let len = keys.len().min(BURST);
         let (paths, entries) = (&mut paths[..len], &mut entries[..len]);
@@ -95,19 +99,20 @@ impl Lpm {
             let path = Path::of(keys[at]);
             let root = &roots[trie(keys[at].family())];
             let entry = Entry::load(&root[path.wide_slot(0)]);
-            let slot = store.dense_slot(entry, path, 8);
+            entry.store(&rests[at]);
+            let slot = store.dense_slot_or(&rests[at], entry, path, 8);
             prefetch_read(slot);
-            (paths[at], entries[at], slots[at]) = (path, entry, slot);
+            (paths[at], slots[at]) = (path, slot);
         }
         for at in all() {
-            let entry = entries[at].step_if_dense_at(8, slots[at]);
-            let slot = store.dense_slot(entry, paths[at], 16);
-            prefetch_read(slot);
-            (entries[at], slots[at]) = (entry, slot);
+            let entry = Entry::load(slots[at]);
+            entry.store(&rests[at]);
+            slots[at] = store.dense_slot_or(&rests[at], entry, paths[at], 16);
+            prefetch_read(slots[at]);
         }
         let mut on_way = OnWay::<PLAIN>::default();
         for at in all() {
-            let entry = entries[at].step_if_dense_at(16, slots[at]);
+            let entry = Entry::load(slots[at]);
             entries[at] = entry;
             on_way.add(at, entry);
         }

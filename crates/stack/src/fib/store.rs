@@ -160,12 +160,20 @@ impl LpmStore {
         node.map_or(&NOTHING, |node| &node.0)
     }
 
-    /// The slot of `path` in a dense node at `level`; [`NO_SLOT`](Self::NO_SLOT), or one that nobody wrote, for any
-    /// other entry. Without a branch.
+    /// The slot of `path` in a dense node at `level`, and `own` for any other entry. Without a branch that
+    /// depends on which.
     #[inline]
-    pub(super) fn dense_slot(&self, entry: Entry, path: Path, level: u8) -> &AtomicU32 {
-        let node = self.dense.slots.get(entry.number_if_dense_at(level));
-        node.map_or(Self::NO_SLOT, |node| &node.0[path.wide_slot(level)])
+    pub(super) fn dense_slot_or<'a>(
+        &'a self,
+        own: &'a AtomicU32,
+        entry: Entry,
+        path: Path,
+        level: u8,
+    ) -> &'a AtomicU32 {
+        // Of another entry that may be a node that is dense elsewhere: its slot is not looked at.
+        let node = self.dense.slots.get(entry.number());
+        let slot = node.map_or(own, |node| &node.0[path.wide_slot(level)]);
+        select_unpredictable(entry.is_dense_at(level), slot, own)
     }
 
     /// A route that was made.
