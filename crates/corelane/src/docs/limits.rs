@@ -22,7 +22,7 @@
 //! | **Traces** | one at a time in `up`. A frame is followed by its slot: what the engine makes of it in another frame (an ICMP error, fragments) is not; a datagram from fragments goes on as the last of them |
 //! | **Captures** | of `ctl`: what is sent is shown when it is put in line, before the link takes it; where there are super-frames it has room for fewer of them, as each has to fit: `--snaplen` makes more |
 //! | **Links' own counters** | are read from the link ([`PcapCounters`](crate::io::pcap::PcapCounters), `TapCounters`, `AfPacketCounters`, `AfXdpCounters`), not in reports |
-//! | **Receive times** | real links set none |
+//! | **Receive times** | AF_PACKET frames have the kernel's; those of TAP and AF_XDP have none |
 //! | **Handlers at run time** | handlers and workers are fixed when the engine is built; NICs come and go, as far as the frames of the pool go, which is made with the engine (`spare_nics` of a configuration) |
 //! | **RSS at run time** | key and table are fixed when the engine is built |
 //! | **Shrinking** | the endpoint table and its slab do not give memory back when addresses go; slots and pages are used again |
