@@ -24,8 +24,9 @@ use crate::sim::frame_text;
 /// Steps on their way to the client.
 const STEPS: usize = 4096;
 
-/// A frame that has made no step for so long has come to its end.
-const QUIET: Duration = Duration::from_millis(50);
+/// A frame that has made no step for so long has come to its end: longer than a thread of the engine waits for
+/// a core on a busy machine, mostly.
+const QUIET: Duration = Duration::from_millis(250);
 
 /// The longest wait for a step: how late it is seen that the client is gone.
 const NAP: Duration = Duration::from_millis(50);
@@ -181,8 +182,9 @@ impl Trace {
             });
             return;
         }
-        // One whose beginning was lost is not told.
         let Some(way) = self.ways.iter_mut().find(on_its_way) else {
+            // Of one whose beginning was lost, or which was taken to have ended.
+            self.wanted.lost.fetch_add(1, Ordering::Relaxed);
             return;
         };
         way.last = seen.at;
@@ -195,6 +197,8 @@ impl Trace {
             None => step_line(seen.outcome),
         };
         push_line(&mut way.text, line);
+        // Nothing comes after that.
+        way.is_over = seen.frame.is_some();
     }
 
     /// The frames that have come to their end, in the order they came: none before one in front of it.
