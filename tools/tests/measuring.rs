@@ -144,6 +144,7 @@ fn a_search_takes_the_arrivals_and_the_streams_of_bench() {
     let path = file.to_str().unwrap();
     let json = search(&["--profile", path, "--family", "v4"]);
     assert_eq!(json["flags"]["profile"], path);
+    assert_eq!(json["sizes"][0]["frame_size"], "profile");
     // A quarter of 64 and three of 512.
     assert_eq!(json["sizes"][0]["mean_bytes"], json!(400.0));
     fs::write(&file, format!("{one}start = \"1s\"\n{other}")).unwrap();

@@ -16,7 +16,6 @@ use crate::latency::Percentiles;
 use crate::machine::{Machine, Versions};
 use crate::run::{Layout, TrialResult};
 use crate::selftest::CoreStalls;
-use crate::unit::FrameSize;
 
 /// The result of `search`; as JSON, version 1.
 ///
@@ -63,7 +62,7 @@ pub struct SearchReport {
 /// What was found for one size of frames.
 #[derive(Clone, Debug, Serialize)]
 pub struct SizeReport {
-    /// As it was asked for.
+    /// As it was asked for; `profile` where the streams of one say it.
     pub frame_size: String,
     /// The mean size of the frames sent, in bytes, with the check sequence: IPv6 frames are 66 at least.
     pub mean_bytes: f64,
@@ -168,7 +167,7 @@ pub struct ScalingPoint {
 /// What has been found for one size so far.
 #[derive(Clone, Debug)]
 pub struct Searched {
-    size: FrameSize,
+    size: String,
     mean_bytes: f64,
     max_load: Load,
     found: Vec<Found>,
@@ -180,7 +179,7 @@ pub struct Searched {
 
 impl Searched {
     /// Nothing yet.
-    pub(super) fn new(size: FrameSize, layout: &Layout) -> Self {
+    pub(super) fn new(size: String, layout: &Layout) -> Self {
         Self {
             size,
             mean_bytes: layout.mean_size(),
@@ -229,7 +228,7 @@ impl Searched {
             found.trials.iter().map(of_search)
         });
         SizeReport {
-            frame_size: self.size.to_string(),
+            frame_size: self.size.clone(),
             mean_bytes,
             max_load_pps: self.max_load,
             link_bps: self.rate().map(|pps| pps * (mean_bytes + 20.0) * 8.0),

@@ -80,6 +80,18 @@ const TRICKLE: f64 = 1_000.0;
 /// How long the cores are looked at before.
 const STALLS: Duration = Duration::from_millis(500);
 
+impl Suite {
+    /// What frames of a size are called: those of a profile have sizes of their own, but for streams that leave it to
+    /// the option.
+    fn name_of(&self, size: FrameSize) -> String {
+        match (&self.profile, self.sizes.len()) {
+            (None, _) => size.to_string(),
+            (Some(_), 0 | 1) => "profile".to_owned(),
+            (Some(_), _) => format!("profile, {size}"),
+        }
+    }
+}
+
 /// How long the generator is asked what it can send, and how often.
 const CEILING: Duration = Duration::from_millis(100);
 const ATTEMPTS: usize = 3;
@@ -175,18 +187,20 @@ impl Run<'_> {
             .collect::<Result<_, _>>()?;
         for (&size, layout) in suite.sizes.iter().zip(&layouts) {
             self.results.target = layout.target().describe();
-            self.results.sizes.push(Searched::new(size, layout));
+            self.results
+                .sizes
+                .push(Searched::new(suite.name_of(size), layout));
         }
         for _ in 0..suite.repeat {
             for (i, layout) in layouts.iter().enumerate() {
-                let what = suite.sizes[i].to_string();
+                let what = suite.name_of(suite.sizes[i]);
                 let (max_load, found) = self.search(layout, "search", &what)?;
                 self.results.sizes[i].add(max_load, found);
             }
         }
         for (i, layout) in layouts.iter().enumerate() {
             let rate = self.results.sizes[i].rate();
-            let what = suite.sizes[i].to_string();
+            let what = suite.name_of(suite.sizes[i]);
             if suite.latency {
                 let layout = self.layout(suite.sizes[i], suite.engine.workers, true)?;
                 self.results.sizes[i].latency = self.latency(&layout, &what, rate)?;
@@ -294,7 +308,7 @@ impl Run<'_> {
         let (all, size) = (layout.setting().workers, suite.sizes[0]);
         for workers in powers_below(all) {
             let layout = self.layout(size, Some(workers), false)?;
-            let mut searched = Searched::new(size, &layout);
+            let mut searched = Searched::new(suite.name_of(size), &layout);
             for _ in 0..suite.repeat {
                 let what = format!("--workers {workers}");
                 let (max_load, found) = self.search(&layout, "scaling", &what)?;
