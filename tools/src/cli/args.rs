@@ -180,7 +180,7 @@ pub struct LoadArgs {
     pub protocols: Protocols,
 
     /// The share of frames that are malformed, in three ways in turn by chance
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = ratio)]
+    #[arg(long, value_name = "SHARE", default_value = "0", conflicts_with_all = ["tx", "link"], value_parser = ratio)]
     pub malformed: f64,
 
     /// VLAN tags of all frames, outermost first: 100 or 10,100. The engine drops tagged frames
@@ -189,27 +189,27 @@ pub struct LoadArgs {
 
     /// What is checked of each frame received: off, order (its number: order, duplicates, and whether it
     /// came with the addresses and ports it was sent with), full (its checksum too)
-    #[arg(long, value_name = "HOW", default_value = "order")]
+    #[arg(long, value_name = "HOW", default_value = "order", conflicts_with_all = ["tx", "link"])]
     pub check: Check,
 
     /// The share of frames for an endpoint; the others go to random addresses that are none's
-    #[arg(long, value_name = "SHARE", default_value = "1", value_parser = ratio)]
+    #[arg(long, value_name = "SHARE", default_value = "1", conflicts_with_all = ["tx", "link"], value_parser = ratio)]
     pub hit_ratio: f64,
 
     /// Forward the frames: they go to random addresses of routes, to a second NIC that takes them all,
     /// with neighbors whose link addresses are known. There are no endpoints
     #[arg(
         long,
-        conflicts_with_all = ["endpoints", "hit_ratio", "promiscuous", "sockets"]
+        conflicts_with_all = ["endpoints", "hit_ratio", "promiscuous", "sockets", "tx", "link"]
     )]
     pub forward: bool,
 
     /// Routes to forward by, up to 1 million, of lengths as the Internet's
-    #[arg(long, value_name = "N", default_value = "1000", requires = "forward", value_parser = routes)]
+    #[arg(long, value_name = "N", default_value = "1000", requires = "forward", conflicts_with_all = ["tx", "link"], value_parser = routes)]
     pub routes: u32,
 
     /// Neighbors that the routes lead to, of each family
-    #[arg(long, value_name = "N", default_value = "64", requires = "forward", value_parser = neighbors)]
+    #[arg(long, value_name = "N", default_value = "64", requires = "forward", conflicts_with_all = ["tx", "link"], value_parser = neighbors)]
     pub neighbors: u32,
 
     /// Deliver to N UDP sockets instead of a handler, one for each endpoint (so it sets their number),
@@ -217,7 +217,7 @@ pub struct LoadArgs {
     #[arg(
         long,
         value_name = "N",
-        conflicts_with_all = ["endpoints", "promiscuous", "latency"],
+        conflicts_with_all = ["endpoints", "promiscuous", "latency", "tx", "link"],
         value_parser = sockets
     )]
     pub sockets: Option<u32>,
@@ -345,7 +345,8 @@ impl SearchArgs {
                 "{option}: not for a search, but for bench"
             )));
         }
-        self.links.check(&self.load, &self.engine)?;
+        self.links.check(&self.engine)?;
+        self.links.check_load(&self.load)?;
         self.engine.check()
     }
 }
@@ -433,12 +434,16 @@ pub struct ReplayArgs {
 
     /// Give the NIC the unicast destination addresses of the capture. Without this or
     /// --promiscuous every IP packet is dropped as invalid_address
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["tx", "link"])]
     pub own: bool,
 
     /// Options that `bench` has too.
     #[command(flatten)]
     pub engine: EngineArgs,
+
+    /// Real links instead of an engine.
+    #[command(flatten)]
+    pub links: LinkArgs,
 }
 
 /// The options of `selftest`.
@@ -871,7 +876,8 @@ impl BenchArgs {
                 "--rate 90%",
             ));
         }
-        self.links.check(&self.load, &self.engine)?;
+        self.links.check(&self.engine)?;
+        self.links.check_load(&self.load)?;
         if self.load.sockets.is_some() && self.engine.measures_latency() {
             return Err(Usage::new(
                 "--sockets: no latency is measured to who reads them; leave out --hgrm, --hlog and goals of \

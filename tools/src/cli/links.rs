@@ -9,20 +9,8 @@ use serde_json::{Value, json};
 use super::{EngineArgs, LoadArgs, Usage};
 use crate::unit::{DeviceMac, LinkName, Protocols};
 
-/// What is of an engine in this process, or of frames that are not known again without it.
-const OF_AN_ENGINE: [&str; 11] = [
-    "workers",
-    "ring",
-    "pool_slots",
-    "promiscuous",
-    "forward",
-    "routes",
-    "neighbors",
-    "sockets",
-    "check",
-    "malformed",
-    "hit_ratio",
-];
+/// What is of an engine in this process.
+const OF_AN_ENGINE: [&str; 4] = ["workers", "ring", "pool_slots", "promiscuous"];
 
 /// The options of a measurement on real links.
 #[derive(Clone, Debug, Default, Args)]
@@ -42,7 +30,8 @@ pub struct LinkArgs {
     pub link: Option<LinkName>,
 
     /// The device's link address on the sending link, or an address of it that is asked for it there, by ARP or
-    /// neighbor discovery [default: 02:00:00:00:00:02, the receiving side's own: for a bridge or a wire]
+    /// neighbor discovery [default: 02:00:00:00:00:02, the receiving side's own: for a bridge or a wire; of a
+    /// capture, those in it]
     #[arg(long, value_name = "MAC|ADDRESS")]
     pub dst_mac: Option<DeviceMac>,
 
@@ -94,7 +83,7 @@ impl LinkArgs {
     }
 
     /// What no single option shows.
-    pub(super) fn check(&self, load: &LoadArgs, engine: &EngineArgs) -> Result<(), Usage> {
+    pub(super) fn check(&self, engine: &EngineArgs) -> Result<(), Usage> {
         if self.ends().is_none() {
             let lonely = [
                 ("--dst-mac", self.dst_mac.is_some()),
@@ -107,16 +96,6 @@ impl LinkArgs {
                 ))),
                 None => Ok(()),
             };
-        }
-        if load.protocols != Protocols::UDP {
-            return Err(Usage::value(
-                "--protocols",
-                &format!(
-                    "'{}' has frames without a number, by which alone a frame is known on real links",
-                    load.protocols
-                ),
-                "udp",
-            ));
         }
         if let Some(address) = self
             .answer
@@ -136,6 +115,21 @@ impl LinkArgs {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Frames that are made up are known by their numbers.
+    pub(super) fn check_load(&self, load: &LoadArgs) -> Result<(), Usage> {
+        if self.ends().is_none() || load.protocols == Protocols::UDP {
+            return Ok(());
+        }
+        Err(Usage::value(
+            "--protocols",
+            &format!(
+                "'{}' has frames without a number, by which alone a frame is known on real links",
+                load.protocols
+            ),
+            "udp",
+        ))
     }
 
     /// As they are in effect, by their names.

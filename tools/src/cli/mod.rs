@@ -83,6 +83,7 @@ where
             command: Command::Replay(args),
         }) => {
             args.engine.check()?;
+            args.links.check(&args.engine)?;
             Ok(Asked::Replay(args))
         }
         Ok(Cli {

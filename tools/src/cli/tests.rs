@@ -55,7 +55,7 @@ fn defaults_of_bench() {
 }
 
 #[test]
-fn links_of_bench_and_search() {
+fn links_of_bench_search_and_replay() {
     let args = bench(
         "bench --tx af_packet:eth1 --rx af_xdp:eth2 --dst-mac 192.0.2.1 --answer 198.51.100.2 \
          --answer 2001:db8::2 --i-own-this-link --cores 0,1 --vlan 7",
@@ -72,6 +72,10 @@ fn links_of_bench_and_search() {
     assert!(matches!(
         asked("search --tx af_packet:a --rx af_packet:b --quick"),
         Ok(Asked::Search(args)) if args.links.ends().is_some()
+    ));
+    assert!(matches!(
+        asked("replay --link tap:t0 --dst-mac 192.0.2.1 --speed 1 a.pcap"),
+        Ok(Asked::Replay(args)) if args.links.ends().is_some()
     ));
     let pair = "--tx af_packet:a --rx af_packet:b";
     for (line, told) in [
@@ -116,7 +120,15 @@ fn links_of_bench_and_search() {
         ),
         (format!("bench {pair} --cores 1"), "there are two threads"),
         (format!("profile {pair}"), "profile: not on real links"),
-        (format!("replay {pair} f.pcap"), "no such option"),
+        (format!("replay {pair} --own f.pcap"), "not together with"),
+        (
+            format!("replay {pair} --ring 64 f.pcap"),
+            "not together with",
+        ),
+        (
+            "replay --tx af_packet:a f.pcap".to_owned(),
+            "--rx is missing",
+        ),
     ] {
         let refused = refusal(&line);
         assert!(refused.contains(told), "{line}: {refused}");

@@ -135,11 +135,19 @@ The exit status is 0, whatever is found, unless something required is missing.";
 pub(super) const REPLAY_NOTES: &str = "\
 Example:
   corelane replay --promiscuous --speed 1 --latency trace.pcapng
+  corelane replay --tx af_packet:eth1 --rx af_packet:eth2 --dst-mac 192.0.2.1 --speed 1 trace.pcapng
 
 One round, of up to 65,536 packets, goes through unmeasured first, at full speed.
 
 Link types: Ethernet, raw IP, BSD loopback, Linux cooked. At --speed max latency counts from a
-frame's emission, otherwise from its planned send time.";
+frame's emission, otherwise from its planned send time.
+
+On real links (--tx and --rx, or --link) there is no engine, and no round before. The frames have no numbers: they
+are known again by what is in them, but for what a router changes (link addresses, tags, class of traffic, hop
+limit, header checksum). What a NAT or a proxy changes comes back as foreign, and is lost. With --dst-mac frames
+go to the device's link address, without to those in the capture. Packets longer than the links take are not
+sent. Of several packets with the same content that are out at once, the first that keeps the order is taken to
+be the one that came.";
 
 pub(super) const SELFTEST_NOTES: &str = "\
 Example:

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use corelane::frame::{Frame, MAX_SLOT_SIZE};
 use corelane::io::pcap::{Capture, Packet};
-use corelane::wire::{EtherType, parse_ethernet, parse_ipv4, parse_ipv6};
+use corelane::wire::{EtherType, MacAddr, parse_ethernet, parse_ipv4, parse_ipv6};
 
 use super::Source;
 
@@ -27,7 +27,11 @@ struct Place {
 impl CaptureSet {
     /// The packets of these captures that fit behind `headroom` bytes in the largest slot there is.
     pub fn new(captures: Vec<Capture>, headroom: usize) -> Self {
-        let room = MAX_SLOT_SIZE.saturating_sub(headroom);
+        Self::up_to(captures, MAX_SLOT_SIZE.saturating_sub(headroom))
+    }
+
+    /// The packets of these captures that are frames of `room` bytes at most.
+    pub fn up_to(captures: Vec<Capture>, room: usize) -> Self {
         let (mut places, mut too_large, mut longest) = (Vec::new(), 0, 0);
         for (capture, packets) in captures.iter().enumerate() {
             for (packet, bytes) in packets.packets().enumerate() {
@@ -65,7 +69,7 @@ impl CaptureSet {
         self.places.is_empty()
     }
 
-    /// Packets that fit no slot.
+    /// Packets that there is no room for.
     pub fn too_large(&self) -> u64 {
         self.too_large
     }
@@ -113,15 +117,18 @@ impl CaptureSet {
 
     /// The unicast addresses that well-formed packets are sent to, each once, in order.
     pub fn destinations(&self) -> BTreeSet<IpAddr> {
-        let mut destinations = BTreeSet::new();
-        let mut scratch = Vec::new();
-        for packet in self.packets() {
-            scratch.clear();
-            scratch.extend_from_slice(packet.substitute_header().as_ref().map_or(&[], |h| h));
-            scratch.extend_from_slice(packet.payload());
-            destinations.extend(destination(&scratch).filter(is_unicast));
-        }
-        destinations
+        let frames = self.frames();
+        let destinations = frames.filter_map(|frame| destination(&frame));
+        destinations.filter(is_unicast).collect()
+    }
+
+    /// The frames that can be sent.
+    pub fn frames(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.packets().map(|packet| {
+            let header = packet.substitute_header();
+            let header = header.as_ref().map_or(&[][..], |header| header);
+            [header, packet.payload()].concat()
+        })
     }
 
     fn packets(&self) -> impl Iterator<Item = Packet<'_>> {
@@ -154,12 +161,26 @@ fn is_unicast(address: &IpAddr) -> bool {
 pub struct CaptureFrames {
     set: Arc<CaptureSet>,
     at: usize,
+    /// Destination and source, in place of those in the capture.
+    addresses: Option<(MacAddr, MacAddr)>,
 }
 
 impl CaptureFrames {
     /// From the first packet on.
     pub fn new(set: Arc<CaptureSet>) -> Self {
-        Self { set, at: 0 }
+        Self {
+            set,
+            at: 0,
+            addresses: None,
+        }
+    }
+
+    /// Likewise, to a link address and from another, whatever those in the capture are.
+    pub fn addressed(set: Arc<CaptureSet>, to: MacAddr, from: MacAddr) -> Self {
+        Self {
+            addresses: Some((to, from)),
+            ..Self::new(set)
+        }
     }
 }
 
@@ -184,6 +205,12 @@ impl Source for CaptureFrames {
                 // It fits: the set holds no packet that is longer than the longest.
                 let written = packet.write_to(frame);
                 debug_assert!(written.is_ok());
+                if let Some((to, from)) = self.addresses
+                    && let Some(header) = frame.data_mut().first_chunk_mut::<12>()
+                {
+                    header[..6].copy_from_slice(&to.octets());
+                    header[6..].copy_from_slice(&from.octets());
+                }
             }
             self.skip(0, 1);
         }

@@ -86,7 +86,7 @@ impl Arrival {
 }
 
 /// What is behind the Ethernet header and any tags.
-fn network(frame: &[u8]) -> Option<(EtherType, &[u8])> {
+pub(super) fn network(frame: &[u8]) -> Option<(EtherType, &[u8])> {
     let ethernet = parse_ethernet(frame).ok()?;
     let ethertype = ethernet.header.ethertype();
     if !ethertype.is_vlan() {

@@ -251,6 +251,12 @@ impl Ports {
         }
     }
 
+    /// The longest frame that goes through both.
+    pub fn longest(&self) -> usize {
+        let mtu = self.tx.mtu().min(self.rx().mtu());
+        mtu + ETHERNET_HEADER_LEN
+    }
+
     /// Frames of up to `longest` bytes go through both.
     ///
     /// # Errors

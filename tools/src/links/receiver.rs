@@ -8,8 +8,8 @@ use corelane::frame::{Burst, Frame, PoolCache};
 use corelane::sync::counters::{CounterKey, CounterWriter};
 use crossbeam::utils::CachePadded;
 
-use super::arrival::Arrival;
-use super::flight::{Flight, Landing};
+use super::flight::Flight;
+use super::identity::{Land, Landed, Launched};
 use super::neighbor::Answerer;
 use super::ports::{ReceiveHalf, Reply};
 use super::stamps::Stamps;
@@ -60,7 +60,8 @@ pub(super) struct Shared {
 }
 
 /// Takes what comes from the device, and keeps the books of it.
-pub(super) struct Receiver {
+pub(super) struct Receiver<L> {
+    pub(super) land: L,
     pub(super) half: ReceiveHalf,
     pub(super) cache: PoolCache,
     pub(super) flight: Arc<Flight>,
@@ -75,7 +76,7 @@ pub(super) struct Receiver {
     pub(super) next: Box<[u32; CLASSES]>,
 }
 
-impl Receiver {
+impl<L: Land> Receiver<L> {
     /// Runs until it is told to stop.
     ///
     /// # Errors
@@ -106,23 +107,26 @@ impl Receiver {
     }
 
     fn take(&mut self, frame: &Frame, now: u64, since: u64) -> Result<(), LinkError> {
-        let found = match Arrival::of(frame) {
-            Arrival::Numbered { class, number } => match self.flight.land(class, number, since) {
-                Landing::First(planned) => {
-                    if let Some(latency) = &mut self.latency {
-                        let came = match &mut self.stamps {
-                            Some(stamps) => stamps.on_clock(frame.rx_time(), now),
-                            None => now,
-                        };
-                        latency.record(came.saturating_sub(planned), 1);
-                    }
-                    self.order(class, number)
+        let found = match self.land.land(frame, &self.flight, since) {
+            Landed::First(Launched {
+                planned,
+                class,
+                number,
+            }) => {
+                if let Some(latency) = &mut self.latency {
+                    let came = match &mut self.stamps {
+                        Some(stamps) => stamps.on_clock(frame.rx_time(), now),
+                        None => now,
+                    };
+                    latency.record(came.saturating_sub(planned), 1);
                 }
-                Landing::Again => Received::Duplicates,
-                Landing::Stray => Received::Strays,
-            },
-            Arrival::Corrupt => Received::Corrupt,
-            Arrival::Foreign => {
+                self.order(class, number)
+            }
+            Landed::OneOfMany => Received::InOrder,
+            Landed::Again => Received::Duplicates,
+            Landed::Stray => Received::Strays,
+            Landed::Corrupt => Received::Corrupt,
+            Landed::Foreign => {
                 self.reply(frame)?;
                 Received::Foreign
             }

@@ -1,15 +1,16 @@
 //! The thread that sends.
 
+use arrayvec::ArrayVec;
 use corelane::engine::link::{LinkError, RxQueue, RxStatus};
-use corelane::frame::{Burst, PoolCache};
+use corelane::frame::{BURST, Burst, PoolCache};
 use corelane::sync::counters::{CounterKey, CounterWriter};
 use std::sync::Arc;
 
-use super::arrival::Arrival;
 use super::flight::Flight;
+use super::identity::Launch;
 use super::ports::SendHalf;
 use crate::clock::Clock;
-use crate::generator::{GRACE, GeneratorQueue, Sequence};
+use crate::generator::{GRACE, GeneratorQueue, Source};
 
 /// What it counts.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +33,9 @@ impl CounterKey for Sent {
 const LOOK: u32 = 256;
 
 /// Sends what the generator has due.
-pub(super) struct Sender {
-    pub(super) queue: GeneratorQueue<Sequence>,
+pub(super) struct Sender<S, L> {
+    pub(super) queue: GeneratorQueue<S>,
+    pub(super) launch: L,
     pub(super) half: SendHalf,
     pub(super) cache: PoolCache,
     pub(super) flight: Arc<Flight>,
@@ -41,7 +43,7 @@ pub(super) struct Sender {
     pub(super) clock: Clock,
 }
 
-impl Sender {
+impl<S: Source, L: Launch> Sender<S, L> {
     /// Runs until the generator is told to finish.
     ///
     /// # Errors
@@ -59,18 +61,25 @@ impl Sender {
                 self.idle(idle)?;
                 continue;
             }
+            let mut numbers = ArrayVec::new();
             for frame in &burst {
-                if let Arrival::Numbered { class, number } = Arrival::of_own(frame) {
+                let number = self.launch.number(frame);
+                if let Some((class, number)) = number {
                     self.flight.launch(class, number, frame.rx_time());
                 }
+                numbers.push(number);
             }
-            self.send(&mut burst)?;
+            self.send(&mut burst, &numbers)?;
         }
     }
 
-    /// Sends a burst. What the link has no room for is tried again for a little while: it is late then, and
+    /// Sends a burst of frames with these numbers. What the link has no room for is tried again for a little while: it is late then, and
     /// what comes behind it may be.
-    fn send(&mut self, burst: &mut Burst) -> Result<(), LinkError> {
+    fn send(
+        &mut self,
+        burst: &mut Burst,
+        numbers: &ArrayVec<Option<(usize, u32)>, BURST>,
+    ) -> Result<(), LinkError> {
         let mut taken = self.half.tx.tx_burst(&mut self.cache, burst)?;
         if !burst.is_empty() {
             let deadline = self.clock.now().saturating_add(GRACE);
@@ -79,10 +88,9 @@ impl Sender {
                 self.look_around()?;
             }
             self.counts.add(Sent::NotTaken, burst.len() as u64);
-            for frame in &*burst {
-                if let Arrival::Numbered { class, number } = Arrival::of_own(frame) {
-                    self.flight.recall(class, number);
-                }
+            // The last ones.
+            for (class, number) in numbers.iter().rev().take(burst.len()).flatten() {
+                self.flight.recall(*class, *number);
             }
             self.cache.recycle_burst(burst);
         }

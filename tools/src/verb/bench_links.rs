@@ -7,27 +7,24 @@ use serde_json::{Value, json};
 
 use super::bench::{flags, layout};
 use super::frames_kept::FramesKept;
+use super::link_report::{LinkConditions, assemble, check_sent};
 use super::{finish, write_latencies_of};
 use crate::cli::{BenchArgs, LinkEnds};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::links::{LinkBed, LinkMeasured, Ports};
-use crate::machine::{Machine, Versions};
+use crate::links::{LinkBed, Ports};
 use crate::progress::Progress;
-use crate::report::{
-    GeneratorDrops, GeneratorShare, Polls, Report, SCHEMA, Setup, SloShare, scaled,
-};
-use crate::run::{Failure, Layout, Output, Trial, TrialResult};
+use crate::report::scaled;
+use crate::run::{Failure, Layout, Output, Trial};
 use crate::selftest::SelfCheck;
 use crate::unit::{Arrival, Rate};
 
 /// How long the link is asked what it takes, for a rate in percent.
 const CALIBRATION: Duration = Duration::from_secs(1);
 
-/// What was asked for, and what it came to before the run.
+/// When frames are due.
 struct Plan {
     planned_pps: Option<f64>,
-    calibrated_pps: Option<f64>,
     arrival: Arrival,
 }
 
@@ -81,19 +78,26 @@ pub(super) fn bench(
     let result = run("measuring", trial(args.duration))?;
     progress.clear();
     bed.finish()?;
-    if result.offered == 0 && result.intended > 0 && !interrupt.is_raised() {
-        return Err(Failure::Run(format!(
-            "nothing could be sent: is the link up, and is somebody at its other end? ({ends})"
-        )));
-    }
+    check_sent(&result, ends, interrupt)?;
     let plan = Plan {
         planned_pps,
-        calibrated_pps,
         arrival,
     };
-    let self_check = self_check.used(result.offered_pps());
-    let mut report = assemble(args, ends, &ports, &layout, &plan, &result, self_check);
-    report.interrupted = interrupt.is_raised();
+    let conditions = LinkConditions {
+        verb: "bench",
+        seed: args.load.seed,
+        flags: flags_of(args, &layout, &plan),
+        lines: lines(args, ends, &ports, &layout, &plan),
+        interrupted: interrupt.is_raised(),
+        planned_pps,
+        calibrated_pps,
+        frames_s: layout.frames_s(),
+        captures: None,
+        warnings: Vec::new(),
+        self_check: self_check.used(result.offered_pps()),
+        slo: args.engine.slo.as_ref(),
+    };
+    let mut report = assemble(conditions, &args.links, &ports, &result);
     // Its queues are.
     drop(ports);
     if let Some(kept) = kept {
@@ -102,87 +106,6 @@ pub(super) fn bench(
     let measured = &result.measured;
     write_latencies_of(&args.engine, measured.latency.as_ref(), &measured.intervals)?;
     finish(&report, output)
-}
-
-fn assemble(
-    args: &BenchArgs,
-    ends: &LinkEnds,
-    ports: &Ports,
-    layout: &Layout,
-    plan: &Plan,
-    result: &TrialResult<LinkMeasured>,
-    self_check: SelfCheck,
-) -> Report {
-    let measured = &result.measured;
-    let totals = &measured.totals;
-    let seconds = measured.seconds();
-    let rate = |frames: u64| frames as f64 / seconds.max(f64::MIN_POSITIVE);
-    let unique = measured.unique();
-    let order = measured.order();
-    let polls = Polls::new(totals.polls, 0);
-    let slo = args.engine.slo.as_ref().map(|slo| {
-        let latencies = measured.latency.as_ref();
-        SloShare::of(slo, latencies, result.intended, unique, seconds)
-    });
-    Report {
-        schema: SCHEMA,
-        verb: "bench",
-        versions: Versions::here(),
-        machine: Machine::here(),
-        seed: args.load.seed,
-        flags: flags_of(args, layout, plan),
-        interrupted: false,
-        warnings: warnings(args, result),
-        window_s: seconds,
-        offered_pps: rate(result.intended),
-        achieved_pps: rate(result.offered),
-        delivered_pps: rate(unique),
-        forwarded_pps: 0.0,
-        ns_per_packet: None,
-        sent: result.offered,
-        received: unique + order.found.duplicates,
-        received_bytes: measured.seen.bytes,
-        delivered: unique,
-        forwarded: 0,
-        consumed: 0,
-        drops: BTreeMap::new(),
-        sockets: None,
-        egress: None,
-        order,
-        in_flight_at_end: 0,
-        workers: Vec::new(),
-        spread: None,
-        latency_ns: result.latency,
-        intervals: measured.intervals.clone(),
-        latency_limited_by_generator: result.tester_limited,
-        tester_limited: measured.is_testers() || result.tester_limited == Some(true),
-        self_check: Some(self_check),
-        slo,
-        datapath_allocations: None,
-        generator: GeneratorShare {
-            core: None,
-            planned_pps: plan.planned_pps,
-            calibrated_pps: plan.calibrated_pps,
-            intended: result.intended,
-            sent: result.offered,
-            unsent: result.unsent,
-            drops: GeneratorDrops::default(),
-            polls,
-            busy_share: polls.busy_share(),
-            limit: result.limit,
-            lateness_ns: totals.lateness.into(),
-            allocations: None,
-        },
-        churn: None,
-        setup: Setup {
-            frames_s: layout.frames_s(),
-            ..Setup::default()
-        },
-        captures: None,
-        links: Some(measured.share(ports)),
-        accounting: result.accounting.clone(),
-        conditions: lines(args, ends, ports, layout, plan),
-    }
 }
 
 /// The options, but for those of the engine that there is not.
@@ -198,33 +121,6 @@ fn flags_of(args: &BenchArgs, layout: &Layout, plan: &Plan) -> BTreeMap<&'static
         json!(plan.planned_pps.map(|_| plan.arrival.to_string())),
     );
     flags
-}
-
-fn warnings(args: &BenchArgs, result: &TrialResult<LinkMeasured>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let measured = &result.measured;
-    if measured.unique() == 0 && result.offered > 0 {
-        let mac = if args.links.dst_mac.is_none() {
-            "--dst-mac says which link address the device has (a router drops what is for another); "
-        } else {
-            ""
-        };
-        warnings.push(format!(
-            "nothing came back: {mac}--answer has us answer for the next hop of its routes; {} other frames came",
-            measured.seen.foreign
-        ));
-    }
-    if measured.seen.strays > 0 {
-        warnings.push(format!(
-            "{} numbered frames came that are none of this trial's: more than two seconds late, or another \
-             tester's",
-            measured.seen.strays
-        ));
-    }
-    if cfg!(debug_assertions) {
-        warnings.push("built with debug assertions: the figures mean little".to_owned());
-    }
-    warnings
 }
 
 fn lines(

@@ -23,7 +23,7 @@ use crate::selftest::SelfCheck;
 use crate::unit::Speed;
 
 /// Nothing is drawn in a replay; the endpoint table's hash starts from this, always.
-const SEED: u64 = 1;
+pub(super) const SEED: u64 = 1;
 
 /// Packets that go through unmeasured first, at most.
 const WARMUP: u64 = 1 << 16;
@@ -35,25 +35,16 @@ const NOTHING_DELIVERED: &str = "nothing was delivered, the NIC has no address: 
                                  destinations of the capture, --promiscuous lets it take any";
 
 pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    if let Some(ends) = args.links.ends() {
+        return super::replay_links::replay(args, &ends, interrupt);
+    }
     let progress = Progress::new(args.engine.json_to_stdout());
     progress.stage("captures", None);
     let before = Instant::now();
-    let captures = args
-        .files
-        .iter()
-        .map(|file| Capture::open(file).map_err(|error| Usage::new(error.to_string()).into()))
-        .collect::<Result<Vec<_>, Failure>>()?;
-    let set = Arc::new(CaptureSet::new(captures, PoolConfig::default().headroom));
+    let set = CaptureSet::new(captures(args)?, PoolConfig::default().headroom);
+    let set = Arc::new(set);
     let frames_s = before.elapsed().as_secs_f64();
-    let taken: Vec<_> = args
-        .files
-        .iter()
-        .map(|file| Taken {
-            file,
-            holds: "a capture that is replayed".to_owned(),
-        })
-        .collect();
-    let output = Output::new(args.engine.json.as_deref(), &taken)?;
+    let output = Output::new(args.engine.json.as_deref(), &taken(args))?;
 
     let frames = set.len() as u64 * u64::from(args.repeat);
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
@@ -81,12 +72,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     };
     session.window(warmup, &progress, interrupt)?;
     let expected = expected(args, &set);
-    if let Some(long) = expected.filter(|expected| *expected >= LONG) {
-        let days = long.as_secs_f64() / 86_400.0;
-        eprintln!(
-            "corelane: at this speed the replay takes {days:.1} days; --speed max does not wait"
-        );
-    }
+    say_if_long(expected);
     progress.stage("replaying", expected);
     let window = Window {
         pace,
@@ -113,7 +99,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
             frames_s,
             ..Setup::default()
         },
-        captures: Some(set.captures().iter().map(capture_share).collect()),
+        captures: Some(shares(&set)),
         warnings: warnings(&set),
         spread: None,
         self_check: Some(self_check.used(measured.achieved_pps())),
@@ -127,8 +113,34 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     finish(&report, output)
 }
 
+/// The captures.
+pub(super) fn captures(args: &ReplayArgs) -> Result<Vec<Capture>, Failure> {
+    let files = args.files.iter();
+    let open = |file| Capture::open(file).map_err(|error| Usage::new(error.to_string()).into());
+    files.map(open).collect()
+}
+
+/// Their files, so that none is written over.
+pub(super) fn taken(args: &ReplayArgs) -> Vec<Taken<'_>> {
+    let taken = args.files.iter().map(|file| Taken {
+        file,
+        holds: "a capture that is replayed".to_owned(),
+    });
+    taken.collect()
+}
+
+/// Says so if the replay takes so long that it may not be what was wanted.
+pub(super) fn say_if_long(expected: Option<Duration>) {
+    if let Some(long) = expected.filter(|expected| *expected >= LONG) {
+        let days = long.as_secs_f64() / 86_400.0;
+        eprintln!(
+            "corelane: at this speed the replay takes {days:.1} days; --speed max does not wait"
+        );
+    }
+}
+
 /// When frames are due, what a full ring means, and the mean rate of the plan if there is one.
-fn pace(speed: Speed, set: &CaptureSet) -> (Pace, WhenFull, Option<f64>) {
+pub(super) fn pace(speed: Speed, set: &CaptureSet) -> (Pace, WhenFull, Option<f64>) {
     let Speed::Times(times) = speed else {
         return (Pace::Max, WhenFull::Wait, None);
     };
@@ -140,7 +152,7 @@ fn pace(speed: Speed, set: &CaptureSet) -> (Pace, WhenFull, Option<f64>) {
 }
 
 /// How long the replay takes at the pace asked for.
-fn expected(args: &ReplayArgs, set: &CaptureSet) -> Option<Duration> {
+pub(super) fn expected(args: &ReplayArgs, set: &CaptureSet) -> Option<Duration> {
     let Speed::Times(times) = args.speed else {
         return None;
     };
@@ -159,6 +171,11 @@ fn own(nic: &Nic, set: &CaptureSet) -> u64 {
     });
     // Nobody removes the NIC meanwhile.
     added.unwrap_or(0)
+}
+
+/// What the captures held.
+pub(super) fn shares(set: &CaptureSet) -> Vec<CaptureShare> {
+    set.captures().iter().map(capture_share).collect()
 }
 
 fn capture_share(capture: &Capture) -> CaptureShare {
@@ -181,7 +198,7 @@ fn capture_share(capture: &Capture) -> CaptureShare {
     }
 }
 
-fn warnings(set: &CaptureSet) -> Vec<String> {
+pub(super) fn warnings(set: &CaptureSet) -> Vec<String> {
     let mut warnings = Vec::new();
     for capture in set.captures().iter().map(capture_share) {
         if let Some(why) = capture.broken {
@@ -201,7 +218,7 @@ fn warnings(set: &CaptureSet) -> Vec<String> {
     warnings
 }
 
-fn flags(args: &ReplayArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
+pub(super) fn flags(args: &ReplayArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
     let mut flags = setting.flags();
     let files: Vec<_> = args
         .files
@@ -218,10 +235,6 @@ fn flags(args: &ReplayArgs, setting: &Setting) -> BTreeMap<&'static str, Value> 
 }
 
 fn lines(args: &ReplayArgs, setting: &Setting, set: &CaptureSet, endpoints: u64) -> Vec<String> {
-    let of = match set.captures() {
-        [capture] => capture.name().to_owned(),
-        captures => format!("{} files", captures.len()),
-    };
     vec![
         format!(
             "{}, {endpoints} endpoints{}{}",
@@ -237,16 +250,25 @@ fn lines(args: &ReplayArgs, setting: &Setting, set: &CaptureSet, endpoints: u64)
                 ""
             },
         ),
-        format!(
-            "{} packets of {:.0} bytes in the mean, of {of}, {} at speed {}",
-            set.len(),
-            set.mean_len(),
-            if args.repeat == 1 {
-                "once".to_owned()
-            } else {
-                format!("{} times", args.repeat)
-            },
-            args.speed,
-        ),
+        load_line(args, set),
     ]
+}
+
+/// What is sent, and how often.
+pub(super) fn load_line(args: &ReplayArgs, set: &CaptureSet) -> String {
+    let of = match set.captures() {
+        [capture] => capture.name().to_owned(),
+        captures => format!("{} files", captures.len()),
+    };
+    format!(
+        "{} packets of {:.0} bytes in the mean, of {of}, {} at speed {}",
+        set.len(),
+        set.mean_len(),
+        if args.repeat == 1 {
+            "once".to_owned()
+        } else {
+            format!("{} times", args.repeat)
+        },
+        args.speed,
+    )
 }

@@ -51,6 +51,7 @@ pub(crate) const ALL: &[Case] = &[
         measure::dropping,
     ),
     ("a_device_under_test_that_sends_back", measure::echo),
+    ("a_capture_through_a_router_under_test", measure::replayed),
     (
         "the_highest_rate_of_a_router_is_searched_for",
         measure::searched,

@@ -194,6 +194,48 @@ pub(crate) fn echo() {
     ip("link del mc0");
 }
 
+/// Frames of a capture have no numbers: they are known by what is in them.
+pub(crate) fn replayed() {
+    let router = Router::new("mf");
+    let dir = tempfile::tempdir().unwrap();
+    let capture = dir.path().join("mixed.pcap");
+    let capture = capture.to_str().unwrap();
+    let made = |options: &str| {
+        let line = format!("bench --pcap-out {capture} --endpoints 256 --duration 500ms {options}");
+        let output = corelane(&line.split_whitespace().collect::<Vec<_>>());
+        assert!(output.status.success(), "{}", stderr(&output));
+    };
+    made("--rate 2kpps --frame-size imix --protocols udp:5,tcp-syn:2,icmp-echo:1,fragments:2");
+    let output = router.run(
+        "replay",
+        &format!("{capture} --speed 1 --repeat 2 --latency"),
+    );
+    let result = result(&output);
+    balanced(&result);
+    let of = |pointer: &str| count(&result, pointer);
+    assert_eq!((of("/generator/intended"), of("/links/lost")), (2_000, 0));
+    assert!(of("/latency_ns/count") > 1_900);
+    assert_eq!(result["flags"]["readdressed"], true);
+    assert_eq!(result["captures"][0]["packets"], 1_000);
+    // 127 of the 256 addresses, and each of the packets four times.
+    made("--rate 2560pps --family v4 --destinations sequential");
+    ip("route add blackhole 10.0.0.0/25");
+    let output = router.run(
+        "replay",
+        &format!("{capture} --speed 2 --repeat 4 --slo loss=0"),
+    );
+    ip("route del blackhole 10.0.0.0/25");
+    assert!(matches!(output.status.code(), Some(4 | 5)), "{output:?}");
+    let result: Value = serde_json::from_str(stdout(&output)).unwrap();
+    balanced(&result);
+    let sent = count(&result, "/sent");
+    assert!(sent >= 5_000, "{sent}");
+    let lost = (0..sent)
+        .filter(|number| number % 1_280 % 256 < 127)
+        .count();
+    assert_eq!(count(&result, "/links/lost"), lost as u64);
+}
+
 pub(crate) fn searched() {
     let router = Router::new("md");
     let output = router.run(

@@ -87,6 +87,13 @@
 //! right is no corruption. IPv6 frames are 82 bytes at least, since a frame without a number could not be told from
 //! others' (ARP, neighbor discovery), which are counted as foreign.
 //!
+//! `replay` sends captures likewise. Their frames have no numbers, and nothing is written into them: a frame that comes
+//! is known by what is in it, but for link addresses, tags, the class of traffic, hop limit and header checksum, which
+//! a router may change. Of a content as many come back as were sent; what is more is a duplicate. Which of several of
+//! one content it was that came, nobody can tell: it is taken to be the first that keeps the order of the capture. So a
+//! loss is not taken for a reordering, nor is what comes a round later. What a NAT or a proxy has changed is foreign, and what
+//! was sent is lost.
+//!
 //! `intended = sent + unsent` (late; no buffer; not taken by the link within a millisecond), `sent = received unique +
 //! lost`, and all that came is one of unique, duplicate, corrupt, stray (a number of an earlier trial, or of another
 //! tester) and foreign. A trial ends when all has come, or nothing has for 200 ms, after 2 s at most. What the kernel

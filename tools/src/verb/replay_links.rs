@@ -1,0 +1,116 @@
+//! `replay` on real links.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::link_report::{LinkConditions, assemble, check_sent};
+use super::replay::{SEED, captures, expected, flags, pace, say_if_long, shares, taken, warnings};
+use super::{finish, write_latencies_of};
+use crate::cli::{LinkEnds, ReplayArgs, Usage};
+use crate::exit::Exit;
+use crate::generator::{CaptureFrames, CaptureSet, Pace, Window};
+use crate::interrupt::Interrupt;
+use crate::links::{LinkReplay, Ports};
+use crate::progress::Progress;
+use crate::run::{Failure, Output, Setting};
+use crate::selftest::SelfCheck;
+
+pub(super) fn replay(
+    args: &ReplayArgs,
+    ends: &LinkEnds,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    let progress = Progress::new(args.engine.json_to_stdout());
+    progress.stage("captures", None);
+    let before = Instant::now();
+    let captures = captures(args)?;
+    let output = Output::new(args.engine.json.as_deref(), &taken(args))?;
+    progress.stage("links", None);
+    let mut ports = Ports::open(&args.links, ends, &|link| link)?;
+    let set = Arc::new(CaptureSet::up_to(captures, ports.longest()));
+    let frames_s = before.elapsed().as_secs_f64();
+    if set.is_empty() {
+        return Err(Usage::new(format!(
+            "there is nothing to send: {} packets are longer than the links take",
+            set.too_large()
+        ))
+        .into());
+    }
+    let (pace, when_full, planned_pps) = pace(args.speed, &set);
+    let setting = Setting::new(&args.engine, when_full, SEED);
+    progress.stage("self-test", None);
+    let self_check = SelfCheck::run(CaptureFrames::new(Arc::clone(&set)), Pace::Max)?;
+
+    let readdressed = args.links.dst_mac.is_some();
+    let replay = LinkReplay::start(&mut ports, &setting, &set, readdressed)?;
+    let expected = expected(args, &set);
+    say_if_long(expected);
+    progress.stage("replaying", expected);
+    let window = Window {
+        pace,
+        frames: Some(set.len() as u64 * u64::from(args.repeat)),
+        duration: None,
+    };
+    let result = replay.run(window, &progress, interrupt)?;
+    progress.clear();
+    check_sent(&result, ends, interrupt)?;
+
+    let mut warnings = warnings(&set);
+    if set.too_large() > 0 {
+        warnings.push(format!(
+            "{} packets are longer than the links take, and were not sent",
+            set.too_large()
+        ));
+    }
+    let conditions = LinkConditions {
+        verb: "replay",
+        seed: SEED,
+        flags: flags_of(args, &setting),
+        lines: lines(args, ends, &set),
+        interrupted: interrupt.is_raised(),
+        planned_pps,
+        calibrated_pps: None,
+        frames_s,
+        captures: Some(shares(&set)),
+        warnings,
+        self_check: self_check.used(result.offered_pps()),
+        slo: args.engine.slo.as_ref(),
+    };
+    let report = assemble(conditions, &args.links, &ports, &result);
+    let measured = &result.measured;
+    write_latencies_of(&args.engine, measured.latency.as_ref(), &measured.intervals)?;
+    finish(&report, output)
+}
+
+/// The options, but for those of the engine that there is not.
+fn flags_of(args: &ReplayArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
+    let mut flags = flags(args, setting);
+    for option in [
+        "workers",
+        "ring",
+        "pool_slots",
+        "promiscuous",
+        "check",
+        "own",
+    ] {
+        flags.remove(option);
+    }
+    flags.extend(args.links.flags());
+    flags.insert("readdressed", json!(args.links.dst_mac.is_some()));
+    flags
+}
+
+fn lines(args: &ReplayArgs, ends: &LinkEnds, set: &CaptureSet) -> Vec<String> {
+    let addresses = if args.links.dst_mac.is_some() {
+        "to the device's link address"
+    } else {
+        "to the link addresses of the capture"
+    };
+    vec![
+        format!("{ends}, {addresses}"),
+        super::replay::load_line(args, set),
+    ]
+}
