@@ -87,6 +87,9 @@
 //! right is no corruption. IPv6 frames are 82 bytes at least, since a frame without a number could not be told from
 //! others' (ARP, neighbor discovery), which are counted as foreign.
 //!
+//! A TAP is up from when it is opened, and the kernel sends no IPv6 by it for a second or two then (it looks whether
+//! its own address is another's): `--warmup 4s` leaves it the time.
+//!
 //! `replay` sends captures likewise. Their frames have no numbers, and nothing is written into them: a frame that comes
 //! is known by what is in it, but for link addresses, tags, the class of traffic, hop limit and header checksum, which
 //! a router may change. Of a content as many come back as were sent; what is more is a duplicate. Which of several of
