@@ -120,23 +120,24 @@ pub(crate) fn is_super_frame(frame: &Frame) -> bool {
 }
 
 /// Notes what is left to do with a frame that was received, as [`left_to_do`] has it.
+#[inline]
 pub(crate) fn note_offload(
     frame: &mut Frame,
     header: VnetHeader,
     moved: u16,
     counts: &mut Counts,
 ) -> Result<(), DeviceCounter> {
-    if header == VnetHeader::Done {
-        return Ok(());
-    }
     let left = left_to_do(frame.data(), header, moved);
-    let left = left.map_err(|Invalid| DeviceCounter::OffloadInvalid)?;
-    frame.set_offload(left);
-    if is_super_frame(frame) {
-        counts.add(DeviceCounter::SuperFramesReceived, 1);
+    let Some(left) = left.map_err(|Invalid| DeviceCounter::OffloadInvalid)? else {
+        return Ok(());
+    };
+    frame.set_offload(Some(left));
+    let counter = if left.segmentation.is_some() {
+        DeviceCounter::SuperFramesReceived
     } else {
-        counts.add(DeviceCounter::PartialChecksums, 1);
-    }
+        DeviceCounter::PartialChecksums
+    };
+    counts.add(counter, 1);
     Ok(())
 }
 

@@ -30,34 +30,31 @@ impl VnetHeader {
     /// A header as the kernel wrote it.
     #[inline]
     pub fn parse(bytes: &[u8; VNET_HEADER_LEN]) -> Self {
-        let &[flags, gso_type, ..] = bytes;
-        if flags & NEEDS_CHECKSUM == 0 && gso_type == GSO_NONE {
-            return Self::Done;
+        let &[flags, gso_type, _, _, _, _, s0, s1, o0, o1] = bytes;
+        // The kernel writes it in the order of the machine.
+        let checksum = (flags & NEEDS_CHECKSUM != 0).then(|| PartialChecksum {
+            start: u16::from_ne_bytes([s0, s1]),
+            offset: u16::from_ne_bytes([o0, o1]),
+        });
+        match (checksum, gso_type) {
+            (None, GSO_NONE) => Self::Done,
+            (_, GSO_NONE) => Self::Left(Offload {
+                checksum,
+                segmentation: None,
+            }),
+            _ => Self::parse_super_frame(bytes, checksum),
         }
-        Self::parse_left(bytes)
     }
 
-    fn parse_left(bytes: &[u8; VNET_HEADER_LEN]) -> Self {
-        let &[flags, gso_type, h0, h1, g0, g1, s0, s1, o0, o1] = bytes;
-        // The kernel writes it in the order of the machine.
-        let field = u16::from_ne_bytes;
-        let checksum = (flags & NEEDS_CHECKSUM != 0).then(|| PartialChecksum {
-            start: field([s0, s1]),
-            offset: field([o0, o1]),
-        });
+    fn parse_super_frame(bytes: &[u8; VNET_HEADER_LEN], checksum: Option<PartialChecksum>) -> Self {
+        let &[_, gso_type, h0, h1, g0, g1, ..] = bytes;
         let kind = match gso_type & !GSO_ECN {
-            GSO_NONE => {
-                return Self::Left(Offload {
-                    checksum,
-                    segmentation: None,
-                });
-            }
             GSO_TCP_V4 => SegmentKind::TcpV4,
             GSO_TCP_V6 => SegmentKind::TcpV6,
             GSO_UDP => SegmentKind::Udp,
             _ => return Self::Unknown,
         };
-        let Some(segment_size) = NonZeroU16::new(field([g0, g1])) else {
+        let Some(segment_size) = NonZeroU16::new(u16::from_ne_bytes([g0, g1])) else {
             return Self::Unknown;
         };
         Self::Left(Offload {
@@ -65,7 +62,7 @@ impl VnetHeader {
             segmentation: Some(Segmentation {
                 kind,
                 segment_size,
-                header_len: field([h0, h1]),
+                header_len: u16::from_ne_bytes([h0, h1]),
                 has_cwr: gso_type & GSO_ECN != 0,
             }),
         })
@@ -154,7 +151,7 @@ mod tests {
         let mut bytes = [NEEDS_CHECKSUM, 1, 0, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(VnetHeader::parse(&bytes), VnetHeader::Unknown);
         bytes[4..6].copy_from_slice(&1u16.to_ne_bytes());
-        for gso_type in [2, 3, 6, 0x7f, 0x82] {
+        for gso_type in [2, 3, 6, 0x7f, 0x80, 0x82] {
             bytes[1] = gso_type;
             assert_eq!(VnetHeader::parse(&bytes), VnetHeader::Unknown);
         }

@@ -72,28 +72,31 @@ impl RxQueue for PacketRx {
             self.look_after()?;
             return Ok(RxStatus::Idle);
         }
-        let mut free = Burst::new();
-        let got = cache.alloc_burst(&mut free, ready);
+        let before = out.len();
+        let got = cache.alloc_burst(out, ready);
         if got < ready {
             self.counts.add(DeviceCounter::BufferWaits, 1);
         }
-        // Those that are dropped count too: a burst has an end.
-        for mut frame in free.drain(..) {
-            let Some(slot) = self.ring.peek() else {
-                cache.recycle(frame);
-                continue;
+        // They are filled where they are. Those that are dropped count too: a burst has an end.
+        let mut kept = before;
+        for at in before..out.len() {
+            let (Some(frame), Some(slot)) = (out.get_mut(at), self.ring.peek()) else {
+                break;
             };
-            match take(&mut frame, &slot, &self.socket, &mut self.counts) {
+            match take(frame, &slot, &self.socket, &mut self.counts) {
                 Ok(()) => {
                     frame.set_rx_time(slot.time_ns());
-                    out.push(frame);
+                    if kept < at {
+                        out.swap(kept, at);
+                    }
+                    kept += 1;
                 }
-                Err(why) => {
-                    self.counts.add(why, 1);
-                    cache.recycle(frame);
-                }
+                Err(why) => self.counts.add(why, 1),
             }
             slot.release();
+        }
+        for empty in out.drain(kept..) {
+            cache.recycle(empty);
         }
         self.health.frame_came();
         Ok(if got == ready && ready < most {
@@ -126,16 +129,20 @@ fn take(
     socket: &PacketSocket,
     counts: &mut Counts,
 ) -> Result<(), DeviceCounter> {
-    let (tag, header) = (slot.vlan_tag(), slot.vnet_header());
-    if slot.is_kept() {
-        receive_kept(frame, socket, tag.is_some()).map_err(|Lost| too_long(header))?;
-    } else if slot.is_cut() || fill(frame, slot.data(), tag.is_some()).is_err() {
-        return Err(too_long(header));
-    }
-    finish(frame, tag, header, counts)
+    let tag = slot.vlan_tag();
+    let taken = if slot.is_kept() {
+        receive_kept(frame, socket, tag.is_some())
+    } else if slot.is_cut() {
+        Err(Lost)
+    } else {
+        fill(frame, slot.data(), tag.is_some()).map_err(|_| Lost)
+    };
+    taken.map_err(|Lost| too_long(slot.vnet_header()))?;
+    finish(frame, tag, slot.vnet_header(), counts)
 }
 
 /// What counts a frame that is too long.
+#[cold]
 fn too_long(header: VnetHeader) -> DeviceCounter {
     match header {
         VnetHeader::Left(Offload {
@@ -162,6 +169,7 @@ fn fill(frame: &mut Frame, data: &[u8], has_tag: bool) -> Result<(), NoRoom> {
 }
 
 /// Takes a frame from beside the ring, with a gap where a tag belongs. It is gone from there in any case.
+#[inline(never)]
 fn receive_kept(frame: &mut Frame, socket: &PacketSocket, has_tag: bool) -> Result<(), Lost> {
     let gap = if has_tag { VLAN_TAG_LEN } else { 0 };
     let mut front = [0; ADDRESSES];

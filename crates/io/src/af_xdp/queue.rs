@@ -93,17 +93,18 @@ impl RxQueue for QueueRx {
         }
         let before = out.len();
         let got = self.socket.receive(out);
+        if !self.socket.refill(cache) {
+            self.counts.add(DeviceCounter::BufferWaits, 1);
+        }
+        // A device that is down is woken in vain.
+        kicked(self.socket.wake(), &self.link)?;
+        // Last, as the frames are on their way here since they were received.
         let came = out.get(before..).unwrap_or_default();
         let partial = self.partial.count(came);
         if partial > 0 {
             self.counts
                 .add(DeviceCounter::PartialChecksums, partial as u64);
         }
-        if !self.socket.refill(cache) {
-            self.counts.add(DeviceCounter::BufferWaits, 1);
-        }
-        // A device that is down is woken in vain.
-        kicked(self.socket.wake(), &self.link)?;
         if got == 0 {
             self.idle()?;
         } else {

@@ -17,6 +17,7 @@ pub(crate) struct Invalid;
 
 /// What is left to do with a frame, in which places are further back than the kernel says, by `moved`
 /// bytes.
+#[inline]
 pub(crate) fn left_to_do(
     frame: &[u8],
     header: VnetHeader,
@@ -29,6 +30,7 @@ pub(crate) fn left_to_do(
     }
 }
 
+#[inline]
 fn check(frame: &[u8], said: Offload, moved: u16) -> Result<Offload, Invalid> {
     let partial = |it: PartialChecksum| {
         let start = it.start.checked_add(moved)?;
@@ -49,7 +51,8 @@ fn check(frame: &[u8], said: Offload, moved: u16) -> Result<Offload, Invalid> {
     })
 }
 
-/// How a frame is cut; None if it is one segment.
+/// How a frame is cut; None if it is one segment. Out of line: most frames are not to be cut.
+#[inline(never)]
 fn segmentation(
     frame: &[u8],
     said: Segmentation,

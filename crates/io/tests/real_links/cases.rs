@@ -491,18 +491,23 @@ fn frames_too_long_are_counted(kind: Kind) -> Outcome {
     let mut raw = raw::open(&mut wire, room)?;
     let socket = udp(wire.kernel_v4())?;
     let to = SocketAddr::new(wire.engine_v4(), 9);
-    // 42 bytes of headers: the first just fits.
-    for len in [fits, fits + 1, fits + 130, fits + 930, 10] {
+    // 42 bytes of headers: the first just fits. The others come in a burst of those that fit and those that do not.
+    let few = [fits, fits + 1, fits + 130, fits + 930];
+    let many = (1..=48).map(|at| if at % 3 == 0 { fits + at } else { fits - at });
+    let sent: Vec<_> = few.into_iter().chain(many).chain([10]).collect();
+    for &len in &sent {
         socket.send_to(&vec![len as u8; len], to)?;
     }
     let mut lens = Vec::new();
     raw.find(|frame| {
         let payload = udp_payload(frame.get(14..)?, 9)?;
+        assert!(payload.iter().all(|&byte| byte == payload.len() as u8));
         lens.push(payload.len());
         (payload.len() == 10).then_some(())
     })?;
-    assert_eq!(lens, [fits, 10]);
-    assert_eq!(wire.counter(counter)?, 3);
+    let (fitting, long): (Vec<_>, Vec<_>) = sent.into_iter().partition(|&len| len <= fits);
+    assert_eq!(lens, fitting);
+    assert_eq!(wire.counter(counter)?, long.len() as u64);
     Ok(())
 }
 

@@ -19,6 +19,10 @@ const FRONT: usize = 128;
 /// The least bytes of a block, which the kernel allocates as one: 64 KiB.
 const BLOCK: usize = 1 << 16;
 
+/// How far ahead of the frame in work those behind it are asked for: their way here, from the core on which the
+/// kernel filled them, takes about as long as the work on so many.
+const AHEAD: usize = 12;
+
 /// The protocol of VLAN tags where the kernel does not say: 802.1Q.
 const VLAN: u16 = 0x8100;
 
@@ -79,6 +83,8 @@ pub struct RxRing {
     base: NonNull<u8>,
     size: RingSize,
     next: usize,
+    /// So many frames are known to be there.
+    known: usize,
 }
 
 // SAFETY: the mapping belongs to the process, and this is the only end on the user's side.
@@ -113,71 +119,76 @@ impl RxRing {
             base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?,
             size,
             next: 0,
+            known: 0,
         })
     }
 
     /// The slot that is filled so many after the next.
     #[inline]
-    fn slot_after(&self, ahead: usize) -> NonNull<u8> {
+    fn slot(&self, ahead: usize) -> NonNull<u8> {
         // A power of two (`RingSize::for_frames`).
         let at = (self.next + ahead) & (self.size.slots() - 1);
         // SAFETY: `at` is less than the slots, all of which lie in the mapping.
         unsafe { self.base.add(at * self.size.slot as usize) }
     }
 
-    /// The slot that is filled next.
+    /// The status of one of its slots.
     #[inline]
-    fn slot(&self) -> NonNull<u8> {
-        self.slot_after(0)
-    }
-
-    #[inline]
-    fn status(&self, ahead: usize) -> &AtomicU32 {
+    fn status(&self, slot: NonNull<u8>) -> &AtomicU32 {
         const _: () = assert!(mem::offset_of!(libc::tpacket2_hdr, tp_status) == 0);
         // SAFETY: a slot begins with its status; it is aligned, and both sides access it atomically.
-        unsafe { AtomicU32::from_ptr(self.slot_after(ahead).as_ptr().cast()) }
+        unsafe { AtomicU32::from_ptr(slot.as_ptr().cast()) }
     }
 
-    /// Whether a frame is there, so many after the next.
+    /// Whether a frame is in one of its slots.
     #[inline]
-    fn has(&self, ahead: usize) -> bool {
+    fn is_filled(&self, slot: NonNull<u8>) -> bool {
         // Acquire, against the kernel's barrier before its store: what it wrote is seen.
-        self.status(ahead).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
+        self.status(slot).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
     }
 
     /// Whether a frame is there.
     #[inline]
     pub fn has_frame(&self) -> bool {
-        self.has(0)
+        self.is_filled(self.slot(0))
     }
 
-    /// How many frames are there, `most` at most. Asks for the first lines of each: the kernel filled them on
-    /// another core, as a rule, and so their ways here overlap.
+    /// How many frames are there, `most` at most. They are on their way into the cache from now on, some ahead of
+    /// the [next](Self::peek).
     #[inline]
-    pub fn ready(&self, most: usize) -> usize {
+    pub fn ready(&mut self, most: usize) -> usize {
         let most = most.min(self.size.slots());
-        let ready = (0..most).take_while(|&ahead| {
-            let has = self.has(ahead);
-            if has {
-                // SAFETY: a slot has 256 bytes at least (`RingSize::for_frames`).
-                let [first, second] = [64, 128].map(|at| unsafe { self.slot_after(ahead).add(at) });
-                // SAFETY: they lie in the slot, which is ours; any bits are valid.
-                let lines = unsafe { [first.as_ref(), second.as_ref()] };
-                lines.into_iter().for_each(prefetch::prefetch_read);
-            }
-            has
-        });
-        ready.count()
+        let ready = (0..most)
+            .take_while(|&ahead| self.is_filled(self.slot(ahead)))
+            .count();
+        self.known = ready;
+        (0..ready.min(AHEAD)).for_each(|ahead| self.fetch(ahead));
+        ready
+    }
+
+    /// Asks for the first lines of a frame that is there, so many after the next.
+    #[inline]
+    fn fetch(&self, ahead: usize) {
+        let slot = self.slot(ahead);
+        // SAFETY: a slot has 256 bytes at least (`RingSize::for_frames`).
+        let lines = [64, 128].map(|at| unsafe { slot.add(at) });
+        // SAFETY: they lie in the slot, which is ours as its frame is there; any bits are valid.
+        let lines = lines.map(|line| unsafe { line.as_ref() });
+        lines.into_iter().for_each(prefetch::prefetch_read);
     }
 
     /// The next frame, if there is one. It stays the next until it is [released](Slot::release).
     #[inline]
     pub fn peek(&mut self) -> Option<Slot<'_>> {
-        if !self.has_frame() {
+        let slot = self.slot(0);
+        if !self.is_filled(slot) {
             return None;
         }
+        if self.known > AHEAD {
+            self.fetch(AHEAD);
+        }
         // SAFETY: the slot is ours, and begins with this header. All bits are valid.
-        let header: libc::tpacket2_hdr = unsafe { self.slot().cast().read() };
+        let header: libc::tpacket2_hdr = unsafe { slot.cast().read() };
         let (start, len) = (usize::from(header.tp_mac), header.tp_snaplen as usize);
         let fits = start >= mem::size_of::<libc::tpacket2_hdr>() + VNET_HEADER_LEN
             && start + len <= self.size.slot as usize;
@@ -189,6 +200,7 @@ impl RxRing {
                 FRONT..FRONT
             },
             header,
+            slot,
             ring: self,
         })
     }
@@ -205,6 +217,8 @@ impl Drop for RxRing {
 #[derive(Debug)]
 pub struct Slot<'r> {
     ring: &'r mut RxRing,
+    /// The ring's next.
+    slot: NonNull<u8>,
     header: libc::tpacket2_hdr,
     data: std::ops::Range<usize>,
 }
@@ -216,7 +230,7 @@ impl Slot<'_> {
         // SAFETY: the range lies in the slot (`peek`), which is ours until `release`, and that takes
         // `self`.
         unsafe {
-            let data = self.ring.slot().add(self.data.start);
+            let data = self.slot.add(self.data.start);
             slice::from_raw_parts(data.as_ptr(), self.data.len())
         }
     }
@@ -248,7 +262,7 @@ impl Slot<'_> {
         // SAFETY: the kernel wrote the header right in front of the frame; `peek` saw that there is
         // room, and the slot is ours.
         unsafe {
-            let front = self.ring.slot().add(self.data.start - VNET_HEADER_LEN);
+            let front = self.slot.add(self.data.start - VNET_HEADER_LEN);
             ptr::copy_nonoverlapping(front.as_ptr(), bytes.as_mut_ptr(), VNET_HEADER_LEN);
         }
         VnetHeader::parse(&bytes)
@@ -273,8 +287,9 @@ impl Slot<'_> {
     pub fn release(self) {
         // Release: what was read of the slot was read before.
         let kernel = libc::TP_STATUS_KERNEL;
-        self.ring.status(0).store(kernel, Ordering::Release);
+        self.ring.status(self.slot).store(kernel, Ordering::Release);
         self.ring.next = (self.ring.next + 1) & (self.ring.size.slots() - 1);
+        self.ring.known = self.ring.known.saturating_sub(1);
     }
 }
 
