@@ -1,5 +1,11 @@
 //! The kinds of links, and what a device needs for each.
 
+use anyhow::Result;
+use corelane::engine::link::Link;
+use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
+use corelane::io::af_xdp::{AfXdpConfig, AfXdpLink, XdpMode};
+use corelane::io::tap::{TapConfig, TapLink};
+
 /// A kind of link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -49,5 +55,34 @@ impl Kind {
             Self::XdpGeneric => "kind = 'af_xdp', mode = 'generic'",
         };
         format!("{{ {more}, name = '{device}' }}")
+    }
+
+    /// A link of this kind, of one queue, on a device of this thread's namespace.
+    pub(crate) fn link(self, name: String) -> Result<Box<dyn Link>> {
+        let xdp = |mode| AfXdpConfig {
+            mode,
+            ..AfXdpConfig::default()
+        };
+        let queues = 1;
+        Ok(match self {
+            Self::Tap => Box::new(TapLink::new(TapConfig {
+                name,
+                queues,
+                super_frames: true,
+            })?),
+            Self::Packet => Box::new(AfPacketLink::new(AfPacketConfig {
+                name,
+                queues,
+                ..AfPacketConfig::default()
+            })?),
+            Self::XdpNative => Box::new(AfXdpLink::new(AfXdpConfig {
+                name,
+                ..xdp(XdpMode::Native)
+            })?),
+            Self::XdpGeneric => Box::new(AfXdpLink::new(AfXdpConfig {
+                name,
+                ..xdp(XdpMode::Generic)
+            })?),
+        })
     }
 }

@@ -2,21 +2,24 @@
 //! tools. `ci/links` runs it, as root; as anyone it runs what an unprivileged namespace allows.
 //!
 //! `cargo test --release -p corelane-tools --test acceptance -- NAME` runs the cases whose names have NAME
-//! in them, such as `router` or `tap`. It is not a part of `cargo test`: it takes minutes, tools that not
-//! everybody has, and a machine of its own for its figures. `CORELANE_ACCEPTANCE_SECONDS=120` has traffic
-//! flow for so long in each case that is about it (3 seconds unless said).
+//! in them, such as `router` or `tap`; `figures` takes the figures alone, `figures::reader` one of them. It
+//! is not a part of `cargo test`: it takes minutes, tools that not everybody has, and a machine of its own
+//! for its figures. `CORELANE_ACCEPTANCE_SECONDS=120` has traffic flow for so long in each case that is
+//! about it (3 seconds unless said).
 //!
 //! | module | holds |
 //! |---|---|
 //! | `link`, `wire`, `site` | the kinds of links; a device and the kernel's at its other end; a host, a router |
+//! | `bare` | a router that has nothing but its links |
 //! | `books` | what the engine and the kernel count, and that it is the same |
 //! | `cases` | the cases |
-//! | `figures` | rates and times, beside the kernel's, in turns |
+//! | `figures` | rates and times, beside the kernel's and a bare loop's, in turns |
 //! | `table` | what came of it all |
 //!
 //! The program runs itself again in a network and mount namespace of its own, in which it makes all
 //! others; they go when it ends.
 
+mod bare;
 mod books;
 mod cases;
 #[path = "../common/mod.rs"]
@@ -117,13 +120,11 @@ fn inside(arguments: &[String], is_root: bool) -> ExitCode {
             table.add(name, kind, outcome);
         }
     }
-    if harness::is_wanted("figures", arguments) {
-        let kinds: Vec<_> = Kind::ALL
-            .into_iter()
-            .filter(|&kind| refusal(kind, &tap, is_root).is_none())
-            .collect();
-        figures::take(&kinds, &mut table);
-    }
+    let kinds: Vec<_> = Kind::ALL
+        .into_iter()
+        .filter(|&kind| refusal(kind, &tap, is_root).is_none())
+        .collect();
+    figures::take(&kinds, arguments, &mut table);
     print!("\n{table}");
     let bad = table.has_failed() || (harness::is_required() && table.lacks());
     ExitCode::from(u8::from(bad))

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Result, ensure};
 use corelane_lab::namespace::Namespace;
 
+use crate::bare::BareRouter;
 use crate::books::{Counters, balance};
 use crate::common::up::Up;
 use crate::link::Kind;
@@ -71,10 +72,16 @@ fn end(up: Up) -> Result<()> {
 
 /// A client, a router and a server: `client – left, router, right – server`.
 pub(crate) struct Router {
-    /// None where the kernel is the router.
-    pub(crate) up: Option<Up>,
+    by: By,
     pub(crate) left: Wire,
     pub(crate) right: Wire,
+}
+
+/// Who routes.
+enum By {
+    Engine(Up),
+    Kernel,
+    Bare(BareRouter),
 }
 
 impl Router {
@@ -84,12 +91,28 @@ impl Router {
         let nics = left.nic(kind, "left") + &right.nic(kind, "right");
         let config = format!("workers = 1\nforwarding = true\ndad_transmits = 0\n{nics}");
         let up = Up::start_on(&left.engine, kind.label(), &config, &[]);
-        Self {
-            up: Some(up),
+        for wire in [&left, &right] {
+            wire.up_and_routed()?;
+        }
+        Ok(Self {
+            by: By::Engine(up),
             left,
             right,
+        })
+    }
+
+    /// A loop that has nothing but links of this kind.
+    pub(crate) fn bare(kind: Kind) -> Result<Self> {
+        let (left, right) = wires(Some(kind))?;
+        let opened = BareRouter::open(kind, [&left, &right])?;
+        for wire in [&left, &right] {
+            wire.up_and_routed()?;
         }
-        .ready()
+        Ok(Self {
+            by: By::Bare(opened.start([&left, &right])?),
+            left,
+            right,
+        })
     }
 
     /// The kernel, on the same wires as the engine has them, with these offloads off at their ends.
@@ -106,31 +129,14 @@ impl Router {
         for key in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
             left.engine.succeed(&format!("sysctl -qw {key}=1"), SOON)?;
         }
-        Self {
-            up: None,
+        for wire in [&left, &right] {
+            wire.up_and_routed()?;
+        }
+        Ok(Self {
+            by: By::Kernel,
             left,
             right,
-        }
-        .ready()
-    }
-
-    /// Once the router is up: so are the kernel's ends.
-    fn ready(self) -> Result<Self> {
-        for wire in [&self.left, &self.right] {
-            wire.up()?;
-            self.routes(wire)?;
-        }
-        Ok(self)
-    }
-
-    /// The kernel's routes at the end of a wire: by the router.
-    pub(crate) fn routes(&self, wire: &Wire) -> Result<()> {
-        for via in wire.engine_addresses() {
-            let device = &wire.device;
-            let words = format!("route replace default via {via} dev {device}");
-            wire.kernel.ip(&words)?;
-        }
-        Ok(())
+        })
     }
 
     pub(crate) fn client(&self) -> &Namespace {
@@ -143,21 +149,31 @@ impl Router {
 
     /// The engine.
     pub(crate) fn engine(&self) -> &Up {
-        let up = self.up.as_ref();
+        let up = self.up();
         up.expect("the router of this case is the engine")
+    }
+
+    fn up(&self) -> Option<&Up> {
+        match &self.by {
+            By::Engine(up) => Some(up),
+            By::Kernel | By::Bare(_) => None,
+        }
     }
 
     /// That every frame is in a counter.
     pub(crate) fn balance(&self) -> Result<Option<Counters>> {
         let wires = [("left", &self.left), ("right", &self.right)];
-        let up = self.up.as_ref();
-        up.map(|up| balance(up, &wires)).transpose()
+        self.up().map(|up| balance(up, &wires)).transpose()
     }
 
     /// Ends it; it has to have kept its books.
     pub(crate) fn end(self) -> Result<()> {
         self.balance()?;
-        self.up.map_or(Ok(()), end)
+        match self.by {
+            By::Engine(up) => end(up),
+            By::Kernel => Ok(()),
+            By::Bare(bare) => bare.end(),
+        }
     }
 }
 

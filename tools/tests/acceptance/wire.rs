@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use corelane::wire::MacAddr;
 use corelane_lab::kernel::DeviceCounts;
 use corelane_lab::namespace::Namespace;
+use corelane_sys::interface::{Interface, InterfaceName};
 
 use crate::link::Kind;
 
@@ -85,6 +87,37 @@ impl Wire {
             self.kernel_v6()
         ))?;
         Ok(())
+    }
+
+    /// Likewise, with routes by a router at the engine's end.
+    pub(crate) fn up_and_routed(&self) -> Result<()> {
+        self.up()?;
+        self.route()
+    }
+
+    /// The kernel's routes: by the router at the engine's end.
+    pub(crate) fn route(&self) -> Result<()> {
+        for via in self.engine_addresses() {
+            let device = &self.device;
+            let words = format!("route replace default via {via} dev {device}");
+            self.kernel.ip(&words)?;
+        }
+        Ok(())
+    }
+
+    /// The kernel knows the engine's link address without asking: who answers nothing is reached.
+    pub(crate) fn introduce(&self) -> Result<()> {
+        let (address, mac, device) = (self.engine_v4(), self.engine_mac(), &self.device);
+        let words = format!("neigh replace {address} lladdr {mac} dev {device}");
+        self.kernel.ip(&words)?;
+        Ok(())
+    }
+
+    /// The link address of the kernel's device.
+    pub(crate) fn kernel_mac(&self) -> Result<MacAddr> {
+        let name: InterfaceName = self.device.parse()?;
+        let mac = self.kernel.enter(|| Interface::new(name)?.mac())??;
+        mac.map(MacAddr).context("not an Ethernet device")
     }
 
     pub(crate) fn kernel_v4(&self) -> String {

@@ -181,7 +181,7 @@ fn make_changes(router: &Router) -> Result<()> {
         let address = wire.kernel_v6();
         wire.kernel
             .ip(&format!("addr replace {address}/64 dev {device} nodad"))?;
-        router.routes(wire)?;
+        wire.route()?;
     }
     until_passes("device up")?;
 

@@ -14,8 +14,9 @@ use corelane_sys::interface::{Interface, InterfaceName};
 use corelane_sys::packet::{PacketSocket, RingSize, RxRing};
 use corelane_sys::xdp::{CopyMode, Layout, RingSizes, XdpRx, XdpSocket, XdpTx};
 
-use super::{MOST_TIMES_BARE, add, cores, keep_to, link, median, met, namespace, ratios};
+use super::{MOST_TIMES_BARE, add, cores, keep_to, median, met, ratios};
 use crate::link::Kind;
+use crate::site::namespace;
 use crate::table::Table;
 use crate::wire::Wire;
 
@@ -39,17 +40,13 @@ pub(super) fn reader(kinds: &[Kind], table: &mut Table) -> Result<()> {
         ];
         let [of_link, of_bare] = &wires;
         let device = of_link.engine_device.clone();
-        let mut link = engine.enter(move || link(kind, device))??;
+        let mut link = engine.enter(move || kind.link(device))??;
         let mut link = Raw::of(&mut *link, 1920)?;
         let device = of_bare.engine_device.clone();
         let mut bare = engine.enter(move || Bare::on(kind, &device))??;
         for wire in &wires {
             wire.up()?;
-            let (address, mac) = (wire.engine_v4(), wire.engine_mac());
-            let device = &wire.device;
-            kernel.ip(&format!(
-                "neigh replace {address} lladdr {mac} dev {device}"
-            ))?;
+            wire.introduce()?;
         }
         let (mut times, mut bare_times) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
