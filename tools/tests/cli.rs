@@ -372,8 +372,15 @@ fn bad_usage_is_one_message_and_status_2() {
              to 10000000; did you mean '10000000'?\n",
         ),
         (
-            &["bench", "--capture", "5"],
-            "corelane: --capture: not there yet; corelane bench --help lists what is\n",
+            &[
+                "bench",
+                "--capture",
+                "5",
+                "--capture-file",
+                "/nonexistent/x.pcapng",
+            ],
+            "corelane: --capture-file: cannot write /nonexistent/x.pcapng: No such file or directory (os \
+             error 2)\n",
         ),
         (
             &["bench", "--forward", "--sockets", "10"],

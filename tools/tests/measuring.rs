@@ -368,11 +368,12 @@ fn rounds_of_the_same_take_turns() {
     let figures = json["figures"].as_array().unwrap();
     let names: Vec<_> = figures.iter().map(|figure| &figure["name"]).collect();
     assert_eq!(names, ["delivered_pps", "ns_per_packet"]);
+    // On a busy machine the tester may have spoiled more rounds than are done again.
+    let set_aside = json["set_aside"].as_array().unwrap().len();
     for figure in figures {
-        assert_eq!(
-            (&figure["a"]["samples"], &figure["b"]["samples"]),
-            (&json!(2), &json!(2))
-        );
+        let samples = &figure["a"]["samples"];
+        assert_eq!(samples, &figure["b"]["samples"]);
+        assert!(samples == 2 || samples == 1 && set_aside == 4, "{json}");
         assert!(figure["p_value"].is_null());
     }
     assert_eq!(json["test"], "sign_flip");
