@@ -11,6 +11,7 @@
 //! | [`snapshot`] | state that many read per burst and one replaces | a retired snapshot and its garbage outlive their last reader, and the publisher frees: `tests/loom_snapshot.rs` |
 //! | [`counters`] | counts by one writer, read by all | no read-modify-write, no line shared by two writers, no counter seen going back: `src/counters.rs` |
 //! | [`doorbell`](mod@doorbell) | waking a worker that sleeps | no ring is slept through: `tests/loom_doorbell.rs` |
+//! | [`calls`] | counting changes for a thread that looks at them in rounds | none is slept through, a counted one is seen: `tests/loom_calls.rs` |
 //! | [`slab`] | storage that grows while it is read | addresses are stable, elements begin as zeros: `src/slab/tests.rs` |
 //! | [`seat`] | values that belong to one thread each | a reference to a cell is the only one, by type: `src/seat.rs` |
 //! | [`prefetch`] | asking for a line before it is needed | sound for any reference: `src/prefetch.rs` |
@@ -26,6 +27,7 @@
 
 #[cfg(not(loom))]
 pub mod alloc_count;
+pub mod calls;
 #[cfg(not(loom))]
 pub mod clmul;
 pub mod counters;

@@ -1,32 +1,24 @@
 //! Calling the control plane: something has changed that its thread has to look at.
 //!
-//! ```text
-//!   any thread                        control thread
-//!     a change is made                  remembers the count of calls
-//!     count of calls + 1                one round: sees changes up to now
-//!     rings                             about to sleep: has the count changed? then not
-//! ```
-//!
-//! A bell that rings while its thread is awake rings for nothing; the count is what the thread sees
-//! instead before it sleeps, as [`Sleeper::sleep`](corelane_sync::doorbell::Sleeper::sleep) asks.
+//! Its rounds and its sleep are those of [`calls`](corelane_sync::calls).
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use corelane_sync::calls::Calls;
 use corelane_sync::doorbell::Doorbell;
 
 use super::Stack;
 
 #[derive(Default)]
 pub(crate) struct ControlCall {
-    calls: AtomicU64,
+    calls: Calls,
     bell: OnceLock<Doorbell>,
 }
 
 impl ControlCall {
     /// There is something to look at.
     pub(crate) fn call(&self) {
-        self.calls.fetch_add(1, Ordering::Release);
+        self.calls.note();
         if let Some(bell) = self.bell.get() {
             bell.ring();
         }
@@ -49,6 +41,6 @@ impl Stack {
     /// How often it was called. Whoever sleeps until the bell rings remembers this before a round, and
     /// does not sleep if it is another after.
     pub fn control_calls(&self) -> u64 {
-        self.shared.call.calls.load(Ordering::Acquire)
+        self.shared.call.calls.count()
     }
 }
