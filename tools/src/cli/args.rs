@@ -800,9 +800,9 @@ pub struct TopArgs {
     #[arg(long)]
     pub once: bool,
 
-    /// A line of JSON for each interval; - is standard output, and nothing else can be said
-    #[arg(long, value_name = "-", value_parser = only_stdout)]
-    pub json: Option<bool>,
+    /// A line of JSON for each interval, beside lines of text; - is standard output, with nothing else on it
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// The options of `check-config`.
@@ -1033,17 +1033,6 @@ fn watch_duration(text: &str) -> Result<Duration, ValueError> {
 
 fn interval(text: &str) -> Result<Duration, ValueError> {
     duration(text, Duration::from_millis(100)..=Duration::from_secs(3600))
-}
-
-fn only_stdout(text: &str) -> Result<bool, ValueError> {
-    match text {
-        "-" => Ok(true),
-        _ => Err(ValueError::new(
-            text,
-            "is not -: lines go to standard output",
-            "-",
-        )),
-    }
 }
 
 fn snap_len(text: &str) -> Result<usize, ValueError> {

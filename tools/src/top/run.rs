@@ -1,6 +1,7 @@
 //! One interval after the other, until somebody has seen enough.
 
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use super::rates::Rates;
 use super::sample::Sample;
 use super::{text, view};
+use crate::cli::Usage;
 use crate::control::Client;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -28,8 +30,8 @@ pub struct Setting {
     pub interval: Duration,
     /// One interval only.
     pub once: bool,
-    /// Lines of JSON.
-    pub json: bool,
+    /// Where lines of JSON go; - is standard output.
+    pub json: Option<PathBuf>,
 }
 
 /// Shows a host that is up.
@@ -37,6 +39,7 @@ pub struct Setting {
 /// # Errors
 /// There is none, or it ends: in words.
 pub fn run(setting: &Setting, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let mut lines = Lines::new(setting.json.as_deref())?;
     let mut client = Client::connect(&setting.socket).map_err(Failure::Run)?;
     let before = Sample::take(&mut client).map_err(Failure::Run)?;
     let mut looks = Looks {
@@ -44,8 +47,8 @@ pub fn run(setting: &Setting, interrupt: &Interrupt) -> Result<Exit, Failure> {
         before,
         interval: setting.interval,
     };
-    if setting.once || setting.json || !io::stdout().is_terminal() {
-        return in_lines(&mut looks, setting, interrupt);
+    if setting.once || setting.json.is_some() || !io::stdout().is_terminal() {
+        return in_lines(&mut looks, &mut lines, setting.once, interrupt);
     }
     let mut terminal = ratatui::try_init().map_err(|error| {
         // It may have come half the way.
@@ -79,7 +82,54 @@ impl Looks {
     }
 }
 
-fn in_lines(looks: &mut Looks, setting: &Setting, interrupt: &Interrupt) -> Result<Exit, Failure> {
+/// What is written of each interval.
+enum Lines {
+    Text,
+    Json,
+    /// Text, and JSON to a file of this name.
+    Both(File, String),
+}
+
+impl Lines {
+    fn new(json: Option<&Path>) -> Result<Self, Failure> {
+        Ok(match json {
+            None => Self::Text,
+            Some(path) if path == Path::new("-") => Self::Json,
+            Some(path) => {
+                let name = path.display().to_string();
+                let file = File::create(path)
+                    .map_err(|error| Usage::new(format!("--json: cannot write {name}: {error}")))?;
+                Self::Both(file, name)
+            }
+        })
+    }
+
+    /// Writes an interval, which another one comes after unless it is the `last`. Returns whether somebody still
+    /// reads standard output.
+    fn write(&mut self, rates: &Rates, last: bool) -> Result<bool, Failure> {
+        let json = || format!("{}\n", text::json(rates));
+        match self {
+            Self::Json => return print_to_reader(&json()),
+            Self::Both(file, name) => {
+                let written = file.write_all(json().as_bytes());
+                written.map_err(|error| Failure::Run(format!("cannot write {name}: {error}")))?;
+            }
+            Self::Text => {}
+        }
+        let mut text = text::lines(rates);
+        if !last {
+            text.push('\n');
+        }
+        print_to_reader(&text)
+    }
+}
+
+fn in_lines(
+    looks: &mut Looks,
+    lines: &mut Lines,
+    once: bool,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
     loop {
         while Instant::now() < looks.due() {
             if interrupt.is_raised() {
@@ -89,16 +139,8 @@ fn in_lines(looks: &mut Looks, setting: &Setting, interrupt: &Interrupt) -> Resu
             thread::sleep(left.min(LOOK));
         }
         let rates = looks.next()?;
-        let mut text = if setting.json {
-            format!("{}\n", text::json(&rates))
-        } else {
-            text::lines(&rates)
-        };
-        if !setting.once && !setting.json {
-            text.push('\n');
-        }
-        let is_read = print_to_reader(&text)?;
-        if setting.once || !is_read {
+        let is_read = lines.write(&rates, once)?;
+        if once || !is_read {
             return Ok(Exit::Done);
         }
     }

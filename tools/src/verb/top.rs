@@ -12,7 +12,7 @@ pub(super) fn top(args: &TopArgs, interrupt: &Interrupt) -> Result<Exit, Failure
         socket: args.socket.clone().unwrap_or_else(default_path),
         interval: args.interval,
         once: args.once,
-        json: args.json.unwrap_or(false),
+        json: args.json.clone(),
     };
     run(&setting, interrupt)
 }

@@ -20,9 +20,9 @@ pub(crate) fn top() {
     };
     let output = |arguments: &str| process::output(&mut top(arguments), PATIENCE).unwrap();
     with_echoes("192.0.27.2", || {
-        let output = output("--once --interval 500ms --json -");
-        assert_eq!(output.status.code(), Some(0));
-        let rates: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let said = output("--once --interval 500ms --json -");
+        assert_eq!(said.status.code(), Some(0));
+        let rates: Value = serde_json::from_slice(&said.stdout).unwrap();
         let nic = &rates["nics"][0];
         assert_eq!((&nic["nic"], &nic["addresses"]), (&"wan".into(), &1.into()));
         for rate in ["received_pps", "received_bps", "sent_pps", "delivered_pps"] {
@@ -30,6 +30,20 @@ pub(crate) fn top() {
         }
         assert!(rates["seconds"].as_f64() >= Some(0.5), "{rates}");
         assert_eq!(rates["threads"][0]["thread"], "worker-0");
+
+        // To a file, beside the lines.
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("top.json");
+        let said = output(&format!(
+            "--once --interval 100ms --json {}",
+            file.display()
+        ));
+        assert_eq!(said.status.code(), Some(0));
+        assert!(said.stdout.starts_with(b"nic             rx pps"));
+        let rates: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_eq!(rates["nics"][0]["nic"], "wan");
+        let said = output("--once --json /nonexistent/top.json");
+        assert_eq!(said.status.code(), Some(2));
 
         // In lines, on and on, until nobody reads them.
         let mut child = top("--interval 100ms")
