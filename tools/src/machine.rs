@@ -70,6 +70,12 @@ impl Versions {
             profile,
         }
     }
+
+    /// What there is to say against figures of this build.
+    pub fn warning() -> Option<String> {
+        cfg!(debug_assertions)
+            .then(|| "built with debug assertions: the figures mean little".to_owned())
+    }
 }
 
 #[cfg(test)]

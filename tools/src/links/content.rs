@@ -15,7 +15,7 @@ use corelane::wire::EtherType;
 
 use super::arrival::network;
 use super::flight::{Flight, Landing};
-use super::identity::{Land, Landed, Launch, Launched};
+use super::identity::{Land, Landed, Launch, Launched, is_ahead};
 
 /// Frames of the same content that can be told to be out: those sent last.
 const OUT: usize = 16;
@@ -136,17 +136,13 @@ impl Land for LandContents {
             })
             .collect();
         // From the next one in order on; then those before, the last one first.
-        last.sort_unstable_by_key(|number| {
-            let ahead = number.wrapping_sub(*next);
-            if ahead < 1 << 31 {
-                ahead
-            } else {
-                !ahead | 1 << 31
-            }
+        last.sort_unstable_by_key(|&number| match is_ahead(number, *next) {
+            true => (false, number.wrapping_sub(*next)),
+            false => (true, next.wrapping_sub(number)),
         });
         for number in last {
             if let Landing::First(planned) = flight.land(CLASS, number, since) {
-                if number.wrapping_sub(*next) < 1 << 31 {
+                if is_ahead(number, *next) {
                     *next = number.wrapping_add(1);
                 }
                 return Landed::First(Launched {

@@ -46,6 +46,12 @@ pub(super) struct Launched {
     pub(super) number: u32,
 }
 
+/// Whether a number is none of those before `next`, as numbers go round.
+#[inline]
+pub(super) fn is_ahead(number: u32, next: u32) -> bool {
+    number.wrapping_sub(next) < 1 << 31
+}
+
 /// Frames that have numbers in them.
 #[derive(Clone, Copy)]
 pub(super) struct Numbered;

@@ -9,7 +9,7 @@ use corelane::sync::counters::{CounterKey, CounterWriter};
 use crossbeam::utils::CachePadded;
 
 use super::flight::Flight;
-use super::identity::{Land, Landed, Launched};
+use super::identity::{Land, Landed, Launched, is_ahead};
 use super::neighbor::Answerer;
 use super::ports::{ReceiveHalf, Reply};
 use super::stamps::Stamps;
@@ -144,7 +144,7 @@ impl<L: Land> Receiver<L> {
 
     fn order(&mut self, class: usize, number: u32) -> Received {
         let next = &mut self.next[class % CLASSES];
-        if number.wrapping_sub(*next) < 1 << 31 {
+        if is_ahead(number, *next) {
             *next = number.wrapping_add(1);
             Received::InOrder
         } else {

@@ -300,9 +300,7 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
     let mut warnings = outcome.warnings;
     warnings.extend(conditions.warnings);
     warnings.extend(measured.busy_machine());
-    if cfg!(debug_assertions) {
-        warnings.push("built with debug assertions: the figures mean little".to_owned());
-    }
+    warnings.extend(Versions::warning());
 
     let limit = measured.limit(conditions.room);
     let latency_limited = latency_ns.map(|latency| totals.lateness.spoils(&latency));

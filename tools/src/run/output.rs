@@ -57,14 +57,22 @@ impl Output {
     ///
     /// # Errors
     /// It cannot be written. A reader of standard output that has gone away is no error.
-    pub fn write(self, text: &str, json: &str) -> Result<(), Failure> {
-        match self.json {
-            Json::No => print(text),
-            Json::Stdout => print(&format!("{json}\n")),
-            Json::File(mut file, name) => {
+    pub fn write(mut self, text: &str, json: &str) -> Result<(), Failure> {
+        self.write_to_reader(text, json).map(drop)
+    }
+
+    /// Likewise, for who writes on and on. Returns whether somebody still reads standard output.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn write_to_reader(&mut self, text: &str, json: &str) -> Result<bool, Failure> {
+        match &mut self.json {
+            Json::No => print_to_reader(text),
+            Json::Stdout => print_to_reader(&format!("{json}\n")),
+            Json::File(file, name) => {
                 file.write_all(format!("{json}\n").as_bytes())
                     .map_err(|error| Failure::Run(format!("cannot write {name}: {error}")))?;
-                print(text)
+                print_to_reader(text)
             }
         }
     }

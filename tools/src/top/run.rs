@@ -1,7 +1,6 @@
 //! One interval after the other, until somebody has seen enough.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,11 +11,10 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use super::rates::Rates;
 use super::sample::Sample;
 use super::{text, view};
-use crate::cli::Usage;
 use crate::control::Client;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::run::{Failure, print_to_reader};
+use crate::run::{Failure, Output};
 
 /// How late a key or a signal is seen at most.
 const LOOK: Duration = Duration::from_millis(100);
@@ -39,7 +37,7 @@ pub struct Setting {
 /// # Errors
 /// There is none, or it ends: in words.
 pub fn run(setting: &Setting, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let mut lines = Lines::new(setting.json.as_deref())?;
+    let mut output = Output::new(setting.json.as_deref(), &[])?;
     let mut client = Client::connect(&setting.socket).map_err(Failure::Run)?;
     let before = Sample::take(&mut client).map_err(Failure::Run)?;
     let mut looks = Looks {
@@ -48,7 +46,7 @@ pub fn run(setting: &Setting, interrupt: &Interrupt) -> Result<Exit, Failure> {
         interval: setting.interval,
     };
     if setting.once || setting.json.is_some() || !io::stdout().is_terminal() {
-        return in_lines(&mut looks, &mut lines, setting.once, interrupt);
+        return in_lines(&mut looks, &mut output, setting.once, interrupt);
     }
     let mut terminal = ratatui::try_init().map_err(|error| {
         // It may have come half the way.
@@ -82,51 +80,9 @@ impl Looks {
     }
 }
 
-/// What is written of each interval.
-enum Lines {
-    Text,
-    Json,
-    /// Text, and JSON to a file of this name.
-    Both(File, String),
-}
-
-impl Lines {
-    fn new(json: Option<&Path>) -> Result<Self, Failure> {
-        Ok(match json {
-            None => Self::Text,
-            Some(path) if path == Path::new("-") => Self::Json,
-            Some(path) => {
-                let name = path.display().to_string();
-                let file = File::create(path)
-                    .map_err(|error| Usage::new(format!("--json: cannot write {name}: {error}")))?;
-                Self::Both(file, name)
-            }
-        })
-    }
-
-    /// Writes an interval, which another one comes after unless it is the `last`. Returns whether somebody still
-    /// reads standard output.
-    fn write(&mut self, rates: &Rates, last: bool) -> Result<bool, Failure> {
-        let json = || format!("{}\n", text::json(rates));
-        match self {
-            Self::Json => return print_to_reader(&json()),
-            Self::Both(file, name) => {
-                let written = file.write_all(json().as_bytes());
-                written.map_err(|error| Failure::Run(format!("cannot write {name}: {error}")))?;
-            }
-            Self::Text => {}
-        }
-        let mut text = text::lines(rates);
-        if !last {
-            text.push('\n');
-        }
-        print_to_reader(&text)
-    }
-}
-
 fn in_lines(
     looks: &mut Looks,
-    lines: &mut Lines,
+    output: &mut Output,
     once: bool,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
@@ -139,7 +95,11 @@ fn in_lines(
             thread::sleep(left.min(LOOK));
         }
         let rates = looks.next()?;
-        let is_read = lines.write(&rates, once)?;
+        let mut text = text::lines(&rates);
+        if !once {
+            text.push('\n');
+        }
+        let is_read = output.write_to_reader(&text, &text::json(&rates).to_string())?;
         if once || !is_read {
             return Ok(Exit::Done);
         }

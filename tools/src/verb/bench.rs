@@ -110,10 +110,7 @@ pub(super) fn measure(
     }
     progress.stage(layout.target().stage(), None);
     let kept = FramesKept::of(args)?;
-    let mut bed = Bed::start_with(&layout, when_full, &|link| match &kept {
-        Some(kept) => kept.around(link),
-        None => link,
-    })?;
+    let mut bed = Bed::start_with(&layout, when_full, &FramesKept::between(kept.as_ref()))?;
     let mut churn = match args.churn {
         None => None,
         Some(per_s) => Some(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::bench::{flags, layout};
 use super::frames_kept::FramesKept;
-use super::link_report::{LinkConditions, assemble, check_sent};
+use super::link_report::{LinkConditions, assemble, check_sent, flags_on_links};
 use super::{finish, write_latencies_of};
 use crate::cli::{BenchArgs, LinkEnds};
 use crate::exit::Exit;
@@ -37,10 +37,7 @@ pub(super) fn bench(
     let progress = Progress::new(args.engine.json_to_stdout());
     progress.stage("links", None);
     let kept = FramesKept::of(args)?;
-    let mut ports = Ports::open(&args.links, ends, &|link| match &kept {
-        Some(kept) => kept.around(link),
-        None => link,
-    })?;
+    let mut ports = Ports::open(&args.links, ends, &FramesKept::between(kept.as_ref()))?;
     progress.stage("frames", None);
     let layout = layout(args, Some(ports.device().mac))?;
     let arrival = args.arrival.unwrap_or(Arrival::Cbr);
@@ -108,13 +105,9 @@ pub(super) fn bench(
     finish(&report, output)
 }
 
-/// The options, but for those of the engine that there is not.
+/// The options.
 fn flags_of(args: &BenchArgs, layout: &Layout, plan: &Plan) -> BTreeMap<&'static str, Value> {
-    let mut flags = flags(args, layout.setting());
-    for option in ["workers", "ring", "pool_slots", "promiscuous", "check"] {
-        flags.remove(option);
-    }
-    flags.extend(args.links.flags());
+    let mut flags = flags_on_links(flags(args, layout.setting()), &args.links);
     flags.insert("smallest_ipv6_frame", json!(layout.smallest_v6()));
     flags.insert(
         "arrival",

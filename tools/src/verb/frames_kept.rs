@@ -52,9 +52,9 @@ impl FramesKept {
         }))
     }
 
-    /// The link whose frames are kept.
-    pub(super) fn around(&self, link: Box<dyn Link>) -> Box<dyn Link> {
-        match self.layer.take() {
+    /// What is put between a link and who reads it: nothing if no frames are kept.
+    pub(super) fn between(kept: Option<&Self>) -> impl Fn(Box<dyn Link>) -> Box<dyn Link> {
+        move |link| match kept.and_then(|kept| kept.layer.take()) {
             Some(layer) => Box::new(Layered::new(link, layer)),
             None => link,
         }

@@ -34,6 +34,26 @@ pub(super) struct LinkConditions<'a> {
     pub(super) slo: Option<&'a Slo>,
 }
 
+/// What of an engine in this process is said of it, and there is none.
+const OF_AN_ENGINE: [&str; 6] = [
+    "workers",
+    "ring",
+    "pool_slots",
+    "promiscuous",
+    "check",
+    "own",
+];
+
+/// The options in effect on real links.
+pub(super) fn flags_on_links(
+    mut flags: BTreeMap<&'static str, Value>,
+    links: &LinkArgs,
+) -> BTreeMap<&'static str, Value> {
+    flags.retain(|option, _| !OF_AN_ENGINE.contains(option));
+    flags.extend(links.flags());
+    flags
+}
+
 /// Puts a report together.
 pub(super) fn assemble(
     conditions: LinkConditions<'_>,
@@ -137,9 +157,7 @@ fn warnings(links: &LinkArgs, result: &TrialResult<LinkMeasured>) -> Vec<String>
             measured.seen.strays
         ));
     }
-    if cfg!(debug_assertions) {
-        warnings.push("built with debug assertions: the figures mean little".to_owned());
-    }
+    warnings.extend(Versions::warning());
     warnings
 }
 

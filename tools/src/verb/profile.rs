@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::bench::{self, Companion};
 use super::exit_of;
+use super::frames_kept::FramesKept;
 use crate::cli::{ProfileArgs, Usage};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -128,6 +129,7 @@ fn output(args: &ProfileArgs, files: &Files) -> Result<Output, Failure> {
         file,
         holds: holds.to_owned(),
     })
+    .chain(FramesKept::taken(&args.bench))
     .collect();
     Output::new(args.bench.engine.json.as_deref(), &taken)
 }

@@ -200,7 +200,7 @@ fn capture_share(capture: &Capture) -> CaptureShare {
 
 pub(super) fn warnings(set: &CaptureSet) -> Vec<String> {
     let mut warnings = Vec::new();
-    for capture in set.captures().iter().map(capture_share) {
+    for capture in shares(set) {
         if let Some(why) = capture.broken {
             warnings.push(format!(
                 "{}: the rest could not be used, {why}",

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::link_report::{LinkConditions, assemble, check_sent};
+use super::link_report::{LinkConditions, assemble, check_sent, flags_on_links};
 use super::replay::{SEED, captures, expected, flags, pace, say_if_long, shares, taken, warnings};
 use super::{finish, write_latencies_of};
 use crate::cli::{LinkEnds, ReplayArgs, Usage};
@@ -85,20 +85,9 @@ pub(super) fn replay(
     finish(&report, output)
 }
 
-/// The options, but for those of the engine that there is not.
+/// The options.
 fn flags_of(args: &ReplayArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
-    let mut flags = flags(args, setting);
-    for option in [
-        "workers",
-        "ring",
-        "pool_slots",
-        "promiscuous",
-        "check",
-        "own",
-    ] {
-        flags.remove(option);
-    }
-    flags.extend(args.links.flags());
+    let mut flags = flags_on_links(flags(args, setting), &args.links);
     flags.insert("readdressed", json!(args.links.dst_mac.is_some()));
     flags
 }

@@ -201,9 +201,7 @@ fn warnings(tester_limited: bool, on_links: bool) -> Vec<String> {
             .to_owned(),
         );
     }
-    if cfg!(debug_assertions) {
-        warnings.push("built with debug assertions: the figures mean little".to_owned());
-    }
+    warnings.extend(Versions::warning());
     warnings
 }
 

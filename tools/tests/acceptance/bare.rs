@@ -14,6 +14,7 @@ use corelane::engine::link::{Link, Queues, RxQueue, TxQueue};
 use corelane::frame::{Burst, Pool, PoolCache, PoolConfig};
 use corelane::sync::doorbell::{Doorbell, Sleeper, doorbell};
 use corelane::wire::MacAddr;
+use corelane::wire::ipv4::ipv4_header_mut;
 
 use crate::figures::{cores, keep_to};
 use crate::link::Kind;
@@ -186,17 +187,12 @@ impl Side {
     /// Makes a frame one that leaves on this side; None if it is not one to pass on.
     fn address(&self, frame: &mut [u8]) -> Option<()> {
         let (ethernet, packet) = frame.split_first_chunk_mut::<14>()?;
-        let packet = packet.first_chunk_mut::<20>()?;
-        if ethernet[12..] != [8, 0] || packet[8] < 2 {
+        let header = ipv4_header_mut(packet)?;
+        if ethernet[12..] != [8, 0] || !header.decrement_ttl() {
             return None;
         }
         ethernet[..6].copy_from_slice(&self.destination.0);
         ethernet[6..12].copy_from_slice(&self.source.0);
-        packet[8] -= 1;
-        // RFC 1624: the TTL is the higher byte of its word.
-        let sum = u16::from_be_bytes([packet[10], packet[11]]);
-        let (sum, carry) = sum.overflowing_add(0x0100);
-        packet[10..12].copy_from_slice(&(sum + u16::from(carry)).to_be_bytes());
         Some(())
     }
 }
