@@ -380,6 +380,7 @@ fn ours(population: Population) -> impl FnMut(Budget) -> Sample {
     let mut bursts = vec![PacketBurst::default(); LOOKUPS / BURST];
     let packet = Inbound {
         frame: 0,
+        ports: [0; 4],
         protocol: IpProtocol::UDP,
         flags: PacketFlags::V4,
         network: 14,

@@ -130,10 +130,9 @@ fn looked_up(sockets: Sockets) -> impl FnMut(Budget) -> Sample {
             flows.clear();
             flows.extend((0..LOOKUPS).map(|_| sockets.flow(&mut random)));
             let mut count = 0;
-            let mut found = [None; BURST];
             let start = Instant::now();
             for flows in flows.chunks(BURST) {
-                demux.lookup(seat, flows, &mut found);
+                let found = demux.lookup(seat, flows);
                 count += found.iter().flatten().count();
             }
             let time = start.elapsed();

@@ -72,6 +72,29 @@ impl Frame {
         }
     }
 
+    /// Moves the frame out, as [`std::mem::take`] does, field by field: a burst's frames go somewhere else
+    /// one by one, and this needs no place between.
+    #[inline]
+    pub fn take(&mut self) -> Self {
+        let Self {
+            pool,
+            rx_time,
+            span,
+            rss_hash,
+            slot,
+        } = *self;
+        // An empty handle; of what is learnt on receipt nothing is asked there.
+        self.pool = NonNull::from(&NOWHERE.0);
+        (self.span, self.slot) = (0, 0);
+        Self {
+            pool,
+            rx_time,
+            span,
+            rss_hash,
+            slot,
+        }
+    }
+
     /// Takes the handle apart: the caller now owns the slot.
     #[inline]
     pub(crate) fn into_slot(self) -> u32 {

@@ -76,7 +76,7 @@ pub use datapath::{
     Delivery, ErrorSources, Found, Handler, Inbound, NicDatapath, NicView, Packet, PacketBurst,
     PacketFlags, Sink,
 };
-pub use demux::{Demux, DemuxDatapath, Flow, FlowWord, Flows, Identity};
+pub use demux::{Demux, DemuxDatapath, Flow, FlowWord, Flows, Identity, Sockets};
 pub use drop_reason::DropReason;
 pub use endpoint::EndpointRef;
 pub use error::{

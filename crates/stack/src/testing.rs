@@ -266,6 +266,7 @@ pub(crate) fn lookup(worker: &mut NicDatapath, addresses: &[&str]) -> Vec<Found>
             ip(address).into(),
             Inbound {
                 frame: place as u8,
+                ports: [0; 4],
                 protocol: corelane_wire::IpProtocol::UDP,
                 flags: PacketFlags::default(),
                 network: 14,

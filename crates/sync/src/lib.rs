@@ -5,7 +5,7 @@
 //!
 //! | part | is for | claims, and where each is shown |
 //! |---|---|---|
-//! | [`ring`](mod@ring) | bursts from one thread to one other | items arrive in order, once, whole, also across the wrap; what is inside is dropped once; closed is seen after the last item: `tests/loom_ring.rs`. Same as a `VecDeque`, also where indices wrap: `src/ring/tests.rs` |
+//! | [`ring`](mod@ring) | bursts from one thread to one other | items arrive in order, once, whole, also across the wrap; what is inside is dropped once; closed is seen after the last item; the same of rings that seats have (`SeatRings`): `tests/loom_ring.rs`. Same as a `VecDeque`, also where indices wrap: `src/ring/tests.rs` |
 //! | [`depot`] | magazines of free slots between per-thread caches | none in two hands, torn or lost, a top that came back is noticed (ABA): `tests/loom_depot.rs` |
 //! | [`refs`] | kind and count of an endpoint in one word | zero is final, the last release is told once: `tests/loom_refs.rs`; with snapshots, no use after close: `tests/loom_lifetime.rs` |
 //! | [`snapshot`] | state that many read per burst and one replaces | a retired snapshot and its garbage outlive their last reader, and the publisher frees: `tests/loom_snapshot.rs` |

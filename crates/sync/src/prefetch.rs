@@ -16,13 +16,6 @@ pub fn prefetch_write<T>(value: &T) {
     write(std::ptr::from_ref(value).cast());
 }
 
-/// Asks for the last line of `value`, to be written.
-#[inline(always)]
-pub fn prefetch_write_end<T>(value: &T) {
-    let end = size_of::<T>().saturating_sub(1);
-    write(std::ptr::from_ref(value).cast::<u8>().wrapping_add(end));
-}
-
 /// Asks for the line where `bytes` begins, to be read.
 #[inline(always)]
 pub fn prefetch_read_slice(bytes: &[u8]) {

@@ -103,6 +103,61 @@ pub(crate) unsafe fn copy_out_of_cells<T>(cells: &[UnsafeCell<MaybeUninit<T>>], 
     }
 }
 
+/// A header and a slice in one allocation, shared and counted: what has it, has the address of each
+/// element and how many there are.
+#[cfg(not(loom))]
+pub(crate) struct SliceArc<H, T>(triomphe::Arc<triomphe::HeaderSlice<H, [T]>>);
+
+#[cfg(not(loom))]
+impl<H, T> SliceArc<H, T> {
+    pub(crate) fn new(header: H, elements: Vec<T>) -> Self {
+        Self(triomphe::Arc::from_header_and_vec(header, elements))
+    }
+
+    #[inline]
+    pub(crate) fn header(&self) -> &H {
+        &self.0.header
+    }
+
+    #[inline]
+    pub(crate) fn slice(&self) -> &[T] {
+        &self.0.slice
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        triomphe::Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// loom's count cannot have a slice behind it in the same allocation.
+#[cfg(loom)]
+pub(crate) struct SliceArc<H, T>(Arc<(H, Box<[T]>)>);
+
+#[cfg(loom)]
+impl<H, T> SliceArc<H, T> {
+    pub(crate) fn new(header: H, elements: Vec<T>) -> Self {
+        Self(Arc::new((header, elements.into_boxed_slice())))
+    }
+
+    pub(crate) fn header(&self) -> &H {
+        &self.0.0
+    }
+
+    pub(crate) fn slice(&self) -> &[T] {
+        &self.0.1
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<H, T> Clone for SliceArc<H, T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 #[cfg(not(loom))]
 pub(crate) use crossbeam::sync::{Parker, Unparker};
 

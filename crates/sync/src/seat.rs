@@ -1,7 +1,7 @@
 //! Cells that belong to one thread each, reached through a shared reference without a lock.
 //!
-//! A socket's rings, say, are reached by every worker through a snapshot, which is shared, and each
-//! worker pushes into its own. What tells the workers apart is a [`Seat`]: a plan mints so many, each
+//! A packet endpoint, say, is reached by every worker through a snapshot, which is shared, and each
+//! worker pushes into its own ring. What tells the workers apart is a [`Seat`]: a plan mints so many, each
 //! exists once, and whoever has one has the cell of its number in every [`PerSeat`] of that plan.
 //!
 //! ```text
@@ -18,12 +18,10 @@
 
 use std::cell::UnsafeCell;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossbeam::utils::CachePadded;
-
 use crate::prefetch;
+use crate::primitive::SliceArc;
 
 /// Tells plans apart.
 static NEXT_PLAN: AtomicU64 = AtomicU64::new(1);
@@ -71,15 +69,28 @@ impl Seat {
 }
 
 /// A value for each seat of a plan, each on cache lines of its own.
-pub struct PerSeat<T> {
-    plan: u64,
-    cells: Box<[CachePadded<UnsafeCell<T>>]>,
+///
+/// Beside the value that only the seat has (`T`), each cell may have a part that everybody sees (`S`),
+/// on the same lines; and there may be something about all of them (`A`). Clones are of the same cells.
+///
+/// All is in one allocation, and whoever has this has the address of each cell.
+pub struct PerSeat<T, S = (), A = ()> {
+    cells: SliceArc<A, Cell<T, S>>,
 }
 
-// SAFETY: a shared reference gives out references to a `T` only to whoever holds the seat of its cell,
+// What is looked at first stands first. Lines of other seats are two lines away: processors fetch them by
+// pairs.
+#[repr(C, align(128))]
+struct Cell<T, S> {
+    plan: u64,
+    shared: S,
+    own: UnsafeCell<T>,
+}
+
+// SAFETY: a shared reference gives out references to the `T` only to whoever holds the seat of its cell,
 // and mutable ones only, one at a time (see the module): the `T`s are moved between threads, as it
 // were, and never shared.
-unsafe impl<T: Send> Sync for PerSeat<T> {}
+unsafe impl<T: Send, S: Sync> Sync for Cell<T, S> {}
 
 impl<T> PerSeat<T> {
     /// Cells with these values, in the order of the seats. Seats behind the last value have none.
@@ -87,11 +98,25 @@ impl<T> PerSeat<T> {
     /// # Panics
     /// If there are more values than seats.
     pub fn new(plan: &SeatPlan, values: Vec<T>) -> Self {
+        let cells = values.into_iter().map(|own| ((), own));
+        Self::with_shared(plan, (), cells.collect())
+    }
+}
+
+impl<T, S, A> PerSeat<T, S, A> {
+    /// As [`new`](PerSeat::new), with what everybody sees of each cell, and of all.
+    ///
+    /// # Panics
+    /// As `new`.
+    pub fn with_shared(plan: &SeatPlan, about: A, values: Vec<(S, T)>) -> Self {
         assert!(values.len() <= plan.len, "a seat for each value");
-        let cells = values.into_iter().map(UnsafeCell::new);
-        Self {
+        let cells = values.into_iter().map(|(shared, own)| Cell {
             plan: plan.plan,
-            cells: cells.map(CachePadded::new).collect(),
+            shared,
+            own: UnsafeCell::new(own),
+        });
+        Self {
+            cells: SliceArc::new(about, cells.collect()),
         }
     }
 
@@ -109,62 +134,68 @@ impl<T> PerSeat<T> {
     /// ```
     #[inline]
     pub fn get<'a>(&'a self, seat: &'a mut Seat) -> Option<&'a mut T> {
-        if seat.plan != self.plan {
+        self.get_with_shared(seat).map(|(_, own)| own)
+    }
+
+    /// As [`get`](Self::get), with what everybody sees of the cell.
+    #[inline]
+    pub fn get_with_shared<'a>(&'a self, seat: &'a mut Seat) -> Option<(&'a S, &'a mut T)> {
+        let cell = self.cells.slice().get(seat.number)?;
+        if seat.plan != cell.plan {
             return None;
         }
-        let cell = self.cells.get(seat.number)?;
         // SAFETY: there is one seat of this plan and number (seats are minted once, by a number that no
         // other plan has, and cannot be copied), and it is borrowed for as long as the reference
-        // lives: no other reference to this cell exists meanwhile.
-        Some(unsafe { &mut *cell.get() })
+        // lives: no other reference to this value exists meanwhile.
+        Some((&cell.shared, unsafe { &mut *cell.own.get() }))
     }
-}
 
-impl<T> PerSeat<T> {
-    /// Where the cells are, to be kept where it is at hand sooner than this.
-    pub fn hint(&self) -> SeatHint<T> {
-        SeatHint {
-            first: self.cells.as_ptr().addr(),
-            cells: PhantomData,
-        }
+    /// What everybody sees of the cells, in the order of the seats.
+    pub fn shared(&self) -> impl Iterator<Item = &S> {
+        self.cells.slice().iter().map(|cell| &cell.shared)
     }
-}
 
-/// Where the cells of a [`PerSeat`] are: to ask for one while the `PerSeat` itself is still on its way.
-/// Nothing is looked at through it, so that it does not matter whether they are still there.
-pub struct SeatHint<T> {
-    first: usize,
-    cells: PhantomData<fn() -> T>,
-}
+    /// That of the seat of this number.
+    ///
+    /// # Panics
+    /// If it has no cell.
+    #[inline]
+    pub fn shared_of(&self, number: usize) -> &S {
+        &self.cells.slice()[number].shared
+    }
 
-impl<T> SeatHint<T> {
+    /// What there is about all of them.
+    #[inline]
+    pub fn about(&self) -> &A {
+        self.cells.header()
+    }
+
+    /// Whether these are the same cells.
+    pub fn is(&self, other: &Self) -> bool {
+        self.cells.is(&other.cells)
+    }
+
     /// Asks for the first line of a seat's cell, to be written.
     #[inline]
     pub fn prefetch_write(&self, seat: &Seat) {
-        let stride = size_of::<CachePadded<UnsafeCell<T>>>();
-        let cell = self.first.wrapping_add(seat.number.wrapping_mul(stride));
-        prefetch::write(std::ptr::without_provenance(cell));
+        // Of one that it does not have, there is nothing to be read either.
+        let cell = self.cells.slice().as_ptr().wrapping_add(seat.number);
+        prefetch::write(cell.cast());
     }
 }
 
-impl<T> Clone for SeatHint<T> {
+impl<T, S, A> Clone for PerSeat<T, S, A> {
     fn clone(&self) -> Self {
-        *self
+        Self {
+            cells: self.cells.clone(),
+        }
     }
 }
 
-impl<T> Copy for SeatHint<T> {}
-
-impl<T> fmt::Debug for SeatHint<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SeatHint").finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Debug for PerSeat<T> {
+impl<T, S, A> fmt::Debug for PerSeat<T, S, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PerSeat")
-            .field("seats", &self.cells.len())
+            .field("seats", &self.cells.slice().len())
             .finish_non_exhaustive()
     }
 }
@@ -214,15 +245,38 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_outlives_the_cells() {
+    fn any_seat_may_ask_for_a_cell() {
         let (plan, mut seats) = SeatPlan::mint(2);
         let cells = PerSeat::new(&plan, vec![7]);
-        let hint = cells.hint();
-        // Of a seat that has a cell, of one that has none, and of cells that are gone.
-        seats.iter().for_each(|seat| hint.prefetch_write(seat));
+        // Of a seat that has a cell, and of one that has none.
+        seats.iter().for_each(|seat| cells.prefetch_write(seat));
         assert_eq!(cells.get(&mut seats[0]), Some(&mut 7));
+    }
+
+    #[test]
+    fn all_see_the_shared_part_and_what_it_is_about() {
+        let (plan, mut seats) = SeatPlan::mint(2);
+        let cells = PerSeat::with_shared(&plan, "both", vec![('a', 1), ('b', 2)]);
+        let clone = cells.clone();
+        assert_eq!(cells.get_with_shared(&mut seats[1]), Some((&'b', &mut 2)));
+        assert!(clone.shared().eq(&['a', 'b']));
+        assert_eq!((clone.shared_of(0), *clone.about()), (&'a', "both"));
+        *clone.get(&mut seats[0]).unwrap() = 5;
+        assert_eq!(cells.get(&mut seats[0]), Some(&mut 5));
+        let others = PerSeat::with_shared(&plan, "both", vec![('a', 1), ('b', 2)]);
+        assert!(cells.is(&clone) && !cells.is(&others));
+    }
+
+    #[test]
+    fn the_last_clone_drops_the_values() {
+        let (plan, _) = SeatPlan::mint(2);
+        let value = Arc::new(());
+        let cells = PerSeat::new(&plan, vec![Arc::clone(&value), Arc::clone(&value)]);
+        let clone = cells.clone();
         drop(cells);
-        hint.prefetch_write(&seats[0]);
+        assert_eq!(Arc::strong_count(&value), 3);
+        drop(clone);
+        assert_eq!(Arc::strong_count(&value), 1);
     }
 
     #[test]

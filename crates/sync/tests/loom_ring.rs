@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use arrayvec::ArrayVec;
-use corelane_sync::ring::{Consumer, Producer, ring};
+use corelane_sync::ring::{Consumer, Producer, SeatRings, ring};
+use corelane_sync::seat::SeatPlan;
 use explore::{explore, pass};
 use loom::{cell::Cell, sync::atomic::Ordering::Relaxed, thread};
 
@@ -245,6 +246,70 @@ fn the_producer_learns_that_the_consumer_is_gone() {
             2 => "popped all",
             1 => "left one",
             _ => unreachable!("the first was there before the consumer's thread"),
+        }
+    });
+}
+
+/// Rings of seats are kept by their handles and by their consumers. The race: a thread pushes by its
+/// handle and lets go of it, another lets go of its own, and the consumer pops once and goes. Whoever is
+/// last drops what is inside, and must see what the other two did.
+#[test]
+fn items_in_rings_of_seats_are_dropped_once_whoever_goes_last() {
+    explore(3, ["popped one", "popped none"], || {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let item = {
+            let drops = Arc::clone(&drops);
+            move || Counted {
+                drops: Arc::clone(&drops),
+                dropped: Cell::new(false),
+            }
+        };
+        let (plan, mut seats) = SeatPlan::mint(1);
+        let (rings, mut consumers) = SeatRings::new(&plan, 2, vec![()], ()).unwrap();
+        let (mut seat, mut consumer) = (seats.remove(0), consumers.remove(0));
+        let other = rings.clone();
+        let pusher = thread::spawn(move || {
+            let mut ring = rings.get(&mut seat).unwrap();
+            assert!(ring.push(item()).is_ok() && ring.push_with(item));
+        });
+        let popper = thread::spawn(move || consumer.pop().is_some());
+        drop(other);
+        pusher.join().unwrap();
+        let popped = popper.join().unwrap();
+        assert_eq!(drops.load(SeqCst), 2);
+        if popped { "popped one" } else { "popped none" }
+    });
+}
+
+/// The race: one thread pushes its last item and lets go of its handle, while another lets go of the only
+/// other one. The consumer must not find the rings closed and that item not there, whichever is last.
+#[test]
+fn rings_of_seats_are_seen_closed_after_the_last_item() {
+    explore(3, ["closed at once", "closed later"], || {
+        let (plan, mut seats) = SeatPlan::mint(1);
+        let (rings, mut consumers) = SeatRings::<u32, _, _>::new(&plan, 2, vec![()], ()).unwrap();
+        let (mut seat, mut consumer) = (seats.remove(0), consumers.remove(0));
+        let other = rings.clone();
+        let pusher = thread::spawn(move || {
+            rings.get(&mut seat).unwrap().push(1).unwrap();
+        });
+        let dropper = thread::spawn(move || drop(other));
+        let mut looks = 0;
+        loop {
+            let closed = consumer.is_closed();
+            looks += 1;
+            if closed {
+                break;
+            }
+            thread::yield_now();
+        }
+        assert_eq!((consumer.pop(), consumer.pop()), (Some(1), None));
+        pusher.join().unwrap();
+        dropper.join().unwrap();
+        if looks == 1 {
+            "closed at once"
+        } else {
+            "closed later"
         }
     });
 }

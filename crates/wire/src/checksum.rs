@@ -104,31 +104,72 @@ fn sum_long(bytes: &[u8]) -> Sum {
     total + sum_short(rest)
 }
 
+/// The sum of the first `FRONT + beyond` bytes, of which the first `FRONT` are summed without a look at how
+/// many there are: whole words of eight bytes. None if there are less.
+///
+/// For headers of known length with a payload that is mostly short behind them.
+#[inline(always)]
+pub fn sum_front<const FRONT: usize>(bytes: &[u8], beyond: usize) -> Option<Sum> {
+    const { assert!(FRONT >= 8 && FRONT.is_multiple_of(8)) };
+    let (front, rest) = bytes.split_first_chunk::<FRONT>()?;
+    let rest = rest.get(..beyond)?;
+    let (words, _) = front.as_chunks::<8>();
+    let words = words
+        .iter()
+        .map(|word| u128::from(u64::from_ne_bytes(*word)));
+    let total = words.sum();
+    if rest.len() >= 32 {
+        return Some(fold_carries(total) + sum_apart(rest));
+    }
+    let last = bytes.get(FRONT - 8 + beyond..)?.first_chunk();
+    Some(sum_few(total, rest, last))
+}
+
+#[inline(never)]
+fn sum_apart(bytes: &[u8]) -> Sum {
+    sum(bytes)
+}
+
 #[inline]
 fn sum_short(bytes: &[u8]) -> Sum {
-    // The carries of 64-bit words gather in the upper half: two instructions for eight bytes.
     let mut total = 0u128;
-    let mut add = |word: &[u8; 8]| total += u128::from(u64::from_ne_bytes(*word));
     let (blocks, rest) = bytes.as_chunks::<32>();
     for block in blocks {
         let (words, _) = block.as_chunks::<8>();
-        words.iter().for_each(&mut add);
+        words.iter().for_each(|word| add(&mut total, word));
     }
+    sum_few(total, rest, bytes.last_chunk())
+}
+
+/// Adds less than 32 bytes to a total. `last` are the last eight, those summed before included.
+#[inline(always)]
+fn sum_few(mut total: u128, bytes: &[u8], last: Option<&[u8; 8]>) -> Sum {
     // Not a loop: it would be made one for many words, of which there are three at most.
-    let (pair, rest) = rest.as_chunks::<16>();
+    let (pair, rest) = bytes.as_chunks::<16>();
     if let [pair, ..] = pair {
         let (words, _) = pair.as_chunks::<8>();
-        words.iter().for_each(&mut add);
+        words.iter().for_each(|word| add(&mut total, word));
     }
     let (word, rest) = rest.as_chunks::<8>();
     if let [word, ..] = word {
-        add(word);
+        add(&mut total, word);
     }
     // No jump by how many are left, which nobody could predict.
-    total += u128::from(match bytes.last_chunk::<8>() {
+    total += u128::from(match last {
         Some(last) => end_of(u64::from_ne_bytes(*last), rest.len()),
         None => few(rest),
     });
+    fold_carries(total)
+}
+
+/// The carries of 64-bit words gather in the upper half: two instructions for eight bytes.
+#[inline(always)]
+fn add(total: &mut u128, word: &[u8; 8]) {
+    *total += u128::from(u64::from_ne_bytes(*word));
+}
+
+#[inline(always)]
+fn fold_carries(total: u128) -> Sum {
     Sum(total as u64) + Sum((total >> 64) as u64)
 }
 

@@ -97,6 +97,7 @@ fn hold_packet(
     let mut packets = PacketBurst::default();
     let packet = Inbound {
         frame: 0,
+        ports: [0; 4],
         protocol: IpProtocol::UDP,
         flags: PacketFlags::V4,
         network: 14,

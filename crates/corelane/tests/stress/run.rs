@@ -132,6 +132,7 @@ fn look_up_slowly(
     for (place, destination) in destinations.iter().enumerate() {
         let packet = Inbound {
             frame: place as u8,
+            ports: [0; 4],
             protocol: IpProtocol::UDP,
             flags: PacketFlags::default(),
             network: 14,

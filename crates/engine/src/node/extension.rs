@@ -102,7 +102,8 @@ fn walk(frame: &Frame, packet: &mut Inbound) -> Result<Behind, Refused> {
             let transport = network + upper.offset;
             packet.transport = u16::try_from(transport).unwrap_or(u16::MAX);
             packet.protocol = upper.protocol;
-            packet.flags = transport::check_v6(upper.protocol, upper.payload);
+            let seen = transport::check_v6(upper.protocol, upper.payload);
+            (packet.flags, packet.ports) = (seen.flags, seen.ports);
             Ok(Behind::Transport)
         }
         Ok(ExtensionEnd::Fragment(fragment)) => Ok(Behind::Fragment(FragmentPlace::V6 {

@@ -45,12 +45,15 @@ pub(super) fn ip4_input<'f, O: Observer>(
         }
         let transport = ETHERNET_HEADER_LEN + IPV4_HEADER_LEN + packet.options.len();
         let protocol = packet.protocol();
+        let seen = transport::check_v4(protocol, packet.payload);
         parsed.push(
             Key::v4(destination.to_bits()),
             Inbound {
                 frame: place,
                 protocol,
-                flags: transport::check_v4(protocol, packet.payload)
+                ports: seen.ports,
+                flags: seen
+                    .flags
                     .with(PacketFlags::V4, true)
                     .with(PacketFlags::FRAGMENT, packet.is_fragment())
                     .with(PacketFlags::EXTENDED, !packet.options.is_empty()),

@@ -54,12 +54,14 @@ pub(super) fn ip6_input<'f, O: Observer>(
         }
         let transport = ETHERNET_HEADER_LEN + IPV6_HEADER_LEN;
         let protocol = packet.next_header();
+        let seen = transport::check_v6(protocol, packet.payload);
         parsed.push(
             destination,
             Inbound {
                 frame: place,
                 protocol,
-                flags: transport::check_v6(protocol, packet.payload),
+                ports: seen.ports,
+                flags: seen.flags,
                 network: ETHERNET_HEADER_LEN as u8,
                 transport: transport as u16,
                 end: (transport + packet.payload.len()) as u32,

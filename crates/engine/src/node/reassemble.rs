@@ -100,16 +100,17 @@ fn describe(frame: &Frame, packet: &mut Inbound) -> Option<()> {
         let whole = parse_ipv4(data).ok()?;
         (header_len, payload_len) = (IPV4_HEADER_LEN + whole.options.len(), whole.payload.len());
         packet.protocol = whole.protocol();
-        packet.flags =
-            transport::check_v4(packet.protocol, whole.payload).with(PacketFlags::V4, true);
+        let seen = transport::check_v4(packet.protocol, whole.payload);
+        packet.ports = seen.ports;
+        packet.flags = seen.flags.with(PacketFlags::V4, true);
     } else {
         let whole = parse_ipv6(data).ok()?;
         (header_len, payload_len) = (IPV6_HEADER_LEN, whole.payload.len());
         packet.protocol = whole.next_header();
-        packet.flags = transport::check_v6(packet.protocol, whole.payload).with(
-            PacketFlags::EXTENDED,
-            extension::is_extension(packet.protocol),
-        );
+        let seen = transport::check_v6(packet.protocol, whole.payload);
+        packet.ports = seen.ports;
+        let is_extended = extension::is_extension(packet.protocol);
+        packet.flags = seen.flags.with(PacketFlags::EXTENDED, is_extended);
     }
     packet.transport = u16::try_from(network + header_len).ok()?;
     packet.end = u32::try_from(network + header_len + payload_len).ok()?;

@@ -40,6 +40,7 @@ fn examine(frame: &[u8]) -> Examined {
     }
     let inbound = Inbound {
         frame: 0,
+        ports: [0; 4],
         protocol: upper.protocol,
         flags: PacketFlags::ICMP,
         network: ETHERNET_HEADER_LEN as u8,

@@ -5,26 +5,38 @@ use std::net::IpAddr;
 use corelane_frame::Frame;
 use corelane_stack::{Inbound, PacketFlags};
 use corelane_wire::checksum::{self, Sum};
-use corelane_wire::{IpProtocol, parse_tcp};
+use corelane_wire::{IpProtocol, UDP_HEADER_LEN, parse_tcp};
 
 use super::extension::is_extension;
 
-/// Whether the transport header of an IPv4 packet is there whole, with a length that fits (BEHAVIOURS
-/// K3).
+/// What a first look at a transport tells.
+pub(super) struct Transport {
+    /// Whether its header is there whole, with a length that fits (BEHAVIOURS K3), and what it is for.
+    pub(super) flags: PacketFlags,
+    /// As [`Inbound::ports`].
+    pub(super) ports: [u8; 4],
+}
+
+/// That of an IPv4 packet.
 #[inline]
-pub(super) fn check_v4(protocol: IpProtocol, payload: &[u8]) -> PacketFlags {
-    check(protocol, payload).unwrap_or_else(|| other_v4(protocol))
+pub(super) fn check_v4(protocol: IpProtocol, payload: &[u8]) -> Transport {
+    check(protocol, payload).unwrap_or_else(|| without_ports(other_v4(protocol)))
 }
 
 /// As [`check_v4`], of an IPv6 packet; and whether there are extension headers in front of it.
 #[inline]
-pub(super) fn check_v6(protocol: IpProtocol, payload: &[u8]) -> PacketFlags {
-    check(protocol, payload).unwrap_or_else(|| other_v6(protocol))
+pub(super) fn check_v6(protocol: IpProtocol, payload: &[u8]) -> Transport {
+    check(protocol, payload).unwrap_or_else(|| without_ports(other_v6(protocol)))
+}
+
+fn without_ports(flags: PacketFlags) -> Transport {
+    let ports = [0; 4];
+    Transport { flags, ports }
 }
 
 /// Of the two protocols that most packets are of. None of another.
 #[inline]
-fn check(protocol: IpProtocol, payload: &[u8]) -> Option<PacketFlags> {
+fn check(protocol: IpProtocol, payload: &[u8]) -> Option<Transport> {
     let fits = if protocol == IpProtocol::UDP {
         payload.first_chunk::<8>().is_some_and(|header| {
             // What the length says beyond the header, and what there is: one comparison, because
@@ -40,7 +52,10 @@ fn check(protocol: IpProtocol, payload: &[u8]) -> Option<PacketFlags> {
     } else {
         return None;
     };
-    Some(PacketFlags::default().with(PacketFlags::TRUNCATED, !fits))
+    Some(Transport {
+        flags: PacketFlags::default().with(PacketFlags::TRUNCATED, !fits),
+        ports: payload.first_chunk().copied().unwrap_or_default(),
+    })
 }
 
 // These are not inlined: the loops over packets have two comparisons in place of a jump by a table.
@@ -70,7 +85,7 @@ pub(super) fn is_checksum_right(frame: &Frame, packet: &Inbound) -> bool {
         return true;
     }
     if packet.protocol == IpProtocol::UDP {
-        return is_udp_checksum_right(frame.data(), packet).unwrap_or(false);
+        return is_udp_checksum_right(frame.data(), packet);
     }
     let range = usize::from(packet.transport)..packet.end as usize;
     let segment = frame.data().get(range).unwrap_or_default();
@@ -87,45 +102,105 @@ pub(super) fn is_checksum_right(frame: &Frame, packet: &Inbound) -> bool {
     }
 }
 
-/// As [`is_checksum_right`], of UDP. None if parts are not there.
+/// As [`is_checksum_right`], of UDP. It is not right if parts are not there.
 #[inline(always)]
-pub(super) fn is_udp_checksum_right(data: &[u8], packet: &Inbound) -> Option<bool> {
-    // Where the addresses begin in the header, and how long they are together.
+pub(super) fn is_udp_checksum_right(data: &[u8], packet: &Inbound) -> bool {
+    // Where the addresses begin in the header, how long they are together, and with UDP's header.
     if packet.flags.has(PacketFlags::V4) {
-        is_udp_right::<12, 8>(data, packet, true)
+        is_udp_right::<12, 8, 16>(data, packet, true)
     } else {
-        is_udp_right::<8, 32>(data, packet, false)
+        is_udp_right::<8, 32, 40>(data, packet, false)
     }
 }
 
-#[inline(always)]
-fn is_udp_right<const OFFSET: usize, const ADDRESSES: usize>(
+// Not inlined: the loop over packets has no registers left for it.
+#[inline(never)]
+fn is_udp_right<const OFFSET: usize, const ADDRESSES: usize, const FRONT: usize>(
     data: &[u8],
     packet: &Inbound,
     may_be_absent: bool,
-) -> Option<bool> {
+) -> bool {
     let start = usize::from(packet.network) + OFFSET;
-    let transport = usize::from(packet.transport);
-    // Mostly the addresses stand right in front of the transport header: one sum, then.
-    let is_adjacent = transport == start + ADDRESSES;
-    let addresses = data.get(start..)?;
-    let datagram = if is_adjacent {
-        addresses.get(ADDRESSES..)?
-    } else {
-        data.get(transport..)?
+    let Some(addresses) = data.get(start..) else {
+        return false;
     };
-    let header = u64::from_be_bytes(*datagram.first_chunk()?);
-    let (length, checksum) = ((header >> 16) as u16, header as u16);
-    if checksum == 0 {
-        // In IPv4 it may be absent (RFC 768), in IPv6 not (RFC 8200 section 8.1).
-        return Some(may_be_absent);
+    if usize::from(packet.transport) != start + ADDRESSES {
+        let addresses = addresses.get(..ADDRESSES).unwrap_or_default();
+        return is_udp_right_apart(data, packet, addresses, may_be_absent);
     }
-    let sum = if is_adjacent {
-        checksum::sum(addresses.get(..ADDRESSES + usize::from(length))?)
-    } else {
-        let datagram = datagram.get(..usize::from(length))?;
-        checksum::sum(addresses.get(..ADDRESSES)?) + checksum::sum(datagram)
+    // Mostly the addresses stand right in front of the transport header: one sum, then.
+    let Some(front) = addresses.first_chunk::<FRONT>() else {
+        return false;
     };
-    let rest = Sum::word(length) + Sum::word(IpProtocol::UDP.0.into());
-    Some((sum + rest).is_valid())
+    let header = UdpSums::of(front);
+    if header.is_absent() {
+        return may_be_absent;
+    }
+    let beyond = header.length().wrapping_sub(UDP_HEADER_LEN);
+    let sum = checksum::sum_front::<FRONT>(addresses, beyond);
+    sum.is_some_and(|sum| (sum + header.pseudo()).is_valid())
+}
+
+/// Where there are options or extension headers between the addresses and the transport.
+#[cold]
+#[inline(never)]
+fn is_udp_right_apart(
+    data: &[u8],
+    packet: &Inbound,
+    addresses: &[u8],
+    may_be_absent: bool,
+) -> bool {
+    let datagram = data
+        .get(usize::from(packet.transport)..)
+        .unwrap_or_default();
+    let Some(header) = datagram.first_chunk::<UDP_HEADER_LEN>() else {
+        return false;
+    };
+    let header = UdpSums::of(header);
+    if header.is_absent() {
+        return may_be_absent;
+    }
+    let Some(datagram) = datagram.get(..header.length()) else {
+        return false;
+    };
+    let sum = checksum::sum(addresses) + checksum::sum(datagram);
+    (sum + header.pseudo()).is_valid()
+}
+
+/// What of a UDP header its checksum is about.
+#[derive(Clone, Copy)]
+struct UdpSums {
+    length: u16,
+    checksum: u16,
+}
+
+impl UdpSums {
+    /// Of the header that these end with.
+    #[inline(always)]
+    fn of<const LEN: usize>(front: &[u8; LEN]) -> Self {
+        const { assert!(LEN >= UDP_HEADER_LEN) };
+        let [high, low, checksum @ ..] = front.last_chunk::<4>().copied().unwrap_or_default();
+        Self {
+            length: u16::from_be_bytes([high, low]),
+            checksum: u16::from_ne_bytes(checksum),
+        }
+    }
+
+    /// Whether the sender computed none: in IPv4 it may be absent (RFC 768), in IPv6 not (RFC 8200
+    /// section 8.1).
+    #[inline(always)]
+    fn is_absent(self) -> bool {
+        self.checksum == 0
+    }
+
+    #[inline(always)]
+    fn length(self) -> usize {
+        self.length.into()
+    }
+
+    /// What is summed beside addresses and datagram.
+    #[inline(always)]
+    fn pseudo(self) -> Sum {
+        Sum::word(self.length) + Sum::word(IpProtocol::UDP.0.into())
+    }
 }

@@ -3,7 +3,7 @@
 use corelane_frame::{BURST, Frame, PoolCache};
 use corelane_stack::{
     DropReason, Family, Flow, FlowWord, Flows, Inbound, Key, NicId, PacketBurst, PacketFlags,
-    Queued, Socket, SocketDrop, SocketWriter,
+    Queued, Socket, SocketDrop, SocketWriter, Sockets,
 };
 use corelane_wire::IpProtocol;
 
@@ -25,6 +25,7 @@ pub(super) fn transport_demux<O: Observer>(
         let seen = |packet: &Inbound| frames.get(usize::from(packet.frame)).map(Sight::of);
         sights.extend(packets.inbound().iter().filter_map(seen));
     }
+    let arrived_on = context.arrival.id();
     let Context {
         stack,
         cache,
@@ -33,22 +34,33 @@ pub(super) fn transport_demux<O: Observer>(
         ..
     } = context;
     let mut kept = 0_u64;
-    let mut delivered = 0;
+    let mut dropped = 0;
     let count = packets.len();
-    deliver(&mut stack.sockets(), cache, frames, packets, |at, end| {
+    let described = Described {
+        frames,
+        packets,
+        arrived_on,
+    };
+    let mut writer = stack.sockets();
+    let sockets = writer.demux.lookup(writer.seat, &described);
+    deliver(&mut writer, cache, frames, packets, &sockets, |at, end| {
         match end {
             End::NoSocket => kept |= 1 << (at % BURST),
-            End::Delivered | End::Copied => delivered += 1,
-            End::Dropped(reason) => tally.dropped(reason, 1),
+            End::Delivered | End::Copied => {}
+            End::Dropped(reason) => {
+                dropped += 1;
+                tally.dropped(reason, 1);
+            }
         }
         if let Some(sight) = sights.get(at) {
             observer.step_of(sight, Outcome::TransportDemux(end.outcome()));
         }
     });
-    tally.delivered(delivered);
+    let left = kept.count_ones() as usize;
+    tally.delivered(count - left - dropped);
     if kept == 0 {
         packets.clear();
-    } else if kept.count_ones() as usize != count {
+    } else if left != count {
         let mut at = 0;
         packets.retain(|_, _| {
             at += 1;
@@ -78,37 +90,29 @@ impl End {
 }
 
 /// Puts each packet into the queue of its socket, if it has one; tells `ended` what became of each.
+///
+/// In one pass: the line that a socket is looked at by is on its way since the lookup, and to ask for that
+/// of its slot as well costs more instructions than it saves waiting where sockets are some thousands.
 #[inline(always)]
 fn deliver(
     writer: &mut SocketWriter<'_>,
     cache: &mut PoolCache,
     frames: &mut [Frame],
     packets: &PacketBurst,
+    sockets: &Sockets<'_>,
     mut ended: impl FnMut(usize, End),
 ) {
-    let mut sockets: [Option<&Socket>; BURST] = [None; BURST];
-    let demux = writer.demux;
-    let described = Described::new(frames, packets);
-    demux.lookup(writer.seat, &described, &mut sockets);
-    // Asks for what is written next: on its way while the sums are computed.
-    let mut right = 0_u64;
-    let found = packets.inbound().iter().zip(&described.data).zip(&sockets);
-    for (at, ((packet, data), socket)) in found.enumerate() {
-        if let Some(socket) = socket {
-            socket.prefetch_queue(writer.seat);
-            let is_right = transport::is_udp_checksum_right(data, packet);
-            right |= u64::from(is_right == Some(true)) << (at % BURST);
-        }
-    }
     // The sockets whose bell is to be rung, by the packet that was the first for them.
     let mut bells = 0_u64;
-    for (at, (packet, socket)) in packets.inbound().iter().zip(&sockets).enumerate() {
+    for (at, (packet, socket)) in packets.inbound().iter().zip(sockets).enumerate() {
         let end = match (frames.get_mut(usize::from(packet.frame)), socket) {
             (Some(frame), Some(socket)) => {
-                if right >> (at % BURST) & 1 == 1 {
+                if transport::is_udp_checksum_right(frame.data(), packet) {
                     match give(writer, socket, frame, packet) {
                         Ok(queued) => {
-                            bells |= u64::from(queued.bell) << (at % BURST);
+                            if queued.bell {
+                                add(&mut bells, at);
+                            }
                             End::Delivered
                         }
                         Err(reason) => End::Dropped(reason),
@@ -136,36 +140,11 @@ fn deliver(
     }
 }
 
-/// The flows of a burst, of which one socket each is looked for.
+/// The flows of a burst, of which one socket each is looked for: of packets for one host.
 struct Described<'p> {
+    frames: &'p [Frame],
     packets: &'p PacketBurst,
-    words: [FlowWord; BURST],
-    /// The frames' data; of a packet that has no flow, none.
-    data: [&'p [u8]; BURST],
-}
-
-impl<'p> Described<'p> {
-    #[inline(always)]
-    fn new(frames: &'p [Frame], packets: &'p PacketBurst) -> Self {
-        let mut words = [FlowWord::NONE; BURST];
-        let mut data: [&[u8]; BURST] = [&[]; BURST];
-        let found = packets.inbound().iter().zip(packets.found());
-        for ((packet, found), (word, data)) in found.zip(words.iter_mut().zip(&mut data)) {
-            if packet.protocol == IpProtocol::UDP
-                && !found.is_for_many()
-                && let Some(frame) = frames.get(usize::from(packet.frame))
-                && let Some(it) = word_of(frame, packet)
-            {
-                *word = it;
-                *data = frame.data();
-            }
-        }
-        Self {
-            packets,
-            words,
-            data,
-        }
-    }
+    arrived_on: NicId,
 }
 
 impl Flows for Described<'_> {
@@ -176,7 +155,10 @@ impl Flows for Described<'_> {
 
     #[inline]
     fn word(&self, at: usize) -> FlowWord {
-        self.words[at % BURST]
+        let packet = self.packets.inbound().get(at);
+        packet
+            .filter(|it| it.protocol == IpProtocol::UDP && !self.packets.found_at(at).is_for_many())
+            .map_or(FlowWord::NONE, |packet| word_of(packet, self.arrived_on))
     }
 
     #[inline]
@@ -192,24 +174,19 @@ impl Flows for Described<'_> {
     #[inline]
     fn remote(&self, at: usize) -> Key {
         let packet = self.packets.inbound().get(at);
-        let key = packet.and_then(|packet| source_of(self.data[at % BURST], packet));
+        let frame = packet.and_then(|packet| self.frames.get(usize::from(packet.frame)));
+        let source = frame
+            .zip(packet)
+            .and_then(|(frame, packet)| source_of(frame.data(), packet));
         // The stages have seen a whole network header.
-        key.unwrap_or(Key::v4(0))
+        source.unwrap_or(Key::v4(0))
     }
 }
 
 /// Ports and NIC of a UDP packet.
 #[inline(always)]
-fn word_of(frame: &Frame, packet: &Inbound) -> Option<FlowWord> {
-    let ports = frame.data().get(usize::from(packet.transport)..)?;
-    let ports = u32::from_be_bytes(*ports.first_chunk()?);
-    let (local, remote) = (ports as u16, (ports >> 16) as u16);
-    Some(FlowWord::udp(
-        family(packet),
-        local,
-        remote,
-        NicId(frame.nic()),
-    ))
+fn word_of(packet: &Inbound, arrived_on: NicId) -> FlowWord {
+    FlowWord::udp(family(packet), packet.ports, arrived_on)
 }
 
 #[inline]
@@ -285,10 +262,10 @@ fn to_many(
     packet: &Inbound,
     destination: Key,
 ) -> End {
-    let ends = word_of(frame, packet).zip(source_of(frame.data(), packet));
-    let Some((word, source)) = ends else {
+    let Some(source) = source_of(frame.data(), packet) else {
         return End::NoSocket;
     };
+    let word = word_of(packet, NicId(frame.nic()));
     let demux = writer.demux;
     let mut last = None;
     let mut copies = 0;
@@ -371,4 +348,11 @@ fn family(packet: &Inbound) -> Family {
     } else {
         Family::V6
     }
+}
+
+/// Not inlined: as part of the loop it would be done for every packet, by instructions without a jump.
+#[cold]
+#[inline(never)]
+fn add(places: &mut u64, at: usize) {
+    *places |= 1 << (at % BURST);
 }

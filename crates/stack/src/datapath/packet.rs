@@ -30,7 +30,12 @@ pub struct Inbound {
     pub flags: PacketFlags,
     /// The frame's place in the burst.
     pub frame: u8,
+    /// The ports as they stand in the transport header: two bytes of the source's, two of the
+    /// destination's. Zeros where the protocol is not UDP or TCP, or they are not there.
+    pub ports: [u8; 4],
 }
+
+const _: () = assert!(size_of::<Inbound>() == 16);
 
 /// Facts about a packet, a bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +77,7 @@ impl PacketFlags {
 impl Inbound {
     const NONE: Self = Self {
         frame: 0,
+        ports: [0; 4],
         protocol: IpProtocol(0),
         flags: PacketFlags(0),
         network: 0,

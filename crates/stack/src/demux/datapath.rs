@@ -8,13 +8,16 @@ use corelane_wire::IpProtocol;
 
 use super::group::Member;
 use super::guesses::Guesses;
-use super::identity::{Flow, Flows, Identity, Way, identity};
+use super::identity::{Flow, FlowWord, Flows, Identity, Way, identity};
 use super::{Entry, Snapshot};
 use crate::address::Family;
 use crate::nic::NicId;
 use crate::places::Places;
 use crate::socket::Socket;
 use crate::table::Home;
+
+/// The socket of each packet of a burst, if there is one.
+pub type Sockets<'d> = [Option<&'d Socket>; BURST];
 
 /// The sockets as one worker sees them.
 pub struct DemuxDatapath {
@@ -60,21 +63,28 @@ impl DemuxDatapath {
     /// Mostly it is where it was the last time. The others are looked for in each way that sockets are
     /// bound in.
     #[inline(never)]
-    pub fn lookup<'d, F: Flows + ?Sized>(
+    pub fn lookup<'d, F: Flows + ?Sized>(&'d self, seat: &Seat, flows: &F) -> Sockets<'d> {
+        let mut sockets = [None; BURST];
+        if let Some(snapshot) = self.snapshots.current() {
+            self.search(snapshot, seat, flows, &mut sockets);
+        }
+        sockets
+    }
+
+    #[inline(always)]
+    fn search<'d, F: Flows + ?Sized>(
         &'d self,
+        snapshot: &'d Snapshot,
         seat: &Seat,
         flows: &F,
-        out: &mut [Option<&'d Socket>; BURST],
+        out: &mut Sockets<'d>,
     ) {
-        out.fill(None);
-        let Some(snapshot) = self.snapshots.current() else {
-            return;
-        };
         let mut search = Search {
             snapshot,
             guesses: &self.guesses,
             seat,
             flows,
+            words: [FlowWord::NONE; BURST],
             out,
         };
         // What is found first, but for the sender, is guessed.
@@ -106,7 +116,7 @@ impl DemuxDatapath {
         };
         for way in snapshot.ways() {
             if let Some(entry) = snapshot.entry(flow.identity(way)) {
-                entry.all(flow.nic()).for_each(|socket| each(socket));
+                entry.all(flow.nic()).for_each(&mut each);
             }
         }
     }
@@ -125,11 +135,11 @@ impl DemuxDatapath {
         family: Family,
         protocol: IpProtocol,
         nic: NicId,
-        mut each: impl FnMut(&'d Socket),
+        each: impl FnMut(&'d Socket),
     ) {
         if let Some(snapshot) = self.snapshots.current() {
             let raw = snapshot.raw(family, protocol, nic);
-            raw.for_each(|socket| each(socket));
+            raw.for_each(each);
         }
     }
 }
@@ -140,7 +150,9 @@ struct Search<'d, 's, F: ?Sized> {
     guesses: &'d Guesses,
     seat: &'s Seat,
     flows: &'s F,
-    out: &'s mut [Option<&'d Socket>; BURST],
+    /// Those of the flows, once they were asked for.
+    words: [FlowWord; BURST],
+    out: &'s mut Sockets<'d>,
 }
 
 impl<'d, F: Flows + ?Sized> Search<'d, '_, F> {
@@ -150,12 +162,20 @@ impl<'d, F: Flows + ?Sized> Search<'d, '_, F> {
     }
 
     /// Those that a socket can be found for.
-    fn all(&self) -> Places {
+    fn all(&mut self) -> Places {
         let mut all = Places::default();
         for at in 0..self.len() {
-            all.add_if(at, self.flows.word(at).is_some());
+            let word = self.flows.word(at);
+            self.words[at] = word;
+            all.add_if(at, word.is_some());
         }
         all
+    }
+
+    /// What a socket is bound to that one of the flows finds in a way.
+    #[inline(always)]
+    fn identity(&self, at: usize, way: Way) -> Identity {
+        identity(self.flows, at, self.words[at % BURST], way)
     }
 
     /// Looks where the sockets were found before, in a way that leaves the sender aside and that none
@@ -163,10 +183,11 @@ impl<'d, F: Flows + ?Sized> Search<'d, '_, F> {
     #[inline(always)]
     fn guess<const WAY: u8>(&mut self) -> Places {
         let way = Way::ALL[usize::from(WAY)];
-        let entries = &self.snapshot.entries;
+        let entries = self.snapshot.entries.nodes();
         let mut candidates: [Option<&Option<Entry>>; BURST] = [None; BURST];
         for (at, candidate) in candidates.iter_mut().enumerate().take(self.len()) {
             let word = self.flows.word(at);
+            self.words[at] = word;
             if word.is_some() {
                 let guess = self.guesses.get(self.flows.hint(at), word);
                 *candidate = entries.place(guess);
@@ -175,11 +196,11 @@ impl<'d, F: Flows + ?Sized> Search<'d, '_, F> {
         }
         let mut open = Places::default();
         for (at, candidate) in candidates.iter().enumerate().take(self.len()) {
-            let is_it = |it: &Entry| it.identity().is(identity(self.flows, at, way));
+            let is_it = |it: &Entry| it.identity().is(self.identity(at, way));
             let entry = candidate.and_then(Option::as_ref).filter(|it| is_it(it));
             match entry.and_then(|entry| self.choose(entry, at)) {
                 Some(member) => self.found(at, member),
-                None => open.add_if(at, self.flows.word(at).is_some()),
+                None => open.add_if(at, self.words[at].is_some()),
             }
         }
         open
@@ -196,7 +217,7 @@ impl<'d, F: Flows + ?Sized> Search<'d, '_, F> {
         let Snapshot { table, entries, .. } = self.snapshot;
         let mut homes = [Home::NOWHERE; BURST];
         for at in open {
-            homes[at] = table.home(identity(self.flows, at, way));
+            homes[at] = table.home(self.identity(at, way));
             homes[at].prefetch();
         }
         let mut candidates: [Option<(u32, &Option<Entry>)>; BURST] = [None; BURST];
@@ -212,15 +233,13 @@ impl<'d, F: Flows + ?Sized> Search<'d, '_, F> {
         for at in open {
             let entry = match candidates[at] {
                 None if homes[at].ends_here() => None,
-                Some((number, Some(entry)))
-                    if entry.identity().is(identity(self.flows, at, way)) =>
-                {
+                Some((number, Some(entry))) if entry.identity().is(self.identity(at, way)) => {
                     Some((number, entry))
                 }
-                _ => find(self.snapshot, identity(self.flows, at, way)),
+                _ => find(self.snapshot, self.identity(at, way)),
             };
             if is_guessed {
-                let (hint, word) = (self.flows.hint(at), self.flows.word(at));
+                let (hint, word) = (self.flows.hint(at), self.words[at]);
                 self.guesses
                     .set(hint, word, entry.map(|(number, _)| number));
             }
@@ -234,14 +253,15 @@ impl<'d, F: Flows + ?Sized> Search<'d, '_, F> {
 
     #[inline(always)]
     fn choose(&self, entry: &'d Entry, at: usize) -> Option<&'d Member> {
-        let nic = self.flows.word(at).nic();
+        let nic = self.words[at].nic();
         entry.choose(nic, || self.flows.flow(at), self.snapshot.seed)
     }
 
     #[inline(always)]
     fn found(&mut self, at: usize, member: &'d Member) {
-        member.prefetch(self.seat);
-        self.out[at] = Some(member.socket());
+        let socket = member.socket();
+        socket.prefetch(self.seat);
+        self.out[at] = Some(socket);
     }
 }
 

@@ -25,7 +25,7 @@ enum Sockets {
 }
 
 impl Entry {
-    pub(super) fn new(identity: Identity, socket: &Arc<Socket>) -> Self {
+    pub(super) fn new(identity: Identity, socket: &Socket) -> Self {
         Self {
             identity,
             sockets: Sockets::One(Member::new(socket)),
@@ -45,7 +45,7 @@ impl Entry {
     }
 
     /// With another socket.
-    pub(super) fn with(&self, socket: &Arc<Socket>) -> Self {
+    pub(super) fn with(&self, socket: &Socket) -> Self {
         let members = self.members().iter().cloned();
         let group = Group::new(members.chain([Member::new(socket)]));
         Self {
@@ -55,7 +55,7 @@ impl Entry {
     }
 
     /// Without one; None if nothing is left.
-    pub(super) fn without(&self, socket: &Arc<Socket>) -> Option<Self> {
+    pub(super) fn without(&self, socket: &Socket) -> Option<Self> {
         let members = self.members().iter();
         let mut left = members.filter(|it| !it.is(socket)).cloned();
         let first = left.next()?;
@@ -75,12 +75,12 @@ impl Entry {
     pub(super) fn clashes(&self, socket: &Socket) -> bool {
         let members = self.members().iter();
         members
-            .filter(|it| it.nic() == socket.nic)
-            .any(|it| !it.socket().reuse || !socket.reuse)
+            .filter(|it| it.nic() == socket.nic())
+            .any(|it| !it.socket().reuse() || !socket.reuse())
     }
 
     /// The socket that a flow is for (BEHAVIOURS K6, K7); None if all are bound to other NICs.
-    #[inline]
+    #[inline(always)]
     pub(super) fn choose(
         &self,
         nic: NicId,
@@ -94,7 +94,7 @@ impl Entry {
     }
 
     /// All sockets that a packet for many is for.
-    pub(super) fn all(&self, nic: NicId) -> impl Iterator<Item = &Arc<Socket>> {
+    pub(super) fn all(&self, nic: NicId) -> impl Iterator<Item = &Socket> {
         super::group::eligible(self.members(), nic).map(Member::socket)
     }
 }
@@ -119,12 +119,16 @@ impl Entries {
         self.place(at)?.as_ref()
     }
 
+    /// All of them, to find several.
+    #[inline]
+    pub(super) fn nodes(&self) -> Nodes<'_> {
+        Nodes(&self.root)
+    }
+
     /// Where a number's entry stands, if it is in use: not looked at yet.
     #[inline]
     pub(super) fn place(&self, at: u32) -> Option<&Option<Entry>> {
-        let at = at as usize;
-        let node = self.root.get(at / (NODE * LEAF))?;
-        Some(&node[at / LEAF % NODE][at % LEAF])
+        self.nodes().place(at)
     }
 
     /// Puts one at a number from `free`, or at a new one; None if there is none left.
@@ -150,6 +154,20 @@ impl Entries {
             let leaf = &mut Arc::make_mut(node)[at / LEAF % NODE];
             Arc::make_mut(leaf)[at % LEAF] = entry;
         }
+    }
+}
+
+/// Where the entries are.
+#[derive(Clone, Copy)]
+pub(super) struct Nodes<'e>(&'e [Node]);
+
+impl<'e> Nodes<'e> {
+    /// As [`Entries::place`].
+    #[inline]
+    pub(super) fn place(self, at: u32) -> Option<&'e Option<Entry>> {
+        let at = at as usize;
+        let node = self.0.get(at / (NODE * LEAF))?;
+        Some(&node[at / LEAF % NODE][at % LEAF])
     }
 }
 

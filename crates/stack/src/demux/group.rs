@@ -1,30 +1,22 @@
 //! Several sockets under one identity, and which of them a flow is for.
 
-use std::sync::Arc;
-
-use corelane_sync::prefetch::prefetch_read;
-use corelane_sync::seat::Seat;
-
 use super::identity::Flow;
 use crate::nic::NicId;
-use crate::socket::{Ends, Socket};
+use crate::socket::Socket;
 
 /// A socket under an identity.
 #[derive(Clone)]
 pub(super) struct Member {
-    /// The NIC it is bound to: beside the pointer, so that the socket need not be looked at.
+    /// The NIC it is bound to: beside the pointer, so that its cells need not be looked at.
     nic: Option<NicId>,
-    /// Its ends at the workers: likewise.
-    ends: Ends,
-    socket: Arc<Socket>,
+    socket: Socket,
 }
 
 impl Member {
-    pub(super) fn new(socket: &Arc<Socket>) -> Self {
+    pub(super) fn new(socket: &Socket) -> Self {
         Self {
-            nic: socket.nic,
-            ends: socket.ends(),
-            socket: Arc::clone(socket),
+            nic: socket.nic(),
+            socket: socket.clone(),
         }
     }
 
@@ -33,20 +25,12 @@ impl Member {
     }
 
     #[inline]
-    pub(super) fn socket(&self) -> &Arc<Socket> {
+    pub(super) fn socket(&self) -> &Socket {
         &self.socket
     }
 
-    /// Asks for what [`Socket::prefetch_queue`] looks at: a burst of packets for as many sockets misses
-    /// the caches once, not once for each.
-    #[inline]
-    pub(super) fn prefetch(&self, seat: &Seat) {
-        prefetch_read::<Socket>(&self.socket);
-        self.ends.prefetch_write(seat);
-    }
-
-    pub(super) fn is(&self, socket: &Arc<Socket>) -> bool {
-        Arc::ptr_eq(&self.socket, socket)
+    pub(super) fn is(&self, socket: &Socket) -> bool {
+        self.socket.is(socket)
     }
 
     /// Whether it may take what arrives on a NIC.
@@ -83,10 +67,11 @@ impl Group {
     /// The socket that a flow sticks to: the one that draws the highest number for it (rendezvous
     /// hashing). One that goes takes along only its own flows, one that comes takes its share of each
     /// other's (BEHAVIOURS K7).
+    #[inline(never)]
     pub(super) fn choose(&self, flow: &Flow, seed: u64) -> Option<&Member> {
         let words = flow.words();
         let hash = words.iter().fold(seed, |state, word| mix(state ^ word));
-        eligible(&self.members, flow.nic()).max_by_key(|it| mix(hash ^ it.socket.number))
+        eligible(&self.members, flow.nic()).max_by_key(|it| mix(hash ^ it.socket.number()))
     }
 }
 

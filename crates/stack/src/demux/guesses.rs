@@ -10,6 +10,8 @@
 
 use std::cell::Cell;
 
+use zerocopy::FromZeros;
+
 use super::identity::FlowWord;
 
 /// How many are kept: an endpoint's number is less than that of most hosts, so that nothing is kept
@@ -17,15 +19,14 @@ use super::identity::FlowWord;
 const LEN: usize = 1 << 17;
 
 /// One worker's.
-pub(super) struct Guesses(Box<[Cell<u32>]>);
+pub(super) struct Guesses(Box<[Cell<u32>; LEN]>);
 
 impl Guesses {
+    /// # Panics
+    /// If there is no memory.
     pub(super) fn new() -> Self {
-        Self(vec![Cell::new(Self::NOTHING); LEN].into())
+        Self(FromZeros::new_box_zeroed().expect("half a megabyte"))
     }
-
-    /// That no entry is to be found.
-    const NOTHING: u32 = u32::MAX;
 
     #[inline]
     fn cell(&self, hint: u32, word: FlowWord) -> &Cell<u32> {
@@ -35,11 +36,13 @@ impl Guesses {
     /// The number of the entry that may be the one; of none if none is to be expected.
     #[inline]
     pub(super) fn get(&self, hint: u32, word: FlowWord) -> u32 {
-        self.cell(hint, word).get()
+        self.cell(hint, word).get().wrapping_sub(1)
     }
 
     /// Keeps the number of an entry that was found, or that there was none.
     pub(super) fn set(&self, hint: u32, word: FlowWord, found: Option<u32>) {
-        self.cell(hint, word).set(found.unwrap_or(Self::NOTHING));
+        // Zero is none, so that what is not used is not touched.
+        self.cell(hint, word)
+            .set(found.map_or(0, |found| found.wrapping_add(1)));
     }
 }

@@ -143,10 +143,14 @@ impl FlowWord {
     /// Of a packet that no socket is for.
     pub const NONE: Self = Self(0);
 
-    /// Of a UDP packet of a family that arrived on `nic`, with these ports.
+    /// Of a UDP packet of a family that arrived on `nic`, with ports as they stand in its header: the
+    /// source's, then the destination's.
     #[inline]
-    pub fn udp(family: Family, local: u16, remote: u16, nic: NicId) -> Self {
-        Self::new(IpProtocol::UDP, family, local, remote, nic)
+    pub fn udp(family: Family, ports: [u8; 4], nic: NicId) -> Self {
+        // The destination's in the upper half: one turn, of what are two fields of the word.
+        let ports = u32::from_be_bytes(ports).rotate_left(16);
+        let rest = Identity::rest(IpProtocol::UDP, family, 0, 0);
+        Self(rest | u64::from(ports) << REMOTE_PORT | u64::from(nic.0) << NIC)
     }
 
     #[inline]
@@ -239,7 +243,7 @@ impl Flow {
 
     /// What a socket is bound to that is found in this way.
     pub(super) fn identity(&self, way: Way) -> Identity {
-        identity(std::slice::from_ref(self), 0, way)
+        identity(std::slice::from_ref(self), 0, self.word, way)
     }
 }
 
@@ -273,9 +277,14 @@ pub trait Flows {
     }
 }
 
-/// What a socket is bound to that one of `flows` finds in a way.
+/// What a socket is bound to that one of `flows`, of which this is the word, finds in a way.
 #[inline(always)]
-pub(super) fn identity<F: Flows + ?Sized>(flows: &F, at: usize, way: Way) -> Identity {
+pub(super) fn identity<F: Flows + ?Sized>(
+    flows: &F,
+    at: usize,
+    word: FlowWord,
+    way: Way,
+) -> Identity {
     let (mut local, mut remote) = (ANY, ANY);
     if matches!(way, Way::Exact | Way::AnyRemote) {
         local = flows.local(at);
@@ -286,7 +295,7 @@ pub(super) fn identity<F: Flows + ?Sized>(flows: &F, at: usize, way: Way) -> Ide
     Identity {
         local,
         remote,
-        rest: flows.word(at).rest(way),
+        rest: word.rest(way),
     }
 }
 

@@ -55,7 +55,7 @@ use entries::{Entries, Entry};
 use group::Member;
 use ports::Ports;
 
-pub use datapath::DemuxDatapath;
+pub use datapath::{DemuxDatapath, Sockets};
 pub use identity::{Flow, FlowWord, Flows, Identity};
 pub(crate) use identity::{WAYS, Way};
 
@@ -91,7 +91,7 @@ pub(crate) struct Snapshot {
 struct Raw {
     family: Family,
     protocol: IpProtocol,
-    socket: Arc<Socket>,
+    socket: Socket,
 }
 
 /// What stands behind the lock.
@@ -158,7 +158,7 @@ impl Demux {
         &self,
         bindings: &[Binding],
         port: u16,
-        socket: &Arc<Socket>,
+        socket: &Socket,
     ) -> Result<Vec<Identity>, BindError> {
         let mut control = self.control();
         let Control { ports, rng, .. } = &mut *control;
@@ -183,7 +183,7 @@ impl Demux {
     }
 
     /// Takes a socket out again.
-    pub(crate) fn unbind(&self, identities: &[Identity], socket: &Arc<Socket>) {
+    pub(crate) fn unbind(&self, identities: &[Identity], socket: &Socket) {
         let mut control = self.control();
         for identity in identities {
             control.remove(*identity, socket);
@@ -192,29 +192,29 @@ impl Demux {
     }
 
     /// Has a socket shown all packets of a protocol.
-    pub(crate) fn add_raw(&self, family: Family, protocol: IpProtocol, socket: &Arc<Socket>) {
+    pub(crate) fn add_raw(&self, family: Family, protocol: IpProtocol, socket: &Socket) {
         let mut control = self.control();
         let added = Raw {
             family,
             protocol,
-            socket: Arc::clone(socket),
+            socket: socket.clone(),
         };
         control.raw = control.raw.iter().cloned().chain([added]).collect();
         control.publish();
     }
 
     /// No longer.
-    pub(crate) fn remove_raw(&self, socket: &Arc<Socket>) {
+    pub(crate) fn remove_raw(&self, socket: &Socket) {
         let mut control = self.control();
         let left = control.raw.iter();
-        let left = left.filter(|raw| !Arc::ptr_eq(&raw.socket, socket));
+        let left = left.filter(|raw| !raw.socket.is(socket));
         control.raw = left.cloned().collect();
         control.publish();
     }
 
     /// The socket that a packet was sent from, of which `flow` is the way back (BEHAVIOURS L2, L3).
-    pub(crate) fn find_for_error(&self, flow: &Flow) -> Option<Arc<Socket>> {
-        self.snapshots.load().find(flow).map(Arc::clone)
+    pub(crate) fn find_for_error(&self, flow: &Flow) -> Option<Socket> {
+        self.snapshots.load().find(flow).cloned()
     }
 
     /// How many identities sockets are bound to.
@@ -248,7 +248,7 @@ impl Control {
         entry.is_some_and(|(_, entry)| entry.clashes(socket))
     }
 
-    fn add(&mut self, identity: Identity, socket: &Arc<Socket>) -> Result<(), TableFull> {
+    fn add(&mut self, identity: Identity, socket: &Socket) -> Result<(), TableFull> {
         if let Some((at, entry)) = self.find(identity) {
             let entry = entry.with(socket);
             self.entries.set(at, Some(entry));
@@ -264,7 +264,7 @@ impl Control {
         Ok(())
     }
 
-    fn remove(&mut self, identity: Identity, socket: &Arc<Socket>) {
+    fn remove(&mut self, identity: Identity, socket: &Socket) {
         let Some((at, entry)) = self.find(identity) else {
             return;
         };
@@ -293,7 +293,7 @@ impl Control {
 
 impl Snapshot {
     /// The one socket that a packet of this flow is for, if there is one.
-    fn find(&self, flow: &Flow) -> Option<&Arc<Socket>> {
+    fn find(&self, flow: &Flow) -> Option<&Socket> {
         self.ways()
             .find_map(|way| {
                 let entry = self.entry(flow.identity(way))?;
@@ -320,7 +320,7 @@ impl Snapshot {
         family: Family,
         protocol: IpProtocol,
         nic: NicId,
-    ) -> impl Iterator<Item = &Arc<Socket>> {
+    ) -> impl Iterator<Item = &Socket> {
         let raw = self.raw.iter();
         raw.filter(move |raw| {
             raw.family == family && raw.protocol == protocol && raw.socket.is_on(nic)

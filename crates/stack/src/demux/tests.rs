@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
-use corelane_frame::BURST;
 use corelane_sync::seat::SeatPlan;
 use proptest::prelude::*;
 
 use super::*;
+use crate::socket::SocketQueue;
 use crate::table::Keys;
 
 /// A few of everything, so that random ones meet.
@@ -31,7 +31,7 @@ struct Bound {
     binding: Binding,
     port: u16,
     identities: Vec<Identity>,
-    socket: Arc<Socket>,
+    socket: Socket,
 }
 
 /// A packet, likewise.
@@ -87,7 +87,7 @@ impl Model {
     /// bound to none.
     fn eligible(&self, packet: &Packet, way: Way) -> Vec<&Bound> {
         let here = || self.bound.iter().filter(|it| packet.is_for(it, way));
-        let on = |nic| here().filter(move |it| it.socket.nic == nic);
+        let on = |nic| here().filter(move |it| it.socket.nic() == nic);
         let own: Vec<_> = on(Some(packet.nic)).collect();
         if own.is_empty() {
             on(None).collect()
@@ -100,8 +100,8 @@ impl Model {
     fn check(&mut self, packet: &Packet, found: Option<&Socket>) {
         let mut ways = Way::ALL.into_iter().map(|way| self.eligible(packet, way));
         let eligible = ways.find(|it| !it.is_empty()).unwrap_or_default();
-        let numbers: BTreeSet<_> = eligible.iter().map(|it| it.socket.number).collect();
-        let Some(found) = found.map(|it| it.number) else {
+        let numbers: BTreeSet<_> = eligible.iter().map(|it| it.socket.number()).collect();
+        let Some(found) = found.map(Socket::number) else {
             assert!(numbers.is_empty(), "{packet:?} is for one of {numbers:?}");
             return;
         };
@@ -120,7 +120,7 @@ impl Model {
     fn check_all(&self, packet: &Packet, found: &[u64]) {
         let ways = Way::ALL.into_iter();
         let expected = ways.flat_map(|way| self.eligible(packet, way));
-        let mut expected: Vec<_> = expected.map(|it| it.socket.number).collect();
+        let mut expected: Vec<_> = expected.map(|it| it.socket.number()).collect();
         let mut found = found.to_vec();
         expected.sort_unstable();
         found.sort_unstable();
@@ -131,7 +131,7 @@ impl Model {
     fn may_bind(&self, bindings: &[Binding], port: u16, nic: Option<NicId>, reuse: bool) -> bool {
         let same = |bound: &&Bound| {
             let is_same = |it: &Binding| Identity::of(it, port);
-            bound.socket.nic == nic
+            bound.socket.nic() == nic
                 && bindings
                     .iter()
                     .any(|it| bound.identities.contains(&is_same(it)))
@@ -139,7 +139,7 @@ impl Model {
         self.bound
             .iter()
             .filter(same)
-            .all(|it| it.socket.reuse && reuse)
+            .all(|it| it.socket.reuse() && reuse)
     }
 }
 
@@ -201,6 +201,7 @@ proptest! {
         let demux = Demux::new(seed);
         let mut datapath = demux.datapath();
         let (_, seats) = SeatPlan::mint(1);
+        let mut queues = Vec::new();
         let mut model = Model::default();
         for step in steps {
             match step {
@@ -217,7 +218,8 @@ proptest! {
                         .map(|family| Binding { family, local, remote })
                         .collect();
                     let nic = nic.map(NicId);
-                    let socket = Socket::bare(model.made, nic, reuse);
+                    let (socket, made) = Socket::bare_with_queues(model.made, nic, reuse);
+                    queues.extend(made);
                     model.made += 1;
                     let may_bind = model.may_bind(&bindings, port, nic, reuse);
                     let result = demux.bind(&bindings, port, &socket);
@@ -230,27 +232,26 @@ proptest! {
                             binding: *binding,
                             port,
                             identities: identities.clone(),
-                            socket: Arc::clone(&socket),
+                            socket: socket.clone(),
                         });
                     }
                 }
                 Step::Close(at) => {
                     if let Some(bound) = model.bound.get(at).cloned() {
                         demux.unbind(&bound.identities, &bound.socket);
-                        model.bound.retain(|it| !Arc::ptr_eq(&it.socket, &bound.socket));
+                        model.bound.retain(|it| !it.socket.is(&bound.socket));
                     }
                 }
                 Step::Look(packets) => {
                     datapath.load();
                     let flows: Vec<_> = packets.iter().map(Packet::flow).collect();
-                    let mut found = [None; BURST];
-                    datapath.lookup(&seats[0], &flows[..], &mut found);
+                    let found = datapath.lookup(&seats[0], &flows[..]);
                     for ((packet, flow), found) in packets.iter().zip(&flows).zip(found) {
                         model.check(packet, found);
                         let for_error = demux.find_for_error(flow);
-                        prop_assert_eq!(for_error.map(|it| it.number), found.map(|it| it.number));
+                        prop_assert_eq!(for_error.as_ref().map(Socket::number), found.map(Socket::number));
                         let mut all = Vec::new();
-                        datapath.for_each(flow, |socket| all.push(socket.number));
+                        datapath.for_each(flow, |socket| all.push(socket.number()));
                         model.check_all(packet, &all);
                     }
                 }
@@ -261,7 +262,6 @@ proptest! {
             });
         }
         // Everything goes when it is closed.
-        let sockets: Vec<_> = model.bound.iter().map(|it| Arc::downgrade(&it.socket)).collect();
         for bound in std::mem::take(&mut model.bound) {
             demux.unbind(&bound.identities, &bound.socket);
         }
@@ -270,7 +270,7 @@ proptest! {
         prop_assert_eq!(demux.control().ways, [0; WAYS]);
         datapath.load();
         prop_assert_eq!(demux.reclaim(), 0);
-        prop_assert!(sockets.iter().all(|it| it.upgrade().is_none()));
+        prop_assert!(queues.iter().all(SocketQueue::is_closed));
     }
 }
 
@@ -300,13 +300,12 @@ fn k5_k6_what_was_found_before_is_found_only_while_it_is_right() {
         datapath.load();
         // Twice: what the second finds, it guesses.
         let [first, second] = [(); 2].map(|()| {
-            let mut out = [None; BURST];
-            datapath.lookup(&seats[0], &flows[..], &mut out);
+            let out = datapath.lookup(&seats[0], &flows[..]);
             assert!(out[flows.len()..].iter().all(Option::is_none));
-            [0, 1, 2, 3].map(|at| out[at].map(|it| it.number))
+            [0, 1, 2, 3].map(|at| out[at].map(Socket::number))
         });
         assert_eq!(first, second);
-        let linear = flows.map(|flow| demux.find_for_error(&flow).map(|it| it.number));
+        let linear = flows.map(|flow| demux.find_for_error(&flow).as_ref().map(Socket::number));
         assert_eq!(first, linear);
         first
     };
@@ -370,7 +369,7 @@ fn k14_a_failure_undoes_what_was_done() {
     let error = demux.bind(&[ANY_V4, v6], 7, &second);
     assert!(matches!(error, Err(BindError::PortInUse(7))), "{error:?}");
     assert_eq!(demux.len(), 1, "the first family was not left bound");
-    assert_eq!(Arc::strong_count(&second), 1);
+    assert_eq!(second.clones(), 1);
 }
 
 #[test]
@@ -474,11 +473,11 @@ fn a_change_copies_as_much_among_a_hundred_thousand_sockets_as_among_a_thousand(
     for _ in 0..100_000 {
         entries.insert(&mut free, entry()).unwrap();
     }
-    let before = Arc::strong_count(&socket);
+    let before = socket.clones();
     let published = entries.clone();
     entries.set(50_000, Some(entry()));
-    let copied = Arc::strong_count(&socket) - before;
+    let copied = socket.clones() - before;
     assert!(copied <= 16, "{copied} entries");
     drop(published);
-    assert_eq!(Arc::strong_count(&socket), before);
+    assert_eq!(socket.clones(), before);
 }

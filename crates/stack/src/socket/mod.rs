@@ -28,6 +28,5 @@ pub use datagram::Datagram;
 pub use error::{BindError, SocketDrop, SocketError, SocketErrorKind, SocketStats, UdpSendError};
 pub use queue::{DatagramBurst, SocketQueue};
 pub use raw::{RawBind, RawSocket};
-pub(crate) use shared::Ends;
 pub use shared::{Queued, Socket};
 pub use udp::{UdpBind, UdpSocket};

@@ -2,9 +2,9 @@
 
 use arrayvec::ArrayVec;
 use corelane_frame::BURST;
-use corelane_sync::ring::Consumer;
 
 use super::datagram::Datagram;
+use super::shared::QueueRing;
 
 /// What a reader takes at a time.
 pub type DatagramBurst = ArrayVec<Datagram, BURST>;
@@ -12,11 +12,11 @@ pub type DatagramBurst = ArrayVec<Datagram, BURST>;
 /// What one worker put into a socket, in the order of arrival. To be read by one thread at a time;
 /// dropping it gives what there is back to its pools, and has what comes later dropped as `closed`.
 pub struct SocketQueue {
-    ring: Consumer<Datagram>,
+    ring: QueueRing,
 }
 
 impl SocketQueue {
-    pub(super) fn new(ring: Consumer<Datagram>) -> Self {
+    pub(super) fn new(ring: QueueRing) -> Self {
         Self { ring }
     }
 

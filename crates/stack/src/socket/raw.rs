@@ -1,7 +1,6 @@
 //! Raw sockets: copies of all packets of a transport protocol, before anybody looks at it.
 
 use std::fmt;
-use std::sync::Arc;
 
 use corelane_sync::doorbell::Doorbell;
 use corelane_wire::IpProtocol;
@@ -47,7 +46,7 @@ impl RawBind {
 /// K2).
 pub struct RawSocket {
     stack: Stack,
-    socket: Arc<Socket>,
+    socket: Socket,
 }
 
 impl Stack {

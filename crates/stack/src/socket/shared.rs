@@ -6,14 +6,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use corelane_frame::Frame;
-use corelane_sync::counters::{CounterKey, CounterReader, CounterWriter, counters};
+use corelane_sync::counters::{self, CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::Doorbell;
-use corelane_sync::ring::{Gauge, Producer, RingError, ring};
-use corelane_sync::seat::{PerSeat, Seat, SeatHint, SeatPlan};
+use corelane_sync::ring::{RingError, SeatConsumer, SeatRings};
+use corelane_sync::seat::{Seat, SeatPlan};
 
 use super::datagram::Datagram;
 use super::error::{SocketDrop, SocketError, SocketStats};
@@ -41,19 +40,20 @@ impl CounterKey for Counted {
     }
 }
 
-/// A socket as workers find it. Its queues are filled by whoever has the seat.
-// What workers look at comes first, on a line that is written once in its life.
-#[repr(C, align(64))]
+/// A socket: its queues, each filled by whoever has the seat, and what is known of it. Clones are of the
+/// same one.
+#[derive(Clone)]
 pub struct Socket {
-    seats: PerSeat<AtSeat>,
+    rings: SeatRings<Datagram, AtSeat, About>,
+}
+
+/// What is known of a socket; workers do not look at it.
+pub(crate) struct About {
     /// Its own, of all in its stack: what the flows that sockets share are divided by.
-    pub(crate) number: u64,
-    closed: AtomicBool,
-    /// Whether it shares its addresses and ports with others that do.
-    pub(crate) reuse: bool,
-    /// The NIC it is bound to: only what arrives there is for it.
-    pub(crate) nic: Option<NicId>,
-    readers: Box<[Reader]>,
+    number: u64,
+    reuse: bool,
+    nic: Option<NicId>,
+    counters: Vec<CounterReader<Counted>>,
     errors: Mutex<Errors>,
 }
 
@@ -67,23 +67,24 @@ pub(super) struct SocketParts<'p> {
     pub(super) bell: Option<&'p Doorbell>,
 }
 
-/// Where the workers' ends of a socket are.
-pub(crate) type Ends = SeatHint<AtSeat>;
-
-/// One worker's end: what a packet is put into a queue with on its first line.
+/// What a worker has beside its ring.
+// What each packet asks for comes first: it ends the line that the ring begins with.
 #[repr(C)]
 pub(crate) struct AtSeat {
-    ring: Producer<Datagram>,
-    bell: Option<Doorbell>,
-    /// Whether something came since it rang.
-    owes_ring: bool,
+    bell: Bell,
+    doorbell: Option<Doorbell>,
     counters: CounterWriter<Counted>,
 }
 
-/// What one worker counts.
-struct Reader {
-    ring: Gauge<Datagram>,
-    counters: CounterReader<Counted>,
+/// What there is to ring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bell {
+    /// There is none.
+    None,
+    /// Nothing came since it rang.
+    Silent,
+    /// Something did.
+    Due,
 }
 
 #[derive(Default)]
@@ -91,6 +92,9 @@ struct Errors {
     unread: VecDeque<SocketError>,
     lost: u64,
 }
+
+/// The reader's end of a queue.
+pub(super) type QueueRing = SeatConsumer<Datagram, AtSeat, About>;
 
 /// A packet was put into a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,48 +117,53 @@ impl Socket {
             reuse,
             bell,
         } = parts;
-        let mut ends = Vec::new();
-        let mut queues = Vec::new();
-        let mut readers = Vec::new();
-        for _ in 1..seats.len() {
-            let (producer, consumer) = ring(queue)?;
-            let (writer, reader) = counters();
-            readers.push(Reader {
-                ring: producer.gauge(),
-                counters: reader,
-            });
-            ends.push(AtSeat {
-                ring: producer,
-                bell: bell.cloned(),
-                owes_ring: false,
-                counters: writer,
-            });
-            queues.push(SocketQueue::new(consumer));
-        }
-        let socket = Self {
-            seats: PerSeat::new(seats, ends),
+        let (writers, readers): (Vec<_>, Vec<_>) = (1..seats.len()).map(|_| counters()).unzip();
+        let ends = writers.into_iter().map(|counters| AtSeat {
+            bell: bell.map_or(Bell::None, |_| Bell::Silent),
+            doorbell: bell.cloned(),
+            counters,
+        });
+        let about = About {
             number,
-            closed: AtomicBool::new(false),
             reuse,
             nic,
-            readers: readers.into(),
+            counters: readers,
             errors: Mutex::default(),
         };
-        Ok((socket, queues))
+        let (rings, consumers) = SeatRings::new(seats, queue, ends.collect(), about)?;
+        let queues = consumers.into_iter().map(SocketQueue::new).collect();
+        Ok((Self { rings }, queues))
     }
 
-    /// Where its workers' ends are, to ask for one.
-    pub(crate) fn ends(&self) -> Ends {
-        self.seats.hint()
+    fn about(&self) -> &About {
+        self.rings.about()
     }
 
-    /// Asks for what [`deliver`](Self::deliver) touches: a burst of packets for as many sockets misses
+    /// Its number: no other in its stack has it.
+    pub(crate) fn number(&self) -> u64 {
+        self.about().number
+    }
+
+    /// Whether it shares its addresses and ports with others that do.
+    pub(crate) fn reuse(&self) -> bool {
+        self.about().reuse
+    }
+
+    /// The NIC it is bound to: only what arrives there is for it.
+    pub(crate) fn nic(&self) -> Option<NicId> {
+        self.about().nic
+    }
+
+    /// Whether this is the same one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.rings.is(&other.rings)
+    }
+
+    /// Asks for what [`deliver`](Self::deliver) looks at: a burst of packets for as many sockets misses
     /// the caches once, not once for each.
     #[inline]
-    pub fn prefetch_queue(&self, seat: &mut Seat) {
-        if let Some(end) = self.seats.get(seat) {
-            end.ring.prefetch_push();
-        }
+    pub(crate) fn prefetch(&self, seat: &Seat) {
+        self.rings.prefetch(seat);
     }
 
     /// Puts a packet into the queue of this seat.
@@ -168,31 +177,36 @@ impl Socket {
         frame: &mut Frame,
         packet: &Inbound,
     ) -> Result<Queued, SocketDrop> {
-        let Some(end) = self.seats.get(seat) else {
+        let Some(mut ring) = self.rings.get(seat) else {
             return Err(SocketDrop::Closed);
         };
-        if self.closed.load(Ordering::Acquire) || end.ring.is_closed() {
-            end.counters.add(Counted::Closed, 1);
+        if ring.is_closed() {
+            ring.extra().counters.add(Counted::Closed, 1);
             return Err(SocketDrop::Closed);
         }
-        let datagram = || Datagram::new(std::mem::take(frame), packet);
-        if !end.ring.push_with(datagram) {
-            end.counters.add(Counted::Overflow, 1);
+        if !ring.push_with(|| Datagram::new(frame.take(), packet)) {
+            ring.extra().counters.add(Counted::Overflow, 1);
             return Err(SocketDrop::Overflow);
         }
-        let bell = end.bell.is_some() && !std::mem::replace(&mut end.owes_ring, true);
-        Ok(Queued { bell })
+        let bell = &mut ring.extra().bell;
+        let is_first = *bell == Bell::Silent;
+        if is_first {
+            *bell = Bell::Due;
+        }
+        Ok(Queued { bell: is_first })
     }
 
     /// Tells the reader what came, once for all that came since the last time (BEHAVIOURS K16).
     pub fn ring_bell(&self, seat: &mut Seat) {
-        let Some(end) = self.seats.get(seat) else {
+        let Some(mut ring) = self.rings.get(seat) else {
             return;
         };
-        if std::mem::take(&mut end.owes_ring)
-            && let Some(bell) = &end.bell
+        let AtSeat { bell, doorbell, .. } = ring.extra();
+        if *bell == Bell::Due
+            && let Some(doorbell) = doorbell
         {
-            bell.ring();
+            *bell = Bell::Silent;
+            doorbell.ring();
         }
     }
 
@@ -207,19 +221,22 @@ impl Socket {
     }
 
     fn count(&self, seat: &mut Seat, counted: Counted) {
-        if let Some(end) = self.seats.get(seat) {
-            end.counters.add(counted, 1);
+        if let Some(mut ring) = self.rings.get(seat) {
+            ring.extra().counters.add(counted, 1);
         }
     }
 
     /// Takes nothing more, from this moment on.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.rings.close();
     }
 
     fn errors(&self) -> MutexGuard<'_, Errors> {
         // Nothing is called under it that could panic half-way.
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.about()
+            .errors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells it what became of a packet that it sent. Of many, the first are kept.
@@ -237,10 +254,9 @@ impl Socket {
     }
 
     pub(super) fn stats(&self) -> SocketStats {
-        let readers = || self.readers.iter();
-        let sum = |counter| readers().map(|it| it.counters.value(counter)).sum();
+        let sum = |counter| counters::sum(&self.about().counters, counter);
         SocketStats {
-            received: readers().map(|it| it.ring.pushed() as u64).sum(),
+            received: self.rings.pushed() as u64,
             overflow: sum(Counted::Overflow),
             closed: sum(Counted::Closed),
             checksum_errors: sum(Counted::Checksum),
@@ -251,15 +267,15 @@ impl Socket {
     /// Whether it may take what arrives on a NIC.
     #[inline]
     pub(crate) fn is_on(&self, nic: NicId) -> bool {
-        self.nic.is_none_or(|own| own == nic)
+        self.nic().is_none_or(|own| own == nic)
     }
 }
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket")
-            .field("nic", &self.nic)
-            .field("reuse", &self.reuse)
+            .field("nic", &self.nic())
+            .field("reuse", &self.reuse())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
@@ -268,15 +284,28 @@ impl fmt::Debug for Socket {
 #[cfg(test)]
 impl Socket {
     /// A socket that nobody reads.
-    pub(crate) fn bare(number: u64, nic: Option<NicId>, reuse: bool) -> std::sync::Arc<Self> {
-        let (seats, _) = SeatPlan::mint(1);
+    pub(crate) fn bare(number: u64, nic: Option<NicId>, reuse: bool) -> Self {
+        Self::bare_with_queues(number, nic, reuse).0
+    }
+
+    /// One with these queues.
+    pub(crate) fn bare_with_queues(
+        number: u64,
+        nic: Option<NicId>,
+        reuse: bool,
+    ) -> (Self, Vec<SocketQueue>) {
+        let (seats, _) = SeatPlan::mint(2);
         let parts = SocketParts {
             queue: 1,
             nic,
             reuse,
             bell: None,
         };
-        let (socket, _) = Self::new(&seats, number, parts).expect("no queue to fail");
-        std::sync::Arc::new(socket)
+        Self::new(&seats, number, parts).expect("a queue of one")
+    }
+
+    /// How many there are of it.
+    pub(crate) fn clones(&self) -> usize {
+        self.rings.handles()
     }
 }

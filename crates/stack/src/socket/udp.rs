@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use corelane_sync::doorbell::Doorbell;
 use corelane_wire::udp::{Ports, write_udp_ipv4, write_udp_ipv6};
@@ -95,7 +94,7 @@ impl UdpBind {
 /// each worker, their checksums verified. Dropping it unbinds it.
 pub struct UdpSocket {
     stack: Stack,
-    socket: Arc<Socket>,
+    socket: Socket,
     /// One, or one for each family.
     identities: Vec<Identity>,
     local: Option<IpAddr>,
@@ -169,10 +168,10 @@ impl Stack {
     pub(super) fn make_socket(
         &self,
         parts: SocketParts<'_>,
-    ) -> Result<(Arc<Socket>, Vec<SocketQueue>), BindError> {
+    ) -> Result<(Socket, Vec<SocketQueue>), BindError> {
         let number = self.demux().next_number();
         let (socket, queues) = Socket::new(&self.shared().seat_plan, number, parts)?;
-        Ok((Arc::new(socket), queues))
+        Ok((socket, queues))
     }
 
     /// What the address is that a socket is to be bound to (BEHAVIOURS K17): it has to be one of a

@@ -745,6 +745,7 @@ fn a17_a_worker_that_has_an_older_version_accepts_it_no_more_either() {
         let mut packets = PacketBurst::default();
         let packet = Inbound {
             frame: 0,
+            ports: [0; 4],
             protocol: corelane_wire::IpProtocol::UDP,
             flags: PacketFlags::default(),
             network: 14,

@@ -210,6 +210,7 @@ fn b6_bug28_a_burst_keeps_what_it_found_without_counting() {
         let mut packets = PacketBurst::default();
         let packet = |frame| Inbound {
             frame,
+            ports: [0; 4],
             protocol: IpProtocol::UDP,
             flags: PacketFlags::default(),
             network: 14,

@@ -547,6 +547,7 @@ fn d13_a_mode_takes_effect_for_the_next_burst() {
                 ip(address).into(),
                 Inbound {
                     frame: 0,
+                    ports: [0; 4],
                     protocol: IpProtocol::UDP,
                     flags: PacketFlags::default(),
                     network: 14,

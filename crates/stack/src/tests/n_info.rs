@@ -212,6 +212,7 @@ fn n5_a_packet_of_any_transport_goes_to_the_handler() {
         let flags = PacketFlags::default().with(PacketFlags::V4, true);
         let inbound = Inbound {
             frame: n as u8,
+            ports: [0; 4],
             protocol,
             flags,
             network: 14,

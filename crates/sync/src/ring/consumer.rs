@@ -1,6 +1,7 @@
 //! The end that pops.
 
-use super::{shared::Shared, slots::Slots};
+use super::shared::{Home, Shared};
+use super::slots::Slots;
 use crate::primitive::Arc;
 use arrayvec::ArrayVec;
 use std::{cell::Cell, fmt, marker::PhantomData};
@@ -14,9 +15,9 @@ use std::{cell::Cell, fmt, marker::PhantomData};
 /// let (_producer, consumer) = corelane_sync::ring::ring::<u8>(8).unwrap();
 /// shared(consumer);
 /// ```
-pub struct Consumer<T> {
-    shared: Arc<Shared<T>>,
-    /// Those of `shared`.
+pub struct Consumer<T, H: Home<T> = Arc<Shared<T>>> {
+    home: H,
+    /// Those of `home`.
     slots: Slots<T>,
     /// The head, which only this end moves.
     head: usize,
@@ -26,14 +27,14 @@ pub struct Consumer<T> {
     _not_sync: PhantomData<Cell<()>>,
 }
 
-impl<T> Consumer<T> {
+impl<T, H: Home<T>> Consumer<T, H> {
     /// The end of an empty ring.
-    pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
-        let head = shared.head.load();
-        // SAFETY: this end keeps the ring alive, and where it is.
-        let slots = unsafe { shared.slots() };
+    pub(super) fn new(home: H) -> Self {
+        let head = home.body().head.load();
+        // SAFETY: this end keeps the ring alive.
+        let slots = unsafe { home.body().slots() };
         Self {
-            shared,
+            home,
             slots,
             head,
             tail: head,
@@ -101,7 +102,7 @@ impl<T> Consumer<T> {
     /// this first and then pop until nothing is left.
     #[inline]
     pub fn is_closed(&self) -> bool {
-        self.shared.tail.producer.is_gone()
+        self.home.tail().producer.is_gone()
     }
 
     /// Items ready as last seen if that is at least `wanted`, otherwise as they are now.
@@ -111,7 +112,7 @@ impl<T> Consumer<T> {
         if ready >= wanted {
             return ready;
         }
-        self.tail = self.shared.tail.index.load();
+        self.tail = self.home.tail().index.load();
         self.tail.wrapping_sub(self.head)
     }
 
@@ -119,17 +120,17 @@ impl<T> Consumer<T> {
     #[inline]
     fn release(&mut self, n: usize) {
         self.head = self.head.wrapping_add(n);
-        self.shared.head.store(self.head);
+        self.home.body().head.store(self.head);
     }
 }
 
-impl<T> Drop for Consumer<T> {
+impl<T, H: Home<T>> Drop for Consumer<T, H> {
     fn drop(&mut self) {
-        self.shared.tail.consumer.leave();
+        self.home.tail().consumer.leave();
     }
 }
 
-impl<T> fmt::Debug for Consumer<T> {
+impl<T, H: Home<T>> fmt::Debug for Consumer<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consumer")
             .field("capacity", &self.capacity())

@@ -23,20 +23,22 @@
 //! **Cost.** Each end remembers the other's index as it last saw it and looks again only when that
 //! is not enough for what it was asked to move. Moving by bursts, a cache line of indices crosses
 //! between the cores once per burst, and the items are copied in at most two pieces. Where rings are
-//! many and each is pushed to now and then, what counts is how many lines a push touches: the slot's and
-//! the tail's, beside the end itself, which knows where the slots are.
+//! many and each is pushed to now and then, what counts is how many lines a push touches: [`SeatRings`].
 //!
 //! Full is an outcome, not a wait: what does not fit stays with the caller.
 
 mod consumer;
 mod producer;
+mod pusher;
+mod seats;
 mod shared;
 mod slots;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use consumer::Consumer;
-pub use producer::{Gauge, Producer};
+pub use producer::Producer;
+pub use seats::{SeatConsumer, SeatRing, SeatRings};
 
 use crate::primitive::Arc;
 use shared::Shared;
@@ -74,11 +76,6 @@ pub struct Full<T>(pub T);
 /// [`RingError::Zero`] if `capacity` is 0; [`RingError::TooLarge`] if it is over [`MAX_CAPACITY`]
 /// or the slots cannot be allocated.
 pub fn ring<T: Send>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), RingError> {
-    let slots = match capacity {
-        0 => return Err(RingError::Zero),
-        1..=MAX_CAPACITY => capacity.next_power_of_two().max(MIN_CAPACITY),
-        _ => return Err(RingError::TooLarge),
-    };
-    let shared = Arc::new(Shared::new(slots).map_err(|_| RingError::TooLarge)?);
+    let shared = Arc::new(Shared::new(capacity)?);
     Ok((Producer::new(Arc::clone(&shared)), Consumer::new(shared)))
 }

@@ -1,13 +1,8 @@
 //! Where the items of a ring are.
 
-use crate::prefetch::{prefetch_read, prefetch_write, prefetch_write_end};
+use crate::prefetch::prefetch_read;
 use crate::primitive::{UnsafeCell, copy_into_cells, copy_out_of_cells};
-use std::{
-    marker::PhantomData,
-    mem::{ManuallyDrop, MaybeUninit},
-    ptr::NonNull,
-    slice,
-};
+use std::{marker::PhantomData, mem::MaybeUninit, ptr::NonNull, slice};
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -78,17 +73,6 @@ impl<T> Slots<T> {
         unsafe { self.first.add(index & self.mask).as_ref() }
     }
 
-    /// Asks for the lines that a push at `tail` writes.
-    #[inline]
-    pub(super) fn prefetch_push(&self, tail: usize) {
-        let slot = self.slot(tail);
-        prefetch_write(slot);
-        if size_of::<T>() > 1 && !LINE.is_multiple_of(size_of::<T>()) {
-            // It may begin on one line and end on the next.
-            prefetch_write_end(slot);
-        }
-    }
-
     /// Asks for the lines of the `n` slots from `index` on, to be read. `n` is at most the capacity.
     #[inline]
     pub(super) fn prefetch(&self, index: usize, n: usize) {
@@ -122,11 +106,10 @@ impl<T> Slots<T> {
     /// As [`write_one`](Self::write_one).
     #[inline]
     pub(super) unsafe fn write_one_with(&self, index: usize, make: impl FnOnce() -> T) {
-        // Found before the item is made, which can then go there without a stop on the way.
-        let slot = slice::from_ref(self.slot(index));
-        let item = ManuallyDrop::new(make());
-        // SAFETY: the caller owns the slot; the item is moved, its copy here forgotten.
-        unsafe { copy_into_cells(slot, std::ptr::from_ref(&*item)) };
+        let slot = self.slot(index);
+        let item = make();
+        // SAFETY: the caller owns the slot, which holds nothing that were to be dropped.
+        slot.with_mut(|slot| unsafe { slot.cast::<T>().write(item) });
     }
 
     /// Moves the item out of the slot of an index.

@@ -1,6 +1,7 @@
 //! The ring against a `VecDeque`, and what its documentation promises.
 
 use super::*;
+use crate::seat::{Seat, SeatPlan};
 use arrayvec::ArrayVec;
 use proptest::prelude::*;
 use std::{
@@ -16,8 +17,8 @@ const N: usize = 64;
 
 /// An empty ring of `capacity` slots whose indices begin at `index`.
 fn ring_from<T: Send>(capacity: usize, index: usize) -> (Producer<T>, Consumer<T>) {
-    let shared = Arc::new(Shared::new(capacity.next_power_of_two().max(MIN_CAPACITY)).unwrap());
-    shared.head.store(index);
+    let shared = Arc::new(Shared::new(capacity).unwrap());
+    shared.body.head.store(index);
     shared.tail.index.store(index);
     (Producer::new(Arc::clone(&shared)), Consumer::new(shared))
 }
@@ -141,18 +142,96 @@ fn free_and_len_look_again_when_it_matters() {
     assert_eq!(producer.push_burst(&mut burst(0..8)), 8);
 }
 
+/// Rings for the first two of three seats, for numbers; each seat has a name beside its own.
+fn seat_rings(capacity: usize) -> (NamedRings, Vec<NamedConsumer>, Vec<Seat>) {
+    let (plan, seats) = SeatPlan::mint(3);
+    let (rings, consumers) = SeatRings::new(&plan, capacity, vec!["a", "b"], 7).unwrap();
+    (rings, consumers, seats)
+}
+
+type NamedRings = SeatRings<u8, &'static str, u32>;
+type NamedConsumer = SeatConsumer<u8, &'static str, u32>;
+
 #[test]
-fn an_item_is_made_only_where_there_is_room_and_the_gauge_counts_it() {
-    let (mut producer, mut consumer) = ring::<u8>(2).unwrap();
-    let gauge = producer.gauge();
-    producer.prefetch_push();
-    assert!(producer.push_with(|| 1) && producer.push_with(|| 2));
-    assert!(!producer.push_with(|| unreachable!("there is no room")));
-    assert_eq!((gauge.pushed(), consumer.pop()), (2, Some(1)));
-    assert!(producer.push_with(|| 3));
-    drop(producer);
-    assert_eq!((consumer.pop(), consumer.pop()), (Some(2), Some(3)));
-    assert_eq!(gauge.clone().pushed(), 3);
+fn each_seat_has_a_ring() {
+    let (rings, mut consumers, mut seats) = seat_rings(2);
+    for (number, name) in [(0, "a"), (1, "b")] {
+        rings.prefetch(&seats[number]);
+        let mut ring = rings.get(&mut seats[number]).unwrap();
+        assert_eq!(*ring.extra(), name);
+        assert_eq!(ring.push(number as u8), Ok(()));
+        assert!(ring.push_with(|| 10 + number as u8));
+        // An item is made only where there is room.
+        assert!(!ring.push_with(|| unreachable!("there is no room")));
+        assert_eq!(ring.push(9), Err(Full(9)));
+    }
+    assert_eq!((rings.pushed(), *rings.about()), (4, 7));
+    for (number, consumer) in consumers.iter_mut().enumerate() {
+        assert_eq!(consumer.pop(), Some(number as u8));
+        assert!(rings.get(&mut seats[number]).unwrap().push_with(|| 3));
+        assert_eq!(consumer.pop(), Some(10 + number as u8));
+        assert_eq!((consumer.pop(), consumer.pop()), (Some(3), None));
+    }
+    assert_eq!(rings.pushed(), 6);
+    // The last seat has none, and no seat of another plan.
+    assert!(rings.get(&mut seats[2]).is_none());
+    assert!(rings.get(&mut SeatPlan::mint(1).1[0]).is_none());
+}
+
+#[test]
+fn rings_of_seats_tell_when_an_end_is_gone() {
+    let (rings, mut consumers, mut seats) = seat_rings(2);
+    let clone = rings.clone();
+    assert!(clone.is(&rings) && !clone.is(&seat_rings(2).0));
+    assert_eq!(rings.handles(), 2);
+    rings.get(&mut seats[1]).unwrap().push(5).unwrap();
+    drop(consumers.remove(0));
+    assert!(rings.get(&mut seats[0]).unwrap().is_closed());
+    assert!(!rings.get(&mut seats[1]).unwrap().is_closed());
+    clone.close();
+    assert!(rings.get(&mut seats[1]).unwrap().is_closed());
+    drop(rings);
+    let mut last = consumers.pop().unwrap();
+    assert!(!last.is_closed(), "there is a handle");
+    drop(clone);
+    assert!(last.is_closed());
+    assert_eq!((last.pop(), last.pop()), (Some(5), None));
+}
+
+#[test]
+fn what_is_in_rings_of_seats_is_dropped_with_the_last_of_them() {
+    let (plan, mut seats) = SeatPlan::mint(2);
+    for consumers_first in [false, true] {
+        let drops = StdArc::new(AtomicUsize::new(0));
+        let (rings, mut consumers) = SeatRings::new(&plan, 4, vec![(), ()], ()).unwrap();
+        for seat in &mut seats {
+            for _ in 0..3 {
+                let item = Counted(drops.clone());
+                assert!(rings.get(seat).unwrap().push(item).is_ok());
+            }
+        }
+        drop(consumers[0].pop());
+        assert_eq!(drops.load(SeqCst), 1);
+        if consumers_first {
+            drop(consumers);
+            assert_eq!(drops.load(SeqCst), 1);
+            drop(rings);
+        } else {
+            drop(rings);
+            drop(consumers.remove(0));
+            assert_eq!(drops.load(SeqCst), 1);
+            drop(consumers);
+        }
+        assert_eq!(drops.load(SeqCst), 6);
+    }
+}
+
+#[test]
+fn rings_of_seats_have_the_bounds_of_rings() {
+    let (plan, _) = SeatPlan::mint(1);
+    let rings = |capacity| SeatRings::<u8, _, _>::new(&plan, capacity, vec![()], ());
+    assert_eq!(rings(0).unwrap_err(), RingError::Zero);
+    assert_eq!(rings(usize::MAX).unwrap_err(), RingError::TooLarge);
 }
 
 #[test]

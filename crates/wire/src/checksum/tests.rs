@@ -53,6 +53,31 @@ fn nothing_is_not_valid() {
 }
 
 #[test]
+fn a_front_and_what_is_beyond_are_summed_as_one() {
+    // All ones, so that each addition carries, and a mixture.
+    let mixed: Vec<u8> = (0..200_u32).map(|n| (n * n * 31 + 7) as u8).collect();
+    for bytes in [vec![0xff; 200], mixed] {
+        for beyond in 0..150 {
+            for (front, summed) in [
+                (8, sum_front::<8>(&bytes, beyond)),
+                (16, sum_front::<16>(&bytes, beyond)),
+                (40, sum_front::<40>(&bytes, beyond)),
+            ] {
+                let all = &bytes[..front + beyond];
+                assert_eq!(
+                    summed.map(Sum::fold),
+                    Some(naive(all)),
+                    "{front} + {beyond}"
+                );
+            }
+        }
+        assert!(sum_front::<40>(&bytes[..39], 0).is_none());
+        assert!(sum_front::<40>(&bytes, 161).is_none());
+        assert!(sum_front::<40>(&bytes, usize::MAX).is_none());
+    }
+}
+
+#[test]
 fn adding_carries_around() {
     let high = Sum(u64::MAX);
     assert_eq!((high + Sum::word(1)).fold(), 1);
