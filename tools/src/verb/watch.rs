@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cli::{CtlArgs, Usage};
 use crate::control::{Client, Watch, WatchEnd, WatchError, WatchKind, Watched, default_path};
@@ -17,10 +20,16 @@ pub(super) fn watch(args: &CtlArgs, watch: &Watch) -> Result<Exit, Failure> {
     let client = Client::connect(&path).map_err(Failure::Run)?;
     // Not before there is somebody to ask: what was in the file may be wanted still.
     let mut out = output(args.write.as_deref())?;
-    let watched = client.watch(watch, &mut *out, || interrupt.is_raised());
+    let is_piped = is_stdout(args.write.as_deref());
+    let mut has_reader = true;
+    let watched = client.watch(watch, &mut *out, || {
+        has_reader = !is_piped || is_read(&io::stdout());
+        interrupt.is_raised() || !has_reader
+    });
     let watched = match watched {
+        // Whoever read it has enough, whether frames come or not.
+        Ok(_) if !has_reader => return Ok(Exit::Done),
         Ok(watched) => watched,
-        // Whoever read it has enough.
         Err(WatchError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
             return Ok(Exit::Done);
         }
@@ -48,10 +57,24 @@ fn exit(watch: &Watch, end: WatchEnd) -> Exit {
     }
 }
 
+fn is_stdout(file: Option<&Path>) -> bool {
+    file.is_none_or(|path| path == Path::new("-"))
+}
+
+/// Whether there is still somebody at the other end of what may be a pipe.
+fn is_read(output: &impl AsFd) -> bool {
+    let mut fds = [PollFd::new(output.as_fd(), PollFlags::empty())];
+    // What cannot be asked is written to, and tells then.
+    poll(&mut fds, PollTimeout::ZERO).is_err()
+        || !fds[0]
+            .revents()
+            .is_some_and(|events| events.contains(PollFlags::POLLERR))
+}
+
 /// Where the frames go.
 fn output(file: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
     match file {
-        Some(path) if path != Path::new("-") => {
+        Some(path) if !is_stdout(file) => {
             let name = path.display();
             let file = File::create(path)
                 .map_err(|error| Usage::new(format!("--write: cannot write {name}: {error}")))?;
@@ -82,6 +105,16 @@ fn summary(kind: WatchKind, watched: &Watched) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pipe_without_a_reader_is_told_without_a_write() {
+        let (reader, writer) = io::pipe().unwrap();
+        assert!(is_read(&writer));
+        drop(reader);
+        assert!(!is_read(&writer));
+        let file = tempfile::tempfile().unwrap();
+        assert!(is_read(&file));
+    }
 
     #[test]
     fn an_end_before_the_one_that_was_asked_for_is_told_by_the_status() {

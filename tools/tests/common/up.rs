@@ -111,9 +111,15 @@ impl Up {
 
     /// `corelane ctl`.
     pub(crate) fn ctl(&self, line: &str) -> Output {
+        process::output(&mut self.ctl_command(line), PATIENCE).unwrap()
+    }
+
+    /// The same, to be started.
+    pub(crate) fn ctl_command(&self, line: &str) -> Command {
         let mut ctl = Command::new(CORELANE);
         ctl.arg("ctl").arg("--socket").arg(self.socket());
-        process::output(ctl.args(line.split_whitespace()), PATIENCE).unwrap()
+        ctl.args(line.split_whitespace());
+        ctl
     }
 
     /// A change that is made.

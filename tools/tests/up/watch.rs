@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -71,6 +72,20 @@ pub(crate) fn capture() {
         assert_eq!(output.status.code(), Some(status), "{line}: {stderr}");
         assert!(stderr.contains(told), "{line}: {stderr}");
     }
+    // A reader that goes away is seen though no frame comes, and is no failure.
+    let mut unread = up.ctl_command("capture wan --address 192.0.20.99 -w -");
+    let mut unread = unread.stdout(Stdio::piped()).spawn().unwrap();
+    let mut header = [0; 4];
+    let mut pipe = unread.stdout.take().unwrap();
+    pipe.read_exact(&mut header).unwrap();
+    assert_eq!(
+        header,
+        [0x0a, 0x0d, 0x0d, 0x0a],
+        "the first block of a pcapng file"
+    );
+    drop(pipe);
+    eventually("the capture ends", || unread.try_wait().unwrap().is_some());
+    assert_eq!(unread.wait().unwrap().code(), Some(0));
     // A NIC that nobody captures on has nothing attached, and the books balance.
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
