@@ -15,6 +15,12 @@ impl Places {
         self.0 |= u64::from(wanted) << (at % BURST);
     }
 
+    /// These and others.
+    #[inline]
+    pub(crate) fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     #[inline]
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0

@@ -65,18 +65,17 @@ impl Sparse {
         run % RUNS
     }
 
-    /// What a slot leads to.
+    /// Where what a slot leads to stands.
     #[inline]
-    pub(super) fn entry(&self, slot: u16) -> Entry {
-        Entry::load(&self.entries[self.run(slot)])
+    pub(super) fn entry(&self, slot: u16) -> &AtomicU32 {
+        &self.entries[self.run(slot)]
     }
 
-    /// Begins to bring it into the cache.
+    /// Begins to bring the line into the cache by which an entry is found; of the two others, the one that
+    /// has it is asked for when it is known.
     #[inline]
     pub(super) fn prefetch(&self) {
         prefetch_read(&self.ends);
-        prefetch_read(&self.entries[0]);
-        prefetch_read(&self.entries[RUNS / 2]);
     }
 
     /// Writes runs, at most [`RUNS`]: the slot that each begins with, and what it leads to.
@@ -189,7 +188,11 @@ mod tests {
             node.write(starts.iter().zip(1..).map(|(s, n)| (*s, Entry::route(n))));
             for slot in 0..=u16::MAX {
                 let run = starts.iter().filter(|start| **start <= slot).count();
-                assert_eq!(node.entry(slot), Entry::route(run as u32), "{slot}");
+                assert_eq!(
+                    Entry::load(node.entry(slot)),
+                    Entry::route(run as u32),
+                    "{slot}"
+                );
             }
         }
     }

@@ -117,24 +117,19 @@ impl Lpm {
             on_way.add(at, entry);
         }
         while !on_way.is_empty() {
+            for at in on_way.sparse {
+                store.prefetch_sparse(entries[at]);
+            }
             for at in on_way.slots {
                 slots[at] = store.slot(entries[at], paths[at]);
                 prefetch_read(slots[at]);
             }
             for at in on_way.sparse {
-                store.prefetch_sparse(entries[at]);
+                slots[at] = store.sparse_slot(entries[at], paths[at]);
+                prefetch_read(slots[at]);
             }
-            let OnWay {
-                slots: direct,
-                sparse,
-            } = std::mem::take(&mut on_way);
-            for at in direct {
+            for at in std::mem::take(&mut on_way).all() {
                 let next = Entry::load(slots[at]);
-                entries[at] = next;
-                on_way.add(at, next);
-            }
-            for at in sparse {
-                let next = store.sparse_next(entries[at], paths[at]);
                 entries[at] = next;
                 on_way.add(at, next);
             }
@@ -255,7 +250,12 @@ impl<const PLAIN: bool> OnWay<PLAIN> {
     }
 
     #[inline]
+    fn all(&self) -> Places {
+        self.slots.and(self.sparse)
+    }
+
+    #[inline]
     fn is_empty(&self) -> bool {
-        self.slots.is_empty() & self.sparse.is_empty()
+        self.all().is_empty()
     }
 }

@@ -113,9 +113,9 @@ impl LpmStore {
         line.inspect(|line| line.prefetch());
     }
 
-    /// Where `path` leads from a sparse node.
+    /// The slot of `path` in a sparse node.
     #[inline]
-    pub(super) fn sparse_next(&self, node: Entry, path: Path) -> Entry {
+    pub(super) fn sparse_slot(&self, node: Entry, path: Path) -> &AtomicU32 {
         let line = self.sparse.slots.get(node.number()).expect(MADE);
         line.entry(path.sparse_slot(node.level()))
     }
@@ -124,7 +124,7 @@ impl LpmStore {
     #[inline]
     pub(super) fn next(&self, node: Entry, path: Path) -> Entry {
         match node.shape() {
-            Shape::Sparse => self.sparse_next(node, path),
+            Shape::Sparse => Entry::load(self.sparse_slot(node, path)),
             Shape::Dense | Shape::Narrow => Entry::load(self.slot(node, path)),
         }
     }
