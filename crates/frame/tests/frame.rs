@@ -264,6 +264,35 @@ fn errors_say_the_figures() {
 }
 
 #[test]
+fn a_frame_that_is_taken_has_all_it_had_and_leaves_an_empty_handle() {
+    let pool = Pool::new(PoolConfig {
+        slots: 1,
+        ..PoolConfig::default()
+    })
+    .unwrap();
+    let mut cache = pool.cache();
+    let mut frame = cache.alloc().unwrap();
+    frame.set_data(b"hello").unwrap();
+    frame.set_nic(7);
+    frame.set_rx_time(9);
+    frame.set_rss_hash(11);
+    let headroom = frame.headroom();
+    let taken = frame.take();
+    assert_eq!((taken.data(), taken.headroom()), (&b"hello"[..], headroom));
+    assert_eq!((taken.nic(), taken.rx_time(), taken.rss_hash()), (7, 9, 11));
+    assert!(frame.is_vacant() && frame.data().is_empty() && frame.set_data(b"x").is_err());
+    assert_eq!(
+        (frame.headroom(), frame.tailroom(), frame.offload()),
+        (0, 0, None)
+    );
+    // The slot goes back once.
+    drop(frame);
+    assert!(cache.alloc().is_none());
+    cache.recycle(taken);
+    assert!(cache.alloc().is_some());
+}
+
+#[test]
 fn an_empty_handle_owns_nothing() {
     let pool = Pool::new(PoolConfig {
         slots: 4,

@@ -43,6 +43,9 @@ struct Lane<T, X> {
     body: Arc<Body<T>>,
 }
 
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<u64>() + size_of::<Tail>() + size_of::<Pusher<u8>>() < 64);
+
 impl<T, X> Drop for Lane<T, X> {
     fn drop(&mut self) {
         // SAFETY: the consumer keeps the cells alive, so that it is gone, and what it did is ordered
