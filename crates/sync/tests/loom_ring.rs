@@ -141,6 +141,15 @@ impl Drop for Counted {
     }
 }
 
+/// Makes items that count their drops there.
+fn counted(drops: &Arc<AtomicUsize>) -> impl Fn() -> Counted + use<> {
+    let drops = Arc::clone(drops);
+    move || Counted {
+        drops: Arc::clone(&drops),
+        dropped: Cell::new(false),
+    }
+}
+
 /// The race: both ends go at the same time, with items inside. Whichever is last drops these; it
 /// must see all that was pushed and all that was popped, or it would drop an item twice or not at
 /// all. The count is what is checked, and loom reports an item that is dropped while the other
@@ -154,13 +163,7 @@ fn items_inside_are_dropped_once_whoever_goes_last() {
     ];
     explore(3, outcomes, || {
         let drops = Arc::new(AtomicUsize::new(0));
-        let item = {
-            let drops = Arc::clone(&drops);
-            move || Counted {
-                drops: Arc::clone(&drops),
-                dropped: Cell::new(false),
-            }
-        };
+        let item = counted(&drops);
         let (mut producer, mut consumer) = ring::<Counted>(2).unwrap();
         assert!(producer.push(item()).is_ok());
         let pusher = thread::spawn(move || {
@@ -257,13 +260,7 @@ fn the_producer_learns_that_the_consumer_is_gone() {
 fn items_in_rings_of_seats_are_dropped_once_whoever_goes_last() {
     explore(3, ["popped one", "popped none"], || {
         let drops = Arc::new(AtomicUsize::new(0));
-        let item = {
-            let drops = Arc::clone(&drops);
-            move || Counted {
-                drops: Arc::clone(&drops),
-                dropped: Cell::new(false),
-            }
-        };
+        let item = counted(&drops);
         let (plan, mut seats) = SeatPlan::mint(1);
         let (rings, mut consumers) = SeatRings::new(&plan, 2, vec![()], ()).unwrap();
         let (mut seat, mut consumer) = (seats.remove(0), consumers.remove(0));
