@@ -15,6 +15,24 @@ impl Places {
         self.0 |= u64::from(wanted) << (at % BURST);
     }
 
+    /// The first `len` places, or all.
+    #[inline]
+    pub(crate) fn first(len: usize) -> Self {
+        Self(!u64::MAX.unbounded_shl(len.min(BURST) as u32))
+    }
+
+    /// Those of these that are others too.
+    #[inline]
+    pub(crate) fn within(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
+    /// These less others.
+    #[inline]
+    pub(crate) fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
     /// These and others.
     #[inline]
     pub(crate) fn and(self, others: Self) -> Self {

@@ -7,9 +7,11 @@ use crate::nic::NicId;
 /// Where a packet goes: one word, so that it is moved and chosen as one.
 ///
 /// ```text
-///  63 … 32   31 … 16  15         7 … 0
-///  neighbor  NIC      long       one more than the prefix's length; 0: of no route
+///  63 … 32          31 … 16  15    7 … 0
+///  neighbor, NOTed  NIC      long  one more than the prefix's length; 0: of no route
 /// ```
+///
+/// So a word of zeros is that of no route, and has no neighbor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hop(pub(super) u64);
 
@@ -18,12 +20,12 @@ const LONG: u64 = 1 << 15;
 
 impl Hop {
     /// Of no route.
-    pub const NOWHERE: Self = Self((super::NO_NEIGHBOR as u64) << 32);
+    pub const NOWHERE: Self = Self((!super::NO_NEIGHBOR as u64) << 32);
 
     /// That of a route to a prefix of this length, at most 128 bits.
     pub(super) const fn new(neighbor: u32, nic: NicId, prefix_len: u8) -> Self {
         let long = if prefix_len > 64 { LONG } else { 0 };
-        let (neighbor, nic) = ((neighbor as u64) << 32, (nic.0 as u64) << 16);
+        let (neighbor, nic) = ((!neighbor as u64) << 32, (nic.0 as u64) << 16);
         Self(neighbor | nic | long | (prefix_len as u64 + 1))
     }
 
@@ -31,7 +33,7 @@ impl Hop {
     /// route that is on-link, and for none.
     #[inline]
     pub const fn neighbor(self) -> u32 {
-        (self.0 >> 32) as u32
+        !(self.0 >> 32) as u32
     }
 
     /// The NIC it leaves by.
@@ -49,7 +51,7 @@ impl Hop {
     /// Whether there is no route.
     #[inline]
     pub const fn is_nowhere(self) -> bool {
-        self.0 as u8 == 0
+        self.0 == Self::NOWHERE.0
     }
 
     /// The hop of a route; None if there is no route.

@@ -8,8 +8,8 @@ use corelane_sync::prefetch::prefetch_read;
 
 use super::entry::Entry;
 use super::hop::Hop;
-use super::line::RouteLine;
-use super::path::{MAX_DEPTH, Path, trie};
+use super::line::{RouteLine, Sparse};
+use super::path::{MAX_DEPTH, Path, V6, trie};
 use super::store::LpmStore;
 use crate::address::Key;
 use crate::places::Places;
@@ -88,97 +88,36 @@ impl Lpm {
     ) -> bool {
         let roots = self.roots.map(|root| store.root(root));
         let mut paths = [Path::ZERO; BURST];
-        let mut entries = [Entry::EMPTY; BURST];
-        // Where searches that are done rest, so that each step is one load, whatever there was to do.
-        let rests = [const { AtomicU32::new(0) }; BURST];
         let mut slots = [LpmStore::NO_SLOT; BURST];
-        let len = keys.len().min(BURST);
-        let (paths, entries) = (&mut paths[..len], &mut entries[..len]);
-        let all = || 0..len;
-        for at in all() {
-            let path = Path::of(keys[at]);
-            let root = &roots[trie(keys[at].family())];
-            let entry = Entry::load(&root[path.wide_slot(0)]);
-            entry.store(&rests[at]);
-            let slot = store.dense_slot_or(&rests[at], entry, path, 8);
+        let mut v6 = Places::default();
+        let len = keys.len().min(out.len()).min(BURST);
+        for at in 0..len {
+            let (path, trie) = (Path::of(keys[at]), trie(keys[at].family()));
+            let slot = store.dense_step(&roots[trie][path.wide_slot(0)], path, 8);
             prefetch_read(slot);
             (paths[at], slots[at]) = (path, slot);
-        }
-        for at in all() {
-            let entry = Entry::load(slots[at]);
-            entry.store(&rests[at]);
-            slots[at] = store.dense_slot_or(&rests[at], entry, paths[at], 16);
-            prefetch_read(slots[at]);
-        }
-        let mut on_way = OnWay::<PLAIN>::default();
-        for at in all() {
-            let entry = Entry::load(slots[at]);
-            entries[at] = entry;
-            on_way.add(at, entry);
-        }
-        while !on_way.is_empty() {
-            for at in on_way.sparse {
-                store.prefetch_sparse(entries[at]);
-            }
-            for at in on_way.slots {
-                slots[at] = store.slot(entries[at], paths[at]);
-                prefetch_read(slots[at]);
-            }
-            for at in on_way.sparse {
-                slots[at] = store.sparse_slot(entries[at], paths[at]);
-                prefetch_read(slots[at]);
-            }
-            for at in std::mem::take(&mut on_way).all() {
-                let next = Entry::load(slots[at]);
-                entries[at] = next;
-                on_way.add(at, next);
+            if !PLAIN {
+                v6.add_if(at, trie == V6);
             }
         }
-        if PLAIN {
-            return self.compare_all(store, keys, (paths, entries), out);
+        // The last ones first: the engine's bursts have IPv6 behind IPv4, and its searches are longer.
+        for at in (0..len).rev() {
+            let slot = store.dense_step(slots[at], paths[at], 16);
+            prefetch_read(slot);
+            slots[at] = slot;
         }
-        let mut others = Places::default();
-        for at in all() {
-            out[at] = store.hop(entries[at]);
-            others.add_if(at, !entries[at].is_hop());
-        }
-        let mut routes = [RouteLine::NOBODYS; BURST];
-        for at in others {
-            if let Some(route) = store.routes.get(entries[at].route_number()) {
-                routes[at] = route;
-                prefetch_read(route);
+        let (paths, slots) = (&paths, &mut slots);
+        let out = &mut out[..len];
+        let found = if PLAIN {
+            plain_rest(store, paths, slots, out)
+        } else {
+            for at in v6 {
+                let slot = store.dense_step(slots[at], paths[at], 24);
+                prefetch_read(slot);
+                slots[at] = slot;
             }
-        }
-        let mut found = true;
-        for at in others {
-            let hop = routes[at].hop_of(paths[at]);
-            found &= !hop.is_nowhere();
-            out[at] = hop;
-        }
-        found || self.lookup_covers(store, keys, out)
-    }
-
-    /// Compares each path with the route that its search ended at.
-    #[inline]
-    fn compare_all(
-        &self,
-        store: &LpmStore,
-        keys: &[Key],
-        (paths, entries): (&[Path], &[Entry]),
-        out: &mut [Hop],
-    ) -> bool {
-        let mut routes = [RouteLine::NOBODYS; BURST];
-        for (entry, route) in entries.iter().zip(&mut routes) {
-            if let Some(line) = store.routes.get(entry.route_number()) {
-                *route = line;
-                prefetch_read(line);
-            }
-        }
-        let mut found = true;
-        for ((route, path), out) in routes.iter().zip(paths).zip(&mut *out) {
-            *out = route.hop_of(*path);
-            found &= !out.is_nowhere();
-        }
+            rest(store, paths, slots, out)
+        };
         found || self.lookup_covers(store, keys, out)
     }
 
@@ -231,31 +170,137 @@ impl Lpm {
     }
 }
 
-/// The searches that are at a node, by how the node is read: so no branch has to guess it.
-#[derive(Default)]
-struct OnWay<const PLAIN: bool> {
-    /// Of a slot.
-    slots: Places,
-    /// Of a run.
-    sparse: Places,
+/// The rest of searches that came as far as these slots, where there are no sparse nodes and no hops in slots.
+#[inline]
+fn plain_rest<'s>(
+    store: &'s LpmStore,
+    paths: &[Path; BURST],
+    slots: &mut [&'s AtomicU32; BURST],
+    out: &mut [Hop],
+) -> bool {
+    let mut routes = [RouteLine::NOBODYS; BURST];
+    let mut on_way = Places::default();
+    for at in 0..out.len().min(BURST) {
+        let entry = Entry::load(slots[at]);
+        on_way.add_if(at, entry.is_node());
+        // Of a node this is any route, or none: it is asked for again.
+        store.ask_for_route(entry, &mut routes[at]);
+    }
+    while !on_way.is_empty() {
+        for at in on_way {
+            slots[at] = store.slot(Entry::load(slots[at]), paths[at]);
+            prefetch_read(slots[at]);
+        }
+        for at in std::mem::take(&mut on_way) {
+            let entry = Entry::load(slots[at]);
+            on_way.add_if(at, entry.is_node());
+            store.ask_for_route(entry, &mut routes[at]);
+        }
+    }
+    let mut found = true;
+    for ((route, path), out) in routes.iter().zip(paths).zip(out) {
+        *out = route.hop_of(*path);
+        found &= !out.is_nowhere();
+    }
+    found
 }
 
-impl<const PLAIN: bool> OnWay<PLAIN> {
-    /// Adds a search that came to `entry`, if that is a node.
+/// The rest of searches that came as far as these slots.
+#[inline]
+fn rest<'s>(
+    store: &'s LpmStore,
+    paths: &[Path; BURST],
+    slots: &mut [&'s AtomicU32; BURST],
+    out: &mut [Hop],
+) -> bool {
+    let mut entries = [Entry::EMPTY; BURST];
+    let mut nodes = [Sparse::NOTHING; BURST];
+    let mut routes = [RouteLine::NOBODYS; BURST];
+    let mut reached = Reached::default();
+    for at in 0..out.len().min(BURST) {
+        let entry = Entry::load(slots[at]);
+        entries[at] = entry;
+        reached.add(at, entry);
+    }
+    // Those that ended at a route, or at nothing.
+    let mut others = Places::default();
+    let mut searches = Places::first(out.len());
+    loop {
+        for at in reached.sparse() {
+            nodes[at] = store.sparse_node(entries[at]);
+            nodes[at].prefetch();
+        }
+        for at in reached.slots() {
+            slots[at] = store.slot(entries[at], paths[at]);
+            prefetch_read(slots[at]);
+        }
+        // While those lines come.
+        let on_way = reached.nodes;
+        for at in searches.without(on_way) {
+            if let Some(out) = out.get_mut(at) {
+                *out = store.hop(entries[at]);
+            }
+        }
+        others = others.and(reached.others(searches));
+        if on_way.is_empty() {
+            break;
+        }
+        for at in reached.sparse() {
+            slots[at] = nodes[at].entry(paths[at].sparse_slot(entries[at].level()));
+            prefetch_read(slots[at]);
+        }
+        (searches, reached) = (on_way, Reached::default());
+        for at in on_way {
+            let entry = Entry::load(slots[at]);
+            entries[at] = entry;
+            reached.add(at, entry);
+        }
+    }
+    for at in others {
+        store.ask_for_route(entries[at], &mut routes[at]);
+    }
+    let mut found = true;
+    for at in others {
+        let hop = routes[at].hop_of(paths[at]);
+        found &= !hop.is_nowhere();
+        if let Some(out) = out.get_mut(at) {
+            *out = hop;
+        }
+    }
+    found
+}
+
+/// Where searches came to, by what is done next: so no branch has to guess it.
+#[derive(Default)]
+struct Reached {
+    /// At a node.
+    nodes: Places,
+    /// At a sparse node, or at a hop.
+    marked: Places,
+}
+
+impl Reached {
     #[inline]
     fn add(&mut self, at: usize, entry: Entry) {
-        let sparse = !PLAIN && entry.is_sparse();
-        self.slots.add_if(at, entry.is_node() & !sparse);
-        self.sparse.add_if(at, entry.is_node() & sparse);
+        self.nodes.add_if(at, entry.is_node());
+        self.marked.add_if(at, entry.is_sparse());
     }
 
+    /// At a node that is read by runs.
     #[inline]
-    fn all(&self) -> Places {
-        self.slots.and(self.sparse)
+    fn sparse(&self) -> Places {
+        self.nodes.within(self.marked)
     }
 
+    /// At a node that is read by slots.
     #[inline]
-    fn is_empty(&self) -> bool {
-        self.all().is_empty()
+    fn slots(&self) -> Places {
+        self.nodes.without(self.marked)
+    }
+
+    /// At a route, or at nothing.
+    #[inline]
+    fn others(&self, searches: Places) -> Places {
+        searches.without(self.nodes).without(self.marked)
     }
 }

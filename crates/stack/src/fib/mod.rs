@@ -43,10 +43,12 @@
 //! the networks that a registry gives out, 32 bits long with a dozen routes of up to 48 bits in them, are one.
 //!
 //! What a lookup costs with a million routes is instructions and lines, about as much of both. So the first
-//! three steps of a search, which almost all searches take, are made without asking whether, each for the whole burst,
-//! while the lines of the next are on their way; what only few lookups need, the routes that cover a slot, lies
+//! steps of a search, which almost all searches take, three of IPv4 and four of IPv6, are made without asking
+//! whether, each for the whole burst, while the lines of the next are on their way; where IPv4 ends and IPv6 goes on,
+//! the one is finished while the other's lines come; what only few lookups need, the routes that cover a slot, lies
 //! apart; and where no level is left out from the root on, and so all bits of a route were looked at, the
-//! slot leads to the hop and not to the route. That is 99 % of IPv4 addresses in a table like the Internet's.
+//! slot leads to the hop and not to the route. That is 99 % of IPv4 addresses in a table like the Internet's, and nine
+//! in ten of IPv6's.
 //!
 //! Small tables are *plain*: only dense and narrow nodes, and routes. They fit the cache, and a lookup
 //! in them takes fewer instructions.

@@ -65,10 +65,16 @@ impl Path {
         (self.from(level) >> 56) as usize
     }
 
-    /// The slot in a sparse node at `level`: of 16 bits.
+    /// The slot in a sparse node at `level`, which is a wide one's: of 16 bits.
     #[inline]
     pub(super) const fn sparse_slot(self, level: u8) -> u16 {
-        (self.from(level) >> 48) as u16
+        const {
+            assert!(
+                WIDE_END - 8 + SPARSE_STRIDE <= 64,
+                "they are in the first word"
+            );
+        };
+        (self.high << (level & 63) >> 48) as u16
     }
 
     /// The slot in the node at `level`.
@@ -142,11 +148,14 @@ pub(super) const fn may_be_sparse(level: u8) -> bool {
     is_wide(level) && level >= 24
 }
 
+/// The index of IPv6's trie.
+pub(super) const V6: usize = 1;
+
 /// The trie of a family, as an index.
 #[inline]
 pub(super) const fn trie(family: Family) -> usize {
     match family {
         Family::V4 => 0,
-        Family::V6 => 1,
+        Family::V6 => V6,
     }
 }

@@ -3,6 +3,7 @@
 use std::hint::select_unpredictable;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use corelane_sync::prefetch::prefetch_read;
 use corelane_sync::slab::{Slab, SlabError};
 use zerocopy::FromZeros;
 
@@ -106,18 +107,17 @@ impl LpmStore {
         }
     }
 
-    /// Begins to bring a sparse node into the cache.
+    /// A sparse node.
     #[inline]
-    pub(super) fn prefetch_sparse(&self, node: Entry) {
-        let line = self.sparse.slots.get(node.number());
-        line.inspect(|line| line.prefetch());
+    pub(super) fn sparse_node(&self, node: Entry) -> &Sparse {
+        self.sparse.slots.get(node.number()).expect(MADE)
     }
 
     /// The slot of `path` in a sparse node.
     #[inline]
     pub(super) fn sparse_slot(&self, node: Entry, path: Path) -> &AtomicU32 {
-        let line = self.sparse.slots.get(node.number()).expect(MADE);
-        line.entry(path.sparse_slot(node.level()))
+        let slot = path.sparse_slot(node.level());
+        self.sparse_node(node).entry(slot)
     }
 
     /// Where `path` leads from a node.
@@ -160,25 +160,36 @@ impl LpmStore {
         node.map_or(&NOTHING, |node| &node.0)
     }
 
-    /// The slot of `path` in a dense node at `level`, and `own` for any other entry. Without a branch that
-    /// depends on which.
+    /// The slot that `path` leads to from one whose entry is a dense node at `level`, and the same one again
+    /// where it is anything else: so each step of a search is one load, whatever there was to do, and without a
+    /// branch that depends on it.
     #[inline]
-    pub(super) fn dense_slot_or<'a>(
+    pub(super) fn dense_step<'a>(
         &'a self,
-        own: &'a AtomicU32,
-        entry: Entry,
+        slot: &'a AtomicU32,
         path: Path,
         level: u8,
     ) -> &'a AtomicU32 {
+        let entry = Entry::load(slot);
         // Of another entry that may be a node that is dense elsewhere: its slot is not looked at.
         let node = self.dense.slots.get(entry.number());
-        let slot = node.map_or(own, |node| &node.0[path.wide_slot(level)]);
-        select_unpredictable(entry.is_dense_at(level), slot, own)
+        let below = node.map_or(slot, |node| &node.0[path.wide_slot(level)]);
+        select_unpredictable(entry.is_dense_at(level), below, slot)
     }
 
     /// A route that was made.
     pub(super) fn route(&self, number: u32) -> &RouteLine {
         self.routes.get(number).expect(MADE)
+    }
+
+    /// The line of a route, if the entry is one, and begins to bring it into the cache; of any other entry some
+    /// other route's, or `route` stays.
+    #[inline]
+    pub(super) fn ask_for_route<'a>(&'a self, entry: Entry, route: &mut &'a RouteLine) {
+        if let Some(line) = self.routes.get(entry.route_number()) {
+            prefetch_read(line);
+            *route = line;
+        }
     }
 
     /// The hop of an entry that is one; nowhere for any other, without a branch.
