@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use corelane::engine::Idle;
+use corelane::stack::{Prefix, PrefixError};
 use corelane::wire::PacketFilter;
 use serde_json::{Map, Value, json};
 
+use super::links::LINKS;
 use super::{LinkArgs, Usage};
 use crate::config::change_words;
 use crate::control::{MAX_SNAP_LEN, Request, Watch, WatchKind};
 use crate::doctor::NAMES;
 use crate::first_frames::MOST_KEPT;
-use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES, size_on_wire};
+use crate::generator::{MAX_ENDPOINTS, MAX_NEIGHBORS, MAX_ROUTES, Networks, size_on_wire};
 use crate::page::Source;
 use crate::profile;
 use crate::search::GoalText;
@@ -222,14 +224,35 @@ pub struct LoadArgs {
     )]
     pub sockets: Option<u32>,
 
+    /// Where the addresses are that frames go to: a network that the device's routes lead on, of each family;
+    /// --endpoints of its hosts [default: 10.0.0.0/8 and fd00::/64]
+    #[arg(long, value_name = "NETWORK", help_heading = LINKS, value_parser = network)]
+    pub dst_net: Vec<Prefix>,
+
+    /// Where the addresses are that they come from, likewise [default: 198.18.0.0/15 and 2001:2::/48]
+    #[arg(long, value_name = "NETWORK", help_heading = LINKS, value_parser = network)]
+    pub src_net: Vec<Prefix>,
+
     /// What all random draws start from: the same seed, the same frames at the same planned times
     #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
     pub seed: u64,
 }
 
 impl LoadArgs {
+    /// Where the frames go.
+    pub fn destination_networks(&self) -> Networks {
+        Networks::DESTINATIONS.with(&self.dst_net)
+    }
+
+    /// Where they come from.
+    pub fn source_networks(&self) -> Networks {
+        Networks::SOURCES.with(&self.src_net)
+    }
+
     /// As they are in effect, by their names.
-    pub fn flags(&self) -> [(&'static str, Value); 15] {
+    pub fn flags(&self) -> [(&'static str, Value); 17] {
+        let texts =
+            |networks: &[Prefix]| networks.iter().map(ToString::to_string).collect::<Vec<_>>();
         let endpoints = self.sockets.unwrap_or(self.endpoints);
         [
             ("endpoints", json!((!self.forward).then_some(endpoints))),
@@ -246,6 +269,8 @@ impl LoadArgs {
             ("malformed", json!(self.malformed)),
             ("vlan", json!(self.vlan)),
             ("hit_ratio", json!(self.hit_ratio)),
+            ("dst_net", json!(texts(&self.dst_net))),
+            ("src_net", json!(texts(&self.src_net))),
             ("seed", json!(self.seed)),
         ]
     }
@@ -936,6 +961,26 @@ fn workers(text: &str) -> Result<usize, ValueError> {
 
 fn endpoints(text: &str) -> Result<u32, ValueError> {
     count(text, "a number of endpoints", 1..=MAX_ENDPOINTS.into()).map(|n| n as u32)
+}
+
+/// A network that hosts can be in.
+fn network(text: &str) -> Result<Prefix, ValueError> {
+    let prefix: Prefix = text.parse().map_err(|error: PrefixError| {
+        ValueError::new(text, format!("is no network: {error}"), "192.0.2.0/24")
+    })?;
+    let (network, meant) = (prefix.network(), "192.0.2.0/24");
+    let address = network.address();
+    if network != prefix {
+        let what = "has bits of a host: no network's own address";
+        return Err(ValueError::new(text, what, network.to_string()));
+    }
+    if address.is_multicast()
+        || address.is_loopback()
+        || (address.is_unspecified() && network.len() > 8)
+    {
+        return Err(ValueError::new(text, "is no network of hosts", meant));
+    }
+    Ok(network)
 }
 
 fn capture(text: &str) -> Result<u32, ValueError> {

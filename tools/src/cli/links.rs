@@ -4,17 +4,21 @@ use std::fmt;
 use std::net::IpAddr;
 
 use clap::Args;
+use corelane::stack::Prefix;
 use serde_json::{Value, json};
 
 use super::{EngineArgs, LoadArgs, Usage};
-use crate::unit::{DeviceMac, LinkName, Protocols};
+use crate::unit::{DeviceMac, Family, LinkName, Protocol};
+
+/// What the help lists the options of real links under.
+pub(super) const LINKS: &str = "Real links";
 
 /// What is of an engine in this process.
 const OF_AN_ENGINE: [&str; 4] = ["workers", "ring", "pool_slots", "promiscuous"];
 
 /// The options of a measurement on real links.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Real links")]
+#[command(next_help_heading = LINKS)]
 pub struct LinkArgs {
     /// Send by this link to a device under test, instead of to an engine in this process: tap:DEVICE,
     /// af_packet:DEVICE or af_xdp:DEVICE
@@ -117,19 +121,51 @@ impl LinkArgs {
         }
     }
 
-    /// Frames that are made up are known by their numbers.
+    /// Frames that are made up are known by their numbers, and go where the device leads them.
     pub(super) fn check_load(&self, load: &LoadArgs) -> Result<(), Usage> {
-        if self.ends().is_none() || load.protocols == Protocols::UDP {
-            return Ok(());
+        if self.ends().is_none() {
+            let lonely = [("--dst-net", &load.dst_net), ("--src-net", &load.src_net)];
+            return match lonely.into_iter().find(|(_, given)| !given.is_empty()) {
+                Some((option, _)) => Err(Usage::new(format!(
+                    "{option}: of no use without real links: --tx and --rx, or --link"
+                ))),
+                None => Ok(()),
+            };
         }
-        Err(Usage::value(
-            "--protocols",
-            &format!(
-                "'{}' has frames without a number, by which alone a frame is known on real links",
-                load.protocols
-            ),
-            "udp",
-        ))
+        if load.protocols.has(Protocol::Fragments) {
+            return Err(Usage::value(
+                "--protocols",
+                &format!(
+                    "'{}' has frames without a number, by which alone a frame is known on real links: no fragment \
+                     has one",
+                    load.protocols
+                ),
+                "udp",
+            ));
+        }
+        check_networks("--dst-net", &load.dst_net, load.family)?;
+        check_networks("--src-net", &load.src_net, load.family)?;
+        let (from, to) = (load.source_networks(), load.destination_networks());
+        let room = to.room(load.family);
+        if !load.dst_net.is_empty() && load.endpoints > room {
+            return Err(Usage::value(
+                "--endpoints",
+                &format!(
+                    "'{}' are more than the hosts that --dst-net has room for",
+                    load.endpoints
+                ),
+                &format!("--endpoints {room}"),
+            ));
+        }
+        if from.overlap(to, load.family) {
+            return Err(Usage::value(
+                "--src-net",
+                "frames would go to addresses that they come from; they come from 198.18.0.0/15 and \
+                 2001:2::/48 where nothing is said",
+                "--src-net 198.18.0.0/16 for --dst-net 198.19.0.0/16",
+            ));
+        }
+        Ok(())
     }
 
     /// As they are in effect, by their names.
@@ -144,4 +180,35 @@ impl LinkArgs {
             ("answer", json!(answer)),
         ]
     }
+}
+
+/// One network of each family that frames have.
+fn check_networks(option: &str, networks: &[Prefix], family: Family) -> Result<(), Usage> {
+    let of = |v4: bool| {
+        networks
+            .iter()
+            .filter(move |network| network.address().is_ipv4() == v4)
+    };
+    for (v4, version, only) in [(true, "IPv4", Family::V6), (false, "IPv6", Family::V4)] {
+        let Some(network) = of(v4).next() else {
+            if !networks.is_empty() && family != only {
+                return Err(Usage::new(format!(
+                    "{option}: of IPv6 and IPv4, {version} has none, and --family {family} has frames of it; \
+                     give one of each, or --family {only}"
+                )));
+            }
+            continue;
+        };
+        if of(v4).count() > 1 {
+            return Err(Usage::new(format!(
+                "{option}: more than one network of {version}"
+            )));
+        }
+        if family == only {
+            return Err(Usage::new(format!(
+                "{option}: '{network}' is of {version}, and --family {family} has no frames of it"
+            )));
+        }
+    }
+    Ok(())
 }

@@ -1,10 +1,13 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use corelane::engine::Idle;
+use serde_json::json;
 
 use super::*;
 use crate::control::{Listing, Request};
+use crate::generator::AddressPlan;
 use crate::profile::{Choice, Sampler};
 use crate::search::Goal;
 use crate::unit::{Arrival, Destinations, Family, FrameSize, Rate, Speed};
@@ -115,8 +118,48 @@ fn links_of_bench_search_and_replay() {
             "not together with",
         ),
         (
-            format!("bench {pair} --protocols tcp-syn"),
+            format!("bench {pair} --protocols tcp-syn,fragments"),
             "frames without a number",
+        ),
+        (
+            "bench --dst-net 192.0.2.0/24".to_owned(),
+            "--dst-net: of no use without real links",
+        ),
+        (
+            format!("bench {pair} --dst-net 192.0.2.1/24"),
+            "did you mean '192.0.2.0/24'",
+        ),
+        (
+            format!("bench {pair} --dst-net 224.0.0.0/24"),
+            "is no network of hosts",
+        ),
+        (
+            format!("bench {pair} --src-net x"),
+            "--src-net: 'x' is no network",
+        ),
+        (
+            format!("bench {pair} --dst-net 192.0.2.0/24"),
+            "IPv6 has none, and --family mixed",
+        ),
+        (
+            format!("bench {pair} --family v6 --src-net 192.0.2.0/24"),
+            "--src-net: '192.0.2.0/24' is of IPv4",
+        ),
+        (
+            format!("search {pair} --family v4 --dst-net 192.0.2.0/24 --dst-net 2001:db8::/64"),
+            "--dst-net: '2001:db8::/64' is of IPv6",
+        ),
+        (
+            format!("bench {pair} --family v4 --dst-net 192.0.2.0/25 --dst-net 192.0.3.0/25"),
+            "more than one network of IPv4",
+        ),
+        (
+            format!("bench {pair} --family v4 --dst-net 192.0.2.0/24"),
+            "did you mean '--endpoints 254'",
+        ),
+        (
+            format!("bench {pair} --family v4 --dst-net 198.19.0.0/16"),
+            "go to addresses that they come from",
         ),
         (format!("bench {pair} --cores 1"), "there are two threads"),
         (format!("profile {pair}"), "profile: not on real links"),
@@ -133,6 +176,22 @@ fn links_of_bench_search_and_replay() {
         let refused = refusal(&line);
         assert!(refused.contains(told), "{line}: {refused}");
     }
+}
+
+#[test]
+fn networks_of_a_device_on_links() {
+    let args = bench(
+        "bench --tx af_packet:a --rx af_packet:b --endpoints 100 --src-net 198.18.0.0/16 --src-net 2001:2::/64 \
+         --dst-net 198.19.0.0/16 --dst-net 2001:db8:7::/48",
+    );
+    let plan = AddressPlan::new(args.load.family, 2).within(args.load.destination_networks());
+    let first: Vec<_> = plan.iter().map(|address| address.to_string()).collect();
+    assert_eq!(first, ["198.19.0.1", "2001:db8:7::1"]);
+    let flags = BTreeMap::from(args.load.flags());
+    assert_eq!(flags["src_net"], json!(["198.18.0.0/16", "2001:2::/64"]));
+    let one = bench("bench --link af_packet:a --family v4 --endpoints 1 --dst-net 192.0.2.9");
+    let plan = AddressPlan::new(one.load.family, 1).within(one.load.destination_networks());
+    assert_eq!(plan.endpoint(0).to_string(), "192.0.2.9");
 }
 
 #[test]

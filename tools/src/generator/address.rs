@@ -4,19 +4,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rand::RngExt;
 
+use super::Networks;
 use crate::unit::Family;
 
 /// The most endpoints of a run.
 pub const MAX_ENDPOINTS: u32 = 10_000_000;
 
-/// The addresses of endpoints by their index: IPv4 from 10.0.0.1 up, IPv6 from fd00::1 up; of a
-/// mixed family even indices are IPv4 and odd ones IPv6.
+/// The addresses of endpoints by their index: IPv4 from 10.0.0.1 up, IPv6 from fd00::1 up, or of other
+/// networks; of a mixed family even indices are IPv4 and odd ones IPv6.
 ///
 /// Whoever sets up the NIC and whoever draws destinations agree by this.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressPlan {
     family: Family,
     endpoints: u32,
+    networks: Networks,
 }
 
 impl AddressPlan {
@@ -25,7 +27,14 @@ impl AddressPlan {
         Self {
             family,
             endpoints: endpoints.min(MAX_ENDPOINTS),
+            networks: Networks::DESTINATIONS,
         }
+    }
+
+    /// With the endpoints in these networks.
+    pub fn within(mut self, networks: Networks) -> Self {
+        self.networks = networks;
+        self
     }
 
     /// How many endpoints there are.
@@ -41,11 +50,12 @@ impl AddressPlan {
     /// The address of an endpoint; indices beyond the endpoints have addresses too, which are no
     /// endpoint's.
     pub fn endpoint(&self, index: u32) -> IpAddr {
+        let networks = self.networks;
         match self.family {
-            Family::V4 => v4(index),
-            Family::V6 => v6(index),
-            Family::Mixed if index.is_multiple_of(2) => v4(index / 2),
-            Family::Mixed => v6(index / 2),
+            Family::V4 => networks.host_v4(index).into(),
+            Family::V6 => networks.host_v6(index).into(),
+            Family::Mixed if index.is_multiple_of(2) => networks.host_v4(index / 2).into(),
+            Family::Mixed => networks.host_v6(index / 2).into(),
         }
     }
 
@@ -85,13 +95,4 @@ impl AddressPlan {
             Ipv6Addr::from_bits(0xfd00_0000_0000_0001_u128 << 64 | u128::from(offset)).into()
         }
     }
-}
-
-/// From 10.0.0.1: all of [`MAX_ENDPOINTS`] and the indices behind fit the 2^24 of the network.
-fn v4(index: u32) -> IpAddr {
-    Ipv4Addr::from_bits(0x0a00_0000 | (index.wrapping_add(1) & 0x00ff_ffff)).into()
-}
-
-fn v6(index: u32) -> IpAddr {
-    Ipv6Addr::from_bits(0xfd00_u128 << 112 | (u128::from(index) + 1)).into()
 }

@@ -80,8 +80,8 @@ impl<'a> FrameBuilder<'a> {
         }
     }
 
-    /// For a device under test with this link address, all datagrams with a signature, and larger for it if
-    /// they have to be: it is all that they are known by when they come back.
+    /// For a device under test with this link address, all that is whole with a signature, TCP segments and echo
+    /// requests too, and larger for it if they have to be: it is all that they are known by when they come back.
     pub fn to_device(mut self, mac: MacAddr) -> Self {
         self.destination_mac = mac;
         self.all_signed = true;
@@ -113,54 +113,88 @@ impl<'a> FrameBuilder<'a> {
             Protocol::Udp => self.udp(flow, destination, requested, out),
             Protocol::TcpSyn => {
                 let at = network_end(destination) + TCP_HEADER;
-                let len = self.len(requested, destination.is_ipv6(), at);
-                let data = self.tail.between(at + self.tags_len(), len);
-                tcp_syn(&mut self.payload, flow, destination, data);
+                let len = self.len(requested, destination.is_ipv6(), at + self.least_data());
+                let is_signed = self.all_signed;
+                self.data(
+                    at,
+                    len,
+                    is_signed.then(|| self.tuple_hash(flow, destination)),
+                );
+                tcp_syn(&mut self.payload, flow, destination);
                 let written = self.packet(flow, destination, IpProtocol::TCP, Whole::Yes);
-                self.finish(written, len, at, 0, out);
+                self.finish(written, len, at, self.signature_at(at, is_signed), out);
             }
-            Protocol::IcmpEcho => {
-                let at = network_end(destination) + UDP_HEADER;
-                let len = self.len(requested, destination.is_ipv6(), at);
-                let echo = Echo {
-                    kind: EchoKind::Request,
-                    identifier: flow.source_port,
-                    sequence: flow.destination_port,
-                    data: self.tail.between(at + self.tags_len(), len),
-                };
-                self.scratch.resize(LONGEST.max(LINE), 0);
-                let buffer = &mut self.scratch[..];
-                let written = match destination {
-                    IpAddr::V4(to) => build_echo_ipv4(buffer, &spec(flow.source_v4, to), &echo),
-                    IpAddr::V6(to) => build_echo_ipv6(buffer, &spec(flow.source_v6, to), &echo),
-                };
-                self.finish(written, len, at, 0, out);
-            }
+            Protocol::IcmpEcho => self.icmp_echo(flow, destination, requested, out),
             Protocol::Fragments => self.fragments(flow, destination, requested, out),
         }
     }
 
     fn udp(&mut self, flow: &Flow, destination: IpAddr, requested: u16, out: &mut Vec<LaidOut>) {
         let at = network_end(destination) + UDP_HEADER;
-        let least = at + if self.all_signed { SIGNATURE } else { 0 };
-        let len = self.len(requested, destination.is_ipv6(), least);
-        let data_at = at + self.tags_len();
-        let data = self.tail.between(data_at, len);
-        let is_signed = self.signed && data.len() >= SIGNATURE;
+        let len = self.len(requested, destination.is_ipv6(), at + self.least_data());
+        let is_signed = self.signed && len - self.tags_len() >= at + SIGNATURE;
+        self.data(
+            at,
+            len,
+            is_signed.then(|| self.tuple_hash(flow, destination)),
+        );
+        udp_datagram(&mut self.payload, flow, destination);
+        let written = self.packet(flow, destination, IpProtocol::UDP, Whole::Yes);
+        self.finish(written, len, at, self.signature_at(at, is_signed), out);
+    }
+
+    fn icmp_echo(
+        &mut self,
+        flow: &Flow,
+        destination: IpAddr,
+        requested: u16,
+        out: &mut Vec<LaidOut>,
+    ) {
+        let at = network_end(destination) + UDP_HEADER;
+        let len = self.len(requested, destination.is_ipv6(), at + self.least_data());
+        let is_signed = self.all_signed;
+        self.data(
+            at,
+            len,
+            is_signed.then(|| self.address_hash(flow, destination)),
+        );
+        let echo = Echo {
+            kind: EchoKind::Request,
+            identifier: flow.source_port,
+            sequence: flow.destination_port,
+            data: &self.payload,
+        };
+        self.scratch.resize(LONGEST.max(LINE), 0);
+        let (buffer, to_mac) = (&mut self.scratch[..], self.destination_mac);
+        let written = match destination {
+            IpAddr::V4(to) => build_echo_ipv4(buffer, &spec(flow.source_v4, to, to_mac), &echo),
+            IpAddr::V6(to) => build_echo_ipv6(buffer, &spec(flow.source_v6, to, to_mac), &echo),
+        };
+        self.finish(written, len, at, self.signature_at(at, is_signed), out);
+    }
+
+    /// The least that is behind a transport header.
+    fn least_data(&self) -> usize {
+        if self.all_signed { SIGNATURE } else { 0 }
+    }
+
+    /// Makes the payload what is behind `at` bytes of headers in a frame of `len`, beginning with a signature
+    /// with this hash, if there is one. What is hashed is known before the frame is.
+    fn data(&mut self, at: usize, len: usize, hash: Option<u32>) {
+        let data = self.tail.between(at + self.tags_len(), len);
         self.payload.clear();
-        if is_signed {
-            // Addresses and ports are what is hashed: their hash is known before the frame is.
+        if let Some(hash) = hash {
             let number = 0;
-            let hash = self.tuple_hash(flow, destination);
             self.payload.extend(Signature { number, hash }.bytes());
         }
         let signed = self.payload.len();
         self.payload
             .extend_from_slice(data.get(signed..).unwrap_or_default());
-        udp_datagram(&mut self.payload, flow, destination);
-        let written = self.packet(flow, destination, IpProtocol::UDP, Whole::Yes);
-        let signature = if is_signed { data_at } else { 0 };
-        self.finish(written, len, at, signature, out);
+    }
+
+    /// Where the signature is in the frame, 0 if there is none.
+    fn signature_at(&self, at: usize, is_signed: bool) -> usize {
+        if is_signed { at + self.tags_len() } else { 0 }
     }
 
     /// A datagram in two fragments, each of the size asked for but for the rounding to eight bytes.
@@ -295,6 +329,13 @@ impl<'a> FrameBuilder<'a> {
         }
     }
 
+    fn address_hash(&self, flow: &Flow, destination: IpAddr) -> u32 {
+        match destination {
+            IpAddr::V4(destination) => self.toeplitz.hash_v4_addrs(flow.source_v4, destination),
+            IpAddr::V6(destination) => self.toeplitz.hash_v6_addrs(flow.source_v6, destination),
+        }
+    }
+
     /// Makes a frame malformed: every device has to drop it.
     pub fn spoil(&self, frame: &mut LaidOut, defect: Defect) {
         let at = 14 + self.tags_len();
@@ -333,10 +374,10 @@ fn network_end(destination: IpAddr) -> usize {
     }
 }
 
-fn spec<A>(source: A, destination: A) -> FrameSpec<A> {
+fn spec<A>(source: A, destination: A, destination_mac: MacAddr) -> FrameSpec<A> {
     FrameSpec {
         source_mac: SOURCE_MAC,
-        destination_mac: DESTINATION_MAC,
+        destination_mac,
         source,
         destination,
         ttl: TTL,
@@ -358,15 +399,15 @@ fn udp_datagram(payload: &mut Vec<u8>, flow: &Flow, destination: IpAddr) {
     debug_assert!(written.is_ok());
 }
 
-/// Makes `segment` the opening segment of a connection (RFC 9293), with data.
-fn tcp_syn(segment: &mut Vec<u8>, flow: &Flow, destination: IpAddr, data: &[u8]) {
-    segment.clear();
+/// Puts the header of the opening segment of a connection (RFC 9293) in front of data.
+fn tcp_syn(segment: &mut Vec<u8>, flow: &Flow, destination: IpAddr) {
+    let data = std::mem::take(segment);
     segment.extend(flow.source_port.to_be_bytes());
     segment.extend(flow.destination_port.to_be_bytes());
     // Sequence number, acknowledgement, header length, flags, window, checksum, urgent pointer.
     let flags = TcpFlags::SYN.0;
     segment.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
-    segment.extend_from_slice(data);
+    segment.extend_from_slice(&data);
     let len = segment.len();
     let pseudo_header = match destination {
         IpAddr::V4(to) => {

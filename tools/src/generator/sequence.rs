@@ -10,8 +10,8 @@ use rand::RngExt;
 use super::signature::{CLASSES, SIGNATURE, Signature, class};
 use super::size::CHECK_SEQUENCE;
 use super::{
-    AddressPlan, Deck, Defect, DestinationPicker, FrameBuilder, LINE, Line, RoutePlan, Shape,
-    Source, Tail, draw_flows, size_deck, stream,
+    AddressPlan, Deck, Defect, DestinationPicker, FrameBuilder, LINE, Line, Networks, RoutePlan,
+    Shape, Source, Tail, draw_flows, size_deck, stream,
 };
 use crate::unit::{Destinations, Family, FrameSize, Protocol, Protocols};
 
@@ -24,6 +24,10 @@ pub struct Traffic {
     pub population_family: Family,
     /// How many endpoints there are.
     pub endpoints: u32,
+    /// Where they are.
+    pub endpoint_networks: Networks,
+    /// Where frames come from.
+    pub source_networks: Networks,
     /// How destinations are drawn from them.
     pub destinations: Destinations,
     /// The share of frames that go to an endpoint; the others go to addresses that are none's.
@@ -60,6 +64,8 @@ impl Traffic {
             family: Family::Mixed,
             population_family: Family::Mixed,
             endpoints,
+            endpoint_networks: Networks::DESTINATIONS,
+            source_networks: Networks::SOURCES,
             destinations: Destinations::Uniform,
             hit_ratio: 1.0,
             frame_size: FrameSize::Fixed(64),
@@ -191,7 +197,8 @@ impl Round {
         let mut protocols = seeded("protocols");
         let mut malformed = seeded("malformed");
         let tail = Tail::draw(&mut seeded("payload"));
-        let mut flows = draw_flows(traffic.flows.max(1) as usize, &mut seeded("flows"));
+        let count = traffic.flows.max(1) as usize;
+        let mut flows = draw_flows(count, traffic.source_networks, &mut seeded("flows"));
         if let Some(port) = traffic.port {
             flows
                 .iter_mut()
@@ -295,7 +302,8 @@ impl DestinationDraw {
         let population = traffic.population().saturating_sub(first).div_ceil(stride);
         let mut picks = stream(traffic.seed, "destinations");
         Self {
-            plan: AddressPlan::new(traffic.population_family, traffic.endpoints),
+            plan: AddressPlan::new(traffic.population_family, traffic.endpoints)
+                .within(traffic.endpoint_networks),
             misses_plan: AddressPlan::new(traffic.family, traffic.endpoints),
             stride,
             first,

@@ -1,8 +1,8 @@
 //! What makes a frame known again at the end of its way: a number of its own within its class of flows.
 //!
 //! ```text
-//! UDP payload  ├── number ──┬── its complement ──┬── hash ──┬── magic ──┤ ...
-//!              0            4                    8         12          16
+//! payload  ├── number ──┬── its complement ──┬── hash ──┬── magic ──┤ ...
+//!          0            4                    8         12          16
 //! ```
 //!
 //! The hash is the receive side scaling hash of addresses and ports (under the key that engines have
@@ -16,7 +16,9 @@
 //!
 //! A UDP frame over IPv4 has room for a signature from 64 bytes on, one over IPv6 from 82 on (frame
 //! check sequence included). Those that are smaller have none, nor has what is not a UDP datagram:
-//! their order and uniqueness are not checked, and the report says of how many.
+//! their order and uniqueness are not checked, and the report says of how many. On real links, where a frame is
+//! known by nothing else, all of them are made large enough, and TCP segments (IPv4 from 74 on, IPv6 from 94 on) and
+//! echo requests have one too.
 
 use corelane::engine::rss::INDIRECTION_ENTRIES;
 

@@ -1,6 +1,7 @@
 //! What a frame says of itself when it comes from a device under test.
 
 use corelane::frame::Frame;
+use corelane::wire::checksum::{self, Sum};
 use corelane::wire::{
     EtherType, IpProtocol, UDP_HEADER_LEN, parse_ethernet, parse_ipv4, parse_ipv6, parse_udp,
 };
@@ -12,6 +13,8 @@ use crate::generator::{Signature, class};
 const ADDRESSES: usize = 12;
 const TAG: usize = 4;
 const ETHERNET: usize = 14;
+/// Bytes of an ICMP echo in front of its data.
+const ICMP_ECHO: usize = 8;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +33,8 @@ pub(super) enum Arrival {
 }
 
 impl Arrival {
-    /// Looks at a frame, whatever tags it has; its UDP checksum too, unless that is left to be done.
+    /// Looks at a frame, whatever tags it has; the checksum of its transport protocol too, unless that is left to
+    /// be done.
     #[inline]
     pub(super) fn of(frame: &Frame) -> Self {
         let undone = frame.has_offload() && frame.offload().is_some_and(|it| it.checksum.is_some());
@@ -60,15 +64,16 @@ impl Arrival {
             },
             _ => return Self::Foreign,
         };
-        if protocol != IpProtocol::UDP {
-            return Self::Foreign;
-        }
-        let said = datagram.get(UDP_HEADER_LEN..).and_then(Signature::read);
+        let said = header_len(protocol, datagram)
+            .and_then(|header| datagram.get(header..))
+            .and_then(Signature::read);
         let Some(said) = said else {
             return Self::Foreign;
         };
         match said {
-            Ok(Signature { number, hash }) if !verify || is_right(datagram, addresses) => {
+            Ok(Signature { number, hash })
+                if !verify || is_right(protocol, datagram, addresses) =>
+            {
                 Self::Numbered {
                     class: class(hash, addresses.0.is_ipv6()),
                     number,
@@ -103,8 +108,35 @@ pub(super) fn network(frame: &[u8]) -> Option<(EtherType, &[u8])> {
     }
 }
 
-/// Whether the checksum of a datagram is right.
-fn is_right(datagram: &[u8], addresses: (IpAddr, IpAddr)) -> bool {
+/// Bytes in front of what a datagram or a segment carries; none of what the generator sends none of.
+fn header_len(protocol: IpProtocol, datagram: &[u8]) -> Option<usize> {
+    match protocol {
+        IpProtocol::UDP => Some(UDP_HEADER_LEN),
+        IpProtocol::TCP => Some(usize::from(datagram.get(12)? >> 4) * 4),
+        IpProtocol::ICMPV4 | IpProtocol::ICMPV6 => Some(ICMP_ECHO),
+        _ => None,
+    }
+}
+
+/// Whether the checksum of a datagram or a segment is right.
+fn is_right(protocol: IpProtocol, datagram: &[u8], addresses: (IpAddr, IpAddr)) -> bool {
+    let len = datagram.len();
+    let pseudo_header = match (protocol, addresses) {
+        (IpProtocol::UDP, _) => return is_right_udp(datagram, addresses),
+        (IpProtocol::ICMPV4, _) => Sum::ZERO,
+        (_, (IpAddr::V4(from), IpAddr::V4(to))) => {
+            checksum::pseudo_header_ipv4(from, to, protocol, len as u16)
+        }
+        (_, (IpAddr::V6(from), IpAddr::V6(to))) => {
+            checksum::pseudo_header_ipv6(from, to, protocol, len as u32)
+        }
+        _ => return false,
+    };
+    (pseudo_header + checksum::sum(datagram)).is_valid()
+}
+
+/// Whether the length and the checksum of a UDP datagram are right, of which IPv4's may have none.
+fn is_right_udp(datagram: &[u8], addresses: (IpAddr, IpAddr)) -> bool {
     parse_udp(datagram).is_ok_and(|datagram| match addresses {
         (IpAddr::V4(from), IpAddr::V4(to)) => datagram.verify_checksum_ipv4(from, to).is_ok(),
         (IpAddr::V6(from), IpAddr::V6(to)) => datagram.verify_checksum_ipv6(from, to).is_ok(),
@@ -115,7 +147,7 @@ fn is_right(datagram: &[u8], addresses: (IpAddr, IpAddr)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::{Sequence, Source, Traffic};
+    use crate::generator::{CLASSES, Sequence, Source, Traffic};
     use crate::unit::{Family, FrameSize};
     use corelane::frame::{Burst, Pool, PoolConfig};
     use corelane::wire::MacAddr;
@@ -130,6 +162,13 @@ mod tests {
         let frames = burst.iter().map(|frame| frame.data().to_vec()).collect();
         cache.recycle_burst(&mut burst);
         frames
+    }
+
+    fn carrying(protocols: &str, family: Family) -> Traffic {
+        Traffic {
+            protocols: protocols.parse().unwrap(),
+            ..traffic(family, vec![])
+        }
     }
 
     fn traffic(family: Family, vlan: Vec<u16>) -> Traffic {
@@ -154,8 +193,31 @@ mod tests {
                 }
             }
         }
-        let smallest = |family| frames(&traffic(family, vec![]), 1)[0].len() + 4;
-        assert_eq!((smallest(Family::V4), smallest(Family::V6)), (64, 82));
+        for (protocols, v4, v6) in [("udp", 64, 82), ("icmp-echo", 64, 82), ("tcp-syn", 74, 94)] {
+            for (family, smallest) in [(Family::V4, v4), (Family::V6, v6)] {
+                let traffic = carrying(protocols, family);
+                assert_eq!(frames(&traffic, 1)[0].len() + 4, smallest, "{protocols}");
+                for frame in frames(&traffic, 20) {
+                    let found = Arrival::of_bytes(&frame, true);
+                    assert!(matches!(found, Arrival::Numbered { .. }), "{frame:02x?}");
+                    assert_eq!(&frame[..6], &[2, 0, 0, 0, 0, 9]);
+                }
+            }
+        }
+    }
+
+    /// Each of a class has the number behind the last one's, whatever it carries.
+    #[test]
+    fn numbers_count_up_in_each_class() {
+        let mut next = [0; CLASSES];
+        let traffic = carrying("udp:2,tcp-syn:1,icmp-echo:1", Family::Mixed);
+        for frame in frames(&traffic, 64) {
+            let Arrival::Numbered { class, number } = Arrival::of_bytes(&frame, true) else {
+                panic!("{frame:02x?}");
+            };
+            assert_eq!(number, next[class]);
+            next[class] += 1;
+        }
     }
 
     /// What a router does to a packet, and a NAT that knows its trade.
@@ -175,13 +237,21 @@ mod tests {
 
     #[test]
     fn every_changed_byte_of_the_datagram_is_found() {
-        let frame = &frames(&traffic(Family::V4, vec![]), 1)[0];
-        for at in 34..frame.len() {
-            let mut frame = frame.clone();
-            frame[at] ^= 0x10;
-            let found = Arrival::of_bytes(&frame, true);
-            // The length of the datagram may say that there is no number in it.
-            assert!(matches!(found, Arrival::Corrupt), "{at}: {found:?}");
+        for protocols in ["udp", "tcp-syn", "icmp-echo"] {
+            let frame = &frames(&carrying(protocols, Family::V4), 1)[0];
+            for at in 34..frame.len() {
+                let mut frame = frame.clone();
+                frame[at] ^= 0x10;
+                let found = Arrival::of_bytes(&frame, true);
+                // The length of the header says that the number is elsewhere.
+                let elsewhere = protocols == "tcp-syn" && at == 46;
+                let expected = if elsewhere {
+                    Arrival::Foreign
+                } else {
+                    Arrival::Corrupt
+                };
+                assert_eq!(found, expected, "{protocols} {at}");
+            }
         }
     }
 

@@ -31,7 +31,8 @@ impl Target {
     pub fn new(load: &LoadArgs, device: Option<MacAddr>) -> Self {
         let draw = || RoutePlan::draw(load.family, load.routes, load.neighbors, load.seed);
         Self {
-            plan: AddressPlan::new(load.family, load.sockets.unwrap_or(load.endpoints)),
+            plan: AddressPlan::new(load.family, load.sockets.unwrap_or(load.endpoints))
+                .within(load.destination_networks()),
             routes: load.forward.then(|| Arc::new(draw())),
             load: load.clone(),
             device,
@@ -45,6 +46,8 @@ impl Target {
             family: load.family,
             population_family: load.family,
             endpoints: self.plan.len(),
+            endpoint_networks: load.destination_networks(),
+            source_networks: load.source_networks(),
             destinations: load.destinations,
             hit_ratio: load.hit_ratio,
             frame_size,
@@ -107,7 +110,16 @@ impl Target {
             (None, Some(sockets)) => format!("{sockets} endpoints with a UDP socket each"),
             (None, None) => match self.device {
                 None => format!("{} endpoints", self.load.endpoints),
-                Some(mac) => format!("to {} addresses by {mac}", self.load.endpoints),
+                Some(mac) => {
+                    let networks: Vec<_> =
+                        self.load.dst_net.iter().map(ToString::to_string).collect();
+                    let of = if networks.is_empty() { "" } else { " of " };
+                    let networks = networks.join(" and ");
+                    format!(
+                        "to {} addresses{of}{networks} by {mac}",
+                        self.load.endpoints
+                    )
+                }
             },
         }
     }

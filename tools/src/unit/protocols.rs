@@ -43,6 +43,11 @@ impl Protocols {
     /// UDP only.
     pub const UDP: Self = Self([1, 0, 0, 0]);
 
+    /// Whether any frame carries this.
+    pub fn has(&self, protocol: Protocol) -> bool {
+        self.parts().any(|(it, parts)| it == protocol && parts > 0)
+    }
+
     /// The protocols and their parts.
     pub fn parts(&self) -> impl Iterator<Item = (Protocol, u16)> {
         let all = Protocol::ALL.into_iter().zip(self.0);

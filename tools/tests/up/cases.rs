@@ -50,7 +50,12 @@ pub(crate) const ALL: &[Case] = &[
         "what_a_device_under_test_drops_is_found_to_the_frame",
         measure::dropping,
     ),
+    (
+        "a_device_under_test_with_networks_of_its_own",
+        measure::own_networks,
+    ),
     ("a_device_under_test_that_sends_back", measure::echo),
+    ("a_device_under_test_that_answers_pings", measure::pinged),
     ("a_capture_through_a_router_under_test", measure::replayed),
     (
         "the_highest_rate_of_a_router_is_searched_for",

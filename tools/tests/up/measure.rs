@@ -9,7 +9,7 @@ use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
 use corelane::io::pcap::Capture;
 use corelane_lab::kernel;
 use corelane_lab::raw::Raw;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::common::{corelane, stderr, stdout};
 
@@ -135,6 +135,53 @@ pub(crate) fn kernel_router() {
     assert_eq!(result["links"]["tx"]["link"], "af_packet:mat0");
     // IPv6 frames have to be larger to have a number.
     assert_eq!(result["flags"]["smallest_ipv6_frame"], 82);
+}
+
+/// A router whose routes are its own: the load goes where they lead, from where it lets it come.
+pub(crate) fn own_networks() {
+    let router = Router::new("mw");
+    for (before, instead) in [
+        ("10.0.0.0/8", "203.0.113.0/24 via 198.51.102.2 dev mwr1"),
+        ("fd00::/16", "2001:db8:7::/48 via 2001:db8:102::2 dev mwr1"),
+    ] {
+        ip(&format!("route del {before}"));
+        ip(&format!("route add {instead}"));
+    }
+    ip("rule add from 198.18.0.0/15 blackhole");
+    ip("-6 rule add from 2001:2::/48 blackhole");
+    let output = router.run(
+        "bench",
+        "--rate 2kpps --duration 300ms --warmup 100ms --protocols udp,tcp-syn,icmp-echo \
+         --endpoints 400 --dst-net 203.0.113.0/24 \
+         --dst-net 2001:db8:7::/48 --src-net 192.0.2.128/25 --src-net 2001:db8:9::/48",
+    );
+    ip("rule del from 198.18.0.0/15");
+    ip("-6 rule del from 2001:2::/48");
+    let result = result(&output);
+    balanced(&result);
+    assert_eq!(count(&result, "/links/lost"), 0);
+    assert_eq!(
+        result["flags"]["dst_net"],
+        json!(["203.0.113.0/24", "2001:db8:7::/48"])
+    );
+}
+
+/// A host that answers pings is a device that sends back.
+pub(crate) fn pinged() {
+    ip("link add mp0 type veth peer name mp1");
+    ip("link set mp0 up");
+    ip("link set mp1 up");
+    ip("addr add 192.0.2.1/24 dev mp1");
+    let line = "bench --link af_packet:mp0 --dst-mac 192.0.2.1 --answer 192.0.2.9 --protocols icmp-echo \
+                --family v4 --dst-net 192.0.2.1 --endpoints 1 --src-net 192.0.2.9 --rate 1kpps \
+                --duration 500ms --warmup 100ms --latency --json -";
+    let output = corelane(&line.split_whitespace().collect::<Vec<_>>());
+    let result = result(&output);
+    balanced(&result);
+    let of = |pointer: &str| count(&result, pointer);
+    assert!(of("/sent") > 400, "{result:#}");
+    assert_eq!((of("/links/lost"), of("/order/corrupt")), (0, 0));
+    ip("link del mp0");
 }
 
 pub(crate) fn dropping() {
