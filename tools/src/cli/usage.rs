@@ -51,6 +51,8 @@ Example:
   corelane bench --profile load.toml --duration 10s --pcap-out frames.pcap
   corelane bench --forward --rate 10kpps --capture 100 --capture-file first.pcapng
   corelane bench --tx af_packet:eth1 --rx af_packet:eth2 --dst-mac 192.0.2.1 --rate 100kpps --latency
+  corelane bench --link af_packet:eth1 --dst-mac 192.0.2.1 --answer 192.0.2.9 --protocols icmp-echo \
+      --family v4 --endpoints 1 --dst-net 192.0.2.1 --src-net 192.0.2.9 --rate 1kpps --latency
 
 Runs a generator, RSS, rings, workers, address lookup and delivery in this process: no root, no
 NIC. Latency counts from each frame's planned send time; at --rate max, from its emission.
@@ -64,9 +66,10 @@ duplicates and corruption are told apart. A result that the generator itself spo
 ends with status 5; unmet --slo with 4.
 
 On real links (--tx and --rx, or --link) a thread sends and another receives, and what is between them is
-the device under test: no engine runs here. Frames go to 10.0.0.0/8 and fd00::/16 from 198.18.0.0/15 and
-2001:2::/48, --endpoints addresses from the first up, which the device has to have routes to; all have a number,
-so IPv6 frames are 82 bytes at least. What does not come back is lost; what has no number is foreign. Latency
+the device under test: no engine runs here. Frames go to 10.0.0.0/8 and fd00::/64 (--dst-net) from 198.18.0.0/15
+and 2001:2::/48 (--src-net), to --endpoints addresses from the first up, which the device has to have routes to; all
+have a number, so IPv6 frames are 82 bytes at least, TCP segments 74 and 94; a host that answers pings is a device
+too. What does not come back is lost; what has no number is foreign. Latency
 counts to when the kernel had the frame (af_packet) or the receiver found it (tap, af_xdp). --cores R,S are those
 of the two threads. It takes root or CAP_NET_RAW (af_xdp: CAP_NET_ADMIN and CAP_BPF, too).";
 

@@ -33,11 +33,11 @@ pub(super) fn replay(
     let set = Arc::new(CaptureSet::up_to(captures, ports.longest()));
     let frames_s = before.elapsed().as_secs_f64();
     if set.is_empty() {
-        return Err(Usage::new(format!(
-            "there is nothing to send: {} packets are longer than the links take",
-            set.too_large()
-        ))
-        .into());
+        let why = match set.too_large() {
+            0 => "no packet is in what was given".to_owned(),
+            n => format!("{n} packets are longer than the links take"),
+        };
+        return Err(Usage::new(format!("there is nothing to send: {why}")).into());
     }
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
     let setting = Setting::new(&args.engine, when_full, SEED);
