@@ -974,10 +974,12 @@ fn network(text: &str) -> Result<Prefix, ValueError> {
         let what = "has bits of a host: no network's own address";
         return Err(ValueError::new(text, what, network.to_string()));
     }
-    if address.is_multicast()
-        || address.is_loopback()
-        || (address.is_unspecified() && network.len() > 8)
-    {
+    if network.len() < 8 {
+        let what =
+            "is larger than networks are: groups and loopback addresses would be among its hosts";
+        return Err(ValueError::new(text, what, meant));
+    }
+    if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
         return Err(ValueError::new(text, "is no network of hosts", meant));
     }
     Ok(network)

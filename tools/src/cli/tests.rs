@@ -134,6 +134,10 @@ fn links_of_bench_search_and_replay() {
             "is no network of hosts",
         ),
         (
+            format!("bench {pair} --dst-net 128.0.0.0/1"),
+            "is larger than networks are",
+        ),
+        (
             format!("bench {pair} --src-net x"),
             "--src-net: 'x' is no network",
         ),

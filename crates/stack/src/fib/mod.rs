@@ -76,6 +76,7 @@ mod lookup;
 mod path;
 mod route_table;
 mod runs;
+mod search;
 mod store;
 #[cfg(test)]
 mod tests;
