@@ -89,17 +89,11 @@ impl LinkArgs {
     /// What no single option shows.
     pub(super) fn check(&self, engine: &EngineArgs) -> Result<(), Usage> {
         if self.ends().is_none() {
-            let lonely = [
+            return refuse_lonely(&[
                 ("--dst-mac", self.dst_mac.is_some()),
                 ("--answer", !self.answer.is_empty()),
                 ("--i-own-this-link", self.i_own_this_link),
-            ];
-            return match lonely.into_iter().find(|(_, given)| *given) {
-                Some((option, _)) => Err(Usage::new(format!(
-                    "{option}: of no use without real links: --tx and --rx, or --link"
-                ))),
-                None => Ok(()),
-            };
+            ]);
         }
         if let Some(address) = self
             .answer
@@ -124,13 +118,10 @@ impl LinkArgs {
     /// Frames that are made up are known by their numbers, and go where the device leads them.
     pub(super) fn check_load(&self, load: &LoadArgs) -> Result<(), Usage> {
         if self.ends().is_none() {
-            let lonely = [("--dst-net", &load.dst_net), ("--src-net", &load.src_net)];
-            return match lonely.into_iter().find(|(_, given)| !given.is_empty()) {
-                Some((option, _)) => Err(Usage::new(format!(
-                    "{option}: of no use without real links: --tx and --rx, or --link"
-                ))),
-                None => Ok(()),
-            };
+            return refuse_lonely(&[
+                ("--dst-net", !load.dst_net.is_empty()),
+                ("--src-net", !load.src_net.is_empty()),
+            ]);
         }
         if load.protocols.has(Protocol::Fragments) {
             return Err(Usage::value(
@@ -179,6 +170,16 @@ impl LinkArgs {
             ("dst_mac", json!(self.dst_mac.map(|mac| mac.to_string()))),
             ("answer", json!(answer)),
         ]
+    }
+}
+
+/// Refuses options of real links where there are none, if they are given.
+fn refuse_lonely(options: &[(&str, bool)]) -> Result<(), Usage> {
+    match options.iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Usage::new(format!(
+            "{option}: of no use without real links: --tx and --rx, or --link"
+        ))),
+        None => Ok(()),
     }
 }
 

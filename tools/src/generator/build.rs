@@ -109,55 +109,50 @@ impl<'a> FrameBuilder<'a> {
         requested: u16,
         out: &mut Vec<LaidOut>,
     ) {
-        match protocol {
-            Protocol::Udp => self.udp(flow, destination, requested, out),
-            Protocol::TcpSyn => {
-                let at = network_end(destination) + TCP_HEADER;
-                let len = self.len(requested, destination.is_ipv6(), at + self.least_data());
-                let is_signed = self.all_signed;
-                self.data(
-                    at,
-                    len,
-                    is_signed.then(|| self.tuple_hash(flow, destination)),
-                );
-                tcp_syn(&mut self.payload, flow, destination);
-                let written = self.packet(flow, destination, IpProtocol::TCP, Whole::Yes);
-                self.finish(written, len, at, self.signature_at(at, is_signed), out);
-            }
-            Protocol::IcmpEcho => self.icmp_echo(flow, destination, requested, out),
-            Protocol::Fragments => self.fragments(flow, destination, requested, out),
+        let header = match protocol {
+            Protocol::Udp | Protocol::IcmpEcho => UDP_HEADER,
+            Protocol::TcpSyn => TCP_HEADER,
+            Protocol::Fragments => return self.fragments(flow, destination, requested, out),
+        };
+        let at = network_end(destination) + header;
+        let least = at + if self.all_signed { SIGNATURE } else { 0 };
+        let len = self.len(requested, destination.is_ipv6(), least);
+        let data_at = at + self.tags_len();
+        let data = self.tail.between(data_at, len);
+        let is_signed = match protocol {
+            Protocol::Udp => self.signed && data.len() >= SIGNATURE,
+            _ => self.all_signed,
+        };
+        self.payload.clear();
+        if is_signed {
+            // What is hashed is known before the frame is.
+            let number = 0;
+            let hash = match protocol {
+                Protocol::IcmpEcho => self.address_hash(flow, destination),
+                _ => self.tuple_hash(flow, destination),
+            };
+            self.payload.extend(Signature { number, hash }.bytes());
         }
+        let signed = self.payload.len();
+        self.payload
+            .extend_from_slice(data.get(signed..).unwrap_or_default());
+        let written = match protocol {
+            Protocol::IcmpEcho => self.icmp_echo(flow, destination),
+            Protocol::TcpSyn => {
+                tcp_syn(&mut self.payload, flow, destination);
+                self.packet(flow, destination, IpProtocol::TCP, Whole::Yes)
+            }
+            _ => {
+                udp_datagram(&mut self.payload, flow, destination);
+                self.packet(flow, destination, IpProtocol::UDP, Whole::Yes)
+            }
+        };
+        let signature = if is_signed { data_at } else { 0 };
+        self.finish(written, len, at, signature, out);
     }
 
-    fn udp(&mut self, flow: &Flow, destination: IpAddr, requested: u16, out: &mut Vec<LaidOut>) {
-        let at = network_end(destination) + UDP_HEADER;
-        let len = self.len(requested, destination.is_ipv6(), at + self.least_data());
-        let is_signed = self.signed && len - self.tags_len() >= at + SIGNATURE;
-        self.data(
-            at,
-            len,
-            is_signed.then(|| self.tuple_hash(flow, destination)),
-        );
-        udp_datagram(&mut self.payload, flow, destination);
-        let written = self.packet(flow, destination, IpProtocol::UDP, Whole::Yes);
-        self.finish(written, len, at, self.signature_at(at, is_signed), out);
-    }
-
-    fn icmp_echo(
-        &mut self,
-        flow: &Flow,
-        destination: IpAddr,
-        requested: u16,
-        out: &mut Vec<LaidOut>,
-    ) {
-        let at = network_end(destination) + UDP_HEADER;
-        let len = self.len(requested, destination.is_ipv6(), at + self.least_data());
-        let is_signed = self.all_signed;
-        self.data(
-            at,
-            len,
-            is_signed.then(|| self.address_hash(flow, destination)),
-        );
+    /// Puts an echo request with the payload as its data into a frame, at the front of the scratch.
+    fn icmp_echo(&mut self, flow: &Flow, destination: IpAddr) -> Result<usize, NoRoom> {
         let echo = Echo {
             kind: EchoKind::Request,
             identifier: flow.source_port,
@@ -166,35 +161,10 @@ impl<'a> FrameBuilder<'a> {
         };
         self.scratch.resize(LONGEST.max(LINE), 0);
         let (buffer, to_mac) = (&mut self.scratch[..], self.destination_mac);
-        let written = match destination {
+        match destination {
             IpAddr::V4(to) => build_echo_ipv4(buffer, &spec(flow.source_v4, to, to_mac), &echo),
             IpAddr::V6(to) => build_echo_ipv6(buffer, &spec(flow.source_v6, to, to_mac), &echo),
-        };
-        self.finish(written, len, at, self.signature_at(at, is_signed), out);
-    }
-
-    /// The least that is behind a transport header.
-    fn least_data(&self) -> usize {
-        if self.all_signed { SIGNATURE } else { 0 }
-    }
-
-    /// Makes the payload what is behind `at` bytes of headers in a frame of `len`, beginning with a signature
-    /// with this hash, if there is one. What is hashed is known before the frame is.
-    fn data(&mut self, at: usize, len: usize, hash: Option<u32>) {
-        let data = self.tail.between(at + self.tags_len(), len);
-        self.payload.clear();
-        if let Some(hash) = hash {
-            let number = 0;
-            self.payload.extend(Signature { number, hash }.bytes());
         }
-        let signed = self.payload.len();
-        self.payload
-            .extend_from_slice(data.get(signed..).unwrap_or_default());
-    }
-
-    /// Where the signature is in the frame, 0 if there is none.
-    fn signature_at(&self, at: usize, is_signed: bool) -> usize {
-        if is_signed { at + self.tags_len() } else { 0 }
     }
 
     /// A datagram in two fragments, each of the size asked for but for the rounding to eight bytes.

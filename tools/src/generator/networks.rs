@@ -1,7 +1,6 @@
 //! The networks that frames come from, and go to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::RangeInclusive;
 
 use corelane::stack::Prefix;
 use rand::{Rng, RngExt};
@@ -42,8 +41,7 @@ impl Networks {
 
     /// How many addresses there are for hosts, of a mixed family by turns.
     pub fn room(self, family: Family) -> u32 {
-        let v4 = u64::from(self.last_v4() - self.first_v4()) + 1;
-        let (_, v6) = self.hosts_v6();
+        let ((_, v4), (_, v6)) = (self.hosts_v4(), self.hosts_v6());
         let room = match family {
             Family::V4 => v4,
             Family::V6 => v6,
@@ -54,9 +52,8 @@ impl Networks {
 
     /// The `index`th host's address of IPv4; from the beginning again behind the last one.
     pub fn host_v4(self, index: u32) -> Ipv4Addr {
-        let hosts = u64::from(self.last_v4() - self.first_v4()) + 1;
-        let index = (u64::from(index) % hosts) as u32;
-        Ipv4Addr::from_bits(self.first_v4() + index)
+        let (first, hosts) = self.hosts_v4();
+        Ipv4Addr::from_bits(first + (u64::from(index) % hosts) as u32)
     }
 
     /// The `index`th host's address of IPv6, likewise.
@@ -67,8 +64,9 @@ impl Networks {
 
     /// Any host's address of IPv4.
     pub fn any_v4(self, random: &mut impl Rng) -> Ipv4Addr {
-        let hosts: RangeInclusive<u32> = self.first_v4()..=self.last_v4();
-        Ipv4Addr::from_bits(random.random_range(hosts))
+        let (first, hosts) = self.hosts_v4();
+        let last = first + (hosts - 1) as u32;
+        Ipv4Addr::from_bits(random.random_range(first..=last))
     }
 
     /// Any address of IPv6.
@@ -88,19 +86,17 @@ impl Networks {
         v4 || v6
     }
 
-    /// Neither the network's own address nor its broadcast, of which the shortest have none (RFC 3021).
-    fn first_v4(self) -> u32 {
+    /// The first host's address, and how many there are: neither the network's own address nor its broadcast,
+    /// which the smallest have none of (RFC 3021).
+    fn hosts_v4(self) -> (u32, u64) {
         let (network, len) = self.v4;
-        network + u32::from(len < 31)
+        let own = u32::from(len < 31);
+        let all = u64::from(u32::MAX.unbounded_shr(len.into())) + 1;
+        (network + own, all - 2 * u64::from(own))
     }
 
-    fn last_v4(self) -> u32 {
-        let (network, len) = self.v4;
-        (network | u32::MAX.unbounded_shr(len.into())) - u32::from(len < 31)
-    }
-
-    /// The first host's address, and how many there are: the network's own is that of its routers (RFC 4291
-    /// section 2.6.1), but where there is no other (RFC 6164).
+    /// Likewise: the network's own address is that of its routers (RFC 4291 section 2.6.1), but in the smallest
+    /// (RFC 6164).
     fn hosts_v6(self) -> (u128, u64) {
         let (network, len) = self.v6;
         let own = u128::from(len < 127);

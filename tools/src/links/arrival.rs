@@ -1,9 +1,9 @@
 //! What a frame says of itself when it comes from a device under test.
 
 use corelane::frame::Frame;
-use corelane::wire::checksum::{self, Sum};
 use corelane::wire::{
-    EtherType, IpProtocol, UDP_HEADER_LEN, parse_ethernet, parse_ipv4, parse_ipv6, parse_udp,
+    EtherType, IpProtocol, UDP_HEADER_LEN, parse_ethernet, parse_icmpv4, parse_icmpv6, parse_ipv4,
+    parse_ipv6, parse_tcp, parse_udp,
 };
 use std::net::IpAddr;
 
@@ -118,30 +118,27 @@ fn header_len(protocol: IpProtocol, datagram: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether the checksum of a datagram or a segment is right.
-fn is_right(protocol: IpProtocol, datagram: &[u8], addresses: (IpAddr, IpAddr)) -> bool {
-    let len = datagram.len();
-    let pseudo_header = match (protocol, addresses) {
-        (IpProtocol::UDP, _) => return is_right_udp(datagram, addresses),
-        (IpProtocol::ICMPV4, _) => Sum::ZERO,
-        (_, (IpAddr::V4(from), IpAddr::V4(to))) => {
-            checksum::pseudo_header_ipv4(from, to, protocol, len as u16)
+/// Whether lengths and the checksum of a datagram, a segment or a message are right.
+fn is_right(protocol: IpProtocol, bytes: &[u8], addresses: (IpAddr, IpAddr)) -> bool {
+    match (protocol, addresses) {
+        (IpProtocol::UDP, (IpAddr::V4(from), IpAddr::V4(to))) => {
+            parse_udp(bytes).is_ok_and(|it| it.verify_checksum_ipv4(from, to).is_ok())
         }
-        (_, (IpAddr::V6(from), IpAddr::V6(to))) => {
-            checksum::pseudo_header_ipv6(from, to, protocol, len as u32)
+        (IpProtocol::UDP, (IpAddr::V6(from), IpAddr::V6(to))) => {
+            parse_udp(bytes).is_ok_and(|it| it.verify_checksum_ipv6(from, to).is_ok())
         }
-        _ => return false,
-    };
-    (pseudo_header + checksum::sum(datagram)).is_valid()
-}
-
-/// Whether the length and the checksum of a UDP datagram are right, of which IPv4's may have none.
-fn is_right_udp(datagram: &[u8], addresses: (IpAddr, IpAddr)) -> bool {
-    parse_udp(datagram).is_ok_and(|datagram| match addresses {
-        (IpAddr::V4(from), IpAddr::V4(to)) => datagram.verify_checksum_ipv4(from, to).is_ok(),
-        (IpAddr::V6(from), IpAddr::V6(to)) => datagram.verify_checksum_ipv6(from, to).is_ok(),
+        (IpProtocol::TCP, (IpAddr::V4(from), IpAddr::V4(to))) => {
+            parse_tcp(bytes).is_ok_and(|it| it.verify_checksum_ipv4(from, to).is_ok())
+        }
+        (IpProtocol::TCP, (IpAddr::V6(from), IpAddr::V6(to))) => {
+            parse_tcp(bytes).is_ok_and(|it| it.verify_checksum_ipv6(from, to).is_ok())
+        }
+        (IpProtocol::ICMPV4, _) => parse_icmpv4(bytes).is_ok(),
+        (IpProtocol::ICMPV6, (IpAddr::V6(from), IpAddr::V6(to))) => {
+            parse_icmpv6(bytes, from, to).is_ok()
+        }
         _ => false,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -140,8 +140,8 @@ impl LpmStore {
             }
             Shape::Sparse => {
                 let covers = self.sparse.covers.get(number).expect(MADE);
-                let node = self.sparse.slots.get(number).expect(MADE);
-                &covers.0[node.run(path.sparse_slot(level))]
+                let run = self.sparse_node(node).run(path.sparse_slot(level));
+                &covers.0[run]
             }
             Shape::Narrow => {
                 let node = self.narrow.covers.get(number).expect(MADE);
