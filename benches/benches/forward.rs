@@ -2,7 +2,7 @@
 //! write first? A ring of 1,024 64-byte frames, IPv4 and IPv6 mixed, is filled while nothing is
 //! measured, and then emptied: through parse, lookup of the NIC's addresses, of the route, of the
 //! neighbor, TTL, link addresses and out of a second NIC, whose link returns the frames at once; or,
-//! for local delivery, as `worker` does. The frames are laid out before: drawing a destination out of a
+//! for local delivery, as `worker` does. The destinations are drawn before: to draw one out of a
 //! million routes between the measurements would throw out of the cache what a router has there.
 
 use std::process::ExitCode;
@@ -41,15 +41,7 @@ fn local(size: Size) -> Bed {
         mix: Mix::Mixed,
         len: size.pick(1_000, 100),
     };
-    Bed::new(BedConfig {
-        laid_out: laid_out(size),
-        ..BedConfig::alone(population)
-    })
-}
-
-/// Frames that are laid out: the lines of the tables that they need are far more than a core's caches hold.
-fn laid_out(size: Size) -> usize {
-    size.pick(1 << 18, 1 << 10)
+    Bed::new(BedConfig::alone(population))
 }
 
 fn forwarding(bench: &mut Bench) {
@@ -78,7 +70,8 @@ fn forwarding(bench: &mut Bench) {
 
 fn config(size: Size, routes: u32, tiny: u32) -> ForwardConfig {
     ForwardConfig {
-        laid_out: laid_out(size),
+        // The lines of the tables that they need are far more than a core's caches hold.
+        drawn: size.pick(1 << 18, 1 << 10),
         ..ForwardConfig::alone(size.pick(routes, tiny), NEIGHBORS)
     }
 }

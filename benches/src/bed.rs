@@ -153,8 +153,11 @@ pub struct ForwardConfig {
     pub plan: Arc<RoutePlan>,
     /// Frames of the ring between distributor and worker.
     pub ring: usize,
-    /// Frames laid out before; 0: each is drawn when it is sent.
-    pub laid_out: usize,
+    /// Destinations drawn before, sent to round and round; 0: each is drawn when it is sent.
+    ///
+    /// Drawing one reads the whole plan, which throws out of the cache what a router has there. So would frames that
+    /// were laid out before: a router's come into the few slots of its ring.
+    pub drawn: usize,
     /// Whether the frames come with an RSS hash.
     pub hashed: bool,
 }
@@ -166,7 +169,7 @@ impl ForwardConfig {
         Self {
             plan: Arc::new(RoutePlan::draw(Family::Mixed, routes, neighbors, 1)),
             ring: 1024,
-            laid_out: 0,
+            drawn: 0,
             hashed: true,
         }
     }
@@ -176,11 +179,17 @@ impl ForwardConfig {
         let plan = Arc::clone(&self.plan);
         let mut random = stream(0x7_1e57, "destinations");
         let mut picks = Random::new(0x7_1e57);
-        let draw = move || plan.destination(picks.below(plan.len()), &mut random);
-        match self.laid_out {
-            0 => Frames::To(Box::new(draw)),
-            count => Frames::lay_out_to(draw, count),
+        let mut draw = move || plan.destination(picks.below(plan.len()), &mut random);
+        if self.drawn == 0 {
+            return Frames::To(Box::new(draw));
         }
+        let drawn: Vec<IpAddr> = (0..self.drawn).map(|_| draw()).collect();
+        let mut next = 0;
+        Frames::To(Box::new(move || {
+            let destination = drawn[next];
+            next = (next + 1) % drawn.len();
+            destination
+        }))
     }
 }
 

@@ -170,13 +170,8 @@ impl Draw {
 impl Frames {
     /// Draws `count` frames and lays them out.
     pub fn lay_out(mut draw: Draw, count: usize) -> Self {
-        Self::lay_out_to(|| draw.destination(), count)
-    }
-
-    /// Lays out `count` frames.
-    pub fn lay_out_to(mut destination: impl FnMut() -> IpAddr, count: usize) -> Self {
         Self::LaidOut {
-            lines: (0..count).map(|_| frame_to(destination())).collect(),
+            lines: (0..count).map(|_| frame_to(draw.destination())).collect(),
             at: 0,
         }
     }

@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         Some("forward") => {
             let mut bed = Bed::forwarding(&ForwardConfig {
                 hashed: false,
-                laid_out: FRAMES,
+                drawn: FRAMES,
                 ..ForwardConfig::alone(1_000, 64)
             });
             let packets = rounds(&mut bed);

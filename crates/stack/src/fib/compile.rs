@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use super::editor::{Garbage, LpmEditor};
-use super::entry::Entry;
-use super::path::{is_wide, may_be_sparse};
+use super::entry::{Entry, Shape};
+use super::leaf;
+use super::path::{is_wide, may_be_dense_leaf, may_be_sparse};
 use super::trie::{Node, Under, covered_by};
 
 /// A node's slots, and the number of the longest own route that covers each.
@@ -34,11 +35,11 @@ impl Slots {
 }
 
 impl LpmEditor {
-    /// Writes what of the trie below a node is not written yet, and returns the node's entry.
+    /// Writes what of a trie, below a node, is not written yet, and returns the node's entry.
     ///
     /// `found` tells that nothing is left out on the way from the root: whoever comes by has all the
     /// bits.
-    pub(super) fn compile(&mut self, id: u32, found: bool) -> Entry {
+    pub(super) fn compile(&mut self, trie: usize, id: u32, found: bool) -> Entry {
         let node = self.tries.node(id);
         if let Some(line) = node.line.filter(|_| !self.tries.is_dirty(id)) {
             return line;
@@ -46,7 +47,7 @@ impl LpmEditor {
         let (level, end) = (node.level, node.end());
         if may_be_sparse(level)
             && !self.plain
-            && let Some(line) = self.compile_sparse(id, found)
+            && let Some(line) = self.compile_sparse(trie, id, found)
         {
             return line;
         }
@@ -54,13 +55,16 @@ impl LpmEditor {
             let child = self.tries.node(id).under[at];
             if let (Under::Node(below), true) = (child.what, child.entry.is_empty()) {
                 let level = self.tries.node(below).level;
-                let line = self.compile(below, found && level == end && is_wide(level));
+                let line = self.compile(trie, below, found && level == end && is_wide(level));
                 self.tries.node_mut(id).under[at].entry = line;
             }
         }
         let mut slots = std::mem::take(&mut self.slots);
         self.paint(&mut slots, id, found && !self.plain);
-        let line = self.write(&slots, level);
+        let line = match self.write_leaf(trie, &slots, level) {
+            Some(leaf) => leaf,
+            None => self.write(&slots, level),
+        };
         self.slots = slots;
         let before = self.tries.written(id, line, &[]);
         self.garbage.extend(before.map(Garbage::line));
@@ -111,17 +115,29 @@ impl LpmEditor {
         }
     }
 
+    /// Writes slots into a dense leaf, if they can be one, that nobody reads yet.
+    fn write_leaf(&mut self, trie: usize, slots: &Slots, level: u8) -> Option<Entry> {
+        let numbers = slots.entries().iter().map(|entry| leaf::number(*entry));
+        if !may_be_dense_leaf(trie, level) || numbers.clone().any(|number| number.is_none()) {
+            return None;
+        }
+        let number = self.dense_leaves.allocate();
+        let leaf = self.store.dense_leaves.get(number);
+        leaf.expect("reserved before").write(numbers.flatten());
+        Some(Entry::node(number, level, Shape::DenseLeaf))
+    }
+
     /// Writes slots into a line that nobody reads yet.
     fn write(&mut self, slots: &Slots, level: u8) -> Entry {
         let (entry, entries, covers) = if is_wide(level) {
             let number = self.dense.allocate();
             let (slots, covers) = self.store.dense.lines(number).expect("reserved before");
-            let entry = Entry::node(number, level, false);
+            let entry = Entry::node(number, level, Shape::Dense);
             (entry, &slots.0[..], &covers.0[..])
         } else {
             let number = self.narrow.allocate();
             let (slots, covers) = self.store.narrow.lines(number).expect("reserved before");
-            let entry = Entry::node(number, level, false);
+            let entry = Entry::node(number, level, Shape::Narrow);
             (entry, &slots.0[..], &covers.0[..])
         };
         for (slot, entry) in entries.iter().zip(slots.entries()) {

@@ -67,6 +67,9 @@ pub struct LpmEditor {
     pub(super) dense: Arena,
     pub(super) sparse: Arena,
     pub(super) narrow: Arena,
+    pub(super) dense_leaves: Arena,
+    pub(super) sparse_leaves: Arena,
+    pub(super) long_leaves: Arena,
     pub(super) routes: Routes,
     hops: Hops,
     pub(super) garbage: Vec<Garbage>,
@@ -78,6 +81,19 @@ pub struct LpmEditor {
     pub(super) slots: Box<Slots>,
     /// Where a sparse node is gathered: kept likewise.
     pub(super) runs: Runs,
+}
+
+/// Nodes by shape, routes and hops, those that wait to be given back included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Used {
+    pub(super) dense: usize,
+    pub(super) sparse: usize,
+    pub(super) narrow: usize,
+    pub(super) dense_leaves: usize,
+    pub(super) sparse_leaves: usize,
+    pub(super) long_leaves: usize,
+    pub(super) routes: usize,
+    pub(super) hops: usize,
 }
 
 /// What the editor alone knows of the routes.
@@ -137,6 +153,9 @@ impl LpmEditor {
             dense: Arena::default(),
             sparse: Arena::default(),
             narrow: Arena::default(),
+            dense_leaves: Arena::default(),
+            sparse_leaves: Arena::default(),
+            long_leaves: Arena::default(),
             routes: Routes::default(),
             hops: Hops::default(),
             garbage: Vec::new(),
@@ -165,23 +184,36 @@ impl LpmEditor {
     /// Bytes of memory of the lines in use, garbage that is not given back yet included, and of
     /// what the editor has beside them.
     pub fn bytes(&self) -> usize {
-        let [dense, sparse, narrow, routes, hops] = self.used();
-        let lines = dense * 2048 + sparse * 320 + narrow * 128 + routes * 32 + hops * 8;
+        let Used {
+            dense,
+            sparse,
+            narrow,
+            dense_leaves,
+            sparse_leaves,
+            long_leaves,
+            routes,
+            hops,
+        } = self.used();
+        let nodes = dense * 2048 + sparse * 320 + narrow * 128;
+        let leaves = dense_leaves * 256 + sparse_leaves * 64 + long_leaves * 128;
+        let lines = nodes + leaves + routes * 32 + hops * 8;
         let known = self.routes.about.capacity() * size_of::<AboutRoute>()
             + self.hops.by_word.capacity() * size_of::<(u64, AboutHop)>();
         lines + known + self.tries.bytes()
     }
 
-    /// Dense, sparse and narrow nodes, routes and hops in use.
-    pub(super) fn used(&self) -> [usize; 5] {
-        [
-            &self.dense,
-            &self.sparse,
-            &self.narrow,
-            &self.routes.numbers,
-            &self.hops.numbers,
-        ]
-        .map(Arena::used)
+    /// What is in use.
+    pub(super) fn used(&self) -> Used {
+        Used {
+            dense: self.dense.used(),
+            sparse: self.sparse.used(),
+            narrow: self.narrow.used(),
+            dense_leaves: self.dense_leaves.used(),
+            sparse_leaves: self.sparse_leaves.used(),
+            long_leaves: self.long_leaves.used(),
+            routes: self.routes.numbers.used(),
+            hops: self.hops.numbers.used(),
+        }
     }
 
     /// The routes as they are now; what is changed later does not change this version.
@@ -193,8 +225,8 @@ impl LpmEditor {
             0 => true,
             nodes => self.plain && nodes <= self.plain_nodes,
         };
-        let roots = self.tries.roots.map(|root| match root {
-            Some(root) => self.compile(root, true),
+        let roots = std::array::from_fn(|trie| match self.tries.roots[trie] {
+            Some(root) => self.compile(trie, root, true),
             None => Entry::EMPTY,
         });
         Lpm::of(roots, self.plain)
@@ -233,11 +265,17 @@ impl LpmEditor {
             dense,
             sparse,
             narrow,
+            dense_leaves,
+            sparse_leaves,
+            long_leaves,
             ..
         } = self;
         dense.reserve(&store.dense, nodes, Entry::MAX_NODES)?;
         sparse.reserve(&store.sparse, nodes, Entry::MAX_NODES)?;
         narrow.reserve(&store.narrow, nodes, Entry::MAX_NODES)?;
+        dense_leaves.reserve(&store.dense_leaves, nodes, Entry::MAX_NODES)?;
+        sparse_leaves.reserve(&store.sparse_leaves, nodes, Entry::MAX_NODES)?;
+        long_leaves.reserve(&store.long_leaves, nodes, Entry::MAX_NODES)?;
         let routes = &mut self.routes.numbers;
         routes.reserve(&store.routes, changes, Entry::MAX_ROUTES)?;
         let hops = &mut self.hops.numbers;
@@ -299,17 +337,17 @@ impl LpmEditor {
         Some(self.store.route(number).hop())
     }
 
-    /// All routes whose prefix `key` is in, longest first.
-    pub fn matches(&self, key: Key) -> ArrayVec<Hop, 129> {
+    /// All routes whose prefix `key` is in, longest first: the prefix's length, and where it goes.
+    pub fn matches(&self, key: Key) -> ArrayVec<(u8, Hop), 129> {
         let trie = trie(key.family());
         let numbers = self.tries.matches(trie, Path::of(key), &*self.store);
-        let hop = |number| self.store.route(number).hop();
-        numbers.into_iter().map(hop).collect()
+        let routes = numbers.into_iter().map(|number| self.store.route(number));
+        routes.map(|it| (it.span().len, it.hop())).collect()
     }
 
     /// A route of this version, which is nowhere yet.
     fn new_route(&mut self, span: Span, nic: NicId, neighbor: u32) -> u32 {
-        let hop = Hop::new(neighbor, nic, span.len);
+        let hop = Hop::new(neighbor, nic);
         let hop = match self.hops.by_word.entry(hop.0) {
             Slot::Occupied(mut known) => {
                 let about = known.get_mut();
@@ -370,6 +408,9 @@ impl LpmEditor {
             Shape::Dense => &mut self.dense,
             Shape::Sparse => &mut self.sparse,
             Shape::Narrow => &mut self.narrow,
+            Shape::DenseLeaf => &mut self.dense_leaves,
+            Shape::SparseLeaf => &mut self.sparse_leaves,
+            Shape::LongLeaf => &mut self.long_leaves,
         }
     }
 }

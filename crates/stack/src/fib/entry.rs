@@ -6,13 +6,15 @@ use super::path::is_wide;
 
 /// ```text
 ///  31  30       29      28 … 24    23 … 0
-///  1   covered  sparse  level / 4  number of a node, not 0
+///  1   covered  sparse  level / 4  number of a node, not 0; of a leaf bit 24 is set beside its level, and of a long
+///                                  one bit 28 too
 ///  0   covered  0       number of a route, not 0
 ///  0   0        1       number of a hop, not 0
 ///  0   0        0       nothing
 /// ```
 ///
-/// A route still has to be compared with the address that is looked up; a hop has not.
+/// A route still has to be compared with the address that is looked up; a hop has not. Leaves are wide nodes, whose
+/// levels leave bits 24 and 28 zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry(u32);
 
@@ -21,14 +23,22 @@ const COVERED: u32 = 1 << 30;
 const SPARSE: u32 = 1 << 29;
 const HOP: u32 = SPARSE;
 const LEVEL: u32 = 24;
+const LEAF: u32 = 1 << LEVEL;
+const LONG: u32 = 16 << LEVEL;
 
 /// How a node's slots are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// 256 slots.
     Dense,
+    /// 256 slots, of hops alone.
+    DenseLeaf,
     /// A few runs of equal slots out of 65,536.
     Sparse,
+    /// Runs of hops alone.
+    SparseLeaf,
+    /// More runs of hops alone.
+    LongLeaf,
     /// 16 slots.
     Narrow,
 }
@@ -40,10 +50,16 @@ impl Entry {
     /// Routes, and hops, have numbers below this.
     pub(super) const MAX_ROUTES: u32 = SPARSE;
 
-    /// A node at a level: sparse only where nodes are wide.
-    pub(super) const fn node(number: u32, level: u8, sparse: bool) -> Self {
-        let sparse = if sparse { SPARSE } else { 0 };
-        Self(NODE | sparse | (level as u32 / 4) << LEVEL | number)
+    /// A node at a level: narrow where nodes are, or else of any other shape.
+    pub(super) const fn node(number: u32, level: u8, shape: Shape) -> Self {
+        let marks = match shape {
+            Shape::Dense | Shape::Narrow => 0,
+            Shape::DenseLeaf => LEAF,
+            Shape::Sparse => SPARSE,
+            Shape::SparseLeaf => SPARSE | LEAF,
+            Shape::LongLeaf => SPARSE | LEAF | LONG,
+        };
+        Self(NODE | marks | (level as u32 / 4) << LEVEL | number)
     }
 
     pub(super) const fn route(number: u32) -> Self {
@@ -78,22 +94,36 @@ impl Entry {
         self.0 & (Self::MAX_NODES - 1)
     }
 
-    /// The level of a node.
+    /// The level of a node that is no leaf.
     #[inline]
     pub(super) const fn level(self) -> u8 {
         (self.0 >> LEVEL & 31) as u8 * 4
     }
 
+    /// The level of a wide node.
+    #[inline]
+    pub(super) const fn wide_level(self) -> u8 {
+        (self.0 >> LEVEL & 14) as u8 * 4
+    }
+
     /// How a node is written down.
     #[inline]
     pub(super) const fn shape(self) -> Shape {
-        if !is_wide(self.level()) {
-            Shape::Narrow
-        } else if self.is_sparse() {
-            Shape::Sparse
-        } else {
-            Shape::Dense
+        // A leaf's level looks greater, by less than a wide node takes.
+        match (self.is_sparse(), self.is_leaf()) {
+            (false, _) if !is_wide(self.level()) => Shape::Narrow,
+            (false, false) => Shape::Dense,
+            (false, true) => Shape::DenseLeaf,
+            (true, false) => Shape::Sparse,
+            (true, true) if self.is_long() => Shape::LongLeaf,
+            (true, true) => Shape::SparseLeaf,
         }
+    }
+
+    /// Whether a wide node is a leaf.
+    #[inline]
+    pub(super) const fn is_leaf(self) -> bool {
+        self.0 & LEAF != 0
     }
 
     /// Whether a node is sparse.
@@ -102,10 +132,22 @@ impl Entry {
         self.0 & SPARSE != 0
     }
 
+    /// Whether a sparse leaf is a long one.
+    #[inline]
+    pub(super) const fn is_long(self) -> bool {
+        self.0 & LONG != 0
+    }
+
     /// Whether it is a dense node at `level`.
     #[inline]
     pub(super) const fn is_dense_at(self, level: u8) -> bool {
-        (self.0 & !COVERED) >> LEVEL == Self::node(0, level, false).0 >> LEVEL
+        (self.0 & !COVERED) >> LEVEL == Self::node(0, level, Shape::Dense).0 >> LEVEL
+    }
+
+    /// Whether it is a dense leaf at `level`.
+    #[inline]
+    pub(super) const fn is_dense_leaf_at(self, level: u8) -> bool {
+        (self.0 & !COVERED) >> LEVEL == Self::node(0, level, Shape::DenseLeaf).0 >> LEVEL
     }
 
     /// The number of the route; 0 if there is nothing. Not for a node or hop.
@@ -147,6 +189,14 @@ impl Entry {
 mod tests {
     use super::*;
 
+    const WIDE: [Shape; 5] = [
+        Shape::Dense,
+        Shape::DenseLeaf,
+        Shape::Sparse,
+        Shape::SparseLeaf,
+        Shape::LongLeaf,
+    ];
+
     #[test]
     fn entries_tell_themselves_apart() {
         assert!(!Entry::EMPTY.is_node() && !Entry::EMPTY.is_hop());
@@ -154,17 +204,23 @@ mod tests {
         for covered in [false, true] {
             for level in (0..=124).step_by(4) {
                 for number in [1, Entry::MAX_NODES - 1] {
-                    for sparse in [false, true] {
-                        let sparse = sparse && is_wide(level);
-                        let entry = Entry::node(number, level, sparse).with_covered(covered);
+                    let shapes: &[Shape] = match is_wide(level) {
+                        true if level % 8 != 0 => continue,
+                        true => &WIDE,
+                        false => &[Shape::Narrow],
+                    };
+                    for shape in shapes.iter().copied() {
+                        let entry = Entry::node(number, level, shape).with_covered(covered);
                         assert!(entry.is_node() && entry.is_covered() == covered);
-                        assert_eq!((entry.number(), entry.level()), (number, level));
-                        let shape = match (is_wide(level), sparse) {
-                            (false, _) => Shape::Narrow,
-                            (true, false) => Shape::Dense,
-                            (true, true) => Shape::Sparse,
-                        };
-                        assert_eq!(entry.shape(), shape);
+                        assert_eq!((entry.number(), entry.shape()), (number, shape));
+                        if is_wide(level) {
+                            let dense = (entry.is_dense_at(level), entry.is_dense_leaf_at(level));
+                            let expected = (shape == Shape::Dense, shape == Shape::DenseLeaf);
+                            assert_eq!((entry.wide_level(), dense), (level, expected));
+                        }
+                        if !is_wide(level) || !entry.is_leaf() {
+                            assert_eq!(entry.level(), level);
+                        }
                     }
                 }
             }

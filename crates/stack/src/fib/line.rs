@@ -45,11 +45,14 @@ pub(super) struct Covers(pub(super) [AtomicU32; RUNS]);
 #[repr(C, align(32))]
 pub(super) struct RouteLine {
     network: [AtomicU64; 2],
-    /// The bits of the prefix in the word that it ends in: the second one if it is longer than 64 bits.
+    /// The bits of the prefix in the word that it ends in: the second one if it is [`LONG`].
     mask: AtomicU64,
-    /// A [`Hop`].
-    hop: AtomicU64,
+    /// A [`Hop`], and [`LONG`] or not.
+    way: AtomicU64,
 }
+
+/// A route's prefix is longer than 64 bits. No hop has this bit.
+const LONG: u64 = 1 << 15;
 
 impl Sparse {
     /// No node's.
@@ -109,7 +112,7 @@ impl RouteLine {
         static NOBODYS: RouteLine = RouteLine {
             network: [const { AtomicU64::new(0) }; 2],
             mask: AtomicU64::new(0),
-            hop: AtomicU64::new(0),
+            way: AtomicU64::new(0),
         };
         &NOBODYS
     };
@@ -118,11 +121,14 @@ impl RouteLine {
         let Path { high, low } = span.path;
         self.network[0].store(high, Ordering::Relaxed);
         self.network[1].store(low, Ordering::Relaxed);
-        let hop = Hop::new(neighbor, nic, span.len);
-        let bits = u32::from(span.len) - if hop.long() == 0 { 0 } else { 64 };
-        self.mask
-            .store(!u64::MAX.unbounded_shr(bits), Ordering::Relaxed);
-        self.hop.store(hop.0, Ordering::Relaxed);
+        let (bits, long) = match span.len.checked_sub(64) {
+            None | Some(0) => (span.len, 0),
+            Some(bits) => (bits, LONG),
+        };
+        let mask = !u64::MAX.unbounded_shr(bits.into());
+        self.mask.store(mask, Ordering::Relaxed);
+        let way = Hop::new(neighbor, nic).0 | long;
+        self.way.store(way, Ordering::Relaxed);
     }
 
     #[inline]
@@ -134,26 +140,29 @@ impl RouteLine {
         }
     }
 
-    #[inline]
     pub(super) fn hop(&self) -> Hop {
-        Hop(self.hop.load(Ordering::Relaxed))
+        Hop(self.way.load(Ordering::Relaxed) & !LONG)
     }
 
     pub(super) fn span(&self) -> Span {
+        let bits = self.mask.load(Ordering::Relaxed).count_ones() as u8;
+        let long = self.way.load(Ordering::Relaxed) & LONG != 0;
         Span {
             path: self.path(),
-            len: self.hop().prefix_len(),
+            len: bits + if long { 64 } else { 0 },
         }
     }
 
     /// The hop if the route covers `path`, or else [`Hop::NOWHERE`].
     #[inline]
     pub(super) fn hop_of(&self, path: Path) -> Hop {
-        let (network, hop) = (self.path(), self.hop());
-        let (mask, long) = (self.mask.load(Ordering::Relaxed), hop.long());
+        let (network, way) = (self.path(), self.way.load(Ordering::Relaxed));
+        let mask = self.mask.load(Ordering::Relaxed);
+        // All ones if the prefix is long, or else nothing: a sign that is spread, and no branch on the family.
+        let long = (way as i16 >> 15) as i64 as u64;
         let high = (network.high ^ path.high) & (mask | long);
         let low = (network.low ^ path.low) & (mask & long);
-        select_unpredictable(high | low == 0, hop, Hop::NOWHERE)
+        select_unpredictable(high | low == 0, Hop(way & !LONG), Hop::NOWHERE)
     }
 }
 

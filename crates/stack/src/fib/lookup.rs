@@ -98,23 +98,12 @@ impl Lpm {
                 v6.add_if(at, trie == V6);
             }
         }
-        // The last ones first: the engine's bursts have IPv6 behind IPv4, and its searches are longer.
-        for at in (0..len).rev() {
-            let slot = store.dense_step(slots[at], paths[at], 16);
-            prefetch_read(slot);
-            slots[at] = slot;
-        }
         let (paths, slots) = (&paths, &mut slots);
         let out = &mut out[..len];
         let found = if PLAIN {
             search::finish_plain(store, paths, slots, out)
         } else {
-            for at in v6 {
-                let slot = store.dense_step(slots[at], paths[at], 24);
-                prefetch_read(slot);
-                slots[at] = slot;
-            }
-            search::finish(store, paths, slots, out)
+            search::finish(store, paths, slots, v6, out)
         };
         found || self.lookup_covers(store, keys, out)
     }

@@ -31,16 +31,22 @@
 //! # Lines
 //!
 //! ```text
-//!  dense   256 slots                                 wide nodes: the line of the slot is read
-//!  sparse  the ends of up to 32 runs of 16 bits,     wide nodes from level 24 on with little below
-//!          and their entries                         them: two of three lines are read
-//!  narrow  16 slots                                  below the first 40 bits
-//!  route   network, mask, hop                        32 bytes
-//!  hop     NIC, neighbor, prefix length              8 bytes, each once: a handful of lines
+//!  dense        256 slots                               wide nodes: the line of the slot is read
+//!  sparse       the ends of up to 32 runs of 16 bits,   wide nodes from level 24 on with little below
+//!               and their entries                       them: two of three lines are read
+//!  dense leaf   256 hops of 8 bits                      IPv4's, at level 16, in which all ends: one of four lines
+//!  sparse leaf  up to 21 runs of 16 bits and their      sparse nodes in which all ends: one line
+//!  long leaf    hops of 8 bits; up to 42                two lines
+//!  narrow       16 slots                                below the first 40 bits
+//!  route        network, mask, hop                      32 bytes
+//!  hop          NIC, neighbor                           8 bytes, each once: a handful of lines
 //! ```
 //!
-//! A sparse node has all nodes within its 16 bits in it, which then have no line of their own: most of
+//! A sparse node or leaf has all nodes within its 16 bits in it, which then have no line of their own: most of
 //! the networks that a registry gives out, 32 bits long with a dozen routes of up to 48 bits in them, are one.
+//!
+//! Leaves are for what caches hold: with a million routes, most memory is that of the nodes in which searches end. Of
+//! more than 255 hops, nodes with one of a larger number are no leaves.
 //!
 //! What a lookup costs with a million routes is instructions and lines, about as much of both. So the first
 //! steps of a search, which almost all searches take, three of IPv4 and four of IPv6, are made without asking
@@ -48,7 +54,7 @@
 //! the one is finished while the other's lines come; what only few lookups need, the routes that cover a slot, lies
 //! apart; and where no level is left out from the root on, and so all bits of a route were looked at, the
 //! slot leads to the hop and not to the route. That is 99 % of IPv4 addresses in a table like the Internet's, and nine
-//! in ten of IPv6's.
+//! in ten of IPv6's. A node is not sparse where that would end at a route and nodes below it would end at a hop.
 //!
 //! Small tables are *plain*: only dense and narrow nodes, and routes. They fit the cache, and a lookup
 //! in them takes fewer instructions.
@@ -71,6 +77,7 @@ mod compile;
 mod editor;
 mod entry;
 mod hop;
+mod leaf;
 mod line;
 mod lookup;
 mod path;

@@ -148,6 +148,18 @@ pub(super) const fn may_be_sparse(level: u8) -> bool {
     is_wide(level) && level >= 24
 }
 
+/// Whether a node at `level` may be a dense leaf: there, and hardly anywhere else, IPv4 ends, and its searches ask for
+/// it there alone.
+pub(super) const fn may_be_dense_leaf(trie: usize, level: u8) -> bool {
+    trie == V4 && level == DENSE_LEAVES
+}
+
+/// The level of dense leaves.
+pub(super) const DENSE_LEAVES: u8 = 16;
+
+/// The index of IPv4's trie.
+const V4: usize = 0;
+
 /// The index of IPv6's trie.
 pub(super) const V6: usize = 1;
 
@@ -155,7 +167,7 @@ pub(super) const V6: usize = 1;
 #[inline]
 pub(super) const fn trie(family: Family) -> usize {
     match family {
-        Family::V4 => 0,
+        Family::V4 => V4,
         Family::V6 => V6,
     }
 }

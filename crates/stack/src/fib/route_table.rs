@@ -292,7 +292,7 @@ impl RouteTable {
         self.trie
             .matches(key)
             .into_iter()
-            .filter_map(move |hop| Prefix::new(address, hop.prefix_len()).ok())
+            .filter_map(move |(len, _)| Prefix::new(address, len).ok())
             .map(Prefix::network)
             .flat_map(|destination| {
                 let ways = self.rows.get(&Destination::of(destination));

@@ -5,20 +5,22 @@ use std::sync::atomic::Ordering;
 use arrayvec::ArrayVec;
 
 use super::editor::{Garbage, LpmEditor};
-use super::entry::Entry;
+use super::entry::{Entry, Shape};
+use super::leaf::{self, LEAF_RUNS, LONG_RUNS};
 use super::line::RUNS;
-use super::path::SPARSE_STRIDE;
+use super::path::{SPARSE_STRIDE, is_wide};
 use super::trie::{Under, covered_by};
 
 /// Nodes that one sparse node can have in it beside its own: none is without anything in it, and few have but one.
-pub(super) const MAX_ABSORBED: usize = 2 * RUNS;
+pub(super) const MAX_ABSORBED: usize = 2 * LONG_RUNS;
 
 /// What a sparse node is made of.
 #[derive(Default)]
 pub(super) struct Runs {
-    runs: ArrayVec<Run, RUNS>,
+    runs: ArrayVec<Run, LONG_RUNS>,
     /// The nodes below that are in it.
     absorbed: ArrayVec<u32, MAX_ABSORBED>,
+    trie: usize,
     /// The level of the node.
     level: u8,
     /// Nothing is left out above it.
@@ -40,6 +42,7 @@ struct Leads {
 }
 
 /// There is too much for a sparse node.
+#[derive(Clone, Copy)]
 struct TooMuch;
 
 impl Runs {
@@ -98,24 +101,24 @@ impl Cover {
 
 impl LpmEditor {
     /// Writes a node as a sparse one, and returns its entry; None, and nothing changed, if it has too much below.
-    pub(super) fn compile_sparse(&mut self, id: u32, found: bool) -> Option<Entry> {
+    pub(super) fn compile_sparse(&mut self, trie: usize, id: u32, found: bool) -> Option<Entry> {
         let level = self.tries.node(id).level;
         let mut runs = std::mem::take(&mut self.runs);
         runs.runs.clear();
         runs.absorbed.clear();
-        (runs.level, runs.found) = (level, found);
-        let entry = self.gather(&mut runs, id, Cover::NONE).ok().map(|()| {
+        (runs.trie, runs.level, runs.found) = (trie, level, found);
+        let gathered = self.gather(&mut runs, id, Cover::NONE);
+        let written = gathered.and_then(|()| self.write_sparse(&runs));
+        if let Ok(entry) = written {
             self.tries.node_mut(id).found = found;
-            let entry = self.write_sparse(&runs);
             let before = self.tries.written(id, entry, &runs.absorbed);
             self.garbage.extend(before.map(Garbage::line));
             for id in std::iter::once(&id).chain(&runs.absorbed) {
                 self.tries.forget_absorbed(*id, runs.end());
             }
-            entry
-        });
+        }
         self.runs = runs;
-        entry
+        written.ok()
     }
 
     /// Adds the runs of a node that a route above it, in the sparse node too, covers.
@@ -168,13 +171,17 @@ impl LpmEditor {
             if first > start {
                 runs.push(start, cover.alone())?;
             }
+            // What is longer than these bits would have to be compared: nodes below need not.
+            if runs.found && len > runs.end() && is_wide(runs.level + 8) {
+                return Err(TooMuch);
+            }
             match child.what {
                 Under::Node(below) if len < runs.end() => {
                     runs.absorbed.try_push(below).map_err(|_| TooMuch)?;
                     self.gather(runs, below, cover)?;
                 }
                 Under::Node(below) => {
-                    let entry = self.compile(below, false);
+                    let entry = self.compile(runs.trie, below, false);
                     self.tries.note_line(id, child.slot, entry);
                     runs.push(first, cover.over(entry))?;
                 }
@@ -204,16 +211,35 @@ impl LpmEditor {
     }
 
     /// Writes runs into a line that nobody reads yet.
-    fn write_sparse(&mut self, runs: &Runs) -> Entry {
+    fn write_sparse(&mut self, runs: &Runs) -> Result<Entry, TooMuch> {
+        let (level, runs) = (runs.level, &runs.runs);
+        let numbers = runs.iter().map(|run| leaf::number(run.leads.entry));
+        if numbers.clone().all(|number| number.is_some()) {
+            let runs_of_hops = runs.iter().map(|run| run.start).zip(numbers.flatten());
+            return Ok(if runs.len() <= LEAF_RUNS {
+                let number = self.sparse_leaves.allocate();
+                let leaf = self.store.sparse_leaves.get(number);
+                leaf.expect("reserved before").write(runs_of_hops);
+                Entry::node(number, level, Shape::SparseLeaf)
+            } else {
+                let number = self.long_leaves.allocate();
+                let leaf = self.store.long_leaves.get(number);
+                leaf.expect("reserved before").write(runs_of_hops);
+                Entry::node(number, level, Shape::LongLeaf)
+            });
+        }
+        if runs.len() > RUNS {
+            return Err(TooMuch);
+        }
         let number = self.sparse.allocate();
         let (line, covers) = self.store.sparse.lines(number).expect("reserved before");
-        line.write(runs.runs.iter().map(|run| (run.start, run.leads.entry)));
+        line.write(runs.iter().map(|run| (run.start, run.leads.entry)));
         // Nobody asks for what covers a run that is not covered.
-        for (cover, run) in covers.0.iter().zip(&runs.runs) {
+        for (cover, run) in covers.0.iter().zip(runs) {
             if run.leads.cover != 0 {
                 cover.store(run.leads.cover, Ordering::Relaxed);
             }
         }
-        Entry::node(number, runs.level, true)
+        Ok(Entry::node(number, level, Shape::Sparse))
     }
 }

@@ -1,7 +1,7 @@
 //! Where nodes, routes and hops are.
 
 use std::hint::select_unpredictable;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use corelane_sync::prefetch::prefetch_read;
 use corelane_sync::slab::{Slab, SlabError};
@@ -9,6 +9,7 @@ use zerocopy::FromZeros;
 
 use super::entry::{Entry, Shape};
 use super::hop::Hop;
+use super::leaf::{DenseLeaf, LongLeaf, SparseLeaf};
 use super::line::{Covers, Dense, Narrow, RouteLine, Sparse};
 use super::path::{Path, is_wide};
 
@@ -18,6 +19,9 @@ pub struct LpmStore {
     pub(super) dense: Nodes<Dense, Dense>,
     pub(super) sparse: Nodes<Sparse, Covers>,
     pub(super) narrow: Nodes<Narrow, Narrow>,
+    pub(super) dense_leaves: Slab<DenseLeaf>,
+    pub(super) sparse_leaves: Slab<SparseLeaf>,
+    pub(super) long_leaves: Slab<LongLeaf>,
     pub(super) routes: Slab<RouteLine>,
     /// [`Hop`]s, each once.
     pub(super) hops: Slab<AtomicU64>,
@@ -91,7 +95,7 @@ impl LpmStore {
         Self::default()
     }
 
-    /// The slot of `path` in a node that is not sparse.
+    /// The slot of `path` in a dense or narrow node.
     ///
     /// # Panics
     /// If no such node was ever made: such an entry exists nowhere. So do those below.
@@ -113,19 +117,50 @@ impl LpmStore {
         self.sparse.slots.get(node.number()).expect(MADE)
     }
 
-    /// The slot of `path` in a sparse node.
+    /// The slot of `path` in a dense leaf: the number of a hop, or 0.
     #[inline]
-    pub(super) fn sparse_slot(&self, node: Entry, path: Path) -> &AtomicU32 {
-        let slot = path.sparse_slot(node.level());
-        self.sparse_node(node).entry(slot)
+    pub(super) fn dense_leaf_slot(&self, leaf: Entry, path: Path) -> &AtomicU8 {
+        let node = self.dense_leaves.get(leaf.number()).expect(MADE);
+        &node.0[path.wide_slot(leaf.wide_level())]
+    }
+
+    /// A sparse leaf.
+    #[inline]
+    pub(super) fn sparse_leaf(&self, leaf: Entry) -> &SparseLeaf {
+        self.sparse_leaves.get(leaf.number()).expect(MADE)
+    }
+
+    /// A long leaf.
+    #[inline]
+    pub(super) fn long_leaf(&self, leaf: Entry) -> &LongLeaf {
+        self.long_leaves.get(leaf.number()).expect(MADE)
     }
 
     /// Where `path` leads from a node.
     #[inline]
     pub(super) fn next(&self, node: Entry, path: Path) -> Entry {
+        let hop = |number| match number {
+            0 => Entry::EMPTY,
+            number => Entry::hop(number),
+        };
         match node.shape() {
-            Shape::Sparse => Entry::load(self.sparse_slot(node, path)),
             Shape::Dense | Shape::Narrow => Entry::load(self.slot(node, path)),
+            Shape::Sparse => {
+                let slot = path.sparse_slot(node.level());
+                Entry::load(self.sparse_node(node).entry(slot))
+            }
+            Shape::DenseLeaf => {
+                let number = self.dense_leaf_slot(node, path).load(Ordering::Relaxed);
+                hop(number.into())
+            }
+            Shape::SparseLeaf => {
+                let slot = path.sparse_slot(node.wide_level());
+                hop(self.sparse_leaf(node).hop_number(slot))
+            }
+            Shape::LongLeaf => {
+                let slot = path.sparse_slot(node.wide_level());
+                hop(self.long_leaf(node).line(slot).hop_number(slot))
+            }
         }
     }
 
@@ -134,6 +169,8 @@ impl LpmStore {
     pub(super) fn cover(&self, node: Entry, path: Path) -> u32 {
         let (number, level) = (node.number(), node.level());
         let cover = match node.shape() {
+            // Where it leads, it ends.
+            Shape::DenseLeaf | Shape::SparseLeaf | Shape::LongLeaf => return 0,
             Shape::Dense => {
                 let node = self.dense.covers.get(number).expect(MADE);
                 &node.0[path.wide_slot(level)]
@@ -195,8 +232,12 @@ impl LpmStore {
     /// The hop of an entry that is one; nowhere for any other, without a branch.
     #[inline]
     pub(super) fn hop(&self, entry: Entry) -> Hop {
-        // Nobody has number 0.
-        let number = select_unpredictable(entry.is_hop(), entry.hop_number(), 0);
+        self.hop_at(select_unpredictable(entry.is_hop(), entry.hop_number(), 0))
+    }
+
+    /// The hop with a number; nowhere with 0, which is nobody's.
+    #[inline]
+    pub(super) fn hop_at(&self, number: u32) -> Hop {
         let hop = self.hops.get(number);
         hop.map_or(Hop::NOWHERE, |hop| Hop(hop.load(Ordering::Relaxed)))
     }

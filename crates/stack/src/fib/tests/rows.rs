@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::super::editor::Used;
 use super::super::{NO_NEIGHBOR, RouteTable, RouteTableError, Row, Via};
 use super::{address, ip, prefix};
 use crate::address::Prefix;
@@ -281,6 +282,6 @@ proptest! {
         }
         table.version();
         table.take_garbage().into_iter().for_each(|it| table.reuse(it));
-        prop_assert_eq!(table.trie().used(), [0; 5]);
+        prop_assert_eq!(table.trie().used(), Used::default());
     }
 }

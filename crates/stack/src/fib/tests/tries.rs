@@ -5,10 +5,18 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::super::editor::Used;
 use super::super::{Garbage, Hop, Lpm, LpmEditor, NO_NEIGHBOR};
 use super::{address, ip, prefix};
 use crate::address::{Key, Prefix};
 use crate::nic::NicId;
+
+impl Used {
+    /// Nodes of runs.
+    fn sparse_like(&self) -> usize {
+        self.sparse + self.sparse_leaves + self.long_leaves
+    }
+}
 
 /// Routes in no order.
 type Model = Vec<(Prefix, Hop)>;
@@ -20,8 +28,8 @@ fn longest(model: &Model, address: IpAddr) -> Option<Hop> {
         .map(|(_, hop)| *hop)
 }
 
-fn hop(prefix: Prefix, neighbor: u32) -> Hop {
-    Hop::new(neighbor, NicId(neighbor as u16), prefix.len())
+fn hop(neighbor: u32) -> Hop {
+    Hop::new(neighbor, NicId(neighbor as u16))
 }
 
 /// Inserts, and returns what was there.
@@ -55,8 +63,8 @@ fn compare(editor: &LpmEditor, version: Lpm, model: &Model, addresses: &[IpAddr]
 fn compare_matches(editor: &LpmEditor, model: &Model, addresses: &[IpAddr]) {
     for address in addresses {
         let matches = model.iter().filter(|(prefix, _)| prefix.contains(*address));
-        let mut all: Vec<Hop> = matches.map(|(_, hop)| *hop).collect();
-        all.sort_by_key(|hop| std::cmp::Reverse(hop.prefix_len()));
+        let mut all: Vec<(u8, Hop)> = matches.map(|(it, hop)| (it.len(), *hop)).collect();
+        all.sort_by_key(|(len, _)| std::cmp::Reverse(*len));
         let key = (*address).into();
         assert_eq!(editor.matches(key).as_slice(), all, "{address}");
     }
@@ -95,9 +103,9 @@ fn every_length_by_itself_covers_what_it_should() {
             let prefix = Prefix::new(address, len).unwrap();
             let mut editor = LpmEditor::new();
             assert_eq!(insert(&mut editor, prefix, 7), None);
-            assert_eq!(editor.exact(prefix), Some(hop(prefix, 7)));
+            assert_eq!(editor.exact(prefix), Some(hop(7)));
             let version = publish(&mut editor);
-            let model = vec![(prefix, hop(prefix, 7))];
+            let model = vec![(prefix, hop(7))];
             compare(&editor, version, &model, &edges(prefix));
             compare_matches(&editor, &model, &edges(prefix));
         }
@@ -123,7 +131,7 @@ fn all_lengths_of_one_address_in_either_order() {
             for prefix in &order {
                 let neighbor = u32::from(prefix.len()) + 1;
                 assert_eq!(insert(&mut editor, *prefix, neighbor), None);
-                model.push((*prefix, hop(*prefix, neighbor)));
+                model.push((*prefix, hop(neighbor)));
                 let version = publish(&mut editor);
                 compare(&editor, version, &model, &probes);
                 compare_matches(&editor, &model, &probes);
@@ -135,7 +143,7 @@ fn all_lengths_of_one_address_in_either_order() {
                 compare(&editor, version, &model, &probes);
                 compare_matches(&editor, &model, &probes);
             }
-            assert_eq!(editor.used(), [0; 5]);
+            assert_eq!(editor.used(), Used::default());
         }
     }
 }
@@ -148,15 +156,12 @@ fn the_families_do_not_meet() {
     let version = editor.version();
     let store = editor.store();
     assert_eq!(version.lookup(store, ip("192.0.2.1").into()), None);
-    assert_eq!(version.lookup(store, ip("::1").into()), Some(hop(v6, 6)));
+    assert_eq!(version.lookup(store, ip("::1").into()), Some(hop(6)));
     insert(&mut editor, v4, 4);
-    assert_eq!(editor.remove(v6).unwrap(), Some(hop(v6, 6)));
+    assert_eq!(editor.remove(v6).unwrap(), Some(hop(6)));
     let version = editor.version();
     let store = editor.store();
-    assert_eq!(
-        version.lookup(store, ip("192.0.2.1").into()),
-        Some(hop(v4, 4))
-    );
+    assert_eq!(version.lookup(store, ip("192.0.2.1").into()), Some(hop(4)));
     assert_eq!(version.lookup(store, ip("::1").into()), None);
 }
 
@@ -168,7 +173,7 @@ fn an_on_link_route_has_no_neighbor() {
         .unwrap();
     let version = editor.version();
     let found = version.lookup(editor.store(), ip("192.0.2.9").into());
-    assert_eq!(found, Some(Hop::new(NO_NEIGHBOR, NicId(u16::MAX), 24)));
+    assert_eq!(found, Some(Hop::new(NO_NEIGHBOR, NicId(u16::MAX))));
 }
 
 #[test]
@@ -178,16 +183,16 @@ fn a_burst_of_any_size_is_looked_up_and_no_more() {
     insert(&mut editor, route, 3);
     insert(&mut editor, prefix("10.1.2.0/24"), 4);
     let version = editor.version();
-    let mark = hop(prefix("1.1.1.1/32"), 99);
+    let mark = hop(99);
     for len in [0, 1, 63, 64, 65, 200] {
         let keys = vec![Key::v4(0x0a00_0001); len];
         let mut out = vec![mark; len + 1];
         version.lookup_burst(editor.store(), &keys, &mut out);
-        assert!(out[..len].iter().all(|it| *it == hop(route, 3)));
+        assert!(out[..len].iter().all(|it| *it == hop(3)));
         assert_eq!(out[len], mark);
         let mut short = vec![mark; len / 2];
         version.lookup_burst(editor.store(), &keys, &mut short);
-        assert!(short.iter().all(|it| *it == hop(route, 3)));
+        assert!(short.iter().all(|it| *it == hop(3)));
     }
 }
 
@@ -200,11 +205,15 @@ fn a_default_route_over_many_others_changes_one_line() {
     }
     publish(&mut editor);
     let before = editor.used();
-    insert(&mut editor, prefix("0.0.0.0/0"), 1);
+    insert(&mut editor, prefix("0.0.0.0/0"), 20_000);
     editor.version();
     assert_eq!(editor.take_garbage().len(), 1, "the root's line");
-    let [dense, sparse, narrow, routes, hops] = before;
-    let after = [dense + 1, sparse, narrow, routes + 1, hops + 1];
+    let after = Used {
+        dense: before.dense + 1,
+        routes: before.routes + 1,
+        hops: before.hops + 1,
+        ..before
+    };
     assert_eq!(editor.used(), after);
     assert!(editor.remove(prefix("0.0.0.0/0")).unwrap().is_some());
     editor.version();
@@ -230,7 +239,7 @@ fn changes_of_one_version_are_made_in_place() {
         });
     }
     assert!(editor.is_empty());
-    assert_eq!(editor.used(), [0; 5]);
+    assert_eq!(editor.used(), Used::default());
     editor.version();
     assert_eq!(editor.take_garbage(), []);
 }
@@ -255,7 +264,7 @@ fn a_network_grows_out_of_a_sparse_node_and_back_into_it() {
         let before = model.iter().position(|(it, _)| it == prefix);
         let before = before.map(|at| model.swap_remove(at).1);
         assert_eq!(insert(&mut editor, *prefix, n as u32), before);
-        model.push((*prefix, hop(*prefix, n as u32)));
+        model.push((*prefix, hop(n as u32)));
         let version = publish(&mut editor);
         compare(&editor, version, &model, &probes);
         shapes.push(editor.used());
@@ -264,20 +273,64 @@ fn a_network_grows_out_of_a_sparse_node_and_back_into_it() {
     assert!(
         shapes
             .iter()
-            .any(|[dense, sparse, narrow, ..]| (*dense, *sparse, *narrow) == (1, 1, 0))
+            .any(|it| (it.dense, it.sparse_like(), it.narrow) == (1, 1, 0))
     );
-    let [dense, _, narrow, ..] = shapes[all.len() - 1];
-    assert!(dense > 1 && narrow > 1, "{dense} {narrow}");
+    let last = shapes[all.len() - 1];
+    assert!(last.dense > 1 && last.narrow > 1, "{last:?}");
     while let Some((prefix, hop)) = model.pop() {
         assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
         let version = publish(&mut editor);
         compare(&editor, version, &model, &probes);
         if let 5..10 = model.len() {
-            let [_, sparse, ..] = editor.used();
-            assert!(sparse > 0, "{:?}", editor.used());
+            let used = editor.used();
+            assert!(used.sparse_like() > 0, "{used:?}");
         }
     }
-    assert_eq!(editor.used(), [0; 5]);
+    assert_eq!(editor.used(), Used::default());
+}
+
+/// A /16 of IPv4 and a provider of IPv6 with so many routes, and no level left out above them.
+fn networks(routes: u16) -> Vec<Prefix> {
+    let above = ["10.0.0.0/8", "2a00::/8", "2a00::/16", "2a00:1200::/24"];
+    let mut all: Vec<Prefix> = above.map(prefix).into();
+    for n in 1..=routes {
+        all.push(Prefix::new(IpAddr::from([10, 1, n as u8, 0]), 24).unwrap());
+        all.push(Prefix::new(in_provider(2600 * n), 48).unwrap());
+    }
+    all
+}
+
+#[test]
+fn what_ends_in_a_node_of_few_hops_is_a_leaf() {
+    // Hops that are there before have the small numbers.
+    for hops_before in [0, 256] {
+        for routes in [5, 15, 25] {
+            let mut editor = LpmEditor::plain_up_to(0);
+            let mut model = Model::new();
+            let before = (0..hops_before).map(|n| {
+                let address = IpAddr::from([192, 0, 2, n as u8]);
+                (Prefix::new(address, 32).unwrap(), 1000 + n)
+            });
+            let networks = networks(routes);
+            let networks = networks.iter().enumerate();
+            for (prefix, neighbor) in before.chain(networks.map(|(n, it)| (*it, n as u32 % 7))) {
+                insert(&mut editor, prefix, neighbor);
+                model.push((prefix, hop(neighbor)));
+            }
+            let version = publish(&mut editor);
+            let probes: Vec<IpAddr> = model.iter().flat_map(|(it, _)| edges(*it)).collect();
+            compare(&editor, version, &model, &probes);
+            let used = editor.used();
+            let leaves = (used.dense_leaves, used.sparse_leaves, used.long_leaves);
+            let expected = match (hops_before, routes) {
+                (0, 5) => (1, 1, 0),
+                (0, 15) => (1, 0, 1),
+                (0, _) => (1, 0, 0),
+                _ => (0, 0, 0),
+            };
+            assert_eq!(leaves, expected, "{routes} beside {hops_before} hops");
+        }
+    }
 }
 
 #[test]
@@ -305,7 +358,7 @@ fn removing_everything_leaves_nothing() {
     }
     let version = publish(&mut editor);
     assert_eq!(version, Lpm::EMPTY);
-    assert_eq!((editor.len(), editor.used()), (0, [0; 5]));
+    assert_eq!((editor.len(), editor.used()), (0, Used::default()));
 }
 
 /// What addresses a step is about.
@@ -350,7 +403,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (Where::any(), any::<u16>(), any::<Index>(), any::<u32>())
+        6 => (Where::any(), any::<u16>(), any::<Index>(), prop_oneof![0..4_u32, any::<u32>()])
             .prop_map(|(at, n, len, to)| Step::Insert(at, n, len, to)),
         3 => any::<Index>().prop_map(Step::Remove),
         1 => (Where::any(), any::<u16>(), any::<Index>())
@@ -400,7 +453,7 @@ proptest! {
                     let at = model.iter().position(|(it, _)| it.network() == prefix.network());
                     let before = at.map(|at| model.swap_remove(at).1);
                     prop_assert_eq!(insert(&mut editor, prefix, neighbor), before);
-                    model.push((prefix, hop(prefix, neighbor)));
+                    model.push((prefix, hop(neighbor)));
                 }
                 Step::Remove(at) if !model.is_empty() => {
                     let (prefix, hop) = model.swap_remove(at.index(model.len()));
@@ -442,6 +495,6 @@ proptest! {
             prop_assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
         }
         publish(&mut editor);
-        prop_assert_eq!(editor.used(), [0; 5]);
+        prop_assert_eq!(editor.used(), Used::default());
     }
 }
