@@ -15,6 +15,7 @@ fn run(change: impl FnOnce(&mut Value)) -> Value {
         "machine": { "cpu": "a CPU", "cores": 2, "os": "linux", "kernel": "6.1", "arch": "x86_64" },
         "seed": 1,
         "flags": { "frame_size": "64", "endpoints": 1000, "rate": "max", "family": "mixed", "churn": null },
+        "conditions": ["2 workers, to 1000 addresses", "64-byte frames"],
         "interrupted": false,
         "warnings": [],
         "window_s": 1.0,

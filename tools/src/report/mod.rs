@@ -37,6 +37,7 @@ pub struct Report {
     pub seed: u64,
     pub flags: BTreeMap<&'static str, serde_json::Value>,
     pub interrupted: bool,
+    pub conditions: Vec<String>,
     pub warnings: Vec<String>,
     pub window_s: f64,
     pub offered_pps: f64,
@@ -70,9 +71,6 @@ pub struct Report {
     pub captures: Option<Vec<CaptureShare>>,
     pub links: Option<LinkShare>,
     pub accounting: Accounting,
-    /// Lines of the report for people that say what ran.
-    #[serde(skip)]
-    pub conditions: Vec<String>,
 }
 
 /// What became of the packets that were for sockets.

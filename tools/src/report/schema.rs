@@ -13,6 +13,7 @@
 //! | `seed` | what random draws started from |
 //! | `flags` | every option as it was in effect, by its name with `_` for `-` |
 //! | `interrupted` | whether the run was ended early by a signal |
+//! | `conditions` | texts: what ran, as the report for people has it |
 //! | `warnings` | texts: what may make the result mean less |
 //! | `window_s` | seconds that were measured |
 //! | `offered_pps` | intended frames per second: what the plan offered (at `max`, what was emitted) |

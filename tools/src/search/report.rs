@@ -39,6 +39,8 @@ pub struct SearchReport {
     pub flags: BTreeMap<&'static str, Value>,
     /// Whether it was ended early by a signal.
     pub interrupted: bool,
+    /// What ran, in lines for people.
+    pub conditions: Vec<String>,
     /// What may make the result mean less.
     pub warnings: Vec<String>,
     /// How trials differ from those of RFC 2544, section 23, and what counts as lost.
@@ -54,9 +56,6 @@ pub struct SearchReport {
     pub sizes: Vec<SizeReport>,
     /// The first goal's rate of the first size by number of workers; empty without `--scale-workers`.
     pub scaling: Vec<ScalingPoint>,
-    /// Lines for people that say what ran.
-    #[serde(skip)]
-    pub conditions: Vec<String>,
 }
 
 /// What was found for one size of frames.

@@ -58,6 +58,8 @@ pub(super) struct Head {
     #[serde(default)]
     pub(super) flags: BTreeMap<String, serde_json::Value>,
     #[serde(default)]
+    pub(super) conditions: Vec<String>,
+    #[serde(default)]
     pub(super) interrupted: bool,
     #[serde(default)]
     pub(super) warnings: Vec<String>,

@@ -23,6 +23,13 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
             each(&heads, |head| Some(head.machine.describe())),
         ),
         (
+            "what ran",
+            each(&heads, |head| {
+                let said = !head.conditions.is_empty();
+                said.then(|| head.conditions.join("; "))
+            }),
+        ),
+        (
             "seed",
             each(&heads, |head| head.seed.map(|seed| seed.to_string())),
         ),
