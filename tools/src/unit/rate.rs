@@ -102,13 +102,25 @@ impl FromStr for Rate {
     }
 }
 
+/// As people write it, and as it can be read again: `5Mpps`.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        match *self {
             Self::Max => f.write_str("max"),
-            Self::Pps(pps) => write!(f, "{pps}pps"),
-            Self::Bps(bps) => write!(f, "{bps}bps"),
+            Self::Pps(pps) => in_its_unit(f, pps, ["Gpps", "Mpps", "kpps", "pps"]),
+            Self::Bps(bps) => in_its_unit(f, bps, ["gbps", "mbps", "kbps", "bps"]),
             Self::Percent(percent) => write!(f, "{percent}%"),
         }
+    }
+}
+
+/// Writes a number in the largest of the units, a thousand times the next each, in which it has three decimals at
+/// most; in the last if there is none.
+fn in_its_unit(f: &mut fmt::Formatter<'_>, number: f64, units: [&str; 4]) -> fmt::Result {
+    let fits = |scaled: f64| scaled >= 1.0 && (scaled * 1e3).fract() == 0.0;
+    let mut scales = [1e9, 1e6, 1e3].into_iter().zip(units);
+    match scales.find(|(scale, _)| fits(number / scale)) {
+        Some((scale, unit)) => write!(f, "{}{unit}", number / scale),
+        None => write!(f, "{number}{}", units[3]),
     }
 }

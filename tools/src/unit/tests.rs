@@ -7,6 +7,24 @@ fn message<T: std::fmt::Debug>(result: Result<T, ValueError>) -> String {
 }
 
 #[test]
+fn rates_are_written_as_they_are_read() {
+    for (rate, text) in [
+        (Rate::Max, "max"),
+        (Rate::Pps(5e6), "5Mpps"),
+        (Rate::Pps(12_345_000.0), "12.345Mpps"),
+        (Rate::Pps(12_345_678.0), "12345.678kpps"),
+        (Rate::Pps(1234.5), "1234.5pps"),
+        (Rate::Pps(0.5), "0.5pps"),
+        (Rate::Bps(2.5e9), "2.5gbps"),
+        (Rate::Bps(64e3), "64kbps"),
+        (Rate::Percent(50.0), "50%"),
+    ] {
+        assert_eq!(rate.to_string(), text);
+        assert_eq!(text.parse(), Ok(rate), "{text}");
+    }
+}
+
+#[test]
 fn rates_as_people_write_them() {
     for (text, rate) in [
         ("max", Rate::Max),

@@ -20,10 +20,11 @@ pub(super) fn duration(ns: f64) -> String {
 /// A share as percent: with the digits that small ones need.
 pub(super) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
-    if percent != 0.0 && percent < 0.1 {
-        format!("{percent:.2e}%")
-    } else {
-        format!("{percent:.1}%")
+    match percent {
+        0.001..0.01 => format!("{percent:.4}%"),
+        0.01..0.1 => format!("{percent:.3}%"),
+        _ if percent > 0.0 && percent < 0.1 => format!("{percent:.2e}%"),
+        _ => format!("{percent:.1}%"),
     }
 }
 
