@@ -10,6 +10,7 @@ use corelane_sync::prefetch::prefetch_read;
 use zerocopy::FromZeros;
 
 use super::entry::Entry;
+use super::line::write_ends;
 
 /// The slots of a wide node, one by one. Four lines, of which a lookup reads one.
 #[derive(FromZeros)]
@@ -92,7 +93,7 @@ impl SparseLeaf {
     }
 
     /// Writes runs, at most [`LEAF_RUNS`]: the slot that each begins with, and the number of its hop.
-    pub(super) fn write(&self, runs: impl IntoIterator<Item = (u16, u8)>) {
+    pub(super) fn write(&self, runs: impl Iterator<Item = (u16, u8)> + Clone) {
         write(std::slice::from_ref(self), runs);
     }
 }
@@ -119,22 +120,18 @@ impl LongLeaf {
     }
 
     /// Writes runs, at most [`LONG_RUNS`]: the slot that each begins with, and the number of its hop.
-    pub(super) fn write(&self, runs: impl IntoIterator<Item = (u16, u8)>) {
+    pub(super) fn write(&self, runs: impl Iterator<Item = (u16, u8)> + Clone) {
         write(&self.0, runs);
     }
 }
 
 /// Writes runs into the lines of a leaf, as many as they have room for.
-fn write(lines: &[SparseLeaf], runs: impl IntoIterator<Item = (u16, u8)>) {
+fn write(lines: &[SparseLeaf], runs: impl Iterator<Item = (u16, u8)> + Clone) {
     let ends = lines.iter().flat_map(|line| &line.ends);
+    write_ends(ends, runs.clone().map(|(start, _)| start));
     let hops = lines.iter().flat_map(|line| &line.hops);
-    let mut runs = runs.into_iter().peekable();
-    for (end, hop) in ends.zip(hops) {
-        let number = runs.next().map_or(0, |(_, number)| number);
+    for (hop, (_, number)) in hops.zip(runs) {
         hop.store(number, Ordering::Relaxed);
-        let next = runs.peek();
-        let last = next.map_or(u16::MAX, |(start, _)| start.wrapping_sub(1));
-        end.store(last, Ordering::Relaxed);
     }
 }
 

@@ -29,8 +29,8 @@ pub(super) const RUNS: usize = 32;
 #[derive(FromZeros)]
 #[repr(C, align(64))]
 pub(super) struct Sparse {
-    /// In order, 16 bits each, the last slot before each run but the first; all ones where there is no
-    /// run any more. So a slot is in the run whose number is that of the ends below the slot.
+    /// In order, 16 bits each, the last slot of each run; all ones where there is no run behind it any more.
+    /// So a slot is in the run whose number is that of the ends below the slot.
     ends: [AtomicU16; RUNS],
     entries: [AtomicU32; RUNS],
 }
@@ -92,17 +92,25 @@ impl Sparse {
     }
 
     /// Writes runs, at most [`RUNS`]: the slot that each begins with, and what it leads to.
-    pub(super) fn write(&self, runs: impl IntoIterator<Item = (u16, Entry)>) {
-        let mut ends = [u16::MAX; RUNS];
-        for (at, (start, entry)) in runs.into_iter().take(RUNS).enumerate() {
-            entry.store(&self.entries[at]);
-            if at > 0 {
-                ends[at - 1] = start.wrapping_sub(1);
-            }
+    pub(super) fn write(&self, runs: impl Iterator<Item = (u16, Entry)> + Clone) {
+        write_ends(&self.ends, runs.clone().map(|(start, _)| start));
+        for (word, (_, entry)) in self.entries.iter().zip(runs) {
+            entry.store(word);
         }
-        for (word, end) in self.ends.iter().zip(ends) {
-            word.store(end, Ordering::Relaxed);
-        }
+    }
+}
+
+/// Writes the last slot of each run, of which the slots that they begin with are told; all ones behind the last run.
+pub(super) fn write_ends<'a>(
+    ends: impl IntoIterator<Item = &'a AtomicU16>,
+    starts: impl Iterator<Item = u16>,
+) {
+    let lasts = starts.skip(1).map(|start| start.wrapping_sub(1));
+    for (end, last) in ends
+        .into_iter()
+        .zip(lasts.chain(std::iter::repeat(u16::MAX)))
+    {
+        end.store(last, Ordering::Relaxed);
     }
 }
 
