@@ -69,11 +69,9 @@ fn forwarding(bench: &mut Bench) {
 }
 
 fn config(size: Size, routes: u32, tiny: u32) -> ForwardConfig {
-    ForwardConfig {
-        // The lines of the tables that they need are far more than a core's caches hold.
-        drawn: size.pick(1 << 18, 1 << 10),
-        ..ForwardConfig::alone(size.pick(routes, tiny), NEIGHBORS)
-    }
+    // The lines of the tables that they need are far more than a core's caches hold.
+    let drawn = size.pick(1 << 18, 1 << 10);
+    ForwardConfig::alone(size.pick(routes, tiny), NEIGHBORS, drawn)
 }
 
 fn ours(size: Size, routes: u32, tiny: u32) -> impl FnMut(Budget) -> Sample {

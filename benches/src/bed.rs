@@ -153,7 +153,7 @@ pub struct ForwardConfig {
     pub plan: Arc<RoutePlan>,
     /// Frames of the ring between distributor and worker.
     pub ring: usize,
-    /// Destinations drawn before, sent to round and round; 0: each is drawn when it is sent.
+    /// Destinations drawn before, and sent to round and round: at least one.
     ///
     /// Drawing one reads the whole plan, which throws out of the cache what a router has there. So would frames that
     /// were laid out before: a router's come into the few slots of its ring.
@@ -163,13 +163,13 @@ pub struct ForwardConfig {
 }
 
 impl ForwardConfig {
-    /// So many routes of both families to `neighbors` neighbors, for a worker alone, as
-    /// [`BedConfig::alone`].
-    pub fn alone(routes: u32, neighbors: u32) -> Self {
+    /// So many routes of both families to `neighbors` neighbors, and destinations `drawn` before, for a worker
+    /// alone, as [`BedConfig::alone`].
+    pub fn alone(routes: u32, neighbors: u32, drawn: usize) -> Self {
         Self {
             plan: Arc::new(RoutePlan::draw(Family::Mixed, routes, neighbors, 1)),
             ring: 1024,
-            drawn: 0,
+            drawn,
             hashed: true,
         }
     }
@@ -180,9 +180,6 @@ impl ForwardConfig {
         let mut random = stream(0x7_1e57, "destinations");
         let mut picks = Random::new(0x7_1e57);
         let mut draw = move || plan.destination(picks.below(plan.len()), &mut random);
-        if self.drawn == 0 {
-            return Frames::To(Box::new(draw));
-        }
         let drawn: Vec<IpAddr> = (0..self.drawn).map(|_| draw()).collect();
         let mut next = 0;
         Frames::To(Box::new(move || {

@@ -44,8 +44,7 @@ fn main() -> ExitCode {
         Some("forward") => {
             let mut bed = Bed::forwarding(&ForwardConfig {
                 hashed: false,
-                drawn: FRAMES,
-                ..ForwardConfig::alone(1_000, 64)
+                ..ForwardConfig::alone(1_000, 64, FRAMES)
             });
             let packets = rounds(&mut bed);
             assert_eq!(bed.totals().forwarded, packets);

@@ -27,7 +27,7 @@ impl Arena {
     /// Makes sure of the next `count` numbers, all below `max`. On an error there may be fewer.
     pub(super) fn reserve(
         &mut self,
-        slab: &impl Numbers,
+        slab: &dyn Numbers,
         count: u32,
         max: u32,
     ) -> Result<(), SlabError> {

@@ -61,10 +61,8 @@ impl LpmEditor {
         }
         let mut slots = std::mem::take(&mut self.slots);
         self.paint(&mut slots, id, found && !self.plain);
-        let line = match self.write_leaf(trie, &slots, level) {
-            Some(leaf) => leaf,
-            None => self.write(&slots, level),
-        };
+        let leaf = self.write_leaf(trie, &slots, level);
+        let line = leaf.unwrap_or_else(|| self.write(&slots, level));
         self.slots = slots;
         let before = self.tries.written(id, line, &[]);
         self.garbage.extend(before.map(Garbage::line));
@@ -121,7 +119,7 @@ impl LpmEditor {
         if !may_be_dense_leaf(trie, level) || numbers.clone().any(|number| number.is_none()) {
             return None;
         }
-        let number = self.dense_leaves.allocate();
+        let number = self.numbers_mut(Shape::DenseLeaf).allocate();
         let leaf = self.store.dense_leaves.get(number);
         leaf.expect("reserved before").write(numbers.flatten());
         Some(Entry::node(number, level, Shape::DenseLeaf))
@@ -130,12 +128,12 @@ impl LpmEditor {
     /// Writes slots into a line that nobody reads yet.
     fn write(&mut self, slots: &Slots, level: u8) -> Entry {
         let (entry, entries, covers) = if is_wide(level) {
-            let number = self.dense.allocate();
+            let number = self.numbers_mut(Shape::Dense).allocate();
             let (slots, covers) = self.store.dense.lines(number).expect("reserved before");
             let entry = Entry::node(number, level, Shape::Dense);
             (entry, &slots.0[..], &covers.0[..])
         } else {
-            let number = self.narrow.allocate();
+            let number = self.numbers_mut(Shape::Narrow).allocate();
             let (slots, covers) = self.store.narrow.lines(number).expect("reserved before");
             let entry = Entry::node(number, level, Shape::Narrow);
             (entry, &slots.0[..], &covers.0[..])

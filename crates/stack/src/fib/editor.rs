@@ -64,12 +64,8 @@ pub struct LpmEditor {
     /// The number of the version being made.
     version: u64,
     len: usize,
-    pub(super) dense: Arena,
-    pub(super) sparse: Arena,
-    pub(super) narrow: Arena,
-    pub(super) dense_leaves: Arena,
-    pub(super) sparse_leaves: Arena,
-    pub(super) long_leaves: Arena,
+    /// By shape.
+    nodes: [Arena; Shape::ALL.len()],
     pub(super) routes: Routes,
     hops: Hops,
     pub(super) garbage: Vec<Garbage>,
@@ -86,14 +82,16 @@ pub struct LpmEditor {
 /// Nodes by shape, routes and hops, those that wait to be given back included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Used {
-    pub(super) dense: usize,
-    pub(super) sparse: usize,
-    pub(super) narrow: usize,
-    pub(super) dense_leaves: usize,
-    pub(super) sparse_leaves: usize,
-    pub(super) long_leaves: usize,
+    pub(super) nodes: [usize; Shape::ALL.len()],
     pub(super) routes: usize,
     pub(super) hops: usize,
+}
+
+impl Used {
+    /// Nodes of a shape.
+    pub(super) fn nodes(&self, shape: Shape) -> usize {
+        self.nodes[shape as usize]
+    }
 }
 
 /// What the editor alone knows of the routes.
@@ -150,12 +148,7 @@ impl LpmEditor {
             tries: Tries::default(),
             version: 1,
             len: 0,
-            dense: Arena::default(),
-            sparse: Arena::default(),
-            narrow: Arena::default(),
-            dense_leaves: Arena::default(),
-            sparse_leaves: Arena::default(),
-            long_leaves: Arena::default(),
+            nodes: Default::default(),
             routes: Routes::default(),
             hops: Hops::default(),
             garbage: Vec::new(),
@@ -184,19 +177,16 @@ impl LpmEditor {
     /// Bytes of memory of the lines in use, garbage that is not given back yet included, and of
     /// what the editor has beside them.
     pub fn bytes(&self) -> usize {
-        let Used {
-            dense,
-            sparse,
-            narrow,
-            dense_leaves,
-            sparse_leaves,
-            long_leaves,
-            routes,
-            hops,
-        } = self.used();
-        let nodes = dense * 2048 + sparse * 320 + narrow * 128;
-        let leaves = dense_leaves * 256 + sparse_leaves * 64 + long_leaves * 128;
-        let lines = nodes + leaves + routes * 32 + hops * 8;
+        let used = self.used();
+        let of_a_node = |shape| match shape {
+            Shape::Dense => 2048,
+            Shape::DenseLeaf => 256,
+            Shape::Sparse => 320,
+            Shape::SparseLeaf => 64,
+            Shape::LongLeaf | Shape::Narrow => 128,
+        };
+        let nodes = Shape::ALL.map(|shape| used.nodes(shape) * of_a_node(shape));
+        let lines = nodes.iter().sum::<usize>() + used.routes * 32 + used.hops * 8;
         let known = self.routes.about.capacity() * size_of::<AboutRoute>()
             + self.hops.by_word.capacity() * size_of::<(u64, AboutHop)>();
         lines + known + self.tries.bytes()
@@ -205,12 +195,7 @@ impl LpmEditor {
     /// What is in use.
     pub(super) fn used(&self) -> Used {
         Used {
-            dense: self.dense.used(),
-            sparse: self.sparse.used(),
-            narrow: self.narrow.used(),
-            dense_leaves: self.dense_leaves.used(),
-            sparse_leaves: self.sparse_leaves.used(),
-            long_leaves: self.long_leaves.used(),
+            nodes: self.nodes.each_ref().map(Arena::used),
             routes: self.routes.numbers.used(),
             hops: self.hops.numbers.used(),
         }
@@ -260,22 +245,10 @@ impl LpmEditor {
             .saturating_add(changes.saturating_mul(each))
             .min(self.tries.len() as u32);
         let nodes = written.saturating_add(changes.saturating_mul(2));
-        let Self {
-            store,
-            dense,
-            sparse,
-            narrow,
-            dense_leaves,
-            sparse_leaves,
-            long_leaves,
-            ..
-        } = self;
-        dense.reserve(&store.dense, nodes, Entry::MAX_NODES)?;
-        sparse.reserve(&store.sparse, nodes, Entry::MAX_NODES)?;
-        narrow.reserve(&store.narrow, nodes, Entry::MAX_NODES)?;
-        dense_leaves.reserve(&store.dense_leaves, nodes, Entry::MAX_NODES)?;
-        sparse_leaves.reserve(&store.sparse_leaves, nodes, Entry::MAX_NODES)?;
-        long_leaves.reserve(&store.long_leaves, nodes, Entry::MAX_NODES)?;
+        let store = &*self.store;
+        for (shape, numbers) in Shape::ALL.into_iter().zip(&mut self.nodes) {
+            numbers.reserve(store.nodes(shape), nodes, Entry::MAX_NODES)?;
+        }
         let routes = &mut self.routes.numbers;
         routes.reserve(&store.routes, changes, Entry::MAX_ROUTES)?;
         let hops = &mut self.hops.numbers;
@@ -403,15 +376,9 @@ impl LpmEditor {
         hop
     }
 
-    fn numbers_mut(&mut self, shape: Shape) -> &mut Arena {
-        match shape {
-            Shape::Dense => &mut self.dense,
-            Shape::Sparse => &mut self.sparse,
-            Shape::Narrow => &mut self.narrow,
-            Shape::DenseLeaf => &mut self.dense_leaves,
-            Shape::SparseLeaf => &mut self.sparse_leaves,
-            Shape::LongLeaf => &mut self.long_leaves,
-        }
+    /// The numbers of the nodes of a shape.
+    pub(super) fn numbers_mut(&mut self, shape: Shape) -> &mut Arena {
+        &mut self.nodes[shape as usize]
     }
 }
 

@@ -43,6 +43,18 @@ pub(super) enum Shape {
     Narrow,
 }
 
+impl Shape {
+    /// All, in the order of their declaration.
+    pub(super) const ALL: [Self; 6] = [
+        Self::Dense,
+        Self::DenseLeaf,
+        Self::Sparse,
+        Self::SparseLeaf,
+        Self::LongLeaf,
+        Self::Narrow,
+    ];
+}
+
 impl Entry {
     pub(super) const EMPTY: Self = Self(0);
     /// Nodes of one shape have numbers below this.

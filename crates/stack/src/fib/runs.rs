@@ -217,12 +217,12 @@ impl LpmEditor {
         if numbers.clone().all(|number| number.is_some()) {
             let runs_of_hops = runs.iter().map(|run| run.start).zip(numbers.flatten());
             return Ok(if runs.len() <= LEAF_RUNS {
-                let number = self.sparse_leaves.allocate();
+                let number = self.numbers_mut(Shape::SparseLeaf).allocate();
                 let leaf = self.store.sparse_leaves.get(number);
                 leaf.expect("reserved before").write(runs_of_hops);
                 Entry::node(number, level, Shape::SparseLeaf)
             } else {
-                let number = self.long_leaves.allocate();
+                let number = self.numbers_mut(Shape::LongLeaf).allocate();
                 let leaf = self.store.long_leaves.get(number);
                 leaf.expect("reserved before").write(runs_of_hops);
                 Entry::node(number, level, Shape::LongLeaf)
@@ -231,7 +231,7 @@ impl LpmEditor {
         if runs.len() > RUNS {
             return Err(TooMuch);
         }
-        let number = self.sparse.allocate();
+        let number = self.numbers_mut(Shape::Sparse).allocate();
         let (line, covers) = self.store.sparse.lines(number).expect("reserved before");
         line.write(runs.iter().map(|run| (run.start, run.leads.entry)));
         // Nobody asks for what covers a run that is not covered.

@@ -95,6 +95,18 @@ impl LpmStore {
         Self::default()
     }
 
+    /// The nodes of a shape, as what has numbers.
+    pub(super) fn nodes(&self, shape: Shape) -> &dyn Numbers {
+        match shape {
+            Shape::Dense => &self.dense,
+            Shape::DenseLeaf => &self.dense_leaves,
+            Shape::Sparse => &self.sparse,
+            Shape::SparseLeaf => &self.sparse_leaves,
+            Shape::LongLeaf => &self.long_leaves,
+            Shape::Narrow => &self.narrow,
+        }
+    }
+
     /// The slot of `path` in a dense or narrow node.
     ///
     /// # Panics

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::super::editor::Used;
+use super::super::entry::Shape;
 use super::super::{Garbage, Hop, Lpm, LpmEditor, NO_NEIGHBOR};
 use super::{address, ip, prefix};
 use crate::address::{Key, Prefix};
@@ -14,7 +15,7 @@ use crate::nic::NicId;
 impl Used {
     /// Nodes of runs.
     fn sparse_like(&self) -> usize {
-        self.sparse + self.sparse_leaves + self.long_leaves
+        self.nodes(Shape::Sparse) + self.nodes(Shape::SparseLeaf) + self.nodes(Shape::LongLeaf)
     }
 }
 
@@ -208,12 +209,10 @@ fn a_default_route_over_many_others_changes_one_line() {
     insert(&mut editor, prefix("0.0.0.0/0"), 20_000);
     editor.version();
     assert_eq!(editor.take_garbage().len(), 1, "the root's line");
-    let after = Used {
-        dense: before.dense + 1,
-        routes: before.routes + 1,
-        hops: before.hops + 1,
-        ..before
-    };
+    let mut after = before;
+    after.nodes[Shape::Dense as usize] += 1;
+    after.routes += 1;
+    after.hops += 1;
     assert_eq!(editor.used(), after);
     assert!(editor.remove(prefix("0.0.0.0/0")).unwrap().is_some());
     editor.version();
@@ -270,13 +269,16 @@ fn a_network_grows_out_of_a_sparse_node_and_back_into_it() {
         shapes.push(editor.used());
     }
     // The roots are dense: one, and no more, as long as the network is in a sparse node.
-    assert!(
-        shapes
-            .iter()
-            .any(|it| (it.dense, it.sparse_like(), it.narrow) == (1, 1, 0))
-    );
+    assert!(shapes.iter().any(|it| (
+        it.nodes(Shape::Dense),
+        it.sparse_like(),
+        it.nodes(Shape::Narrow)
+    ) == (1, 1, 0)));
     let last = shapes[all.len() - 1];
-    assert!(last.dense > 1 && last.narrow > 1, "{last:?}");
+    assert!(
+        last.nodes(Shape::Dense) > 1 && last.nodes(Shape::Narrow) > 1,
+        "{last:?}"
+    );
     while let Some((prefix, hop)) = model.pop() {
         assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
         let version = publish(&mut editor);
@@ -321,7 +323,11 @@ fn what_ends_in_a_node_of_few_hops_is_a_leaf() {
             let probes: Vec<IpAddr> = model.iter().flat_map(|(it, _)| edges(*it)).collect();
             compare(&editor, version, &model, &probes);
             let used = editor.used();
-            let leaves = (used.dense_leaves, used.sparse_leaves, used.long_leaves);
+            let leaves = (
+                used.nodes(Shape::DenseLeaf),
+                used.nodes(Shape::SparseLeaf),
+                used.nodes(Shape::LongLeaf),
+            );
             let expected = match (hops_before, routes) {
                 (0, 5) => (1, 1, 0),
                 (0, 15) => (1, 0, 1),
