@@ -121,6 +121,43 @@ fn check_evidence(repeat: &Value) {
 }
 
 #[test]
+fn a_search_tells_whether_its_targets_are_met() {
+    let slo = ["--slo", "P>=1pps,p99<100s,p>=1Gpps"];
+    let output = corelane(&[&SHORT[..], &slo].concat());
+    let json: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let found = &json["sizes"][0];
+    let reached = |i: usize| found["slo"]["goals"][i]["reached"].as_f64().unwrap();
+    let (goal, latencies) = (&found["goals"][0], found["latency"].as_array().unwrap());
+    assert!(is_near(
+        reached(0),
+        goal["conditional_throughput_pps"].as_f64().unwrap()
+    ));
+    assert_eq!(latencies[3]["fraction"], json!(0.9));
+    assert_eq!(
+        json!(reached(1)),
+        json!(latencies[3]["latency_ns"]["p99"].as_f64())
+    );
+    let goals = found["slo"]["goals"].as_array().unwrap();
+    let met: Vec<_> = goals.iter().map(|goal| goal["met"] == true).collect();
+    assert_eq!(
+        (met, &found["slo"]["met"]),
+        (vec![true, true, false], &json!(false))
+    );
+    // A machine that is taken away from the tester comes before.
+    let is_valid = json["tester_limited"] == false && goal["irregular_because"] != "not_finished";
+    let expected = if is_valid { 4 } else { 5 };
+    assert_eq!(output.status.code(), Some(expected), "{json:#}");
+
+    let output = corelane(&[&SHORT[..], &["--slo", "q>1pps"]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(
+        said.contains("'q' is neither a latency nor a goal of this search (P)"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_search_ends_at_its_time_limit_and_says_so() {
     let time = ["--time-limit", "100ms"];
     let json = search(&[&time[..], &["--goal", "width=0.001%,sum=10s"]].concat());

@@ -118,6 +118,9 @@ const TAG: usize = 4;
 /// Frames that a pool has beyond what the rings hold, for the others.
 const SPARE: usize = 256;
 
+/// What counting the queues of a device is called in an error.
+const COUNT_QUEUES: &str = "count its queues";
+
 /// How long the kernel may take to give up a queue after its socket was closed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -215,6 +218,18 @@ struct Closed {
     counts: Vec<(Counts, Counts)>,
 }
 
+/// How many queues a device receives by, which a link on it has to have: 1 where its driver does not tell.
+///
+/// # Errors
+/// There is no such device.
+pub fn queues_of(name: &str) -> Result<usize, AfXdpError> {
+    let name: InterfaceName = name.parse()?;
+    let ethernet = Ethernet::ask(name).map_err(|why| AfXdpError::unknown(name, why))?;
+    let told = ethernet.interface.receive_queues();
+    let told = told.map_err(|source| AfXdpError::system(name, COUNT_QUEUES, source))?;
+    Ok(told.map_or(1, |queues| queues as usize))
+}
+
 impl AfXdpLink {
     /// Opens the sockets and attaches the program. Nothing is received yet.
     ///
@@ -242,9 +257,7 @@ impl AfXdpLink {
             mtu,
             mac: device_mac,
         } = Ethernet::ask(name).map_err(|why| AfXdpError::unknown(name, why))?;
-        let has = interface
-            .receive_queues()
-            .map_err(system("count its queues"))?;
+        let has = interface.receive_queues().map_err(system(COUNT_QUEUES))?;
         if let Some(device) = has
             && device as usize != queues
         {

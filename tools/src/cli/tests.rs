@@ -521,7 +521,8 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         (
             "search --slo loss=0",
-            "--slo: not for a search, but for bench",
+            "--slo: 'loss=0' is not a target: 'loss' is what the goals of a search are about: name one; did you \
+             mean 'ndr=0'?",
         ),
         (
             "search --frame-size 64,imx",

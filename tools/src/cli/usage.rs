@@ -54,24 +54,29 @@ Example:
   corelane bench --link af_packet:eth1 --dst-mac 192.0.2.1 --answer 192.0.2.9 --protocols icmp-echo \
       --family v4 --endpoints 1 --dst-net 192.0.2.1 --src-net 192.0.2.9 --rate 1kpps --latency
 
-Runs a generator, RSS, rings, workers, address lookup and delivery in this process: no root, no
+Runs a generator, RSS, rings, workers, address lookup and delivery in this process: no root, no \
 NIC. Latency counts from each frame's planned send time; at --rate max, from its emission.
 
-With --forward the frames go on by a second NIC, and --latency counts to its link. With --sockets a
-thread reads the sockets, which shares the machine with the workers: at --rate max on few cores it
+With --forward the frames go on by a second NIC, and --latency counts to its link. With --sockets a \
+thread reads the sockets, which shares the machine with the workers: at --rate max on few cores it \
 may fall behind, and what finds no room is dropped as socket_full. The books cover either.
 
-Frames are numbered, where they have room for it (IPv4 from 64 bytes, IPv6 from 82, UDP only), and order,
-duplicates and corruption are told apart. A result that the generator itself spoiled, having sent too late,
+Frames are numbered, where they have room for it (IPv4 from 64 bytes, IPv6 from 82, UDP only), and order, \
+duplicates and corruption are told apart. A result that the generator itself spoiled, having sent too late, \
 ends with status 5; unmet --slo with 4.
 
-On real links (--tx and --rx, or --link) a thread sends and another receives, and what is between them is
-the device under test: no engine runs here. Frames go to 10.0.0.0/8 and fd00::/64 (--dst-net) from 198.18.0.0/15
-and 2001:2::/48 (--src-net), to --endpoints addresses from the first up, which the device has to have routes to; all
-have a number, so IPv6 frames are 82 bytes at least, TCP segments 74 and 94; a host that answers pings is a device
-too. What does not come back is lost; what has no number is foreign. Latency
-counts to when the kernel had the frame (af_packet) or the receiver found it (tap, af_xdp). --cores R,S are those
+On real links (--tx and --rx, or --link) a thread sends and another receives, and what is between them is \
+the device under test: no engine runs here. Frames go to 10.0.0.0/8 and fd00::/64 (--dst-net) from 198.18.0.0/15 \
+and 2001:2::/48 (--src-net), to --endpoints addresses from the first up, which the device has to have routes to; all \
+have a number, so IPv6 frames are 82 bytes at least, TCP segments 74 and 94; a host that answers pings is a device \
+too. What does not come back is lost; what has no number is foreign. Latency \
+counts to when the kernel had the frame (af_packet) or the receiver found it (tap, af_xdp). --cores R,S are those \
 of the two threads. It takes root or CAP_NET_RAW (af_xdp: CAP_NET_ADMIN and CAP_BPF, too).";
+
+/// The help of `search --slo`, which is about other things than that of the others.
+pub(super) const SEARCH_SLO: &str = "What has to be found for each size, exit status 4 if it is not: ndr>=10Mpps,p99<50us (the \
+    rates of goals by name, and p50 p90 p99 p99.9 p99.99 p99.999 max of latency at 90% of the first goal's; < <= = \
+    >= >)";
 
 pub(super) const SEARCH_NOTES: &str = "\
 Examples:
@@ -80,32 +85,33 @@ Examples:
   corelane search --goal ndr --goal pdr,loss=0.1%,name=P1 --forward --routes 100k
   corelane search --rfc2544
   corelane search --rfc2544 --duration 5s --frame-size 64,1518 --time-limit 2min
+  corelane search --quick --slo 'ndr>=10Mpps,p99<50us'
   corelane search --tx af_packet:eth1 --rx af_packet:eth2 --dst-mac 192.0.2.1 --answer 198.51.100.2
 
-Finds, for each size of frames, the highest load at which a goal is upheld: MLRsearch (RFC 9971), all
-goals in one search. A load is a lower bound if in half of 21 trials, or what else the goal says, no
-more than the goal's share of the frames is lost; the result lies between a lower and an upper bound
-half a percent apart. The throughput printed is what came through at the lower bound (RFC 9971's
+Finds, for each size of frames, the highest load at which a goal is upheld: MLRsearch (RFC 9971), all \
+goals in one search. A load is a lower bound if in half of 21 trials, or what else the goal says, no \
+more than the goal's share of the frames is lost; the result lies between a lower and an upper bound \
+half a percent apart. The throughput printed is what came through at the lower bound (RFC 9971's \
 Conditional Throughput; with --rfc2544 the throughput of RFC 1242 and 2544).
 
-Lost is every frame that was due and not delivered: a worker's ring was full, there was no buffer, the
-engine dropped it, or the generator could not send it in time. There is no back-pressure, as bench has
+Lost is every frame that was due and not delivered: a worker's ring was full, there was no buffer, the \
+engine dropped it, or the generator could not send it in time. There is no back-pressure, as bench has \
 it at --rate max: the two rates are not the same thing.
 
-A trial whose loss may come from elsewhere (the generator or a worker lost its core to something else for
-longer than the rings hold, or the generator did not send it all) is set aside and done again, for twice
-the time that decides; if it is so even then, such trials count, the result is marked as the tester's or
-the machine's, and the exit status is 5. --ring gives the engine more room; nothing else should run, or,
-as root, nice -n -19 corelane search puts it before the rest. Before it all the cores are watched for
+A trial whose loss may come from elsewhere (the generator or a worker lost its core to something else for \
+longer than the rings hold, or the generator did not send it all) is set aside and done again, for twice \
+the time that decides; if it is so even then, such trials count, the result is marked as the tester's or \
+the machine's, and the exit status is 5. --ring gives the engine more room; nothing else should run, or, \
+as root, nice -n -19 corelane search puts it before the rest. Before it all the cores are watched for \
 half a second: how often and how long they are gone is in the report.
 
-A search ends, whatever the noise: when its bounds are close enough, or at --time-limit, which follows
-from the goals (166 s for ndr and pdr with trials of 1s, 17 s with --quick) and is said beforehand. What
-has not converged by then is marked, with the bounds that are known, and the exit status is 5; a goal that
-does not converge leaves the others their share of the time. How sure each bound is, is said as the trials
+A search ends, whatever the noise: when its bounds are close enough, or at --time-limit, which follows \
+from the goals (166 s for ndr and pdr with trials of 1s, 17 s with --quick) and is said beforehand. What \
+has not converged by then is marked, with the bounds that are known, and the exit status is 5; a goal that \
+does not converge leaves the others their share of the time. How sure each bound is, is said as the trials \
 that met the goal there, and as the probability that this makes.
 
-Latency is at no load and at 10, 50 and 90% of the first goal's rate. A burst (RFC 9004) is sent as
+Latency is at no load and at 10, 50 and 90% of the first goal's rate. A burst (RFC 9004) is sent as \
 fast as the generator can; the mean of 50 searches is reported.";
 
 pub(super) const COMPARE_NOTES: &str = "\
@@ -115,11 +121,11 @@ Examples:
   corelane compare --a '--ring 256' --b '--ring 1024' --rounds 20
   corelane compare --a '' --b '' --binary-a old/corelane --binary-b new/corelane
 
-Says by which ratio two results differ and whether that is more than chance: by the Mann-Whitney U test
-over the samples of two files (search --repeat has several, bench has one, which is too few), and
-over rounds, in which A and B run side by side and take turns being first, by flipping signs of the
-pairs' ratios. Neither takes a distribution for granted. Nothing is concluded from results of other
-machines or options: they are listed, and the exit status is 5. A round that the tester spoiled is left
+Says by which ratio two results differ and whether that is more than chance: by the Mann-Whitney U test \
+over the samples of two files (search --repeat has several, bench has one, which is too few), and \
+over rounds, in which A and B run side by side and take turns being first, by flipping signs of the \
+pairs' ratios. Neither takes a distribution for granted. Nothing is concluded from results of other \
+machines or options: they are listed, and the exit status is 5. A round that the tester spoiled is left \
 out and done again, up to half as often as there are rounds, and the report says so.
 
 Exit status 4: B is worse than A, by more than --tolerance, and not by chance.";
@@ -129,8 +135,8 @@ Examples:
   corelane doctor
   corelane doctor --require tap --require perf --json -
 
-ok: as it should be. limited: it works, with less precision or speed. missing: it is not to be had.
-An arrow leads to what to change. Links are tried on a device of a network namespace that is made for
+ok: as it should be. limited: it works, with less precision or speed. missing: it is not to be had. \
+An arrow leads to what to change. Links are tried on a device of a network namespace that is made for \
 it, and gone afterwards; nothing of the machine is changed.
 
 The exit status is 0, whatever is found, unless something required is missing.";
@@ -142,23 +148,23 @@ Example:
 
 One round, of up to 65,536 packets, goes through unmeasured first, at full speed.
 
-Link types: Ethernet, raw IP, BSD loopback, Linux cooked. At --speed max latency counts from a
+Link types: Ethernet, raw IP, BSD loopback, Linux cooked. At --speed max latency counts from a \
 frame's emission, otherwise from its planned send time.
 
-On real links (--tx and --rx, or --link) there is no engine, and no round before. The frames have no numbers: they
-are known again by what is in them, but for what a router changes (link addresses, tags, class of traffic, hop
-limit, header checksum). What a NAT or a proxy changes comes back as foreign, and is lost. With --dst-mac frames
-go to the device's link address, without to those in the capture. Packets longer than the links take are not
-sent. Of several packets with the same content that are out at once, the first that keeps the order is taken to
+On real links (--tx and --rx, or --link) there is no engine, and no round before. The frames have no numbers: they \
+are known again by what is in them, but for what a router changes (link addresses, tags, class of traffic, hop \
+limit, header checksum). What a NAT or a proxy changes comes back as foreign, and is lost. With --dst-mac frames \
+go to the device's link address, without to those in the capture. Packets longer than the links take are not \
+sent. Of several packets with the same content that are out at once, the first that keeps the order is taken to \
 be the one that came.";
 
 pub(super) const SELFTEST_NOTES: &str = "\
 Example:
   corelane selftest --json -
 
-Reads the clock, computes the published hashes of receive side scaling, runs the engine and checks that
-its books balance and that changed ones are found out, and has the generator send into a sink in its own
-thread: what it makes there no measurement can exceed. bench and replay do a short one before each run
+Reads the clock, computes the published hashes of receive side scaling, runs the engine and checks that \
+its books balance and that changed ones are found out, and has the generator send into a sink in its own \
+thread: what it makes there no measurement can exceed. bench and replay do a short one before each run \
 and say what share of the ceiling the run used.";
 
 pub(super) const PROFILE_NOTES: &str = "\
@@ -167,13 +173,13 @@ Examples:
   corelane profile --endpoints 1m --svg before.svg --out before
   corelane profile --endpoints 1m --out after --diff before/profile.folded
 
-Runs a bench, samples its threads in the measured window, and says what each stage took: its share of
-the samples, nanoseconds of each packet, and how many packets one call of it had, where that is known.
+Runs a bench, samples its threads in the measured window, and says what each stage took: its share of \
+the samples, nanoseconds of each packet, and how many packets one call of it had, where that is known. \
 Writes the stacks, folded, and a flame graph to open in a browser.
 
-perf attaches to the process; it needs no root where kernel.perf_event_paranoid is 2 or less. Where it
-is missing or refused, the report says what to install or to set, and a sampler in the process is used.
-Stacks are unwound by DWARF; cargo profile makes a build with frame pointers, of which perf disturbs
+perf attaches to the process; it needs no root where kernel.perf_event_paranoid is 2 or less. Where it \
+is missing or refused, the report says what to install or to set, and a sampler in the process is used. \
+Stacks are unwound by DWARF; cargo profile makes a build with frame pointers, of which perf disturbs \
 the run less.";
 
 pub(super) const REPORT_NOTES: &str = "\
@@ -182,28 +188,28 @@ Examples:
   corelane report before=a1.json before=a2.json after=b1.json after=b2.json -o report.html
   corelane report run.json profile.json --flamegraph corelane-profile/profile.svg -o report.html
 
-The page has the parts that there is data for: throughput by frame size and by endpoints (of runs that
-differ in that), loss against the offered rate, latency by percentile and over time, drops, workers,
-stages, runs side by side; and always warnings, the ledger and the conditions. It needs no network, has
+The page has the parts that there is data for: throughput by frame size and by endpoints (of runs that \
+differ in that), loss against the offered rate, latency by percentile and over time, drops, workers, \
+stages, runs side by side; and always warnings, the ledger and the conditions. It needs no network, has \
 a light and a dark scheme, and prints.
 
-Runs that differ by more than they spread are marked. The spread is that of the runs of a NAME; of a
+Runs that differ by more than they spread are marked. The spread is that of the runs of a NAME; of a \
 single run, that of its intervals.";
 
 pub(super) const SIM_NOTES: &str = "\
 Example:
   corelane sim --config lab.toml --in wan=in.pcap --out out --json -
 
-Runs the engine over the captures in virtual time: no root, no NIC, no waiting. The same input and
+Runs the engine over the captures in virtual time: no root, no NIC, no waiting. The same input and \
 seed give the same bytes out, however many workers there are and wherever it runs.
 
-At each instant come the events of the configuration, then timers, then frames, in the order of
---in. The run ends when nothing is left to happen, at --until, or at Ctrl-C, the report still
-written. That neighbors grow old, for 20 minutes and more, it waits for only with --until; probes,
-questions for neighbors that packets wait for, reports of groups and datagrams of which fragments
+At each instant come the events of the configuration, then timers, then frames, in the order of \
+--in. The run ends when nothing is left to happen, at --until, or at Ctrl-C, the report still \
+written. That neighbors grow old, for 20 minutes and more, it waits for only with --until; probes, \
+questions for neighbors that packets wait for, reports of groups and datagrams of which fragments \
 are missing it waits for.
 
-How many ICMP errors are sent is limited, each worker having its share (icmp_rate, icmp_burst): only
+How many ICMP errors are sent is limited, each worker having its share (icmp_rate, icmp_burst): only \
 what is beyond it may differ with the number of workers.
 
 Link types: Ethernet, raw IP, BSD loopback, Linux cooked.";
@@ -212,14 +218,14 @@ pub(super) const UP_NOTES: &str = "\
 Example:
   corelane up --config lab.toml --user nobody --json report.json
 
-Opens the links of the configuration (TAP and AF_PACKET devices), is a host or router on them, and
-prints a line when everything is up; a service manager is told by NOTIFY_SOCKET. corelane ctl shows
+Opens the links of the configuration (TAP, AF_PACKET and AF_XDP devices), is a host or router on them, and \
+prints a line when everything is up; a service manager is told by NOTIFY_SOCKET. corelane ctl shows \
 and changes it meanwhile.
 
-SIGHUP has it read the configuration again: what is another is changed, NICs that are new are added and
-those that are gone removed, what is the same is not touched; what it takes a restart for is refused,
-and nothing changed. A new NIC takes the privileges that its link takes, and frames, which are kept for
-as many as spare_nics says. SIGTERM and SIGINT end it in
+SIGHUP has it read the configuration again: what is another is changed, NICs that are new are added and \
+those that are gone removed, what is the same is not touched; what it takes a restart for is refused, \
+and nothing changed. A new NIC takes the privileges that its link takes, and frames, which are kept for \
+as many as spare_nics says. SIGTERM and SIGINT end it in \
 order, with its counters and exit status 0; a second one ends it at once, with 130.
 
 A TAP or AF_PACKET device takes root, CAP_NET_ADMIN or CAP_NET_RAW, or a namespace of one's own:
@@ -237,7 +243,7 @@ Examples:
   corelane ctl capture wan --port 7 --count 100 -w - | tshark -r -
   corelane ctl trace wan --address 192.0.2.9 --count 3
 
-Shown: nics, addresses, routes, neighbors, groups, counters (those that are not 0; the JSON has all),
+Shown: nics, addresses, routes, neighbors, groups, counters (those that are not 0; the JSON has all), \
 workers, sockets (the services).
 
 Done, by the keys of an event of a configuration:
@@ -254,12 +260,12 @@ Done, by the keys of an event of a configuration:
   hold_route       name, local or remote or both, nic (optional)
   release_route    name
 
-capture NIC writes what the NIC receives, before any check, and what it sends, as pcapng; trace [NIC]
-prints the way of the next frames, stage by stage. Both end at --count, at --duration, or at Ctrl-C.
-Traffic waits for neither: what finds no room on its way here is lost to the capture, counted, and
+capture NIC writes what the NIC receives, before any check, and what it sends, as pcapng; trace [NIC] \
+prints the way of the next frames, stage by stage. Both end at --count, at --duration, or at Ctrl-C. \
+Traffic waits for neither: what finds no room on its way here is lost to the capture, counted, and \
 told at the end. While there is none the engine does nothing for them.
 
-What cannot be done is told in the words of its error, with exit status 1; what cannot be asked for,
+What cannot be done is told in the words of its error, with exit status 1; what cannot be asked for, \
 with 2.";
 
 pub(super) const TOP_NOTES: &str = "\
@@ -268,16 +274,16 @@ Examples:
   corelane top --once
   corelane top --interval 5s --json - | jq .nics
 
-Shows, for each interval, the rates of each NIC, what is dropped and why, and how busy the threads are:
-on a terminal as a view that q or Ctrl-C ends, otherwise in lines. It asks over the control socket, and
+Shows, for each interval, the rates of each NIC, what is dropped and why, and how busy the threads are: \
+on a terminal as a view that q or Ctrl-C ends, otherwise in lines. It asks over the control socket, and \
 the host does nothing for it between.";
 
 pub(super) const CHECK_CONFIG_NOTES: &str = "\
 Example:
   corelane check-config lab.toml
 
-Says what each NIC will be, what happens to its addresses, what answers and what happens when, with
-every default filled in; or, with exit status 2, what is wrong and where: file, line, column, field
+Says what each NIC will be, what happens to its addresses, what answers and what happens when, with \
+every default filled in; or, with exit status 2, what is wrong and where: file, line, column, field \
 and the nearest key that would do.";
 
 /// A command line, configuration or input that is wrong: exit status 2.

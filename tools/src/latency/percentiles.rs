@@ -43,6 +43,23 @@ impl Percentiles {
         Self::within(&latencies.histogram, latencies.min, latencies.max)
     }
 
+    /// The latency at a quantile in millionths, if it is one of these, in nanoseconds; none if there are too few values
+    /// to have one beyond it.
+    pub fn at(&self, millionths: u32) -> Option<u64> {
+        let value = match millionths {
+            500_000 => self.p50,
+            900_000 => self.p90,
+            990_000 => self.p99,
+            999_000 => self.p999,
+            999_900 => self.p9999,
+            999_990 => self.p99999?,
+            1_000_000 => self.max,
+            _ => return None,
+        };
+        let beyond = u128::from(self.count) * u128::from(1_000_000 - millionths);
+        (self.count > 0 && (millionths == 1_000_000 || beyond >= 1_000_000)).then_some(value)
+    }
+
     fn within(histogram: &Histogram<u64>, min: u64, max: u64) -> Self {
         // A bucket may reach beyond what was in it.
         let at = |quantile| histogram.value_at_quantile(quantile).min(max).max(min);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use corelane::engine::link::{Link, LinkError, Queues, RxQueue, TxQueue};
 use corelane::frame::{BURST, Burst, Frame, Pool, PoolConfig};
+use corelane::io::af_xdp::queues_of;
 use corelane::wire::ethernet::VLAN_TAG_LEN;
 use corelane::wire::{ETHERNET_HEADER_LEN, MacAddr};
 use crossbeam::queue::ArrayQueue;
@@ -57,15 +58,16 @@ pub(super) struct Port {
 /// What the thread that sends has.
 pub(super) struct SendHalf {
     pub(super) tx: Box<dyn TxQueue>,
-    /// What comes in by the sending link, and is of no interest.
-    pub(super) other: Option<Box<dyn RxQueue>>,
+    /// What comes in by the sending link, and is of no interest; empty if it is the receiving one too.
+    pub(super) other: Vec<Box<dyn RxQueue>>,
     /// What the receiver has it send.
     pub(super) answers: Option<Arc<ArrayQueue<Frame>>>,
 }
 
 /// What the thread that receives has.
 pub(super) struct ReceiveHalf {
-    pub(super) rx: Box<dyn RxQueue>,
+    /// All that the device receives by.
+    pub(super) rx: Vec<Box<dyn RxQueue>>,
     pub(super) reply: Reply,
 }
 
@@ -78,7 +80,7 @@ pub(super) enum Reply {
 }
 
 /// What receives and what sends.
-type Halves = (Box<dyn RxQueue>, Box<dyn TxQueue>);
+type Halves = (Vec<Box<dyn RxQueue>>, Box<dyn TxQueue>);
 
 impl Port {
     fn new(
@@ -95,9 +97,13 @@ impl Port {
             ))
             .into());
         }
-        let opened = device::open(&name.setting());
-        let (link, counters) =
-            opened.map_err(|error| Failure::Run(format!("{option} {name}: {error}")))?;
+        let failed = |error: String| Failure::Run(format!("{option} {name}: {error}"));
+        let mut setting = name.setting();
+        if name.kind == LinkKind::AfXdp {
+            // What came by another queue than a link's would be lost.
+            setting.queues = queues_of(device).map_err(|error| failed(error.to_string()))?;
+        }
+        let (link, counters) = device::open(&setting).map_err(failed)?;
         Ok(Self {
             name: name.clone(),
             counters,
@@ -109,11 +115,9 @@ impl Port {
         let name = &self.name;
         let failed = |error: LinkError| Failure::Run(format!("{name}: {error}"));
         let Queues { rx, tx } = self.link.open(pool).map_err(failed)?;
-        let one = |what| move || Failure::Run(format!("{name} has no queue to {what} by"));
-        Ok((
-            rx.into_iter().next().ok_or_else(one("receive"))?,
-            tx.into_iter().next().ok_or_else(one("send"))?,
-        ))
+        let tx = tx.into_iter().next();
+        let tx = tx.ok_or_else(|| Failure::Run(format!("{name} has no queue to send by")))?;
+        Ok((rx, tx))
     }
 
     /// What it was called.
@@ -165,7 +169,7 @@ impl Ports {
                 (
                     SendHalf {
                         tx: tx_out,
-                        other: None,
+                        other: Vec::new(),
                         answers: Some(Arc::clone(&answers)),
                     },
                     ReceiveHalf {
@@ -179,7 +183,7 @@ impl Ports {
                 (
                     SendHalf {
                         tx: tx_out,
-                        other: Some(tx_in),
+                        other: tx_in,
                         answers: None,
                     },
                     ReceiveHalf {
@@ -309,10 +313,16 @@ impl Ports {
             }
             let deadline = Instant::now() + ANSWERED_IN;
             while Instant::now() < deadline {
-                let rx = send.other.as_mut().unwrap_or(&mut receive.rx);
-                rx.rx_burst(&mut cache, &mut burst).map_err(failed)?;
-                let found = burst.iter().find_map(|frame| told(frame.data(), address));
-                cache.recycle_burst(&mut burst);
+                let queues = match &mut send.other[..] {
+                    [] => &mut receive.rx[..],
+                    other => other,
+                };
+                let mut found = None;
+                for rx in queues {
+                    rx.rx_burst(&mut cache, &mut burst).map_err(failed)?;
+                    found = found.or(burst.iter().find_map(|frame| told(frame.data(), address)));
+                    cache.recycle_burst(&mut burst);
+                }
                 if let Some(mac) = found {
                     self.put_back((send, receive));
                     return Ok(mac);

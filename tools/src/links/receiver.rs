@@ -72,8 +72,8 @@ pub(super) struct Receiver<L> {
     pub(super) stamps: Option<Stamps>,
     pub(super) answerer: Answerer,
     pub(super) shared: Arc<Shared>,
-    /// The number behind the highest of each class.
-    pub(super) next: Box<[u32; CLASSES]>,
+    /// By queue, the number behind the highest of each class: between queues there is no order.
+    pub(super) next: Vec<[u32; CLASSES]>,
 }
 
 impl<L: Land> Receiver<L> {
@@ -85,28 +85,35 @@ impl<L: Land> Receiver<L> {
         let mut burst = Burst::new();
         let mut polled = self.clock.now();
         while !self.shared.stop.load(Ordering::Relaxed) {
-            self.half.rx.rx_burst(&mut self.cache, &mut burst)?;
-            let now = self.clock.now();
-            let gap = now.saturating_sub(polled);
-            polled = now;
-            if gap > self.shared.longest_gap.load(Ordering::Relaxed) {
-                self.shared.longest_gap.store(gap, Ordering::Relaxed);
+            let mut is_idle = true;
+            for queue in 0..self.half.rx.len() {
+                self.half.rx[queue].rx_burst(&mut self.cache, &mut burst)?;
+                let now = self.clock.now();
+                if queue == 0 {
+                    let gap = now.saturating_sub(std::mem::replace(&mut polled, now));
+                    if gap > self.shared.longest_gap.load(Ordering::Relaxed) {
+                        self.shared.longest_gap.store(gap, Ordering::Relaxed);
+                    }
+                }
+                if burst.is_empty() {
+                    continue;
+                }
+                is_idle = false;
+                let since = self.shared.since.load(Ordering::Acquire);
+                for frame in &burst {
+                    self.take(queue, frame, now, since)?;
+                }
+                self.cache.recycle_burst(&mut burst);
             }
-            if burst.is_empty() {
+            if is_idle {
                 // Where there is a core for each thread, nobody takes it.
                 std::thread::yield_now();
-                continue;
             }
-            let since = self.shared.since.load(Ordering::Acquire);
-            for frame in &burst {
-                self.take(frame, now, since)?;
-            }
-            self.cache.recycle_burst(&mut burst);
         }
         Ok(self.half)
     }
 
-    fn take(&mut self, frame: &Frame, now: u64, since: u64) -> Result<(), LinkError> {
+    fn take(&mut self, queue: usize, frame: &Frame, now: u64, since: u64) -> Result<(), LinkError> {
         let found = match self.land.land(frame, &self.flight, since) {
             Landed::First(Launched {
                 planned,
@@ -120,7 +127,7 @@ impl<L: Land> Receiver<L> {
                     };
                     latency.record(came.saturating_sub(planned), 1);
                 }
-                self.order(class, number)
+                self.order(queue, class, number)
             }
             Landed::OneOfMany => Received::InOrder,
             Landed::Again => Received::Duplicates,
@@ -142,8 +149,8 @@ impl<L: Land> Receiver<L> {
         Ok(())
     }
 
-    fn order(&mut self, class: usize, number: u32) -> Received {
-        let next = &mut self.next[class % CLASSES];
+    fn order(&mut self, queue: usize, class: usize, number: u32) -> Received {
+        let next = &mut self.next[queue][class % CLASSES];
         if is_ahead(number, *next) {
             *next = number.wrapping_add(1);
             Received::InOrder

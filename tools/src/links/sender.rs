@@ -117,8 +117,8 @@ impl<S: Source, L: Launch> Sender<S, L> {
     /// Throws away what came in by the sending link, so that its rings do not overflow, and its queue sees to
     /// what has to be seen to.
     fn look_around(&mut self) -> Result<(), LinkError> {
-        if let Some(other) = &mut self.half.other {
-            let mut burst = Burst::new();
+        let mut burst = Burst::new();
+        for other in &mut self.half.other {
             other.rx_burst(&mut self.cache, &mut burst)?;
             self.cache.recycle_burst(&mut burst);
         }

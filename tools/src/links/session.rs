@@ -113,6 +113,7 @@ impl<'a> LinkSession<'a> {
             counts: sent_writer,
             clock,
         };
+        let next = vec![[0; CLASSES]; receive.rx.len()];
         let receiver = Receiver {
             land,
             half: receive,
@@ -124,7 +125,7 @@ impl<'a> LinkSession<'a> {
             stamps: stamps.then(|| Stamps::new(clock)),
             answerer,
             shared: Arc::clone(&shared),
-            next: Box::new([0; CLASSES]),
+            next,
         };
         let mut cores = setting.cores.iter().copied();
         let receiver = spawn("receiver", cores.next(), names.1, tell.clone(), || {

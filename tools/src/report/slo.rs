@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::{scaled, time};
 use crate::latency::Latencies;
 use crate::unit::{Goal, Metric, Slo};
 
@@ -19,14 +20,33 @@ pub struct SloShare {
 pub struct GoalShare {
     /// As it was asked for.
     pub goal: String,
-    /// What was reached: nanoseconds, a share or frames per second; null if it is not known, which does not meet
-    /// any target.
+    /// What was reached; null if it is not known, which does not meet any target.
     pub reached: Option<f64>,
+    /// What that is in: `ns`, `ratio` (a share) or `pps` (frames per second).
+    pub unit: &'static str,
     /// Whether that is enough.
     pub met: bool,
 }
 
 impl SloShare {
+    /// Of what was reached of each target.
+    pub fn by(slo: &Slo, reached: impl Fn(&Goal) -> Option<f64>) -> Self {
+        let share = |goal: &Goal| {
+            let reached = reached(goal);
+            GoalShare {
+                goal: goal.to_string(),
+                reached,
+                unit: goal.metric.unit(),
+                met: reached.is_some_and(|reached| goal.is_met_by(reached)),
+            }
+        };
+        let goals: Vec<GoalShare> = slo.goals().iter().map(share).collect();
+        Self {
+            met: goals.iter().all(|goal| goal.met),
+            goals,
+        }
+    }
+
     /// Of a window of so many seconds, in which `intended` frames were planned and `received` received.
     pub fn of(
         slo: &Slo,
@@ -35,29 +55,29 @@ impl SloShare {
         received: u64,
         seconds: f64,
     ) -> Self {
-        let reached = |goal: &Goal| match goal.metric {
+        Self::by(slo, |goal| match goal.metric {
             Metric::Latency(millionths) => latencies?.at(f64::from(millionths) / 1e6),
             Metric::Loss if intended > 0 => {
                 Some(intended.saturating_sub(received) as f64 / intended as f64)
             }
             Metric::Loss => None,
             Metric::Rate => Some(received as f64 / seconds.max(f64::MIN_POSITIVE)),
-        };
-        let goals: Vec<GoalShare> = slo
-            .goals()
-            .iter()
-            .map(|goal| {
-                let reached = reached(goal);
-                GoalShare {
-                    goal: goal.to_string(),
-                    reached,
-                    met: reached.is_some_and(|reached| goal.is_met_by(reached)),
-                }
-            })
-            .collect();
-        Self {
-            met: goals.iter().all(|goal| goal.met),
-            goals,
+            // Only searches have targets of it.
+            Metric::Found => None,
+        })
+    }
+}
+
+impl GoalShare {
+    /// What was reached, in words.
+    pub fn reached(&self) -> String {
+        match self.reached {
+            None => "not known".to_owned(),
+            Some(reached) => match self.unit {
+                "ns" => time(reached as u64),
+                "ratio" => format!("{:.4}%", 100.0 * reached),
+                _ => scaled(reached, "pps"),
+            },
         }
     }
 }

@@ -339,6 +339,7 @@ fn report() -> Report {
             goals: vec![GoalShare {
                 goal: "loss=0".to_owned(),
                 reached: Some(0.25),
+                unit: "ratio",
                 met: false,
             }],
         }),

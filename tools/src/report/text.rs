@@ -367,15 +367,8 @@ fn engine_ledger(out: &mut String, report: &Report) -> std::fmt::Result {
 /// Targets, and what was reached.
 fn goals(out: &mut String, slo: &SloShare) -> std::fmt::Result {
     for goal in &slo.goals {
-        let reached = goal.reached.map_or_else(
-            || "not known".to_owned(),
-            |reached| match goal.goal.chars().next() {
-                Some('l') => format!("{:.4}%", 100.0 * reached),
-                Some('r') => scaled(reached, "pps"),
-                _ => time(reached as u64),
-            },
-        );
         let met = if goal.met { "met" } else { "UNMET" };
+        let reached = goal.reached();
         writeln!(out, "goal         {:<14} {met}: {reached}", goal.goal)?;
     }
     Ok(())

@@ -9,6 +9,7 @@
 //! | `record`, `controller` | the trials and the bounds they make; the search for all goals at once |
 //! | `on_bed`, `burst` | trials on the engine in this process or on real links, and what is lost there; back-to-back frames |
 //! | `suite`, `forecast` | sizes, repeats and what follows from a result; how long it is going to take |
+//! | `slo` | whether what was found is what was asked for |
 //! | `report`, `text` | the report ([`SearchReport`]) |
 //!
 //! ```text
@@ -41,6 +42,7 @@ mod on_bed;
 mod pursuit;
 mod record;
 mod report;
+mod slo;
 mod suite;
 mod target;
 mod text;
@@ -55,6 +57,7 @@ pub use report::{
     GoalReport, RepeatReport, ScalingPoint, SearchReport, Searched, SizeReport, TrialReport,
     UnderLoad,
 };
+pub use slo::{check_targets, reached, under_most};
 pub use suite::{Results, Suite};
 pub use trial::{Load, Measurer, Spoiler, Trial, TrialInput};
 

@@ -14,6 +14,7 @@ use super::text;
 use super::trial::{Load, Trial};
 use crate::latency::Percentiles;
 use crate::machine::{Machine, Versions};
+use crate::report::SloShare;
 use crate::run::{Layout, TrialResult};
 use crate::selftest::CoreStalls;
 
@@ -77,6 +78,8 @@ pub struct SizeReport {
     pub latency: Vec<UnderLoad>,
     /// Null without `--back-to-back`.
     pub back_to_back: Option<BackToBack>,
+    /// Whether targets were met; null without `--slo`.
+    pub slo: Option<SloShare>,
 }
 
 /// What was found for a goal: the medians of the searches.
@@ -197,9 +200,7 @@ impl Searched {
 
     /// The first goal's rate; if its search ended before, the most that is known to be upheld.
     pub(super) fn rate(&self) -> Option<f64> {
-        let goal = self.goals().into_iter().next()?;
-        let known = goal.known_lower_pps.map(|load| load as f64);
-        goal.conditional_throughput_pps.or(known)
+        self.goals().first().and_then(GoalReport::rate)
     }
 
     /// The goals with their medians.
@@ -234,12 +235,19 @@ impl Searched {
             trials: trials.collect(),
             latency: self.latency.clone(),
             back_to_back: self.back_to_back.clone(),
+            slo: None,
             goals,
         }
     }
 }
 
 impl GoalReport {
+    /// Its rate; if the search ended before, the most that is known to be upheld.
+    pub fn rate(&self) -> Option<f64> {
+        let known = self.known_lower_pps.map(|load| load as f64);
+        self.conditional_throughput_pps.or(known)
+    }
+
     /// Whether most searches ended before the bounds were close enough.
     pub fn is_unfinished(&self) -> bool {
         let label = Some(Irregular::NotFinished.label());

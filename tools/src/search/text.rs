@@ -39,6 +39,7 @@ fn write_all(out: &mut String, report: &SearchReport) -> fmt::Result {
     }
     writeln!(out)?;
     table(out, report)?;
+    targets(out, report)?;
     certainty(out, report)?;
     for size in &report.sizes {
         latency(out, size)?;
@@ -184,6 +185,23 @@ fn stalls(out: &mut String, report: &SearchReport) -> fmt::Result {
          more comes in that time than rings hold (--ring) loses frames then, whatever the engine does",
         time(longest),
     )
+}
+
+/// What was asked for, and what was reached.
+fn targets(out: &mut String, report: &SearchReport) -> fmt::Result {
+    let of_size = |size: &SizeReport| Some((size.frame_size.clone(), size.slo.clone()?));
+    let sizes = report.sizes.iter().filter_map(of_size);
+    for (i, (size, slo)) in sizes.enumerate() {
+        if i == 0 {
+            writeln!(out, "\ntargets (latencies at 90% of the first goal's rate)")?;
+        }
+        for goal in &slo.goals {
+            let met = if goal.met { "met" } else { "UNMET" };
+            let reached = goal.reached();
+            writeln!(out, "  {size} {} {met}: {reached}", goal.goal)?;
+        }
+    }
+    Ok(())
 }
 
 /// What speaks for the bounds.

@@ -17,8 +17,10 @@ pub struct Goal {
     pub metric: Metric,
     /// How it has to compare.
     pub order: Order,
-    /// To what: nanoseconds, a share or frames per second.
+    /// To what, in the metric's unit.
     pub bound: f64,
+    /// What is compared, as it was written.
+    pub word: String,
     text: String,
 }
 
@@ -31,6 +33,19 @@ pub enum Metric {
     Loss,
     /// Frames received per second.
     Rate,
+    /// Frames per second that a search found for the goal with this name.
+    Found,
+}
+
+impl Metric {
+    /// What its figures are in: nanoseconds, a share, or frames per second.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Latency(_) => "ns",
+            Self::Loss => "ratio",
+            Self::Rate | Self::Found => "pps",
+        }
+    }
 }
 
 /// How a figure compares to a bound.
@@ -76,10 +91,42 @@ impl Slo {
         &self.0
     }
 
+    /// The targets of a search: latencies, and rates under the names of its goals, whatever they are: `ndr>=10Mpps`.
+    ///
+    /// # Errors
+    /// What is no target.
+    pub fn of_search(text: &str) -> Result<Self, ValueError> {
+        let goals = text.split(',').map(|text| Goal::read(text, of_search));
+        goals.collect::<Result<_, _>>().map(Self)
+    }
+
     /// Whether one is about latency, which then has to be measured.
     pub fn needs_latency(&self) -> bool {
         let latency = |goal: &Goal| matches!(goal.metric, Metric::Latency(_));
         self.0.iter().any(latency)
+    }
+}
+
+/// The metric of a run that is written so.
+fn of_run(word: &str) -> Result<Metric, (String, String)> {
+    let found = METRICS.iter().find(|(known, _)| *known == word);
+    found.map(|(_, metric)| *metric).ok_or_else(|| {
+        let known = METRICS.map(|(known, _)| known);
+        let meant = nearest(word, known).unwrap_or("p99").to_owned();
+        (format!("is none of {}", known.join(", ")), meant)
+    })
+}
+
+/// The metric of a search that is written so.
+fn of_search(word: &str) -> Result<Metric, (String, String)> {
+    match of_run(word) {
+        Ok(metric @ Metric::Latency(_)) => Ok(metric),
+        Ok(_) => Err((
+            "is what the goals of a search are about: name one".to_owned(),
+            "ndr".to_owned(),
+        )),
+        Err(_) if word.is_empty() => Err(("is no goal's name".to_owned(), "ndr".to_owned())),
+        Err(_) => Ok(Metric::Found),
     }
 }
 
@@ -102,10 +149,12 @@ impl fmt::Display for Goal {
     }
 }
 
-impl FromStr for Goal {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+impl Goal {
+    /// Reads a target about something that `metric` knows, or tells why it does not and what may be meant.
+    fn read(
+        text: &str,
+        metric: impl Fn(&str) -> Result<Metric, (String, String)>,
+    ) -> Result<Self, ValueError> {
         let text = text.trim();
         let error = |why: String, nearest: String| Err(ValueError::new(text, why, nearest));
         let found = ORDERS.iter().find_map(|(sign, order)| {
@@ -118,19 +167,20 @@ impl FromStr for Goal {
                 "p99<50us".to_owned(),
             );
         };
-        let Some((_, metric)) = METRICS.iter().find(|(known, _)| *known == word) else {
-            let known = METRICS.map(|(known, _)| known);
-            let meant = nearest(&word, known).unwrap_or("p99");
-            return error(
-                format!("is not a target: '{word}' is none of {}", known.join(", ")),
-                format!("{meant}{sign}{bound}"),
-            );
+        let metric = match metric(&word) {
+            Ok(metric) => metric,
+            Err((why, meant)) => {
+                return error(
+                    format!("is not a target: '{word}' {why}"),
+                    format!("{meant}{sign}{bound}"),
+                );
+            }
         };
         let parsed = match metric {
             Metric::Latency(_) => duration(bound, Duration::ZERO..=Duration::from_secs(100))
                 .map(|bound| bound.as_nanos() as f64),
             Metric::Loss => ratio(bound),
-            Metric::Rate => bound.parse::<Rate>().and_then(|rate| match rate {
+            Metric::Rate | Metric::Found => bound.parse::<Rate>().and_then(|rate| match rate {
                 Rate::Pps(pps) => Ok(pps),
                 _ => Err(ValueError::new(
                     bound,
@@ -141,9 +191,10 @@ impl FromStr for Goal {
         };
         match parsed {
             Ok(bound) => Ok(Self {
-                metric: *metric,
+                metric,
                 order,
                 bound,
+                word,
                 text: text.to_owned(),
             }),
             Err(inner) => error(
@@ -151,6 +202,14 @@ impl FromStr for Goal {
                 format!("{word}{sign}{}", inner.nearest),
             ),
         }
+    }
+}
+
+impl FromStr for Goal {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        Self::read(text, of_run)
     }
 }
 

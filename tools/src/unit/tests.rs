@@ -299,6 +299,36 @@ fn targets() {
 }
 
 #[test]
+fn targets_of_a_search() {
+    let slo = Slo::of_search("ndr>=10Mpps, p99<50us,P2 > 1kpps").unwrap();
+    let goals: Vec<_> = slo
+        .goals()
+        .iter()
+        .map(|goal| (goal.metric, goal.word.as_str(), goal.bound))
+        .collect();
+    assert_eq!(
+        goals,
+        [
+            (Metric::Found, "ndr", 1e7),
+            (Metric::Latency(990_000), "p99", 50_000.0),
+            (Metric::Found, "p2", 1e3),
+        ]
+    );
+    for (text, nearest) in [
+        ("loss=0", "ndr=0"),
+        ("rate>1Mpps", "ndr>1Mpps"),
+        ("ndr>50%", "ndr>1Mpps"),
+        (">1Mpps", "ndr>1Mpps"),
+    ] {
+        let message = message(Slo::of_search(text));
+        assert!(
+            message.ends_with(&format!("did you mean '{nearest}'?")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn checks() {
     assert_eq!("Full".parse(), Ok(Check::Full));
     assert_eq!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::{SearchArgs, Usage};
+use crate::cli::{EngineArgs, SearchArgs, Usage};
 use crate::config::LoadProfile;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -14,8 +14,8 @@ use crate::machine::{Machine, Versions};
 use crate::progress::Progress;
 use crate::report::SCHEMA;
 use crate::run::{Failure, Output, Setting};
-use crate::search::{Goal, GoalReport, SearchReport, Searched, Suite};
-use crate::unit::{Arrival, FrameSize, RFC2544, Rate};
+use crate::search::{Goal, GoalReport, SearchReport, Suite, check_targets, reached, under_most};
+use crate::unit::{Arrival, FrameSize, RFC2544, Rate, Slo};
 
 /// The shortest trial of RFC 2544, section 24.
 const RFC_2544_TRIAL: Duration = Duration::from_secs(60);
@@ -34,15 +34,32 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
     let output = Output::new(args.engine.json.as_deref(), &[])?;
     let progress = Progress::new(args.engine.json_to_stdout());
     let results = suite.run(&progress, interrupt)?;
-    let sizes: Vec<_> = results.sizes.iter().map(Searched::report).collect();
+    let slo = args.engine.slo.as_ref();
+    let sizes: Vec<_> = results
+        .sizes
+        .iter()
+        .map(|searched| {
+            let mut size = searched.report();
+            size.slo = slo.map(|slo| reached(slo, &size));
+            size
+        })
+        .collect();
     let tester_limited = sizes
         .iter()
         .flat_map(|size| &size.goals)
-        .any(|goal| goal.tester_limited);
+        .any(|goal| goal.tester_limited)
+        || slo.is_some_and(Slo::needs_latency)
+            && sizes
+                .iter()
+                .filter_map(under_most)
+                .any(|under| under.tester_limited);
     let is_unfinished = sizes
         .iter()
         .flat_map(|size| &size.goals)
         .any(GoalReport::is_unfinished);
+    let is_unmet = sizes
+        .iter()
+        .any(|size| size.slo.as_ref().is_some_and(|slo| !slo.met));
     let setting = Setting::of_load(&suite.engine, &suite.load);
     let report = SearchReport {
         schema: SCHEMA,
@@ -76,6 +93,8 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         Exit::Interrupted
     } else if tester_limited || is_unfinished {
         Exit::Invalid
+    } else if is_unmet {
+        Exit::Unmet
     } else {
         Exit::Done
     })
@@ -106,6 +125,9 @@ fn suite(args: &SearchArgs) -> Result<Suite, Usage> {
         goal.check()
             .map_err(|error| Usage::new(format!("--goal: '{text}' with --duration: {error}")))?;
     }
+    if let Some(slo) = &args.engine.slo {
+        check_targets(slo, &goals).map_err(|error| Usage::new(format!("--slo: {error}")))?;
+    }
     if matches!(args.max_rate, Some(Rate::Percent(_))) {
         return Err(Usage::value(
             "--max-rate",
@@ -119,7 +141,11 @@ fn suite(args: &SearchArgs) -> Result<Suite, Usage> {
         .map(|file| streams(file))
         .transpose()?;
     Ok(Suite {
-        engine: args.engine.clone(),
+        // Of the search as a whole: its trials have none.
+        engine: EngineArgs {
+            slo: None,
+            ..args.engine.clone()
+        },
         load: args.load.clone(),
         arrival: args.arrival.unwrap_or(Arrival::Cbr),
         profile,
@@ -131,7 +157,7 @@ fn suite(args: &SearchArgs) -> Result<Suite, Usage> {
         goals,
         fail_fast: args.fail_fast,
         repeat: args.repeat,
-        latency: args.engine.latency,
+        latency: args.engine.measures_latency(),
         bursts: args.back_to_back.then_some(BURSTS),
         scale_workers: args.scale_workers,
     })
@@ -181,6 +207,10 @@ fn flags(args: &SearchArgs, suite: &Suite, setting: &Setting) -> BTreeMap<&'stat
         ("latency", json!(suite.latency)),
         ("back_to_back", json!(args.back_to_back)),
         ("scale_workers", json!(suite.scale_workers)),
+        (
+            "slo",
+            json!(args.engine.slo.as_ref().map(ToString::to_string)),
+        ),
     ]);
     flags
 }

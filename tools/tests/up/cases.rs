@@ -54,6 +54,10 @@ pub(crate) const ALL: &[Case] = &[
         "a_device_under_test_with_networks_of_its_own",
         measure::own_networks,
     ),
+    (
+        "a_device_under_test_with_several_queues",
+        measure::several_queues,
+    ),
     ("a_device_under_test_that_sends_back", measure::echo),
     ("a_device_under_test_that_answers_pings", measure::pinged),
     ("a_capture_through_a_router_under_test", measure::replayed),

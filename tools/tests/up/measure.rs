@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
+use corelane::io::af_xdp::queues_of;
 use corelane::io::pcap::Capture;
-use corelane_lab::kernel;
 use corelane_lab::raw::Raw;
+use corelane_lab::{harness, kernel};
 use serde_json::{Value, json};
 
 use super::common::{corelane, stderr, stdout};
@@ -19,15 +20,25 @@ fn ip(words: &str) {
 
 /// The kernel as a router between `NAMEt1` and `NAMEr1`, whose other ends are the tester's; one hop behind
 /// it is where all of 10.0.0.0/8 and fd00::/16 is. Gone with the case.
-struct Router(&'static str);
+struct Router {
+    name: &'static str,
+    /// Of the tester's links.
+    kind: &'static str,
+}
 
 impl Router {
     fn new(name: &'static str) -> Self {
+        Self::between(name, "af_packet", 1)
+    }
+
+    /// Between links of a kind, on devices with so many queues.
+    fn between(name: &'static str, kind: &'static str, queues: usize) -> Self {
+        let each = format!("numtxqueues {queues} numrxqueues {queues}");
         // The kernel asks for neighbors from a link-local address, which is to be there at once.
         fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").unwrap();
         for (side, network) in [("t", "1"), ("r", "2")] {
             ip(&format!(
-                "link add {name}{side}0 type veth peer name {name}{side}1"
+                "link add {name}{side}0 {each} type veth peer name {name}{side}1 {each}"
             ));
             ip(&format!("link set {name}{side}0 up"));
             ip(&format!("link set {name}{side}1 up"));
@@ -53,14 +64,14 @@ impl Router {
         ] {
             fs::write(format!("/proc/sys/net/{setting}"), value).unwrap();
         }
-        Self(name)
+        Self { name, kind }
     }
 
     /// Runs a verb through it.
     fn run(&self, verb: &str, more: &str) -> Output {
-        let name = self.0;
+        let Self { name, kind } = self;
         let line = format!(
-            "{verb} --tx af_packet:{name}t0 --rx af_packet:{name}r0 --dst-mac 198.51.101.1 \
+            "{verb} --tx {kind}:{name}t0 --rx {kind}:{name}r0 --dst-mac 198.51.101.1 \
              --answer 198.51.102.2 --answer 2001:db8:102::2 --json - {more}"
         );
         corelane(&line.split_whitespace().collect::<Vec<_>>())
@@ -82,7 +93,7 @@ impl Drop for Router {
     fn drop(&mut self) {
         for side in ["t0", "r0"] {
             // With its peer, and the routes over that.
-            let _ = kernel::ip(&format!("link del {}{side}", self.0));
+            let _ = kernel::ip(&format!("link del {}{side}", self.name));
         }
     }
 }
@@ -135,6 +146,23 @@ pub(crate) fn kernel_router() {
     assert_eq!(result["links"]["tx"]["link"], "af_packet:mat0");
     // IPv6 frames have to be larger to have a number.
     assert_eq!(result["flags"]["smallest_ipv6_frame"], 82);
+}
+
+/// What comes by any queue of a device is received: a veth spreads flows over all that it has.
+pub(crate) fn several_queues() {
+    let router = Router::between("mq", "af_xdp", 4);
+    assert_eq!(queues_of("mqr0").unwrap(), 4);
+    let output = router.run("bench", "--rate 2kpps --duration 1s --warmup 300ms");
+    let told = stderr(&output);
+    if output.status.code() == Some(1) && told.contains("CAP_BPF") {
+        assert!(!harness::cannot_run("SEVERAL QUEUES OF AF_XDP", told));
+        return;
+    }
+    let result = result(&output);
+    balanced(&result);
+    let of = |pointer: &str| count(&result, pointer);
+    assert!(of("/sent") > 1_000);
+    assert_eq!((of("/links/lost"), of("/order/reordered")), (0, 0));
 }
 
 /// A router whose routes are its own: the load goes where they lead, from where it lets it come.

@@ -18,6 +18,8 @@ mod values;
 
 use clap::Subcommand;
 
+use crate::unit::Slo;
+
 pub use bench::BenchArgs;
 pub use compare::CompareArgs;
 pub use ctl::CtlArgs;
@@ -44,7 +46,7 @@ pub(super) enum Command {
         allow_negative_numbers = true,
         mut_arg("hgrm", |arg| arg.hide(true)),
         mut_arg("hlog", |arg| arg.hide(true)),
-        mut_arg("slo", |arg| arg.hide(true))
+        mut_arg("slo", |arg| arg.value_parser(Slo::of_search).help(super::usage::SEARCH_SLO))
     )]
     Search(SearchArgs),
     /// Captures as the traffic

@@ -14,7 +14,7 @@ use crate::unit::{Arrival, FrameSize, Rate};
 /// The options of `search`.
 #[derive(Clone, Debug, Args)]
 pub struct SearchArgs {
-    /// Options that `bench` has too; --latency is at 0, 10, 50 and 90% of the first goal's rate.
+    /// Options that `bench` has too; --latency and --slo's latencies are at 0, 10, 50 and 90% of the first goal's rate.
     #[command(flatten)]
     pub engine: EngineArgs,
 
@@ -91,15 +91,9 @@ pub struct SearchArgs {
 impl SearchArgs {
     /// What no single option shows.
     pub(in crate::cli) fn check(&self) -> Result<(), Usage> {
-        let EngineArgs {
-            hgrm, hlog, slo, ..
-        } = &self.engine;
+        let EngineArgs { hgrm, hlog, .. } = &self.engine;
         // They are of one run at one load.
-        let others = [
-            ("--hgrm", hgrm.is_some()),
-            ("--hlog", hlog.is_some()),
-            ("--slo", slo.is_some()),
-        ];
+        let others = [("--hgrm", hgrm.is_some()), ("--hlog", hlog.is_some())];
         if let Some((option, _)) = others.into_iter().find(|(_, given)| *given) {
             return Err(Usage::new(format!(
                 "{option}: not for a search, but for bench"

@@ -50,13 +50,21 @@ pub(in crate::page) struct SelfCheck {
 /// Targets.
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Slo {
-    pub(in crate::page) goals: Vec<SloGoal>,
+    goals: Vec<SloGoal>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub(in crate::page) struct SloGoal {
-    pub(in crate::page) goal: String,
-    pub(in crate::page) met: bool,
+struct SloGoal {
+    goal: String,
+    met: bool,
+}
+
+impl Slo {
+    /// Those that are not met, as they were asked for.
+    pub(in crate::page) fn unmet(&self) -> impl Iterator<Item = &str> {
+        let unmet = self.goals.iter().filter(|goal| !goal.met);
+        unmet.map(|goal| goal.goal.as_str())
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

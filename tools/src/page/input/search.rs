@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Head, Percentiles};
+use super::{Head, Percentiles, Slo};
 
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Search {
@@ -28,6 +28,8 @@ pub(in crate::page) struct SizeResult {
     pub(in crate::page) latency: Vec<UnderLoad>,
     #[serde(default)]
     pub(in crate::page) back_to_back: Option<BackToBack>,
+    #[serde(default)]
+    pub(in crate::page) slo: Option<Slo>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

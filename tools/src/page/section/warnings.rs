@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::super::input::{Goal, Head, Inputs, Run, Search};
+use super::super::input::{Goal, Head, Inputs, Run, Search, Slo};
 
 /// How much a warning says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,13 +86,8 @@ fn of_run(warnings: &mut Vec<Warning>, name: &str, run: &Run) {
         let text = format!("The books do not balance. {}", claims.join("; "));
         add(warnings, Level::Error, name, &text);
     }
-    let goals = run.slo.iter().flat_map(|slo| &slo.goals);
-    for goal in goals.filter(|goal| !goal.met) {
-        warn(
-            warnings,
-            name,
-            &format!("a target is not met: {}", goal.goal),
-        );
+    for goal in run.slo.iter().flat_map(Slo::unmet) {
+        warn(warnings, name, &format!("a target is not met: {goal}"));
     }
     if let Some(text) = limit(run) {
         warn(warnings, name, text);
@@ -128,6 +123,12 @@ fn of_search(warnings: &mut Vec<Warning>, name: &str, search: &Search) {
             name,
             "The books of a trial do not balance.",
         );
+    }
+    for size in &search.sizes {
+        for goal in size.slo.iter().flat_map(Slo::unmet) {
+            let text = format!("a target is not met by {}: {goal}", size.frame_size);
+            warn(warnings, name, &text);
+        }
     }
     let goals = search.sizes.iter().flat_map(|size| {
         let which = |goal: &Goal| format!("{} of {}", goal.name, size.frame_size);
