@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use corelane::frame::PoolCache;
 use corelane::stack::{BindError, DatagramBurst, Nic, SocketQueue, UdpBind, UdpSocket};
@@ -87,18 +87,6 @@ pub struct SocketReader {
 }
 
 impl SocketReader {
-    /// Waits until it has read as many datagrams as were put into queues; false after `at_most`.
-    pub fn settle(&self, delivered: u64, at_most: Duration) -> bool {
-        let start = Instant::now();
-        while self.shared.datagrams() < delivered {
-            if start.elapsed() > at_most {
-                return false;
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        true
-    }
-
     /// Counts from here.
     pub fn start_window(&mut self) {
         self.before = count(&self.sockets, &self.shared);

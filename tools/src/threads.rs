@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::time::Instant;
 
 /// What threads do, by their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +42,8 @@ impl Group {
 pub struct Threads {
     /// By number.
     threads: HashMap<String, Thread>,
+    /// When.
+    at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +70,8 @@ pub struct Waited {
     pub all_ns: u64,
     /// The one that waited longest.
     pub longest_ns: u64,
+    /// Of so long.
+    pub of_ns: u64,
 }
 
 impl Threads {
@@ -84,7 +89,10 @@ impl Threads {
                 threads.insert(task.file_name().to_string_lossy().into_owned(), thread);
             }
         }
-        Self { threads }
+        Self {
+            threads,
+            at: Some(Instant::now()),
+        }
     }
 
     /// What the threads of `group` that are there now were on a core since `earlier`.
@@ -103,6 +111,10 @@ impl Threads {
         Waited {
             all_ns: times().sum(),
             longest_ns: times().max().unwrap_or(0),
+            of_ns: self
+                .at
+                .zip(earlier.at)
+                .map_or(0, |(now, then)| (now - then).as_nanos() as u64),
         }
     }
 
@@ -143,6 +155,7 @@ mod tests {
         };
         Threads {
             threads: list.iter().enumerate().filter_map(of).collect(),
+            at: None,
         }
     }
 
@@ -164,7 +177,11 @@ mod tests {
             threads,
             cpu_ns: Some(ns),
         };
-        let waited = |all_ns, longest_ns| Waited { all_ns, longest_ns };
+        let waited = |all_ns, longest_ns| Waited {
+            all_ns,
+            longest_ns,
+            of_ns: 0,
+        };
         assert_eq!(after.since(&before, Group::Worker), on_core(2, 80));
         assert_eq!(after.waited_since(&before, Group::Worker), waited(35, 30));
         assert_eq!(after.since(&before, Group::Generator), on_core(1, 7));

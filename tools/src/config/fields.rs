@@ -211,8 +211,16 @@ impl<'a> Field<'a> {
         T::Err: Display,
     {
         let text = self.text(&format!("{what} as a text, such as \"{example}\","))?;
-        text.parse()
-            .map_err(|error| self.error(format!("'{text}' is not {what}: {error}")))
+        text.parse().map_err(|error: T::Err| {
+            let error = error.to_string();
+            // Some begin with it.
+            let begins = error.starts_with(&format!("'{text}' "));
+            self.error(if begins {
+                error
+            } else {
+                format!("'{text}' is not {what}: {error}")
+            })
+        })
     }
 
     /// One of some words.

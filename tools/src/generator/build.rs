@@ -167,7 +167,8 @@ impl<'a> FrameBuilder<'a> {
         }
     }
 
-    /// A datagram in two fragments, each of the size asked for but for the rounding to eight bytes.
+    /// A datagram in two fragments, in frames of the size asked for: the first, which ends at a multiple of eight
+    /// bytes, with up to seven of padding behind it.
     fn fragments(
         &mut self,
         flow: &Flow,
@@ -202,7 +203,6 @@ impl<'a> FrameBuilder<'a> {
                 let header = [IpProtocol::UDP.0, 0, a, b, 0, 0, c, d];
                 self.payload.extend_from_slice(&header);
             }
-            let len = at + shift + range.len();
             self.payload
                 .extend_from_slice(datagram.get(range).unwrap_or_default());
             let protocol = if is_v6 {
@@ -243,8 +243,8 @@ impl<'a> FrameBuilder<'a> {
         }
     }
 
-    /// Takes the frame from the scratch, with the tags put in. Without them, what is behind `head` bytes is the
-    /// tail's.
+    /// Takes the frame from the scratch, with the tags put in and padding up to `len` bytes. Without the tags, what is
+    /// behind `head` bytes is the tail's, padding too.
     fn finish(
         &mut self,
         written: Result<usize, NoRoom>,
@@ -253,12 +253,14 @@ impl<'a> FrameBuilder<'a> {
         signature: usize,
         out: &mut Vec<LaidOut>,
     ) {
-        debug_assert_eq!(
-            written.ok(),
-            Some(len - self.tags_len()),
+        let untagged = len - self.tags_len();
+        debug_assert!(
+            written.as_ref().is_ok_and(|written| *written <= untagged),
             "the scratch holds the longest frame"
         );
-        self.scratch.truncate(len - self.tags_len());
+        self.scratch.truncate(untagged);
+        let padding = written.ok().and_then(|end| self.scratch.get_mut(end..));
+        padding.unwrap_or_default().fill(0);
         let tags = self.tags.iter().flat_map(|tag| {
             let [a, b] = tag.to_be_bytes();
             [TAGGED[0], TAGGED[1], a, b]

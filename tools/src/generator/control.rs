@@ -82,7 +82,8 @@ impl Lateness {
     pub fn spoils(&self, latency: &Percentiles) -> bool {
         /// Lateness that no latency of interest is about.
         const NEGLIGIBLE_NS: u64 = 10_000;
-        self.p999 > NEGLIGIBLE_NS.max(latency.p999 / 100)
+        let longest = latency.p999.unwrap_or(latency.max);
+        self.p999 > NEGLIGIBLE_NS.max(longest / 100)
     }
 }
 

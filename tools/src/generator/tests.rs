@@ -873,8 +873,23 @@ fn two_fragments_are_a_datagram() {
         };
         for pair in described(&traffic, 20).chunks_exact(2) {
             let [first, last] = pair else { unreachable!() };
+            // Each of the size that was asked for, or of the least there is room in.
+            let least = if family == Family::V4 { 64 } else { 82 };
+            for frame in [first, last] {
+                assert_eq!(frame.len() + 4, usize::from(size).max(least));
+            }
             let offset = if family == Family::V4 { 34 } else { 62 };
-            let mut datagram = first[offset..].to_vec();
+            let end = 14
+                + if family == Family::V4 {
+                    parse_ipv4(&first[14..]).unwrap().header.total_length.get()
+                } else {
+                    40 + parse_ipv6(&first[14..])
+                        .unwrap()
+                        .header
+                        .payload_length
+                        .get()
+                };
+            let mut datagram = first[offset..end.into()].to_vec();
             datagram.extend_from_slice(&last[offset..]);
             let udp = parse_udp(&datagram).unwrap();
             assert_eq!(usize::from(udp.header.length.get()), datagram.len());

@@ -6,7 +6,7 @@ mod shared;
 
 use hdrhistogram::Histogram;
 
-pub use files::{write_file, write_hgrm, write_hlog};
+pub use files::{write_hgrm, write_hlog};
 pub use percentiles::Percentiles;
 pub use shared::{Latencies, LatencyReader, LatencyWriter, Snapshot, shared};
 

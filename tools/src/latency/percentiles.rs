@@ -13,17 +13,17 @@ pub struct Percentiles {
     pub min: u64,
     /// The median.
     pub p50: u64,
-    /// The 90th.
-    pub p90: u64,
+    /// The 90th; this and those behind it are none of so few values that none is beyond it.
+    pub p90: Option<u64>,
     /// The 99th.
-    pub p99: u64,
+    pub p99: Option<u64>,
     /// The 99.9th.
     #[serde(rename = "p99.9")]
-    pub p999: u64,
+    pub p999: Option<u64>,
     /// The 99.99th.
     #[serde(rename = "p99.99")]
-    pub p9999: u64,
-    /// The 99.999th; none of fewer than 100,000 values.
+    pub p9999: Option<u64>,
+    /// The 99.999th.
     #[serde(rename = "p99.999")]
     pub p99999: Option<u64>,
     /// The largest.
@@ -46,31 +46,30 @@ impl Percentiles {
     /// The latency at a quantile in millionths, if it is one of these, in nanoseconds; none if there are too few values
     /// to have one beyond it.
     pub fn at(&self, millionths: u32) -> Option<u64> {
-        let value = match millionths {
-            500_000 => self.p50,
+        match millionths {
+            500_000 => (self.count > 0).then_some(self.p50),
             900_000 => self.p90,
             990_000 => self.p99,
             999_000 => self.p999,
             999_900 => self.p9999,
-            999_990 => self.p99999?,
-            1_000_000 => self.max,
-            _ => return None,
-        };
-        let beyond = u128::from(self.count) * u128::from(1_000_000 - millionths);
-        (self.count > 0 && (millionths == 1_000_000 || beyond >= 1_000_000)).then_some(value)
+            999_990 => self.p99999,
+            1_000_000 => (self.count > 0).then_some(self.max),
+            _ => None,
+        }
     }
 
     fn within(histogram: &Histogram<u64>, min: u64, max: u64) -> Self {
         // A bucket may reach beyond what was in it.
         let at = |quantile| histogram.value_at_quantile(quantile).min(max).max(min);
+        let beyond = |one_of, quantile| (histogram.len() >= one_of).then(|| at(quantile));
         Self {
             min,
             p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            p9999: at(0.9999),
-            p99999: (histogram.len() >= 100_000).then(|| at(0.999_99)),
+            p90: beyond(10, 0.9),
+            p99: beyond(100, 0.99),
+            p999: beyond(1_000, 0.999),
+            p9999: beyond(10_000, 0.9999),
+            p99999: beyond(100_000, 0.999_99),
             max,
             count: histogram.len(),
         }

@@ -7,6 +7,9 @@ use std::fs;
 const NOWHERE_V4: &str = "00000000";
 const NOWHERE_V6: &str = "00000000000000000000000000000000";
 
+/// The flag of a route that refuses (`RTF_REJECT`).
+const REJECT: u32 = 0x200;
+
 /// Whether the way to everywhere else leads over this device.
 pub(super) fn has_default_route(device: &str) -> bool {
     let read = |file| fs::read_to_string(file).unwrap_or_default();
@@ -24,8 +27,12 @@ fn in_v4(table: &str, device: &str) -> bool {
 fn in_v6(table: &str, device: &str) -> bool {
     table.lines().any(|line| {
         let columns: Vec<&str> = line.split_whitespace().collect();
-        // A route that refuses is at the loopback device.
-        matches!(&columns[..], [NOWHERE_V6, "00", .., name] if *name == device)
+        let refuses = |flags: &str| {
+            let flags = u32::from_str_radix(flags, 16);
+            flags.is_ok_and(|flags| flags & REJECT != 0)
+        };
+        // A route that refuses is at the loopback device: it leads nowhere.
+        matches!(&columns[..], [NOWHERE_V6, "00", .., flags, name] if *name == device && !refuses(flags))
     })
 }
 
@@ -45,6 +52,9 @@ mod tests {
                   fe800000000000000000000000000000 40 00000000000000000000000000000000 00 \
                   00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth1\n";
         assert!(in_v6(v6, "eth0"));
+        let refusing = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 \
+                        00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n";
+        assert!(!in_v6(refusing, "lo"));
         assert!(!in_v6(v6, "eth1"));
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::difference::Difference;
 use super::figures::{GroupFigures, StageFigures};
 use super::result::Profile;
-use crate::report::{scaled, time};
+use crate::report::{latencies, scaled, time, verdict};
 
 pub(super) fn write(profile: &Profile) -> String {
     let mut out = String::new();
@@ -51,6 +51,8 @@ fn profile_lines(out: &mut String, profile: &Profile) -> std::fmt::Result {
         scaled(bench.achieved_pps, "pps"),
     )?;
     writeln!(out, "samples      {}", profile.samples)?;
+    latencies(out, bench)?;
+    verdict(out, bench)?;
     writeln!(out)?;
     writeln!(
         out,

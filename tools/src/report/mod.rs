@@ -21,7 +21,7 @@ use crate::sink::OrderShare;
 pub use ledger::{Accounting, Identity, Ledger};
 pub use limit::{Evidence, Limit};
 pub use slo::{GoalShare, SloShare};
-pub use text::{scaled, time};
+pub use text::{latencies, scaled, time, time_if_any, verdict};
 
 /// The version of the JSON layout: it changes when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -318,6 +318,11 @@ impl Report {
     pub fn has_bad_clock(&self) -> bool {
         let check = self.self_check.as_ref();
         check.is_some_and(|check| !check.clock.monotonic)
+    }
+
+    /// Whether nothing was due: there is nothing that the result could be of.
+    pub fn is_empty(&self) -> bool {
+        self.generator.intended == 0
     }
 
     /// For people: one screen.

@@ -26,6 +26,11 @@ pub fn time(ns: u64) -> String {
     }
 }
 
+/// Likewise, of what may not be known.
+pub fn time_if_any(ns: Option<u64>) -> String {
+    ns.map_or_else(|| "-".to_owned(), time)
+}
+
 pub(super) fn write(report: &Report) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
@@ -63,6 +68,63 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
         workers(out, report)?;
     }
     writeln!(out)?;
+    latencies(out, report)?;
+    match &report.links {
+        Some(links) => link_text::counters(out, links)?,
+        None => {
+            match report.datapath_allocations {
+                Some(n) => writeln!(out, "allocations  {n} on the datapath")?,
+                None => writeln!(out, "allocations  not counted in this build")?,
+            }
+            drops(out, report)?;
+        }
+    }
+    writeln!(out, "pace         {}", pace(report))?;
+    if let Some(check) = &report.self_check {
+        writeln!(
+            out,
+            "ceiling      {:<14} the generator alone{}; the run used {:.1}% of it",
+            scaled(check.ceiling_pps, "pps"),
+            if report.links.is_some() {
+                ", without a link"
+            } else {
+                ""
+            },
+            100.0 * check.ceiling_used,
+        )?;
+    }
+    if report.generator.planned_pps.is_some() {
+        let late = &report.generator.lateness_ns;
+        writeln!(
+            out,
+            "sent late    p50 {}, p99 {}, p99.9 {}",
+            time(late.p50),
+            time(late.p99),
+            time(late.p999),
+        )?;
+    }
+    verdict(out, report)?;
+    writeln!(out)?;
+    ledger(out, report)
+}
+
+/// Whether the figures are worth anything, and what was asked of them: what the exit status is made of, beside the books.
+pub fn verdict(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.is_empty() {
+        writeln!(
+            out,
+            "NOT VALID: no frame was due in the window, so nothing was measured"
+        )?;
+    }
+    if report.tester_limited {
+        let why = limited(report);
+        writeln!(out, "NOT VALID: the tester was the limit, {why}")?;
+    }
+    report.slo.iter().try_for_each(|slo| goals(out, slo))
+}
+
+/// Latencies, and what changes took meanwhile, where they were measured.
+pub fn latencies(out: &mut String, report: &Report) -> std::fmt::Result {
     if let Some(latency) = &report.latency_ns {
         percentiles(out, latency_title(report), latency)?;
     }
@@ -80,44 +142,7 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
         percentiles(out, "a change", &churn.publish_ns)?;
     }
-    match &report.links {
-        Some(links) => link_text::counters(out, links)?,
-        None => {
-            match report.datapath_allocations {
-                Some(n) => writeln!(out, "allocations  {n} on the datapath")?,
-                None => writeln!(out, "allocations  not counted in this build")?,
-            }
-            drops(out, report)?;
-        }
-    }
-    writeln!(out, "pace         {}", pace(report))?;
-    if let Some(check) = &report.self_check {
-        writeln!(
-            out,
-            "ceiling      {:<14} the generator alone; the run used {:.0}% of it",
-            scaled(check.ceiling_pps, "pps"),
-            100.0 * check.ceiling_used,
-        )?;
-    }
-    if report.generator.planned_pps.is_some() {
-        let late = &report.generator.lateness_ns;
-        writeln!(
-            out,
-            "sent late    p50 {}, p99 {}, p99.9 {}",
-            time(late.p50),
-            time(late.p99),
-            time(late.p999),
-        )?;
-    }
-    if report.tester_limited {
-        let why = limited(report);
-        writeln!(out, "NOT VALID: the tester was the limit, {why}")?;
-    }
-    if let Some(slo) = &report.slo {
-        goals(out, slo)?;
-    }
-    writeln!(out)?;
-    ledger(out, report)
+    Ok(())
 }
 
 /// By what the tester was the limit.
@@ -166,7 +191,14 @@ fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     let received = bit_rate(report.received_bytes, report);
     let delivered = scaled(report.delivered_pps, "pps");
-    writeln!(out, "delivered    {delivered:<14} {received} received")?;
+    let of_all = scaled(
+        report.received as f64 / report.window_s.max(f64::MIN_POSITIVE),
+        "pps",
+    );
+    writeln!(
+        out,
+        "delivered    {delivered:<14} of {of_all} received, {received}"
+    )?;
     if let Some(egress) = report.egress {
         let sent = bit_rate(egress.sent_bytes, report);
         let forwarded = scaled(report.forwarded_pps, "pps");
@@ -234,11 +266,11 @@ fn percentiles(out: &mut String, title: &str, p: &Percentiles) -> std::fmt::Resu
         out,
         "  {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
         time(p.p50),
-        time(p.p90),
-        time(p.p99),
-        time(p.p999),
-        time(p.p9999),
-        p.p99999.map_or_else(|| "-".to_owned(), time),
+        time_if_any(p.p90),
+        time_if_any(p.p99),
+        time_if_any(p.p999),
+        time_if_any(p.p9999),
+        time_if_any(p.p99999),
         time(p.max),
         p.count,
     )
@@ -350,7 +382,7 @@ fn engine_ledger(out: &mut String, report: &Report) -> std::fmt::Result {
     if let Some(sockets) = report.sockets {
         writeln!(
             out,
-            "  queued {} = read from sockets {}; full {}, closed {}",
+            "  queued {} = read from sockets {}; full {}, closed {}; order and duplicates not checked there",
             sockets.queued, sockets.read, sockets.full, sockets.closed,
         )?;
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use corelane::engine::WhenFull;
 use corelane::engine::link::Link;
 use corelane::wire::MacAddr;
+use serde_json::{Value, json};
 
 use super::{Failure, Nics, Outcome, Session, Setting, Target, TestBed, Trial, TrialResult};
 use crate::cli::{EngineArgs, LoadArgs};
@@ -16,8 +17,8 @@ use crate::generator::{
 };
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::report::Setup;
-use crate::unit::{Arrival, FrameSize};
+use crate::report::{Setup, scaled};
+use crate::unit::{Arrival, Family, FrameSize};
 
 /// What stands between the generator and the engine.
 pub type Between<'a> = dyn Fn(Box<dyn Link>) -> Box<dyn Link> + 'a;
@@ -141,6 +142,34 @@ impl Layout {
         &self.streams
     }
 
+    /// The streams of a profile in words; none without one.
+    pub fn describe_streams(&self) -> Option<String> {
+        let of = |stream: &Stream| {
+            let rate = scaled(stream.pps, "pps");
+            stream
+                .arrival
+                .map(|arrival| format!("{} {rate} {arrival}", stream.name))
+        };
+        let streams: Option<Vec<_>> = self.streams.iter().map(of).collect();
+        streams.map(|streams| format!("streams {}", streams.join(", ")))
+    }
+
+    /// What makes the streams of a profile another load than those of another; null without one.
+    pub fn stream_flags(&self) -> Value {
+        let of = |(number, stream): (usize, &Stream)| {
+            Some(json!({
+                "name": stream.name,
+                "pps": stream.pps,
+                "arrival": stream.arrival?.to_string(),
+                "start_s": stream.start as f64 / 1e9,
+                "stop_s": (stream.stop != u64::MAX).then_some(stream.stop as f64 / 1e9),
+                "mean_bytes": self.frames.mean_size(number),
+            }))
+        };
+        let streams: Option<Vec<_>> = self.streams.iter().enumerate().map(of).collect();
+        json!(streams)
+    }
+
     /// The mean size of the frames on the wire, of all streams in proportion.
     pub fn mean_size(&self) -> f64 {
         let streams = self.streams.iter().enumerate();
@@ -160,10 +189,52 @@ impl Layout {
 
     /// The size of the smallest IPv6 frame, check sequence included, if there is one.
     pub fn smallest_v6(&self) -> Option<u16> {
+        self.smallest(true)
+    }
+
+    /// Likewise of IPv6, or of IPv4.
+    fn smallest(&self, is_v6: bool) -> Option<u16> {
         let streams = 0..self.streams.len();
         let shapes = streams.flat_map(|stream| self.frames.shapes(stream));
-        let smallest = shapes.filter(|shape| shape.is_v6).map(|shape| shape.len);
+        let smallest = shapes
+            .filter(|shape| shape.is_v6 == is_v6)
+            .map(|shape| shape.len);
         smallest.min().map(|len| len + CHECK_SEQUENCE)
+    }
+
+    /// The frames in words: what was asked for, and what was made of it where that has no room for headers.
+    pub fn describe_frames(&self, asked: FrameSize) -> String {
+        if self.streams.iter().any(|stream| stream.arrival.is_some()) {
+            return "frames as their streams have them".to_owned();
+        }
+        let smallest = match asked {
+            FrameSize::Mix(_) => return format!("{asked} frames"),
+            FrameSize::Fixed(size) => size,
+        };
+        let larger: Vec<_> = [(false, "IPv4"), (true, "IPv6")]
+            .into_iter()
+            .filter_map(|(is_v6, name)| Some((name, self.smallest(is_v6)?)))
+            .filter(|(_, least)| *least > smallest)
+            .map(|(name, least)| format!("{name} {least} at least"))
+            .collect();
+        match &larger[..] {
+            [] => format!("{asked}-byte frames"),
+            _ => format!("{asked}-byte frames ({})", larger.join(", ")),
+        }
+    }
+
+    /// A warning, if frames were asked for in both families, and are of one.
+    pub fn one_sided(&self, family: Family) -> Option<String> {
+        let of = match (self.smallest(false), self.smallest(true)) {
+            (Some(_), None) => "IPv4",
+            (None, Some(_)) => "IPv6",
+            _ => return None,
+        };
+        (family == Family::Mixed).then(|| {
+            format!(
+                "all frames are {of}, though --family is mixed: the destinations are (one of them is of one family)"
+            )
+        })
     }
 
     /// Whether every frame has a number.

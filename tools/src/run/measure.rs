@@ -57,12 +57,30 @@ impl Measured {
     fn busy_machine(&self) -> Option<String> {
         /// The share of a window that does not matter.
         const LITTLE: f64 = 0.01;
-        let share = self.waited.longest_ns as f64 / self.totals.elapsed_ns.max(1) as f64;
+        let share = self.waited.longest_ns as f64 / self.waited.of_ns.max(1) as f64;
         (share > LITTLE).then(|| {
             format!(
                 "a worker waited {} of the time for its core, which something else had: the figures are of \
                  this machine, busy as it was, and not of the engine",
                 format_args!("{:.0}%", 100.0 * share)
+            )
+        })
+    }
+
+    /// A warning, if the plan of this window is not that of the rate: it has a part of a cycle or of a burst, or a
+    /// stream that is not there all the time. None if it was ended early, or is a matter of chance.
+    fn uneven_plan(&self, planned_pps: Option<f64>) -> Option<String> {
+        /// Times the root of the frames: more is no chance.
+        const CHANCE: f64 = 6.0;
+        const LITTLE: f64 = 0.02;
+        let planned = planned_pps? * self.seconds();
+        let intended = self.totals.intended as f64;
+        let slack = LITTLE * planned + CHANCE * planned.sqrt();
+        ((intended - planned).abs() > slack).then(|| {
+            format!(
+                "{} frames were due in this window, where the rate comes to {planned:.0}: it cuts a burst or an on/off \
+                 cycle, or a stream is not there all the time",
+                self.totals.intended
             )
         })
     }
@@ -295,11 +313,21 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         order,
         ..
     } = ledger;
+    // Who reads sockets looks at no number.
+    let numbered = match measured.sockets {
+        Some(_) => 0,
+        None => totals.numbered,
+    };
     let polls = measured.polls();
     let latency_ns = measured.latency();
     let mut warnings = outcome.warnings;
     warnings.extend(conditions.warnings);
     warnings.extend(measured.busy_machine());
+    // A capture has its own times.
+    let planned = conditions
+        .planned_pps
+        .filter(|_| conditions.captures.is_none());
+    warnings.extend(measured.uneven_plan(planned));
     warnings.extend(Versions::warning());
 
     let limit = measured.limit(conditions.room);
@@ -340,8 +368,8 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         sockets: measured.sockets,
         egress,
         order: OrderReport {
-            numbered: totals.numbered,
-            missing: totals.numbered.saturating_sub(order.unique()),
+            numbered,
+            missing: numbered.saturating_sub(order.unique()),
             found: order,
         },
         in_flight_at_end: measured.after.in_flight,

@@ -317,18 +317,17 @@ impl Session {
         self.running.drain(DRAIN);
         let report = self.sent_on();
         let delivered = report.nics.iter().map(|nic| nic.totals.delivered).sum();
-        if let Some(sockets) = &self.sockets {
-            // What is missing after that, the accounting shows.
-            sockets.settle(delivered, DRAIN);
-        }
-        // The NIC's counts may be seen before those of who takes the packets.
         let sent = report.nics.get(1).map_or(0, |egress| egress.totals.sent);
-        let read = || self.sockets.as_ref().map_or(0, SocketReader::read_so_far);
+        let taken = || {
+            let read = self.sockets.as_ref().map_or(0, SocketReader::read_so_far);
+            self.handlers.packets() + read >= delivered && self.peers.packets() >= sent
+        };
+        // Datagrams wait for who reads them; and the NIC's counts may be seen before those of who takes the packets.
+        // What is missing after that, the accounting shows.
+        let patience = self.sockets.as_ref().map_or(VISIBLE, |_| DRAIN);
         let start = Instant::now();
-        while (self.handlers.packets() + read() < delivered || self.peers.packets() < sent)
-            && start.elapsed() < VISIBLE
-        {
-            std::thread::yield_now();
+        while !taken() && start.elapsed() < patience {
+            std::thread::sleep(Duration::from_micros(100));
         }
         report
     }

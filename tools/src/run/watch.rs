@@ -73,6 +73,13 @@ pub struct Counts {
     pub latency: Vec<Snapshot>,
 }
 
+impl Counts {
+    /// Whether anything was counted since.
+    fn has_more_than(&self, last: &Self) -> bool {
+        (self.emitted, self.received) != (last.emitted, last.received) || self.drops != last.drops
+    }
+}
+
 impl Watchable for Watched<'_> {
     fn counts(&self) -> Counts {
         let ends = self.handlers.seen().into_iter().chain(self.peers.seen());
@@ -190,12 +197,21 @@ impl<'a> Watch<'a> {
 
     /// The last stretch, and all of them.
     pub fn finish(mut self, progress: &Progress) -> Vec<Interval> {
-        self.note(progress);
+        let now = self.watched.counts();
+        // A look that was at the end has seen it all.
+        if self.intervals.is_empty() || now.has_more_than(&self.last) {
+            self.add(now, progress);
+        }
         self.intervals
     }
 
     fn note(&mut self, progress: &Progress) {
         let now = self.watched.counts();
+        self.add(now, progress);
+    }
+
+    /// The stretch until these counts.
+    fn add(&mut self, now: Counts, progress: &Progress) {
         let last = std::mem::replace(&mut self.last, now);
         let now = &self.last;
         // Whoever looks has the core of somebody who is measured: a histogram is made once, and only where

@@ -9,6 +9,7 @@
 //! | `record`, `controller` | the trials and the bounds they make; the search for all goals at once |
 //! | `on_bed`, `burst` | trials on the engine in this process or on real links, and what is lost there; back-to-back frames |
 //! | `suite`, `forecast` | sizes, repeats and what follows from a result; how long it is going to take |
+//! | `ledger` | what became of the frames of all trials |
 //! | `slo` | whether what was found is what was asked for |
 //! | `report`, `text` | the report ([`SearchReport`]) |
 //!
@@ -38,6 +39,7 @@ mod evidence;
 mod forecast;
 mod goal;
 mod goal_text;
+mod ledger;
 mod on_bed;
 mod pursuit;
 mod record;
@@ -53,6 +55,7 @@ pub use controller::{Ended, Found, GoalResult, Irregular, Limits, SearchError, s
 pub use evidence::Evidence;
 pub use goal::{Attributes, Goal, GoalError};
 pub use goal_text::GoalText;
+pub use ledger::{Books, Lost};
 pub use report::{
     GoalReport, RepeatReport, ScalingPoint, SearchReport, Searched, SizeReport, TrialReport,
     UnderLoad,

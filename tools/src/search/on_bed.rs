@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::ledger::Lost;
 use super::trial::{Load, Measurer, Spoiler, Trial, TrialInput};
 use crate::generator::Lateness;
 use crate::interrupt::Interrupt;
@@ -95,6 +96,17 @@ impl Measurer for OnBed<'_> {
                 workers: self.workers,
             };
             let spoiled_by = kept.spoiled_by(input.load, self.bed.room());
+            let known = Lost {
+                unsent: kept.unsent,
+                ring_full: result.drops.ring_full,
+                pool_empty: result.drops.pool_empty,
+                dropped: result.dropped,
+                on_way: 0,
+            };
+            let lost = Lost {
+                on_way: known.missing(result.offered, result.received),
+                ..known
+            };
             Trial::new(
                 input,
                 result.intended,
@@ -102,6 +114,7 @@ impl Measurer for OnBed<'_> {
                 result.received,
                 spoiled_by,
             )
+            .with_causes(lost, result.lateness.p999)
         }))
     }
 
@@ -212,6 +225,7 @@ mod tests {
                 waited: Waited {
                     longest_ns: longest_us * 1000,
                     all_ns: all_us * 1000,
+                    ..Waited::default()
                 },
                 workers,
                 ..kept(lost)

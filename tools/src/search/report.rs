@@ -10,13 +10,14 @@ use super::burst::BackToBack;
 use super::controller::{Found, GoalResult, Irregular};
 use super::evidence::Evidence;
 use super::goal::Attributes;
+use super::ledger::Books;
 use super::text;
 use super::trial::{Load, Trial};
 use crate::latency::Percentiles;
 use crate::machine::{Machine, Versions};
 use crate::report::SloShare;
 use crate::run::{Layout, TrialResult};
-use crate::selftest::CoreStalls;
+use crate::selftest::{CoreStalls, SelfCheck};
 
 /// The result of `search`; as JSON, version 1.
 ///
@@ -51,6 +52,8 @@ pub struct SearchReport {
     pub core_stalls: Vec<CoreStalls>,
     /// Whether the books of every trial balanced.
     pub accounting_holds: bool,
+    /// The books of all trials together.
+    pub books: Books,
     /// Whether some result says something about the tester rather than about the engine.
     pub tester_limited: bool,
     /// By frame size.
@@ -68,6 +71,8 @@ pub struct SizeReport {
     pub mean_bytes: f64,
     /// The largest load that was tried: what was asked for, or the most that the generator sends.
     pub max_load_pps: Load,
+    /// What the tester found out about itself before, and the share of its ceiling that that is.
+    pub self_check: SelfCheck,
     /// The first goal's rate as bits per second on a link, with preamble and gap.
     pub link_bps: Option<f64>,
     /// For each goal.
@@ -172,6 +177,7 @@ pub struct Searched {
     size: String,
     mean_bytes: f64,
     max_load: Load,
+    self_check: SelfCheck,
     found: Vec<Found>,
     /// Under load.
     pub latency: Vec<UnderLoad>,
@@ -181,15 +187,21 @@ pub struct Searched {
 
 impl Searched {
     /// Nothing yet.
-    pub(super) fn new(size: String, layout: &Layout) -> Self {
+    pub(super) fn new(size: String, layout: &Layout, self_check: SelfCheck) -> Self {
         Self {
             size,
             mean_bytes: layout.mean_size(),
+            self_check,
             max_load: 0,
             found: Vec::new(),
             latency: Vec::new(),
             back_to_back: None,
         }
+    }
+
+    /// What the tester found out about itself before.
+    pub(super) fn self_check(&self) -> &SelfCheck {
+        &self.self_check
     }
 
     /// Adds a search, if there was one.
@@ -231,6 +243,7 @@ impl Searched {
             frame_size: self.size.clone(),
             mean_bytes,
             max_load_pps: self.max_load,
+            self_check: self.self_check.clone().used(self.max_load as f64),
             link_bps: self.rate().map(|pps| pps * (mean_bytes + 20.0) * 8.0),
             trials: trials.collect(),
             latency: self.latency.clone(),

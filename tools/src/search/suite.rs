@@ -16,7 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::links::{LinkBed, Ports};
 use crate::progress::Progress;
 use crate::run::{Bed, Failure, Layout, TestBed, Trial};
-use crate::selftest::{CoreStalls, check_cores};
+use crate::selftest::{CoreStalls, SelfCheck, check_cores};
 use crate::unit::{Arrival, FrameSize, Rate};
 
 /// What is to be measured.
@@ -187,9 +187,12 @@ impl Run<'_> {
             .collect::<Result<_, _>>()?;
         for (&size, layout) in suite.sizes.iter().zip(&layouts) {
             self.results.target = layout.target().describe();
-            self.results
-                .sizes
-                .push(Searched::new(suite.name_of(size), layout));
+            self.progress.stage("self-test", None);
+            // A plan that nobody can keep up with.
+            let pace = layout.window(&Trial::new(Some(1e9), CEILING)).pace;
+            let self_check = SelfCheck::run(layout.frames().clone(), pace)?;
+            let searched = Searched::new(suite.name_of(size), layout, self_check);
+            self.results.sizes.push(searched);
         }
         for _ in 0..suite.repeat {
             for (i, layout) in layouts.iter().enumerate() {
@@ -308,7 +311,8 @@ impl Run<'_> {
         let (all, size) = (layout.setting().workers, suite.sizes[0]);
         for workers in powers_below(all) {
             let layout = self.layout(size, Some(workers), false)?;
-            let mut searched = Searched::new(suite.name_of(size), &layout);
+            let self_check = self.results.sizes[0].self_check().clone();
+            let mut searched = Searched::new(suite.name_of(size), &layout, self_check);
             for _ in 0..suite.repeat {
                 let what = format!("--workers {workers}");
                 let (max_load, found) = self.search(&layout, "scaling", &what)?;

@@ -3,9 +3,10 @@
 use std::fmt::{self, Write};
 
 use super::evidence::Evidence;
+use super::ledger::Books;
 use super::report::{GoalReport, RepeatReport, SearchReport, SizeReport};
 use super::trial::Spoiler;
-use crate::report::{scaled, time};
+use crate::report::{scaled, time, time_if_any};
 use crate::selftest::{CoreStalls, LEAST};
 
 pub(super) fn write(report: &SearchReport) -> String {
@@ -66,6 +67,8 @@ fn write_all(out: &mut String, report: &SearchReport) -> fmt::Result {
             )?;
         }
     }
+    self_checks(out, report)?;
+    books(out, report)?;
     writeln!(out, "other than RFC 2544")?;
     for line in &report.deviations {
         writeln!(out, "  {line}")?;
@@ -77,6 +80,46 @@ fn write_all(out: &mut String, report: &SearchReport) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// What the tester can do alone.
+fn self_checks(out: &mut String, report: &SearchReport) -> fmt::Result {
+    for size in &report.sizes {
+        let check = &size.self_check;
+        writeln!(
+            out,
+            "the generator alone, {}: {}; the largest load was {:.0}% of it",
+            size.frame_size,
+            scaled(check.ceiling_pps, "pps"),
+            100.0 * check.ceiling_used,
+        )?;
+    }
+    Ok(())
+}
+
+/// The books of all trials.
+fn books(out: &mut String, report: &SearchReport) -> fmt::Result {
+    let Books {
+        trials,
+        intended,
+        sent,
+        received,
+        lost,
+        sent_late_p999_ns,
+    } = report.books;
+    writeln!(
+        out,
+        "books of {trials} trials
+  intended {intended} = sent {sent} + not sent in time {}
+  sent {sent} = received {received} + ring full {} + no buffer {} + dropped {} + lost on the way {}
+  sent late by p99.9: {} in the worst trial",
+        lost.unsent,
+        lost.ring_full,
+        lost.pool_empty,
+        lost.dropped,
+        lost.on_way,
+        time(sent_late_p999_ns),
+    )
 }
 
 fn table(out: &mut String, report: &SearchReport) -> fmt::Result {
@@ -325,9 +368,9 @@ fn latency(out: &mut String, size: &SizeReport) -> fmt::Result {
             scaled(under.offered_pps, "pps"),
             percent(under.loss_ratio),
             time(p.p50),
-            time(p.p90),
-            time(p.p99),
-            time(p.p999),
+            time_if_any(p.p90),
+            time_if_any(p.p99),
+            time_if_any(p.p999),
             time(p.max),
             if under.tester_limited {
                 "  the generator was late itself"

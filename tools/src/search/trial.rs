@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::ledger::Lost;
+
 /// A load, in whole frames per second: trials at the same load add up.
 pub type Load = u64;
 
@@ -35,6 +37,10 @@ pub struct Trial {
     pub loss_ratio: f64,
     /// What else than the system may have caused the loss, if there is any.
     pub spoiled_by: Option<Spoiler>,
+    /// What became of what did not come through.
+    pub lost: Lost,
+    /// How late frames were sent, by p99.9, in nanoseconds.
+    pub sent_late_p999_ns: u64,
 }
 
 /// What may have caused a loss that is not the system's.
@@ -73,6 +79,17 @@ impl Trial {
                 lost as f64 / intended as f64
             },
             spoiled_by,
+            lost: Lost::default(),
+            sent_late_p999_ns: 0,
+        }
+    }
+
+    /// With what became of the frames that did not come through, and how late frames were sent, by p99.9.
+    pub fn with_causes(self, lost: Lost, sent_late_p999_ns: u64) -> Self {
+        Self {
+            lost,
+            sent_late_p999_ns,
+            ..self
         }
     }
 

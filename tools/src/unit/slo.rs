@@ -177,6 +177,12 @@ impl Goal {
             }
         };
         let parsed = match metric {
+            // Of seconds, as elsewhere, nobody thinks here.
+            Metric::Latency(_) if !bound.contains(char::is_alphabetic) => Err(ValueError::new(
+                bound,
+                "is not a time: it has no unit",
+                format!("{bound}us"),
+            )),
             Metric::Latency(_) => duration(bound, Duration::ZERO..=Duration::from_secs(100))
                 .map(|bound| bound.as_nanos() as f64),
             Metric::Loss => ratio(bound),

@@ -286,6 +286,7 @@ fn targets() {
         ("p99", "p99<50us"),
         ("p98<1ms", "p90<1ms"),
         ("p99<1 parsec", "p99<1s"),
+        ("p99<50", "p99<50us"),
         ("loss<2", "loss<2%"),
         ("rate>1g", "rate>1Mpps"),
         ("", "p99<50us"),

@@ -11,20 +11,18 @@ use corelane::wire::MacAddr;
 use serde_json::{Value, json};
 
 use super::frames_kept::FramesKept;
-use super::{finish, write_latencies};
+use super::{finish, outputs};
 use crate::churn::Churn;
 use crate::cli::{BenchArgs, Usage};
 use crate::config::LoadProfile;
 use crate::exit::Exit;
-use crate::generator::{Pace, Spread, size_on_wire, write_capture};
+use crate::generator::{Pace, Spread, write_capture};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::report::{Setup, scaled, time};
-use crate::run::{
-    Bed, Conditions, Failure, Layout, Measured, Outcome, Output, Setting, Trial, assemble, print,
-};
+use crate::report::{Setup, time};
+use crate::run::{Bed, Conditions, Failure, Layout, Measured, Outcome, Trial, assemble, print};
 use crate::selftest::SelfCheck;
-use crate::unit::{Arrival, Family, FrameSize, Rate};
+use crate::unit::{Arrival, Rate};
 
 /// The unmeasured run before the calibration for a rate in percent, and the calibration.
 const CALIBRATION_WARMUP: Duration = Duration::from_millis(200);
@@ -37,10 +35,10 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
     if let Some(ends) = args.links.ends() {
         return super::bench_links::bench(args, &ends, interrupt);
     }
-    let output = Output::new(args.engine.json.as_deref(), &FramesKept::taken(args))?;
+    let (output, latencies) = outputs(&args.engine, FramesKept::taken(args))?;
     let progress = Progress::new(args.engine.json_to_stdout());
     let (conditions, measured, outcome) = measure(args, &progress, interrupt, &mut Alone)?;
-    write_latencies(&args.engine, &measured)?;
+    latencies.write(measured.latencies().as_ref(), &measured.intervals)?;
     finish(&assemble(conditions, &measured, outcome), output)
 }
 
@@ -141,7 +139,7 @@ pub(super) fn measure(
     let conditions = Conditions {
         verb: "bench",
         seed: args.load.seed,
-        flags: flags(args, layout.setting()),
+        flags: flags(args, &layout),
         lines,
         interrupted: interrupt.is_raised(),
         planned_pps,
@@ -151,7 +149,11 @@ pub(super) fn measure(
         churn,
         setup,
         captures: None,
-        warnings: spread.iter().filter_map(Spread::warning).collect(),
+        warnings: spread
+            .iter()
+            .filter_map(Spread::warning)
+            .chain(layout.one_sided(args.load.family))
+            .collect(),
         spread,
         self_check: Some(self_check.used(result.offered_pps())),
         slo: args.engine.slo.clone(),
@@ -188,7 +190,8 @@ fn write_frames(args: &BenchArgs, file: &Path) -> Result<Exit, Failure> {
     let fail = |error: &dyn Display| Failure::Run(format!("cannot write {name}: {error}"));
     let plan = layout.plan(pps, args.arrival.unwrap_or(Arrival::Cbr));
     let end = u64::try_from(args.duration.as_nanos()).unwrap_or(u64::MAX);
-    let mut out = PcapWriter::create(file).map_err(|error| fail(&error))?;
+    let mut out = PcapWriter::create(file)
+        .map_err(|error| Usage::new(format!("--pcap-out: {name}: {error}")))?;
     let frames = write_capture(&mut layout.frames().clone(), plan, end, &mut out)
         .map_err(|error| fail(&error))?;
     print(&format!("{frames} frames written to {name}, none sent\n"))?;
@@ -206,12 +209,13 @@ fn calibrate(layout: &Layout, progress: &Progress, interrupt: &Interrupt) -> Res
     Ok(result.offered_pps())
 }
 
-pub(super) fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static str, Value> {
-    let mut flags = setting.flags();
+pub(super) fn flags(args: &BenchArgs, layout: &Layout) -> BTreeMap<&'static str, Value> {
+    let mut flags = layout.setting().flags();
     flags.extend(args.load.flags());
     flags.extend([
         ("frame_size", json!(args.frame_size.to_string())),
         ("profile", json!(args.profile)),
+        ("streams", layout.stream_flags()),
         (
             "rate",
             json!(args.profile.is_none().then(|| args.rate.to_string())),
@@ -231,30 +235,16 @@ pub(super) fn flags(args: &BenchArgs, setting: &Setting) -> BTreeMap<&'static st
 }
 
 fn lines(args: &BenchArgs, layout: &Layout, setup: &Setup, spread: Option<&Spread>) -> Vec<String> {
-    let size = match args.frame_size {
-        FrameSize::Mix(mix) => format!("{mix} frames"),
-        FrameSize::Fixed(size)
-            if args.load.family != Family::V4 && size_on_wire(size, true) != size =>
-        {
-            format!("{size}-byte frames (IPv6 {})", size_on_wire(size, true))
-        }
-        FrameSize::Fixed(size) => format!("{size}-byte frames"),
-    };
+    let size = layout.describe_frames(args.frame_size);
     let hits = if args.load.hit_ratio < 1.0 {
         format!(", {:.1}% of them hit", 100.0 * args.load.hit_ratio)
     } else {
         String::new()
     };
-    let rate = match args.rate {
-        _ if args.profile.is_some() => {
-            let streams = layout.streams().len();
-            format!(
-                "{streams} streams of a profile, {}",
-                scaled(layout.pps(), "pps")
-            )
-        }
-        Rate::Max => "rate max".to_owned(),
-        rate => format!("rate {rate} {}", args.arrival.unwrap_or(Arrival::Cbr)),
+    let rate = match (layout.describe_streams(), args.rate) {
+        (Some(streams), _) => streams,
+        (None, Rate::Max) => "rate max".to_owned(),
+        (None, rate) => format!("rate {rate} {}", args.arrival.unwrap_or(Arrival::Cbr)),
     };
     let setting = layout.setting();
     let population = layout.target().describe();

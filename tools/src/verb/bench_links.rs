@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::bench::{flags, layout};
 use super::frames_kept::FramesKept;
 use super::link_report::{LinkConditions, assemble, check_sent, flags_on_links};
-use super::{finish, write_latencies_of};
+use super::{finish, outputs};
 use crate::cli::{BenchArgs, LinkEnds};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::links::{LinkBed, Ports};
 use crate::progress::Progress;
 use crate::report::scaled;
-use crate::run::{Failure, Layout, Output, Trial};
+use crate::run::{Failure, Layout, Trial};
 use crate::selftest::SelfCheck;
 use crate::unit::{Arrival, Rate};
 
@@ -33,7 +33,7 @@ pub(super) fn bench(
     ends: &LinkEnds,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
-    let output = Output::new(args.engine.json.as_deref(), &FramesKept::taken(args))?;
+    let (output, latencies) = outputs(&args.engine, FramesKept::taken(args))?;
     let progress = Progress::new(args.engine.json_to_stdout());
     progress.stage("links", None);
     let kept = FramesKept::of(args)?;
@@ -90,7 +90,7 @@ pub(super) fn bench(
         calibrated_pps,
         frames_s: layout.frames_s(),
         captures: None,
-        warnings: Vec::new(),
+        warnings: layout.one_sided(args.load.family).into_iter().collect(),
         self_check: self_check.used(result.offered_pps()),
         slo: args.engine.slo.as_ref(),
     };
@@ -101,13 +101,13 @@ pub(super) fn bench(
         report.conditions.push(kept.write()?);
     }
     let measured = &result.measured;
-    write_latencies_of(&args.engine, measured.latency.as_ref(), &measured.intervals)?;
+    latencies.write(measured.latency.as_ref(), &measured.intervals)?;
     finish(&report, output)
 }
 
 /// The options.
 fn flags_of(args: &BenchArgs, layout: &Layout, plan: &Plan) -> BTreeMap<&'static str, Value> {
-    let mut flags = flags_on_links(flags(args, layout.setting()), &args.links);
+    let mut flags = flags_on_links(flags(args, layout), &args.links);
     flags.insert("smallest_ipv6_frame", json!(layout.smallest_v6()));
     flags.insert(
         "arrival",
@@ -123,9 +123,10 @@ fn lines(
     layout: &Layout,
     plan: &Plan,
 ) -> Vec<String> {
-    let rate = match plan.planned_pps {
-        None => "as fast as the link takes them".to_owned(),
-        Some(pps) => format!("{} {}", scaled(pps, "pps"), plan.arrival),
+    let rate = match (layout.describe_streams(), plan.planned_pps) {
+        (Some(streams), _) => streams,
+        (None, None) => "as fast as the link takes them".to_owned(),
+        (None, Some(pps)) => format!("{} {}", scaled(pps, "pps"), plan.arrival),
     };
     let resolved = ports.device().resolved;
     let resolved = resolved.map_or_else(String::new, |address| format!(" (told by {address})"));
@@ -137,11 +138,8 @@ fn lines(
             args.load.family,
         ),
         format!(
-            "{}-byte frames{}, {} flows, seed {}, {rate}, {:.2} s measured after {:.2} s",
-            args.frame_size,
-            layout
-                .smallest_v6()
-                .map_or_else(String::new, |len| format!(" (IPv6 {len} at least)")),
+            "{}, {} flows, seed {}, {rate}, {:.2} s measured after {:.2} s",
+            layout.describe_frames(args.frame_size),
             args.load.flows,
             args.load.seed,
             args.duration.as_secs_f64(),

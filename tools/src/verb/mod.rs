@@ -7,6 +7,7 @@ mod compare;
 mod ctl;
 mod doctor;
 mod frames_kept;
+mod latency_files;
 mod link_report;
 mod profile;
 mod replay;
@@ -19,16 +20,14 @@ mod top;
 mod up;
 mod watch;
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use crate::cli::{self, Asked, EngineArgs};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::latency::{Latencies, write_file, write_hgrm, write_hlog};
 use crate::report::Report;
-use crate::run::{Failure, Interval, Measured, Output, print};
+use crate::run::{Failure, Output, Taken, print};
+use latency_files::LatencyFiles;
 
 /// Does what the command line (the program's name first) asks for; errors go to standard error.
 pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
@@ -68,38 +67,16 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
     }
 }
 
-/// Writes the files of latencies that were asked for.
-fn write_latencies(args: &EngineArgs, measured: &Measured) -> Result<(), Failure> {
-    write_latencies_of(args, measured.latencies().as_ref(), &measured.intervals)
-}
-
-/// Likewise, from all latencies and those of intervals.
-fn write_latencies_of(
-    args: &EngineArgs,
-    latencies: Option<&Latencies>,
-    intervals: &[Interval],
-) -> Result<(), Failure> {
-    let write = |option: &str, path: &Path, result: std::io::Result<()>| {
-        let name = path.display();
-        result.map_err(|error| Failure::Run(format!("{option}: cannot write {name}: {error}")))
-    };
-    if let (Some(path), Some(latencies)) = (&args.hgrm, latencies) {
-        let result = write_file(path, |out| write_hgrm(&latencies.histogram, out));
-        write("--hgrm", path, result)?;
-    }
-    if let Some(path) = &args.hlog {
-        let intervals = intervals.iter().filter_map(|interval| {
-            let (began, histogram) = interval.logged.as_ref()?;
-            let ended = Duration::from_millis(interval.at_ms);
-            Some((*began, ended.saturating_sub(*began), histogram))
-        });
-        write(
-            "--hlog",
-            path,
-            write_file(path, |out| write_hlog(intervals, out)),
-        )?;
-    }
-    Ok(())
+/// Where the results of a run go: the report, and its latencies. Into none of the files `taken`, which it reads or
+/// writes too.
+fn outputs<'a>(
+    args: &'a EngineArgs,
+    mut taken: Vec<Taken<'a>>,
+) -> Result<(Output, LatencyFiles), Failure> {
+    let latencies = LatencyFiles::make(args, &taken)?;
+    taken.extend(LatencyFiles::taken(args));
+    let report = Output::new(args.json.as_deref(), &taken)?;
+    Ok((report, latencies))
 }
 
 /// Writes the report of a run.
@@ -117,7 +94,7 @@ fn exit_of(report: &Report) -> Exit {
         Exit::Accounting
     } else if report.interrupted {
         Exit::Interrupted
-    } else if report.tester_limited || report.has_bad_clock() {
+    } else if report.tester_limited || report.has_bad_clock() || report.is_empty() {
         Exit::Invalid
     } else if report.slo.as_ref().is_some_and(|slo| !slo.met) {
         Exit::Unmet

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::bench::{self, Companion};
-use super::exit_of;
 use super::frames_kept::FramesKept;
+use super::{exit_of, outputs};
 use crate::cli::{ProfileArgs, Usage};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -12,7 +12,7 @@ use crate::profile::{
     Choice, Files, Folded, Profile, Recording, Unavailable, draw, draw_difference,
 };
 use crate::progress::Progress;
-use crate::run::{Failure, Output, Taken, assemble, check_free};
+use crate::run::{Failure, Taken, assemble, check_free};
 use crate::threads::Threads;
 
 pub(super) fn profile(args: &ProfileArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
@@ -22,11 +22,12 @@ pub(super) fn profile(args: &ProfileArgs, interrupt: &Interrupt) -> Result<Exit,
         let name = args.out.display();
         Usage::new(format!("--out: cannot make {name}: {error}"))
     })?;
-    let output = output(args, &files)?;
+    let (output, latencies) = outputs(&args.bench.engine, taken(args, &files))?;
     let progress = Progress::new(args.bench.engine.json_to_stdout());
     let mut sampling = Sampling::new(args.sampler, args.frequency);
     let (conditions, measured, outcome) =
         bench::measure(&args.bench, &progress, interrupt, &mut sampling)?;
+    latencies.write(measured.latencies().as_ref(), &measured.intervals)?;
     let bench = assemble(conditions, &measured, outcome);
     let exit = exit_of(&bench);
 
@@ -114,11 +115,11 @@ fn files(args: &ProfileArgs) -> Result<Files, Failure> {
     Ok(files)
 }
 
-/// Where the result goes: into none of the other files.
-fn output(args: &ProfileArgs, files: &Files) -> Result<Output, Failure> {
+/// The files that results are not to be written over.
+fn taken<'a>(args: &'a ProfileArgs, files: &'a Files) -> Vec<Taken<'a>> {
     let diff = args.diff.iter().map(|file| ("the profile of --diff", file));
     let difference = files.difference.iter();
-    let taken: Vec<_> = [
+    [
         ("the folded stacks", &files.folded),
         ("the flame graph", &files.flamegraph),
     ]
@@ -130,8 +131,7 @@ fn output(args: &ProfileArgs, files: &Files) -> Result<Output, Failure> {
         holds: holds.to_owned(),
     })
     .chain(FramesKept::taken(&args.bench))
-    .collect();
-    Output::new(args.bench.engine.json.as_deref(), &taken)
+    .collect()
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use corelane::io::pcap::{Capture, PcapEnd};
 use corelane::stack::Nic;
 use serde_json::{Value, json};
 
-use super::{finish, write_latencies};
+use super::{finish, outputs};
 use crate::cli::{ReplayArgs, Usage};
 use crate::clock::Clock;
 use crate::exit::Exit;
@@ -18,7 +18,7 @@ use crate::generator::{CaptureFrames, CaptureSet, GeneratorLink, Pace, Schedule,
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{CaptureShare, Setup};
-use crate::run::{Conditions, Failure, Output, Session, Setting, Taken, assemble};
+use crate::run::{Conditions, Failure, Session, Setting, Taken, assemble};
 use crate::selftest::SelfCheck;
 use crate::unit::Speed;
 
@@ -43,8 +43,9 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     let before = Instant::now();
     let set = CaptureSet::new(captures(args)?, PoolConfig::default().headroom);
     let set = Arc::new(set);
+    check_not_empty(args, set.len() as u64 + set.too_large())?;
     let frames_s = before.elapsed().as_secs_f64();
-    let output = Output::new(args.engine.json.as_deref(), &taken(args))?;
+    let (output, latencies) = outputs(&args.engine, taken(args))?;
 
     let frames = set.len() as u64 * u64::from(args.repeat);
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
@@ -105,7 +106,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         self_check: Some(self_check.used(measured.achieved_pps())),
         slo: args.engine.slo.clone(),
     };
-    write_latencies(&args.engine, &measured)?;
+    latencies.write(measured.latencies().as_ref(), &measured.intervals)?;
     let mut report = assemble(conditions, &measured, session.finish());
     if report.delivered == 0 && report.received > 0 && !args.own && !args.engine.promiscuous {
         report.warnings.push(NOTHING_DELIVERED.to_owned());
@@ -118,6 +119,19 @@ pub(super) fn captures(args: &ReplayArgs) -> Result<Vec<Capture>, Failure> {
     let files = args.files.iter();
     let open = |file| Capture::open(file).map_err(|error| Usage::new(error.to_string()).into());
     files.map(open).collect()
+}
+
+/// There is something to send.
+pub(super) fn check_not_empty(args: &ReplayArgs, packets: u64) -> Result<(), Usage> {
+    if packets > 0 {
+        return Ok(());
+    }
+    let files: Vec<_> = args
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    Err(Usage::new(format!("no packets in {}", files.join(", "))))
 }
 
 /// Their files, so that none is written over.

@@ -7,15 +7,17 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::link_report::{LinkConditions, assemble, check_sent, flags_on_links};
-use super::replay::{SEED, captures, expected, flags, pace, say_if_long, shares, taken, warnings};
-use super::{finish, write_latencies_of};
+use super::replay::{
+    SEED, captures, check_not_empty, expected, flags, pace, say_if_long, shares, taken, warnings,
+};
+use super::{finish, outputs};
 use crate::cli::{LinkEnds, ReplayArgs, Usage};
 use crate::exit::Exit;
 use crate::generator::{CaptureFrames, CaptureSet, Pace, Window};
 use crate::interrupt::Interrupt;
 use crate::links::{LinkReplay, Ports};
 use crate::progress::Progress;
-use crate::run::{Failure, Output, Setting};
+use crate::run::{Failure, Setting};
 use crate::selftest::SelfCheck;
 
 pub(super) fn replay(
@@ -27,17 +29,18 @@ pub(super) fn replay(
     progress.stage("captures", None);
     let before = Instant::now();
     let captures = captures(args)?;
-    let output = Output::new(args.engine.json.as_deref(), &taken(args))?;
+    let (output, latencies) = outputs(&args.engine, taken(args))?;
     progress.stage("links", None);
     let mut ports = Ports::open(&args.links, ends, &|link| link)?;
     let set = Arc::new(CaptureSet::up_to(captures, ports.longest()));
     let frames_s = before.elapsed().as_secs_f64();
+    check_not_empty(args, set.len() as u64 + set.too_large())?;
     if set.is_empty() {
-        let why = match set.too_large() {
-            0 => "no packet is in what was given".to_owned(),
-            n => format!("{n} packets are longer than the links take"),
-        };
-        return Err(Usage::new(format!("there is nothing to send: {why}")).into());
+        return Err(Usage::new(format!(
+            "there is nothing to send: {} packets are longer than the links take",
+            set.too_large()
+        ))
+        .into());
     }
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
     let setting = Setting::new(&args.engine, when_full, SEED);
@@ -81,7 +84,7 @@ pub(super) fn replay(
     };
     let report = assemble(conditions, &args.links, &ports, &result);
     let measured = &result.measured;
-    write_latencies_of(&args.engine, measured.latency.as_ref(), &measured.intervals)?;
+    latencies.write(measured.latency.as_ref(), &measured.intervals)?;
     finish(&report, output)
 }
 

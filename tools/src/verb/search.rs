@@ -1,6 +1,6 @@
 //! `search`: the highest load that the engine takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +14,9 @@ use crate::machine::{Machine, Versions};
 use crate::progress::Progress;
 use crate::report::SCHEMA;
 use crate::run::{Failure, Output, Setting};
-use crate::search::{Goal, GoalReport, SearchReport, Suite, check_targets, reached, under_most};
+use crate::search::{
+    Books, Goal, GoalReport, SearchReport, Suite, check_targets, reached, under_most,
+};
 use crate::unit::{Arrival, FrameSize, RFC2544, Rate, Slo};
 
 /// The shortest trial of RFC 2544, section 24.
@@ -57,6 +59,14 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         .iter()
         .flat_map(|size| &size.goals)
         .any(GoalReport::is_unfinished);
+    let books = Books::of(
+        sizes
+            .iter()
+            .flat_map(|size| &size.trials)
+            .map(|it| &it.trial),
+    );
+    let accounting_holds = !results.accounting_violated && books.holds();
+    let has_bad_clock = sizes.iter().any(|size| !size.self_check.clock.monotonic);
     let is_unmet = sizes
         .iter()
         .any(|size| size.slo.as_ref().is_some_and(|slo| !slo.met));
@@ -73,11 +83,17 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         warnings: {
             let mut all = results.warnings;
             all.extend(warnings(tester_limited, args.links.ends().is_some()));
+            for warning in sizes.iter().flat_map(|size| size.self_check.warnings()) {
+                if !all.contains(&warning) {
+                    all.push(warning);
+                }
+            }
             all
         },
         deviations: deviations(&suite),
         core_stalls: results.stalls,
-        accounting_holds: !results.accounting_violated,
+        accounting_holds,
+        books,
         tester_limited,
         sizes,
         scaling: results.scaling,
@@ -87,11 +103,11 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         .json()
         .map_err(|error| Failure::Run(format!("no JSON: {error}")))?;
     output.write(&report.text(), &json)?;
-    Ok(if results.accounting_violated {
+    Ok(if !accounting_holds {
         Exit::Accounting
     } else if report.interrupted {
         Exit::Interrupted
-    } else if tester_limited || is_unfinished {
+    } else if tester_limited || is_unfinished || has_bad_clock {
         Exit::Invalid
     } else if is_unmet {
         Exit::Unmet
@@ -121,6 +137,8 @@ fn suite(args: &SearchArgs) -> Result<Suite, Usage> {
     } else {
         args.goal.iter().map(|goal| goal.goal(trial)).collect()
     };
+    check_different("--goal", goals.iter().map(|goal| goal.name.to_lowercase()))?;
+    check_different("--frame-size", sizes.iter().map(ToString::to_string))?;
     for (goal, text) in goals.iter().zip(&args.goal) {
         goal.check()
             .map_err(|error| Usage::new(format!("--goal: '{text}' with --duration: {error}")))?;
@@ -161,6 +179,18 @@ fn suite(args: &SearchArgs) -> Result<Suite, Usage> {
         bursts: args.back_to_back.then_some(BURSTS),
         scale_workers: args.scale_workers,
     })
+}
+
+/// Nothing is searched for twice under one name: nobody could tell the results apart.
+fn check_different(option: &str, names: impl Iterator<Item = String>) -> Result<(), Usage> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if seen.contains(&name) {
+            return Err(Usage::new(format!("{option}: there is '{name}' already")));
+        }
+        seen.insert(name);
+    }
+    Ok(())
 }
 
 /// The streams of a profile that have one load from the beginning to the end.

@@ -50,7 +50,11 @@ pub struct BenchArgs {
 
     /// Write the frames that would be sent in --duration to a capture, each at its planned time, and send
     /// none
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["tx", "link"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["tx", "link", "json", "latency", "hgrm", "hlog", "slo", "churn"]
+    )]
     pub pcap_out: Option<PathBuf>,
 
     /// Keep the first N frames (up to 65536) that are received in the measured time, by the engine or from

@@ -45,6 +45,9 @@ impl ProfileArgs {
             Some(_) => Err(Usage::new(
                 "profile: not on real links: the engine is what has stages; perf record -g shows a tester's threads",
             )),
+            None if self.bench.pcap_out.is_some() => Err(Usage::new(
+                "--pcap-out: not with profile: bench writes frames and sends none, and so takes no time",
+            )),
             None => self.bench.check(),
         }
     }
