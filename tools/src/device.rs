@@ -9,6 +9,10 @@ use serde_json::{Value, json};
 
 use crate::config::{LinkKind, LinkSetting};
 
+/// What is wrong with a pcap link, which is what a NIC has that says nothing.
+pub(crate) const NO_DEVICE: &str = "a pcap link has no device to be up on: corelane sim plays captures; for up give it \
+                                    link = { kind = \"tap\", name = \"tap0\" }";
+
 type Counters = Vec<(String, u64)>;
 
 /// Reads what a link counts, the kernel's drops among it, also when the link is gone.
@@ -95,11 +99,7 @@ pub(crate) fn open(link: &LinkSetting) -> Result<(Box<dyn Link>, LinkCounters), 
             let read = LinkCounters::new(move || counters.read());
             Ok((Box::new(link), read))
         }
-        LinkKind::Pcap => Err(
-            "a pcap link has no device to be up on: corelane sim plays captures; for up give it \
-             link = { kind = \"tap\", name = \"tap0\" }"
-                .to_owned(),
-        ),
+        LinkKind::Pcap => Err(NO_DEVICE.to_owned()),
     }
 }
 

@@ -112,6 +112,9 @@ use queue::{QueueRx, QueueTx};
 /// The most queues of an AF_XDP link.
 pub const MAX_QUEUES: usize = 256;
 
+/// The longest frame that fits the page that the kernel uses of a slot, behind what it leaves free.
+const LONGEST: usize = 3_840;
+
 /// Bytes of a VLAN tag, which a device takes beyond its MTU.
 const TAG: usize = 4;
 
@@ -254,7 +257,7 @@ impl AfXdpLink {
         let Ethernet {
             interface,
             index,
-            mtu,
+            mtu: device_mtu,
             mac: device_mac,
         } = Ethernet::ask(name).map_err(|why| AfXdpError::unknown(name, why))?;
         let has = interface.receive_queues().map_err(system(COUNT_QUEUES))?;
@@ -273,7 +276,7 @@ impl AfXdpLink {
         let sentries = sentries.map_err(system("make it promiscuous"))?;
         let map = XskMap::new(queues as u32).map_err(system("make a map of sockets"))?;
         let program = Redirect::load(&map).map_err(system("load an XDP program"))?;
-        let (program, native) = attach(&program, name, index, mtu, mode)?;
+        let (program, native) = attach(&program, name, index, device_mtu, mode)?;
         let (counts, counters) = queue_counters(queues);
         Ok(Self {
             name,
@@ -281,7 +284,8 @@ impl AfXdpLink {
             index,
             mac: random_mac(),
             device_mac,
-            mtu,
+            // What the device takes beyond that, no slot does.
+            mtu: device_mtu.min(LONGEST - ETHERNET_HEADER_LEN - TAG),
             sizes,
             zero_copy,
             counters: AfXdpCounters::new(counters),

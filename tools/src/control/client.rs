@@ -63,6 +63,9 @@ impl Client {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => {
                 format!("{name}: no answer within {} s", PATIENCE.as_secs())
             }
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof => {
+                format!("{name}: 'corelane up' has ended")
+            }
             _ => format!("{name}: {error}"),
         })?;
         Answer::parse(&line)

@@ -74,6 +74,33 @@ impl Host {
         set_up(&self.config, &nics, &self.stack, &self.lifecycle)
     }
 
+    /// Whether a link is to be [looked at](Self::look_at_links).
+    pub(super) fn has_links_to_look_at(&self) -> bool {
+        self.links.values().any(|link| link.watched)
+    }
+
+    /// Tells, once for each link, of what has to be set up elsewhere for it to work.
+    pub(super) fn look_at_links(&mut self) {
+        for nic in &self.nics {
+            let Some(link) = self.links.get_mut(&nic.id()).filter(|link| link.watched) else {
+                continue;
+            };
+            let frames = link.partial_checksums();
+            if frames > 0 {
+                link.watched = false;
+                let setting = self.config.nic(nic.name());
+                let device = setting.map_or("", |setting| &setting.link.name);
+                tracing::warn!(
+                    nic = nic.name(),
+                    frames,
+                    "senders leave checksums to hardware, for which AF_XDP has no word: their frames are dropped. On a \
+                     veth run `ethtool -K PEER tx off` in the namespace of its peer, on a NIC `ethtool -K {device} gro \
+                     off lro off`"
+                );
+            }
+        }
+    }
+
     /// Does what a client asks for.
     pub(super) fn respond(&mut self, request: &Request) -> Reply {
         let fields = match request {

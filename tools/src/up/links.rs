@@ -13,7 +13,7 @@ use corelane::io::middleware::{
 use corelane::io::pcap::Interface;
 
 use super::capture::{queue_of, whole_frame};
-use crate::config::{FaultsSetting, NicSetting};
+use crate::config::{FaultsSetting, LinkKind, NicSetting};
 use crate::device::{self, LinkCounters};
 
 /// What is to be had from a link while it is one, and after.
@@ -24,6 +24,18 @@ pub(super) struct ServedLink {
     /// The longest frame that it takes where there is room.
     pub(super) longest: usize,
     pub(super) capture: Option<FileCapture>,
+    /// Whether somebody has to be told of frames whose checksums were left to hardware, and has not been: AF_XDP has
+    /// no word for that.
+    pub(super) watched: bool,
+}
+
+impl ServedLink {
+    /// How many frames of that kind there were.
+    pub(super) fn partial_checksums(&self) -> u64 {
+        let counters = self.counters.read().into_iter();
+        let of = |(name, count)| (name == "partial_checksums").then_some(count);
+        counters.filter_map(of).sum()
+    }
 }
 
 /// What a capture is written by. That it breaks off is told when it does, and not at the end only.
@@ -103,6 +115,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), Stri
         held: link.holds(),
         longest: link.longest_frame(),
         capture: None,
+        watched: nic.link.kind == LinkKind::AfXdp,
     };
     if let Some(capture) = &nic.capture {
         let file = File::create(&capture.file).map_err(|error| {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use corelane::engine::{Engine, Idle, Running, allowed_cores};
+use corelane::engine::{Engine, Idle, Running, Warning, allowed_cores};
 use corelane::frame::PoolConfig;
 use corelane::stack::Nic;
 use corelane::wire::ETHERNET_HEADER_LEN;
@@ -19,8 +19,10 @@ use super::reload::Reloaded;
 use super::report::UpReport;
 use super::signals::{Signal, signals};
 use super::user::{ONLY_ROOT, User};
-use crate::config::{Config, EventSetting};
+use crate::cli::Usage;
+use crate::config::{Config, EventSetting, LinkKind};
 use crate::control::{ControlSocket, default_path, serve};
+use crate::device::NO_DEVICE;
 use crate::host::{Services, nic_config, stack_config};
 use crate::run::Failure;
 
@@ -32,6 +34,12 @@ const EVENTS: usize = 1 << 14;
 
 /// RSS spreads over 128 entries: more workers would have none.
 const MAX_WORKERS: usize = 128;
+
+/// The MTU where the configuration says nothing.
+const USUAL_MTU: usize = 1500;
+
+/// How often links are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long what is in flight may take to come to its end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -66,7 +74,8 @@ pub fn run(
     }
     let fail = |error: String| Failure::Run(error);
     let user = setting.user.as_deref().or(config.user.as_deref());
-    let user = user.map(User::named).transpose().map_err(fail)?;
+    let user = user.map(User::named).transpose().map_err(Usage::new)?;
+    check_links(&config, setting)?;
     // From here on a signal ends it in order.
     let signals = signals().map_err(|error| fail(format!("cannot catch signals: {error}")))?;
 
@@ -77,7 +86,11 @@ pub fn run(
         pool,
     } = build(&config, setting.idle, &services)?;
     for warning in engine.warnings() {
-        tracing::warn!("{warning}");
+        match warning {
+            // Those that sleep while there is nothing to do share cores well.
+            Warning::Crowded { .. } if setting.idle != Idle::BusyPoll => tracing::info!("{warning}"),
+            _ => tracing::warn!("{warning}"),
+        }
     }
     let path = setting.socket.clone().or_else(|| config.socket.clone());
     let path = path.unwrap_or_else(default_path);
@@ -110,6 +123,19 @@ pub fn run(
     Ok(up.end())
 }
 
+/// Every NIC has a link that can be up.
+fn check_links(config: &Config, setting: &Setting) -> Result<(), Usage> {
+    let mut nics = config.nics.iter();
+    match nics.find(|nic| nic.link.kind == LinkKind::Pcap) {
+        None => Ok(()),
+        Some(nic) => Err(Usage::new(format!(
+            "{}: nic '{}': {NO_DEVICE}",
+            setting.file.display(),
+            nic.name
+        ))),
+    }
+}
+
 /// An engine that is put together.
 struct Built {
     engine: Engine,
@@ -138,6 +164,14 @@ fn build(config: &Config, idle: Idle, services: &Arc<Services>) -> Result<Built,
         // One that was made up by its number is every other host's too.
         let mac = nic.mac_given.then_some(nic.mac);
         let (link, served) = link(nic).map_err(Failure::Run)?;
+        if nic.mtu > link.mtu() && nic.mtu != USUAL_MTU {
+            let (name, taken) = (&nic.name, link.mtu());
+            tracing::warn!(
+                nic = name,
+                "an MTU of {} is more than the link takes: it is {taken}",
+                nic.mtu
+            );
+        }
         held += served.held;
         longest = longest.max(served.longest);
         links.push(served);
@@ -233,6 +267,11 @@ impl Up {
     fn until_the_end(&mut self) {
         loop {
             let due = self.timeline.first().map(|event| self.since + event.at);
+            let look = locked(&self.host).has_links_to_look_at();
+            let due = due
+                .into_iter()
+                .chain(look.then(|| Instant::now() + LOOK))
+                .min();
             let signal = match due {
                 None => self
                     .signals
@@ -242,7 +281,10 @@ impl Up {
             };
             match signal {
                 Ok(Signal::Reload) => self.reload(),
-                Err(RecvTimeoutError::Timeout) => self.act_what_is_due(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.act_what_is_due();
+                    locked(&self.host).look_at_links();
+                }
                 // Without signals nothing could end it in order.
                 Ok(Signal::End) | Err(RecvTimeoutError::Disconnected) => return,
             }

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::thread;
+use std::time::Instant;
 
 use crossbeam::channel::{Receiver, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::exit::Exit;
+use crate::interrupt::{Wish, Wishes};
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +20,20 @@ pub(super) enum Signal {
     Reload,
 }
 
-/// The signals from now on. The second one that asks for the end ends the process at once.
+/// The signals from now on. A second one that asks for the end, if it is not the first one again, ends the process at
+/// once.
 pub(super) fn signals() -> io::Result<Receiver<Signal>> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let (sender, receiver) = unbounded();
     let watch = move || {
-        let mut ends = false;
+        let mut wishes = Wishes::default();
         for signal in signals.forever() {
             let asked = if signal == SIGHUP {
                 Signal::Reload
             } else {
                 Signal::End
             };
-            if asked == Signal::End && std::mem::replace(&mut ends, true) {
+            if asked == Signal::End && wishes.came(Instant::now()) == Wish::Now {
                 std::process::exit(Exit::Interrupted.code().into());
             }
             // Nobody is left to be told when the process ends.

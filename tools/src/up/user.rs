@@ -22,10 +22,13 @@ impl User {
     /// # Errors
     /// There is none.
     pub(super) fn named(name: &str) -> Result<Self, String> {
-        let found = nix::unistd::User::from_name(name)
-            .map_err(|error| format!("user: cannot look up '{name}': {error}"))?;
+        let found = match name.parse() {
+            Ok(number) => nix::unistd::User::from_uid(Uid::from_raw(number)),
+            Err(_) => nix::unistd::User::from_name(name),
+        };
+        let found = found.map_err(|error| format!("user: cannot look up '{name}': {error}"))?;
         let found = found.ok_or_else(|| {
-            format!("user: there is no user '{name}' on this machine; id -un names yours")
+            format!("user: there is no user '{name}' on this machine; getent passwd lists them")
         })?;
         let name = CString::new(found.name)
             .map_err(|_| format!("user: '{name}' has a NUL in its name"))?;

@@ -117,7 +117,7 @@ pub enum AfXdpError {
     #[error(
         "the driver of '{name}' runs no XDP program at an MTU of {mtu}: frames have to fit a page there \
          (on a veth, the peer's MTU counts, and has to be below 3,520). Lower it (`ip link set {name} \
-         mtu 1500`), or take XdpMode::Generic, which has no such limit"
+         mtu 1500`), or take generic mode (XdpMode::Generic, `mode = \"generic\"`), which has no such limit"
     )]
     Mtu {
         /// The device.
@@ -127,8 +127,8 @@ pub enum AfXdpError {
     },
     /// The driver runs no program.
     #[error(
-        "the driver of '{name}' runs no XDP program: {source}: take XdpMode::Generic, or XdpMode::Auto, \
-         which does where it has to"
+        "the driver of '{name}' runs no XDP program: {source}: take generic mode (XdpMode::Generic, \
+         `mode = \"generic\"`), or `auto`, which does where it has to"
     )]
     NotNative {
         /// The device.
