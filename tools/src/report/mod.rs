@@ -36,6 +36,7 @@ pub struct Report {
     pub machine: Machine,
     pub seed: u64,
     pub flags: BTreeMap<&'static str, serde_json::Value>,
+    pub derived: Vec<&'static str>,
     pub interrupted: bool,
     pub conditions: Vec<String>,
     pub warnings: Vec<String>,

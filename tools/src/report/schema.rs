@@ -12,6 +12,7 @@
 //! | `machine` | `cpu`, `cores` (that the process may use), `os`, `kernel`, `arch` |
 //! | `seed` | what random draws started from |
 //! | `flags` | every option as it was in effect, by its name with `_` for `-` |
+//! | `derived[]` | names of flags that nobody said and that follow from others: two results may differ in them |
 //! | `interrupted` | whether the run was ended early by a signal |
 //! | `conditions` | texts: what ran, as the report for people has it |
 //! | `warnings` | texts: what may make the result mean less |

@@ -279,6 +279,7 @@ fn report() -> Report {
         },
         seed: 7,
         flags: BTreeMap::from([("workers", serde_json::json!(1))]),
+        derived: vec!["pool_slots"],
         interrupted: false,
         warnings: vec!["a warning".to_owned()],
         window_s: 2.0,

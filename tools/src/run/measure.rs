@@ -247,6 +247,8 @@ pub struct Conditions {
     pub seed: u64,
     /// The options in effect.
     pub flags: BTreeMap<&'static str, serde_json::Value>,
+    /// Those that nobody said and that follow from others.
+    pub derived: Vec<&'static str>,
     /// Lines for people.
     pub lines: Vec<String>,
     /// Whether it was ended early.
@@ -347,6 +349,7 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         machine: Machine::here(),
         seed: conditions.seed,
         flags: conditions.flags,
+        derived: conditions.derived,
         interrupted: conditions.interrupted,
         warnings,
         window_s: seconds,

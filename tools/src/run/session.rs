@@ -32,6 +32,8 @@ pub struct Setting {
     pub ring: usize,
     /// Slots of the pool.
     pub pool_slots: usize,
+    /// Whether nobody said how many: they follow from workers, rings and sockets.
+    pub has_derived_pool: bool,
     /// What a full ring means: back-pressure or drops.
     pub when_full: WhenFull,
     /// Whether the NIC takes packets for any address.
@@ -68,6 +70,7 @@ impl Setting {
             cores,
             ring,
             pool_slots: args.pool_slots.unwrap_or(enough),
+            has_derived_pool: args.pool_slots.is_none(),
             when_full,
             promiscuous: args.promiscuous,
             latency: args.measures_latency(),
@@ -86,7 +89,7 @@ impl Setting {
             ..Self::new(engine, WhenFull::Drop, load.seed)
         };
         match load.sockets {
-            Some(sockets) => setting.with_sockets(engine, sockets),
+            Some(sockets) => setting.with_sockets(sockets),
             None => Self {
                 forward: load.forward,
                 ..setting
@@ -95,10 +98,10 @@ impl Setting {
     }
 
     /// As it is, with room for what waits in so many sockets, and for who reads them.
-    fn with_sockets(mut self, args: &EngineArgs, sockets: u32) -> Self {
+    fn with_sockets(mut self, sockets: u32) -> Self {
         // More than this, nobody lets wait who reads at all.
         let waiting = (sockets as usize * self.workers * QUEUE).min(1 << 15);
-        if args.pool_slots.is_none() {
+        if self.has_derived_pool {
             self.pool_slots += PoolConfig::slots_for(waiting, 1);
         }
         self
@@ -115,6 +118,14 @@ impl Setting {
             ("latency", json!(self.latency)),
             ("check", json!(self.check.to_string())),
         ])
+    }
+
+    /// Those of the [`flags`](Self::flags) that nobody said and that follow from others.
+    pub fn derived(&self) -> Vec<&'static str> {
+        self.has_derived_pool
+            .then_some("pool_slots")
+            .into_iter()
+            .collect()
     }
 
     /// Frames that all rings together hold.

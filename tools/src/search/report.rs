@@ -39,6 +39,8 @@ pub struct SearchReport {
     pub seed: u64,
     /// Every option as it was in effect, by its name with `_` for `-`.
     pub flags: BTreeMap<&'static str, Value>,
+    /// Names of flags that nobody said and that follow from others: two results may differ in them.
+    pub derived: Vec<&'static str>,
     /// Whether it was ended early by a signal.
     pub interrupted: bool,
     /// What ran, in lines for people.

@@ -140,6 +140,7 @@ pub(super) fn measure(
         verb: "bench",
         seed: args.load.seed,
         flags: flags(args, &layout),
+        derived: layout.setting().derived(),
         lines,
         interrupted: interrupt.is_raised(),
         planned_pps,

@@ -81,6 +81,8 @@ pub(super) fn assemble(
         machine: Machine::here(),
         seed: conditions.seed,
         flags: conditions.flags,
+        // Those are the engine's.
+        derived: Vec::new(),
         interrupted: conditions.interrupted,
         warnings,
         window_s: seconds,

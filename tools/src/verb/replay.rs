@@ -87,6 +87,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         verb: "replay",
         seed: SEED,
         flags: flags(args, &setting),
+        derived: setting.derived(),
         lines: lines(args, &setting, &set, endpoints),
         interrupted: interrupt.is_raised(),
         planned_pps,

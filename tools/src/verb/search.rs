@@ -71,6 +71,7 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         .iter()
         .any(|size| size.slo.as_ref().is_some_and(|slo| !slo.met));
     let setting = Setting::of_load(&suite.engine, &suite.load);
+    let flags = flags(args, &suite, &setting);
     let report = SearchReport {
         schema: SCHEMA,
         kind: "search",
@@ -78,7 +79,8 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         versions: Versions::here(),
         machine: Machine::here(),
         seed: args.load.seed,
-        flags: flags(args, &suite, &setting),
+        derived: derived(args, &setting, &flags),
+        flags,
         interrupted: interrupt.is_raised(),
         warnings: {
             let mut all = results.warnings;
@@ -243,6 +245,20 @@ fn flags(args: &SearchArgs, suite: &Suite, setting: &Setting) -> BTreeMap<&'stat
         ),
     ]);
     flags
+}
+
+/// Those of the flags that nobody said and that follow from others.
+fn derived(
+    args: &SearchArgs,
+    setting: &Setting,
+    flags: &BTreeMap<&'static str, Value>,
+) -> Vec<&'static str> {
+    let mut derived = setting.derived();
+    // It follows from the goals.
+    derived.extend(args.time_limit.is_none().then_some("time_limit_s"));
+    // On real links there are no flags of an engine.
+    derived.retain(|name| flags.contains_key(name));
+    derived
 }
 
 fn warnings(tester_limited: bool, on_links: bool) -> Vec<String> {
