@@ -313,6 +313,7 @@ fn repeated_searches_have_their_median_and_are_compared() {
     );
     let trials = json["sizes"][0]["trials"].as_array().unwrap();
     assert_eq!(trials.last().unwrap()["repeat"], 4);
+    assert_eq!(json["derived"], json!(["pool_slots", "time_limit_s"]));
 
     // With itself, it is the same; half as fast, it is worse. Whatever the machine did meanwhile.
     let rated = |scale: f64| {
@@ -396,11 +397,7 @@ fn rounds_of_the_same_take_turns() {
         "-",
     ]);
     // Whether they are the same is not for two rounds to say.
-    assert!(
-        matches!(output.status.code(), Some(0 | 5)),
-        "{}",
-        stderr(&output)
-    );
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     let json: Value = serde_json::from_str(stdout(&output)).unwrap();
     let figures = json["figures"].as_array().unwrap();
     let names: Vec<_> = figures.iter().map(|figure| &figure["name"]).collect();
@@ -412,6 +409,13 @@ fn rounds_of_the_same_take_turns() {
         assert_eq!(samples, &figure["b"]["samples"]);
         assert!(samples == 2 || samples == 1 && set_aside == 4, "{json}");
         assert!(figure["p_value"].is_null());
+        // On a busy machine it is not even comparable.
+        let is_spoiled = figure["verdict"] == "not_comparable";
+        assert!(
+            is_spoiled || figure["verdict"] == "too_few_rounds",
+            "{json}"
+        );
+        assert_eq!(figure["enough"], 7);
     }
     assert_eq!(json["test"], "sign_flip");
     assert!(
@@ -420,6 +424,72 @@ fn rounds_of_the_same_take_turns() {
             .unwrap()
             .ends_with("bench --endpoints 10")
     );
+}
+
+#[test]
+fn too_few_rounds_are_told_after_the_first() {
+    let output = corelane(&[
+        "compare",
+        "--a",
+        "",
+        "--b",
+        "",
+        "--rounds",
+        "2",
+        "--duration",
+        "50ms",
+    ]);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    let is_spoiled = stdout(&output).contains("NOT COMPARABLE");
+    let warning = "warning: --rounds 2 cannot tell a difference of 2 figures from chance, 7 can";
+    assert!(
+        is_spoiled || stderr(&output).contains(warning),
+        "{}",
+        stderr(&output)
+    );
+    let verdict = "too few rounds: 2 pairs cannot tell, 7 can";
+    // More may be spoiled than are done again.
+    let one = "too few rounds: 1 pair cannot tell, 7 can";
+    let text = stdout(&output);
+    assert!(
+        is_spoiled || text.contains(verdict) || text.contains(one),
+        "{text}"
+    );
+}
+
+#[test]
+fn results_of_other_workers_are_comparable_where_that_is_said() {
+    let scratch = Scratch::new("workers");
+    let run = |name: &str, options: &[&str]| {
+        let file = scratch.path(name);
+        let short = ["bench", "--duration", "300ms", "--warmup", "20ms", "--json"];
+        let short = short.into_iter().chain([file.to_str().unwrap()]);
+        let args: Vec<_> = short.chain(options.iter().copied()).collect();
+        let output = corelane(&args);
+        assert!(
+            matches!(output.status.code(), Some(0 | 5)),
+            "{}",
+            stderr(&output)
+        );
+        file
+    };
+    let compared = |a: &std::path::Path, b: &std::path::Path, differing: &str| {
+        let files = [a, b].map(std::path::Path::as_os_str);
+        let rest = ["--differing", differing].map(OsStr::new);
+        let verb = OsStr::new("compare");
+        let output = corelane(&[&[verb][..], &files, &rest].concat());
+        stdout(&output).to_owned()
+    };
+    let one = run("one.json", &["--workers", "1"]);
+    let two = run("two.json", &["--workers", "2"]);
+    let small = run("small.json", &["--workers", "1", "--ring", "256"]);
+    let chosen = run("chosen.json", &["--workers", "2", "--pool-slots", "20000"]);
+    for (a, b, differing) in [(&one, &two, "workers"), (&one, &small, "ring")] {
+        let text = compared(a, b, differing);
+        assert!(!text.contains("the conditions differ"), "{text}");
+    }
+    let text = compared(&one, &chosen, "workers");
+    assert!(text.contains("pool_slots: "), "{text}");
 }
 
 #[test]

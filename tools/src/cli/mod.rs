@@ -97,7 +97,10 @@ where
         }
         Ok(Cli {
             command: Command::Compare(args),
-        }) => Ok(Asked::Compare(args)),
+        }) => {
+            args.check()?;
+            Ok(Asked::Compare(args))
+        }
         Ok(Cli {
             command: Command::Doctor(args),
         }) => Ok(Asked::Doctor(args)),

@@ -531,7 +531,21 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         ("compare", "<FILE> is missing"),
         ("compare --a x", "--b is missing"),
-        ("compare a.json b.json --rounds 3", "--b is missing"),
+        (
+            "compare one.json",
+            "<FILE>: two results are compared, and one.json is one",
+        ),
+        ("compare a b c", "c: one argument too many"),
+        (
+            "compare --a x --b y one.json",
+            "--a: not together with <FILE>",
+        ),
+        ("compare --b y a b", "--b: not together with <FILE>"),
+        (
+            "compare a.json b.json --rounds 3",
+            "<FILE>: not together with --rounds",
+        ),
+        ("compare --rounds 3", "--b is missing"),
         ("up", "--config is missing"),
         ("ctl", "<DO> is missing"),
         ("replay", "<FILE> is missing"),

@@ -122,13 +122,26 @@ Examples:
   corelane compare --a '' --b '' --binary-a old/corelane --binary-b new/corelane
 
 Says by which ratio two results differ and whether that is more than chance: by the Mann-Whitney U test \
-over the samples of two files (search --repeat has several, bench has one, which is too few), and \
-over rounds, in which A and B run side by side and take turns being first, by flipping signs of the \
-pairs' ratios. Neither takes a distribution for granted. Nothing is concluded from results of other \
-machines or options: they are listed, and the exit status is 5. A round that the tester spoiled is left \
-out and done again, up to half as often as there are rounds, and the report says so.
+over the samples of two files, and over rounds, in which A and B run side by side and take turns being \
+first, by flipping signs of the pairs' ratios. Neither takes a distribution for granted. Samples of two \
+files are, of a search, its repeats (search --repeat), and of bench and replay the intervals of 100 ms for \
+the rate and for the latencies, so that what is found is so of those two runs; their nanoseconds per packet \
+are one sample, which is too few.
 
-Exit status 4: B is worse than A, by more than --tolerance, and not by chance.";
+B by A is the ratio of the medians; of rounds, it is the median of the ratios of the pairs, which may be \
+another number than the medians beside it make.
+
+A difference is real if chance would make one as large in less than 5% of all cases, which the figures share. \
+Few samples cannot be that improbable: it takes 7 rounds for two figures, and 8 for the four that --latency \
+makes. With fewer the report says how many are enough.
+
+Nothing is concluded from results of other machines or options: they are listed, and the exit status is 5. \
+Options that nobody chose and that follow from others, as --pool-slots does from --workers and --ring, are \
+none of them. A round that the tester spoiled is left out and done again, up to half as often as there are \
+rounds, and the report says so.
+
+Exit status 4: B is worse than A, by more than --tolerance, and not by chance. 5: nothing can be concluded, \
+the conditions differ, or there are too few rounds or samples.";
 
 pub(super) const DOCTOR_NOTES: &str = "\
 Examples:
@@ -319,9 +332,11 @@ impl Usage {
                 Self(format!("{}: a value is missing", argument()))
             }
             ErrorKind::ArgumentConflict => match text(ContextKind::PriorArg).map(name) {
-                Some(prior) if prior != argument() => {
-                    Self(format!("{}: not together with {prior}", argument()))
-                }
+                Some(prior) if prior != argument() => Self(format!(
+                    "{}: not together with {}",
+                    needed(argument()),
+                    needed(prior)
+                )),
                 _ => Self(format!("{}: given more than once", argument())),
             },
             ErrorKind::UnknownArgument => match argument() {
@@ -362,6 +377,14 @@ fn name(argument: &str) -> &str {
         .next()
         .unwrap_or(argument)
         .trim_end_matches("...")
+}
+
+/// `<FILE>`, where clap has `[FILE]` because a command line can do without.
+fn needed(argument: &str) -> String {
+    let bare = argument
+        .strip_prefix('[')
+        .and_then(|bare| bare.strip_suffix(']'));
+    bare.map_or_else(|| argument.to_owned(), |bare| format!("<{bare}>"))
 }
 
 fn did_you_mean(meant: Option<&str>) -> String {

@@ -19,12 +19,13 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// All of them, but for those `allowed`.
+    /// All of them, but for those `allowed` and those that follow from others on both sides.
     pub fn between(a: &Side, b: &Side, allowed: &[String]) -> Vec<Self> {
         let names: BTreeSet<_> = a.conditions.keys().chain(b.conditions.keys()).collect();
         names
             .into_iter()
             .filter(|name| !allowed.contains(name))
+            .filter(|name| !(a.derived.contains(*name) && b.derived.contains(*name)))
             .map(|name| {
                 let of = |side: &Side| side.conditions.get(name).cloned().unwrap_or_default();
                 Self {

@@ -57,6 +57,18 @@ pub(super) fn sign_flip(ratios: &[f64]) -> f64 {
     })
 }
 
+/// The smallest that [`rank_sum`] can be of so many samples: of all the ways to divide them, two have all of
+/// one side below all of the other.
+pub(super) fn least_rank_sum(a: usize, b: usize) -> f64 {
+    let ways: f64 = (1..=a).map(|i| (b + i) as f64 / i as f64).product();
+    (2.0 / ways).min(1.0)
+}
+
+/// The smallest that [`sign_flip`] can be of so many pairs: two of all their signs lead as far as can be.
+pub(super) fn least_sign_flip(pairs: usize) -> f64 {
+    (1.0 - pairs as f64).exp2().min(1.0)
+}
+
 /// The sum with the signs of some turned.
 fn flipped(logs: &[f64], mut turn: impl FnMut(usize) -> bool) -> f64 {
     let logs = logs.iter().enumerate();

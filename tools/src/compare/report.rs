@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Compared, Difference, Judge, Side, Summary, Verdict};
 use crate::exit::Exit;
-use crate::report::{SCHEMA, scaled};
+use crate::report::{SCHEMA, duration, scaled};
 
 /// Two results side by side; as JSON, version 1.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +33,9 @@ pub struct Comparison {
     figures: Vec<Compared>,
     /// Whether the samples are intervals of one run on each side: what is found is true of those runs.
     within_runs: bool,
+    /// Whether samples are pairs, of rounds.
+    #[serde(skip)]
+    paired: bool,
     /// Whether it was ended early by a signal.
     interrupted: bool,
 }
@@ -78,6 +81,7 @@ impl Comparison {
             unmatched: [only("A", a, b), only("B", b, a)].concat(),
             figures: judge.compare(&a.figures, &b.figures),
             within_runs: !judge.paired && [a, b].iter().any(|side| side.verb != "search"),
+            paired: judge.paired,
             interrupted,
         }
     }
@@ -97,9 +101,22 @@ impl Comparison {
             Exit::Invalid
         } else if self.figures.iter().any(|figure| figure.regression) {
             Exit::Unmet
+        } else if self.is_too_short() {
+            Exit::Invalid
         } else {
             Exit::Done
         }
+    }
+
+    /// Whether it has too few rounds or repeats to find what may be there, and has found no regression. A figure
+    /// that results have once, beside others that they have often, does not make it so.
+    fn is_too_short(&self) -> bool {
+        let figures = || self.figures.iter();
+        let mut too_few = figures().filter(|figure| figure.is_too_few());
+        let is_all = too_few.clone().count() == self.figures.len();
+        !self.figures.is_empty()
+            && !figures().any(|figure| figure.regression)
+            && (is_all || too_few.any(Compared::is_repeated))
     }
 
     /// As JSON, without the end of a line.
@@ -139,6 +156,15 @@ impl Comparison {
                 self.verdict(figure),
             )?;
         }
+        if self.paired {
+            writeln!(
+                out,
+                "\nB by A is the median of the ratios of the pairs, not the ratio of the medians."
+            )?;
+        }
+        if self.is_too_short() {
+            writeln!(out, "\n{}", self.too_short())?;
+        }
         if !self.set_aside.is_empty() {
             let mut by_reason = BTreeMap::<&str, usize>::new();
             for reason in &self.set_aside {
@@ -175,11 +201,29 @@ impl Comparison {
         Ok(())
     }
 
+    /// What is said of too few samples.
+    fn too_short(&self) -> String {
+        let enough = self.figures.iter().filter_map(|figure| figure.enough).max();
+        let enough = enough.unwrap_or_default();
+        if self.paired {
+            format!(
+                "NOT VALID: too few rounds for any difference to be more than chance; --rounds {enough} \
+                 has enough"
+            )
+        } else {
+            format!(
+                "NOT VALID: too few samples for any difference to be more than chance; {enough} of each \
+                 side are enough"
+            )
+        }
+    }
+
     fn verdict(&self, figure: &Compared) -> String {
         let p = figure
             .p_value
             .map_or_else(String::new, |p| format!(" (p {p:.3})"));
         let percent = 100.0 * self.tolerance;
+        let enough = figure.enough.unwrap_or_default();
         match figure.verdict {
             Verdict::Better => format!("real: better{p}"),
             Verdict::Worse if figure.regression => {
@@ -187,7 +231,15 @@ impl Comparison {
             }
             Verdict::Worse => format!("real: worse, by no more than {percent}%{p}"),
             Verdict::NoDifference => format!("may be chance{p}"),
-            Verdict::TooFew => "too few samples to tell: rounds, or search --repeat".to_owned(),
+            Verdict::TooFew => format!(
+                "too few samples: {} and {} cannot tell, {enough} of each can (search --repeat, or rounds)",
+                figure.a.samples, figure.b.samples
+            ),
+            Verdict::TooFewRounds => {
+                let pairs = figure.a.samples.min(figure.b.samples);
+                let plural = if pairs == 1 { "" } else { "s" };
+                format!("too few rounds: {pairs} pair{plural} cannot tell, {enough} can")
+            }
             Verdict::NotComparable => "not comparable".to_owned(),
         }
     }
@@ -195,7 +247,7 @@ impl Comparison {
 
 fn summary(summary: &Summary, unit: &str) -> String {
     let median = match unit {
-        "ns" => format!("{:.1} ns", summary.median),
+        "ns" => duration(summary.median),
         unit => scaled(summary.median, unit),
     };
     match summary.samples {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Side;
+use super::verdict::enough_rounds;
+use super::{Figure, Side};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -75,6 +76,9 @@ impl Rounds {
                 set_aside.push(reasons(&pair));
                 last = Some(pair);
             } else {
+                if rounds.is_empty() {
+                    self.warn_of_too_few(&pair, progress);
+                }
                 rounds.push(pair);
             }
         }
@@ -90,6 +94,19 @@ impl Rounds {
             sides: sides.or(last).ok_or_else(nothing)?,
             set_aside,
         })
+    }
+
+    /// Says so if there are to be too few rounds to find anything of the figures that one of them has.
+    fn warn_of_too_few(&self, [a, b]: &[Side; 2], progress: &Progress) {
+        let is_both = |one: &&Figure| b.figures.iter().any(|other| other.name == one.name);
+        let figures = a.figures.iter().filter(is_both).count();
+        let enough = enough_rounds(figures);
+        if self.rounds < enough {
+            progress.say(&format!(
+                "warning: --rounds {} cannot tell a difference of {figures} figures from chance, {enough} can",
+                self.rounds
+            ));
+        }
     }
 
     /// One round, and whether the tester spoiled it. None if it was interrupted.

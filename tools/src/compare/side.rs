@@ -1,6 +1,6 @@
 //! One of two results.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -39,6 +39,8 @@ pub struct Side {
     pub verb: String,
     /// Under which conditions it was measured, by name.
     pub conditions: BTreeMap<String, Value>,
+    /// Those of them that nobody said and that follow from others.
+    pub derived: BTreeSet<String>,
     /// What makes it a result that nothing can be concluded from.
     pub problems: Vec<String>,
     /// Its figures: of a search each as often as it was repeated, of other verbs one for each interval
@@ -58,6 +60,9 @@ pub enum NotAResult {
     /// There is no figure in it.
     #[error("no figure in it")]
     Empty,
+    /// A search ended before it knew anything.
+    #[error("no figure in it: its goals have no rate, because the search {0}")]
+    NoRate(&'static str),
 }
 
 impl Side {
@@ -76,11 +81,12 @@ impl Side {
             other => return Err(NotAResult::Kind(other.to_owned())),
         };
         if figures.is_empty() {
-            return Err(NotAResult::Empty);
+            return Err(why_empty(result));
         }
         Ok(Self {
             verb: verb.to_owned(),
             conditions: conditions(result, verb),
+            derived: derived(result),
             problems: problems(result),
             figures,
         })
@@ -98,6 +104,27 @@ fn conditions(result: &Value, verb: &str) -> BTreeMap<String, Value> {
         }
     }
     conditions
+}
+
+fn derived(result: &Value) -> BTreeSet<String> {
+    let names = result["derived"].as_array().into_iter().flatten();
+    names
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Why a result has no figure.
+fn why_empty(result: &Value) -> NotAResult {
+    let ended_by = |why: &str| goals(result).any(|(_, goal)| goal["irregular_because"] == why);
+    if result["verb"] == "search" && result["interrupted"] == true {
+        NotAResult::NoRate("was interrupted")
+    } else if ended_by("not_finished") {
+        NotAResult::NoRate("did not converge")
+    } else if ended_by("no_lower_bound") {
+        NotAResult::NoRate("found no load that meets them")
+    } else {
+        NotAResult::Empty
+    }
 }
 
 fn problems(result: &Value) -> Vec<String> {

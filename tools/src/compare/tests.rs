@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::permutation::{least_rank_sum, least_sign_flip, rank_sum, sign_flip};
 use super::*;
 use crate::exit::Exit;
 
@@ -119,35 +120,207 @@ fn pairs_see_through_a_machine_that_grows_slower() {
 #[test]
 fn probabilities_are_those_of_the_tests() {
     let p = |paired, a: &[f64], b: &[f64]| {
-        let a = figure(a, Better::Higher);
-        judge(paired).compare(&a, &figure(b, Better::Higher))[0].p_value
+        let ratios = || -> Vec<f64> { a.iter().zip(b).map(|(a, b)| b / a).collect() };
+        if paired {
+            sign_flip(&ratios())
+        } else {
+            rank_sum(a, b)
+        }
     };
     // All of one side below all of the other: 2 of the 70 ways to choose 4 of 8.
-    let apart = p(false, &[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0]).unwrap();
+    let apart = p(false, &[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0]);
     assert!((apart - 2.0 / 70.0).abs() < 1e-12, "{apart}");
     // SciPy's example, exact, in either order; with ties as many as this.
     let male = [19.0, 22.0, 16.0, 29.0, 24.0];
     let female = [20.0, 11.0, 17.0, 12.0];
     for (a, b) in [(&male[..], &female[..]), (&female, &male)] {
-        assert!((p(false, a, b).unwrap() - 1.0 / 9.0).abs() < 1e-12);
+        assert!((p(false, a, b) - 1.0 / 9.0).abs() < 1e-12);
     }
-    assert_eq!(p(false, &[1.0; 5], &[1.0; 5]), Some(1.0));
-    let ties = p(false, &[1.0, 1.0, 1.0, 2.0], &[2.0, 2.0, 2.0, 2.0]).unwrap();
+    assert_eq!(p(false, &[1.0; 5], &[1.0; 5]), 1.0);
+    let ties = p(false, &[1.0, 1.0, 1.0, 2.0], &[2.0, 2.0, 2.0, 2.0]);
     // Of the 70 ways to choose four of the eight, those with all three that are low, and those with none.
     assert!((ties - 10.0 / 70.0).abs() < 1e-12, "{ties}");
     // As good as never, of more than are gone through one by one.
-    let far = p(false, &around(1.0, 50), &around(2.0, 50)).unwrap();
+    let far = p(false, &around(1.0, 50), &around(2.0, 50));
     assert!(far < 1e-4, "{far}");
     // All signs the same: 2 of 2^5; one against four: 2 + 2 * 5 as far or farther, were the logs equal.
-    let same = p(true, &[1.0; 5], &[2.0; 5]).unwrap();
+    let same = p(true, &[1.0; 5], &[2.0; 5]);
     assert!((same - 2.0 / 32.0).abs() < 1e-12, "{same}");
-    let mixed = p(true, &[1.0, 1.0, 1.0, 1.0, 2.0], &[2.0, 2.0, 2.0, 2.0, 1.0]).unwrap();
+    let mixed = p(true, &[1.0, 1.0, 1.0, 1.0, 2.0], &[2.0, 2.0, 2.0, 2.0, 1.0]);
     assert!((mixed - 12.0 / 32.0).abs() < 1e-12, "{mixed}");
     // Of more pairs than are gone through one by one, as good as never.
-    let many = p(true, &[1.0; 20], &[2.0; 20]).unwrap();
+    let many = p(true, &[1.0; 20], &[2.0; 20]);
     assert!(many < 1e-4, "{many}");
-    assert_eq!(p(false, &[1.0; 3], &[2.0; 3]), None);
-    assert_eq!(p(true, &[1.0; 3], &[2.0; 3]), None);
+}
+
+#[test]
+fn no_probability_is_smaller_than_the_least() {
+    for n in 1..8 {
+        let (low, high) = (around(1.0, n), around(2.0, n + 2));
+        let apart = rank_sum(&low, &high);
+        let least = least_rank_sum(n, n + 2);
+        assert!((apart - least).abs() < 1e-12, "{n}: {apart}, {least}");
+        let same = sign_flip(&vec![2.0; n]);
+        let least = least_sign_flip(n);
+        assert!((same - least).abs() < 1e-12, "{n}: {same}, {least}");
+    }
+    assert_eq!((least_rank_sum(0, 5), least_sign_flip(0)), (1.0, 1.0));
+}
+
+/// So many figures of so many samples each, of which those of B are worse by far.
+fn worse(judge: Judge, figures: usize, samples: usize) -> Vec<Compared> {
+    let side = |middle| -> Vec<Figure> {
+        let named = |i: usize| Figure {
+            name: i.to_string(),
+            ..figure(&around(middle, samples), Better::Higher).remove(0)
+        };
+        (0..figures).map(named).collect()
+    };
+    judge.compare(&side(1.6e7), &side(1e6))
+}
+
+#[test]
+fn what_so_few_samples_cannot_tell_has_a_verdict_of_its_own() {
+    // The smallest probabilities are 2/2^n of n pairs, and 2/C(2n, n) of n samples of each side.
+    for (paired, figures, enough) in [
+        (true, 1, 6),
+        (true, 2, 7),
+        (true, 4, 8),
+        (false, 1, 4),
+        (false, 2, 5),
+        (false, 14, 6),
+    ] {
+        let too_few = match paired {
+            true => Verdict::TooFewRounds,
+            false => Verdict::TooFew,
+        };
+        for compared in worse(judge(paired), figures, enough - 1) {
+            assert_eq!(compared.verdict, too_few, "{paired}, {figures}");
+            assert_eq!((compared.p_value, compared.enough), (None, Some(enough)));
+            assert!(!compared.regression);
+        }
+        for compared in worse(judge(paired), figures, enough) {
+            assert_eq!(compared.verdict, Verdict::Worse, "{paired}, {figures}");
+            assert!(compared.p_value.is_some() && compared.enough.is_none());
+            assert!(compared.regression);
+        }
+    }
+}
+
+/// What so many rounds come to of which B is 16 times slower.
+fn slower_rounds(rounds: usize) -> Comparison {
+    let side = |pps, ns: f64| {
+        let mut side = Side::of(&bench(pps)).unwrap();
+        side.figures[0].samples = around(pps, rounds);
+        side.figures[1].samples = around(ns, rounds);
+        side
+    };
+    let sides = [side(1.6e7, 25.0), side(1e6, 400.0)];
+    let names = ["a".to_owned(), "b".to_owned()];
+    Comparison::new(&sides, names, Vec::new(), judge(true), false)
+}
+
+#[test]
+fn too_few_rounds_are_not_taken_for_no_difference() {
+    let few = slower_rounds(6);
+    assert_eq!(few.exit(), Exit::Invalid);
+    let text = few.text();
+    for said in [
+        "0.062  too few rounds: 6 pairs cannot tell, 7 can",
+        "16.000  too few rounds: 6 pairs cannot tell, 7 can",
+        "NOT VALID: too few rounds for any difference to be more than chance; --rounds 7 has enough",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let json: Value = serde_json::from_str(&few.json().unwrap()).unwrap();
+    let figure = &json["figures"][0];
+    assert_eq!(
+        (&figure["verdict"], &figure["enough"], &figure["p_value"]),
+        (&json!("too_few_rounds"), &json!(7), &json!(null))
+    );
+    let enough = slower_rounds(7);
+    assert_eq!(enough.exit(), Exit::Unmet);
+    assert!(!enough.text().contains("too few"), "{}", enough.text());
+}
+
+#[test]
+fn a_regression_that_is_certain_is_one_whatever_else_has_too_few_samples() {
+    let two_goals = |pps: f64, other: &[f64]| {
+        let mut result = search(&around(pps, 9));
+        let mut goal = search(other)["sizes"][0]["goals"][0].clone();
+        goal["name"] = json!("PDR");
+        let goals = result["sizes"][0]["goals"].as_array_mut().unwrap();
+        goals.push(goal);
+        result
+    };
+    let exit = |pps, other: &[f64]| {
+        let comparison = compare(&two_goals(30e6, other), &two_goals(pps, other), &[]);
+        comparison.exit()
+    };
+    assert_eq!(exit(20e6, &[1e6, 1e6]), Exit::Unmet);
+    assert_eq!(exit(30e6, &[1e6, 1e6]), Exit::Invalid);
+    // What is there once, beside what is there often, is for nobody to judge.
+    assert_eq!(exit(30e6, &[1e6]), Exit::Done);
+}
+
+#[test]
+fn of_rounds_it_is_said_what_the_ratio_is_of() {
+    let said = "B by A is the median of the ratios of the pairs, not the ratio of the medians";
+    assert!(slower_rounds(7).text().contains(said));
+    let samples = around(30e6, 5);
+    let text = compare(&search(&samples), &search(&samples), &[]).text();
+    assert!(!text.contains("of the pairs"), "{text}");
+}
+
+#[test]
+fn times_are_in_the_unit_that_fits() {
+    let mut result = bench(30e6);
+    result["latency_ns"] = json!({"p50": 850, "p99": 2_277_375});
+    let text = compare(&result, &result, &[]).text();
+    for time in ["25.0 ns (1)", "850 ns (1)", "2.28 ms (1)"] {
+        assert!(text.contains(time), "{time}: {text}");
+    }
+}
+
+#[test]
+fn what_follows_from_other_options_on_both_sides_is_no_difference() {
+    let with = |slots: u32, derived: &[&str]| {
+        let mut result = search(&around(30e6, 5));
+        result["flags"]["pool_slots"] = json!(slots);
+        result["derived"] = json!(derived);
+        result
+    };
+    let differ = |a: &Value, b: &Value| compare(a, b, &[]).text().contains("pool_slots");
+    let (small, large) = (with(1000, &["pool_slots"]), with(2000, &["pool_slots"]));
+    assert!(!differ(&small, &large));
+    // Somebody chose one of them, or the result does not say.
+    assert!(differ(&small, &with(2000, &[])));
+    let mut old = large.clone();
+    old.as_object_mut().unwrap().remove("derived");
+    assert!(differ(&old, &small));
+}
+
+#[test]
+fn a_search_without_a_rate_says_why() {
+    let refusal = |change: fn(&mut Value)| {
+        let mut result = search(&[]);
+        change(&mut result);
+        Side::of(&result).unwrap_err().to_string()
+    };
+    let because =
+        |why: &str| format!("no figure in it: its goals have no rate, because the search {why}");
+    let unfinished: fn(&mut Value) =
+        |it| it["sizes"][0]["goals"][0]["irregular_because"] = "not_finished".into();
+    assert_eq!(refusal(unfinished), because("did not converge"));
+    assert_eq!(
+        refusal(|it| it["interrupted"] = true.into()),
+        because("was interrupted")
+    );
+    assert_eq!(
+        refusal(|it| it["sizes"][0]["goals"][0]["irregular_because"] = "no_lower_bound".into()),
+        because("found no load that meets them")
+    );
+    assert_eq!(refusal(|it| it["sizes"] = json!([])), "no figure in it");
 }
 
 #[test]
@@ -173,12 +346,15 @@ fn what_is_the_same_is_called_real_as_seldom_as_promised() {
 #[test]
 fn two_runs_are_too_few_to_tell() {
     let comparison = compare(&bench(30e6), &bench(20e6), &[]);
-    assert_eq!(comparison.exit(), Exit::Done);
+    assert_eq!(comparison.exit(), Exit::Invalid);
     let text = comparison.text();
-    assert!(
-        text.contains("30.00 Mpps (1)") && text.contains("0.667  too few samples"),
-        "{text}"
-    );
+    for said in [
+        "30.00 Mpps (1)",
+        "0.667  too few samples: 1 and 1 cannot tell, 5 of each can (search --repeat, or rounds)",
+        "NOT VALID: too few samples for any difference to be more than chance; 5 of each side are enough",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
 }
 
 #[test]
@@ -359,12 +535,12 @@ fn a_round_that_the_tester_spoiled_is_done_again() {
     generator["generator"]["limit"] = "generator".into();
     let a = [well(10.0), well(11.0), (generator, 0), well(13.0)];
     let b = [well(20.0), (late, 5), well(22.0)];
-    let Turns { sides, set_aside } = turns(&a, &b, 5);
+    let Turns { sides, set_aside } = turns(&a, &b, 7);
     let limit = "the generator was its limit";
     assert_eq!(set_aside, [format!("B: {limit}"), format!("A: {limit}")]);
     let samples = |side: usize| sides[side].figures[0].samples.clone();
-    assert_eq!(samples(0), [10.0, 13.0, 13.0, 13.0, 13.0]);
-    assert_eq!(samples(1), [20.0, 22.0, 22.0, 22.0, 22.0]);
+    assert_eq!(samples(0), [10.0, 13.0, 13.0, 13.0, 13.0, 13.0, 13.0]);
+    assert_eq!(samples(1), [20.0, 22.0, 22.0, 22.0, 22.0, 22.0, 22.0]);
     assert!(sides.iter().all(|side| side.problems.is_empty()));
     let names = [String::new(), String::new()];
     let comparison =

@@ -2,15 +2,12 @@
 
 use serde::Serialize;
 
-use super::permutation::{rank_sum, sign_flip};
+use super::permutation::{least_rank_sum, least_sign_flip, rank_sum, sign_flip};
 use super::{Better, Figure};
 
 /// How improbable what was seen has to be if there were no difference, for it to be called real; shared by
 /// all figures of a comparison, so that one of many does not stand out by chance.
 const SIGNIFICANCE: f64 = 0.05;
-
-/// Fewer samples than this on a side cannot be that improbable.
-const FEWEST: usize = 4;
 
 /// What is found of the samples of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -37,8 +34,10 @@ pub enum Verdict {
     Worse,
     /// Such a difference is to be expected between two that are the same.
     NoDifference,
-    /// There are too few samples to tell.
+    /// There are so few samples that no difference of theirs could be more than chance.
     TooFew,
+    /// Likewise, of rounds.
+    TooFewRounds,
     /// The sides were not measured under the same conditions.
     NotComparable,
 }
@@ -60,6 +59,8 @@ pub struct Compared {
     pub ratio: f64,
     /// How probable a difference as large would be, were there none; null with too few samples.
     pub p_value: Option<f64>,
+    /// How many samples of each side are enough to tell, where there are too few; null otherwise.
+    pub enough: Option<usize>,
     /// What it comes to.
     pub verdict: Verdict,
     /// Whether B is worse by more than is tolerated, and not by chance.
@@ -93,7 +94,7 @@ impl Judge {
             .iter()
             .filter_map(|a| Some((a, b.iter().find(|b| b.name == a.name)?)))
             .collect();
-        let significance = SIGNIFICANCE / both.len().max(1) as f64;
+        let significance = significance(both.len());
         both.into_iter()
             .filter_map(|(a, b)| self.one(a, b, significance))
             .collect()
@@ -112,19 +113,21 @@ impl Judge {
         } else {
             of_b.median / of_a.median
         };
-        let p_value = if self.paired {
-            (ratios.len() >= FEWEST).then(|| sign_flip(&ratios))
-        } else if a.samples.len() >= FEWEST && b.samples.len() >= FEWEST {
-            Some(rank_sum(&a.samples, &b.samples))
-        } else {
-            None
-        };
+        let can_tell = least_p(self.paired, of_a.samples, of_b.samples) < significance;
+        let p_value = can_tell.then(|| {
+            if self.paired {
+                sign_flip(&ratios)
+            } else {
+                rank_sum(&a.samples, &b.samples)
+            }
+        });
         let gain = match a.better {
             Better::Higher => ratio - 1.0,
             Better::Lower => 1.0 - ratio,
         };
         let verdict = match p_value {
             _ if !self.comparable => Verdict::NotComparable,
+            None if self.paired => Verdict::TooFewRounds,
             None => Verdict::TooFew,
             Some(p) if p >= significance => Verdict::NoDifference,
             Some(_) if gain > 0.0 => Verdict::Better,
@@ -139,9 +142,51 @@ impl Judge {
             b: of_b,
             ratio,
             p_value,
+            enough: (!can_tell).then(|| enough(self.paired, significance)),
             verdict,
             regression: verdict == Verdict::Worse && -gain > self.tolerance,
         })
+    }
+}
+
+/// How improbable something has to be to be real, of one of so many figures.
+fn significance(figures: usize) -> f64 {
+    SIGNIFICANCE / figures.max(1) as f64
+}
+
+/// The smallest probability that the test of so many samples can come to.
+fn least_p(paired: bool, a: usize, b: usize) -> f64 {
+    if paired {
+        least_sign_flip(a.min(b))
+    } else {
+        least_rank_sum(a, b)
+    }
+}
+
+/// How many samples of each side it takes for the test to find anything.
+fn enough(paired: bool, significance: f64) -> usize {
+    let mut samples = 1;
+    // It ends: with each more, the least is half as large, or smaller.
+    while least_p(paired, samples, samples) >= significance {
+        samples += 1;
+    }
+    samples
+}
+
+/// How many rounds it takes to find anything of so many figures.
+pub(super) fn enough_rounds(figures: usize) -> usize {
+    enough(true, significance(figures))
+}
+
+impl Compared {
+    /// Whether there are too few samples for any difference to be real.
+    pub fn is_too_few(&self) -> bool {
+        matches!(self.verdict, Verdict::TooFew | Verdict::TooFewRounds)
+    }
+
+    /// Whether both sides have it several times.
+    pub fn is_repeated(&self) -> bool {
+        self.a.samples > 1 && self.b.samples > 1
     }
 }
 

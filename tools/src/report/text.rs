@@ -31,6 +31,15 @@ pub fn time_if_any(ns: Option<u64>) -> String {
     ns.map_or_else(|| "-".to_owned(), time)
 }
 
+/// Nanoseconds in the unit that fits, a few of them with a digit after the point: `25.0 ns`.
+pub fn duration(ns: f64) -> String {
+    if ns < 100.0 {
+        format!("{ns:.1} ns")
+    } else {
+        time(ns.round() as u64)
+    }
+}
+
 pub(super) fn write(report: &Report) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.

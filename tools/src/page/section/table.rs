@@ -2,19 +2,12 @@
 
 use maud::{Markup, html};
 
-use crate::report::{scaled, time};
+use crate::report::scaled;
+
+pub(super) use crate::report::duration;
 
 pub(super) fn rate(pps: f64) -> String {
     scaled(pps, "pps")
-}
-
-/// Nanoseconds in the unit that fits.
-pub(super) fn duration(ns: f64) -> String {
-    if ns < 100.0 {
-        format!("{ns:.1} ns")
-    } else {
-        time(ns.round() as u64)
-    }
 }
 
 /// A share as percent: with the digits that small ones need.
