@@ -220,6 +220,7 @@ fn what_bench_and_profile_write_becomes_a_page() {
     ];
     let report = corelane(&[&["report", "-o", page_name], &results[..]].concat());
     assert_eq!(report.status.code(), Some(0), "{}", stderr(&report));
+    assert_eq!(stdout(&report), format!("wrote {page_name}: 2 results\n"));
     let html = std::fs::read_to_string(&page).unwrap();
     for section in [
         "warnings",

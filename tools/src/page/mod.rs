@@ -54,6 +54,11 @@ impl Page {
         })
     }
 
+    /// How many results it has.
+    pub fn results(&self) -> usize {
+        self.inputs.count()
+    }
+
     /// The HTML.
     pub fn html(&self) -> String {
         let sections = self.sections();

@@ -608,3 +608,80 @@ fn sources_have_names_or_not() {
         assert!(error.contains("NAME=FILE"), "{error}");
     }
 }
+
+#[test]
+fn the_least_load_of_a_search_is_none_and_not_a_share_of_its_rate() {
+    let mut result = search();
+    let trickle = json!({ "fraction": 0.0, "offered_pps": 1000.0, "latency_ns": { "p50": 500, "p99": 900, "max": 950, "count": 100 } });
+    let latency = result["sizes"][0]["latency"].as_array_mut().unwrap();
+    latency.push(trickle);
+    let html = page(&[("s2.json", result)], None);
+    assert!(html.contains("s2, 64 at no load"), "{html}");
+    assert!(html.contains("s2, 64 at 50.0% of its rate"));
+    assert!(!html.contains("at 0.0%"));
+}
+
+#[test]
+fn the_deviation_of_bursts_is_in_frames() {
+    assert!(page(&[("s.json", search())], None).contains("3.0 frames"));
+}
+
+/// What the comparison says that a second run differs in from `run`.
+fn differs_in(first: Value, second: Value) -> String {
+    let html = page(&[("a.json", first), ("b.json", second)], None);
+    let cells: Vec<_> = html.split("<td class=\"differs\">").skip(1).collect();
+    let (text, _) = cells[1].split_once("</td>").unwrap();
+    text.to_owned()
+}
+
+#[test]
+fn options_of_one_kind_of_result_only_are_no_difference() {
+    let replay = |link: Value| {
+        run(|run| {
+            run["verb"] = json!("replay");
+            run["flags"] = json!({ "workers": 2, "speed": "1", "own": true, "link": link });
+        })
+    };
+    let bench = || run(|run| run["flags"]["workers"] = json!(1));
+    let engine = replay(Value::Null);
+    assert_eq!(differs_in(bench(), engine.clone()), "replay, workers 2");
+    let on_links = replay(json!("tap:t0"));
+    assert_eq!(
+        differs_in(bench(), on_links),
+        "replay on real links, workers 2"
+    );
+    // Of the same kind, one that is not in effect is another condition.
+    let churned = run(|run| run["flags"]["rate"] = Value::Null);
+    assert_eq!(differs_in(run(|_| {}), churned), "rate \u{2013}");
+}
+
+#[test]
+fn what_follows_from_other_options_is_no_difference() {
+    let with = |slots: u32, derived: &[&str]| {
+        run(|run| {
+            run["flags"]["pool_slots"] = json!(slots);
+            run["derived"] = json!(derived);
+        })
+    };
+    let derived = || with(1000, &["pool_slots"]);
+    assert_eq!(
+        differs_in(derived(), with(2000, &["pool_slots"])),
+        "nothing: the same conditions"
+    );
+    assert_eq!(differs_in(derived(), with(2000, &[])), "pool_slots 2000");
+}
+
+#[test]
+fn the_comparison_has_room_in_a_window_of_the_usual_width() {
+    let html = page(
+        &[("a.json", run(with_latency)), ("b.json", run(with_latency))],
+        None,
+    );
+    assert!(html.contains("<table class=\"compared\">"));
+    // What is below a figure may take several lines, which break between figures and not within one.
+    assert!(html.contains(".compared .sub { white-space: normal; }"));
+    assert!(
+        html.contains("in the run 900.00\u{a0}pps to 1.10\u{a0}kpps"),
+        "{html}"
+    );
+}

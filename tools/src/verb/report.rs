@@ -29,6 +29,12 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, Failure> {
         std::fs::write(&args.output, html).map_err(|error| {
             Failure::Run(format!("cannot write {}: {error}", args.output.display()))
         })?;
+        let results = page.results();
+        let plural = if results == 1 { "" } else { "s" };
+        print(&format!(
+            "wrote {}: {results} result{plural}\n",
+            args.output.display()
+        ))?;
     }
     Ok(Exit::Done)
 }

@@ -57,6 +57,9 @@ pub(super) struct Head {
     pub(super) seed: Option<u64>,
     #[serde(default)]
     pub(super) flags: BTreeMap<String, serde_json::Value>,
+    /// Flags that nobody said and that follow from others.
+    #[serde(default)]
+    pub(super) derived: Vec<String>,
     #[serde(default)]
     pub(super) conditions: Vec<String>,
     #[serde(default)]
@@ -82,6 +85,13 @@ pub(super) struct Machine {
     pub(super) arch: String,
 }
 
+impl Head {
+    /// Whether a flag follows from others.
+    pub(super) fn is_derived(&self, name: &str) -> bool {
+        self.derived.iter().any(|derived| derived == name)
+    }
+}
+
 impl Machine {
     pub(super) fn describe(&self) -> String {
         let plural = if self.cores == 1 { "" } else { "s" };
@@ -99,6 +109,11 @@ impl Versions {
 }
 
 impl Inputs {
+    /// How many results there are.
+    pub(super) fn count(&self) -> usize {
+        self.runs.len() + self.searches.len() + self.profiles.len()
+    }
+
     /// The heads of all results, with their names.
     pub(super) fn heads(&self) -> Vec<(&str, &Head)> {
         let runs = self.runs.iter().map(|run| (&*run.name, &run.result.head));

@@ -173,6 +173,13 @@ impl Run {
         .concat()
     }
 
+    /// What kind of result it is: those of another kind have other options.
+    pub(in crate::page) fn kind(&self) -> String {
+        let is_on_links = self.flag("tx").or(self.flag("link")).is_some();
+        let links = if is_on_links { " on real links" } else { "" };
+        format!("{}{links}", self.verb)
+    }
+
     /// An option, as text.
     pub(in crate::page) fn flag(&self, name: &str) -> Option<String> {
         self.head.flags.get(name).and_then(flag_text)

@@ -74,7 +74,7 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
     let metrics: Vec<_> = METRICS.iter().filter(has).collect();
     Some(html! {
         div.scroll {
-            table {
+            table.compared {
                 thead {
                     tr {
                         th scope="col" { "run" }
@@ -89,7 +89,7 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
                                 (group.name)
                                 @if group.runs.len() > 1 { span.sub { "median of " (group.runs.len()) " runs" } }
                             }
-                            td { @if i == 0 { "the others are compared with this" } @else { (differences(first, group)) } }
+                            td.differs { @if i == 0 { "the others are compared with this" } @else { (differences(first, group)) } }
                             @for metric in &metrics {
                                 td.n { (cell(metric, group, (i > 0).then_some(first))) }
                             }
@@ -115,7 +115,9 @@ fn cell(metric: &Metric, group: &Group<'_>, first: Option<&Group<'_>>) -> Markup
         return html! { (or_dash(None)) };
     };
     let write = metric.write;
-    let spread = value.spread.map(|(low, high)| (write(low), write(high)));
+    // The line may break between two figures, and not within one.
+    let whole = |value| write(value).replace(' ', "\u{a0}");
+    let spread = value.spread.map(|(low, high)| (whole(low), whole(high)));
     let with = first.and_then(|first| Some((first, figure(first, metric)?)));
     html! {
         strong { (write(value.median)) }
@@ -161,14 +163,20 @@ fn verdict(metric: &Metric, ratio: f64, verdict: Verdict) -> Markup {
     }
 }
 
-/// The options and the like that are others than those of `first`.
+/// The options and the like that are others than those of `first`, but for those that follow from others, and of
+/// another kind of result those that only one of the kinds has.
 fn differences(first: &Group<'_>, group: &Group<'_>) -> String {
     let (Some(a), Some(b)) = (first.runs.first(), group.runs.first()) else {
         return String::new();
     };
     let (a, b) = (&a.result, &b.result);
-    let names: BTreeSet<_> = a.head.flags.keys().chain(b.head.flags.keys()).collect();
+    let mut names: BTreeSet<_> = a.head.flags.keys().chain(b.head.flags.keys()).collect();
+    names.retain(|name| !(a.head.is_derived(name) && b.head.is_derived(name)));
     let mut parts = Vec::new();
+    if a.kind() != b.kind() {
+        names.retain(|name| a.head.flags.contains_key(*name) && b.head.flags.contains_key(*name));
+        parts.push(b.kind());
+    }
     for name in names {
         let (was, is) = (a.flag(name), b.flag(name));
         if was != is {

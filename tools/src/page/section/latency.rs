@@ -16,10 +16,10 @@ pub(super) fn by_percentile(inputs: &Inputs) -> Option<Markup> {
         for size in &search.result.sizes {
             for load in &size.latency {
                 let name = format!(
-                    "{}, {} at {} of its rate",
+                    "{}, {} at {}",
                     search.name,
                     size.frame_size,
-                    percent(load.fraction)
+                    share_of_rate(load.fraction)
                 );
                 series.push(line(name, &load.latency_ns));
             }
@@ -46,6 +46,15 @@ pub(super) fn by_percentile(inputs: &Inputs) -> Option<Markup> {
             }
         }
     })
+}
+
+/// The load that a latency was measured at. The first one is a trickle, whatever the rate.
+fn share_of_rate(fraction: f64) -> String {
+    if fraction == 0.0 {
+        "no load".to_owned()
+    } else {
+        format!("{} of its rate", percent(fraction))
+    }
 }
 
 fn line(name: String, latency: &Percentiles) -> Series {

@@ -120,7 +120,7 @@ fn bursts(inputs: &Inputs) -> Markup {
                                         (count(burst.mean_frames.max(0.0).round() as u64)) " frames"
                                         @if burst.unlimited { span.sub { "as long as was tried" } }
                                     }
-                                    td.n { (or_dash(burst.stddev_frames.map(|it| format!("{it:.1}")))) }
+                                    td.n { (or_dash(burst.stddev_frames.map(|it| format!("{it:.1} frames")))) }
                                     td.n { (or_dash(burst.corrected_buffer_s.map(|s| duration(s * 1e9)))) }
                                 }
                             }
