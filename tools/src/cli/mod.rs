@@ -8,8 +8,9 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use args::{
-    BenchArgs, CheckConfigArgs, CompareArgs, CtlArgs, DoctorArgs, EngineArgs, Input, LoadArgs,
-    ProfileArgs, ReplayArgs, ReportArgs, SearchArgs, SelfTestArgs, SimArgs, TopArgs, UpArgs,
+    BenchArgs, CheckConfigArgs, CompareArgs, CtlArgs, DoctorArgs, EngineArgs, Input, KeepArgs,
+    LoadArgs, ProfileArgs, ReplayArgs, ReportArgs, SearchArgs, SelfTestArgs, SimArgs, TopArgs,
+    UpArgs,
 };
 pub use links::{LinkArgs, LinkEnds};
 pub use usage::Usage;

@@ -88,7 +88,9 @@ pub fn run(
     for warning in engine.warnings() {
         match warning {
             // Those that sleep while there is nothing to do share cores well.
-            Warning::Crowded { .. } if setting.idle != Idle::BusyPoll => tracing::info!("{warning}"),
+            Warning::Crowded { .. } if setting.idle != Idle::BusyPoll => {
+                tracing::info!("{warning}")
+            }
             _ => tracing::warn!("{warning}"),
         }
     }

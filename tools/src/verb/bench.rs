@@ -35,7 +35,7 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
     if let Some(ends) = args.links.ends() {
         return super::bench_links::bench(args, &ends, interrupt);
     }
-    let (output, latencies) = outputs(&args.engine, FramesKept::taken(args))?;
+    let (output, latencies) = outputs(&args.engine, FramesKept::taken(&args.keep))?;
     let progress = Progress::new(args.engine.json_to_stdout());
     let (conditions, measured, outcome) = measure(args, &progress, interrupt, &mut Alone)?;
     latencies.write(measured.latencies().as_ref(), &measured.intervals)?;
@@ -107,7 +107,7 @@ pub(super) fn measure(
             .for_each(|it| progress.say(&format!("warning: {it}")));
     }
     progress.stage(layout.target().stage(), None);
-    let kept = FramesKept::of(args)?;
+    let kept = FramesKept::of(&args.keep)?;
     let mut bed = Bed::start_with(&layout, when_full, &FramesKept::between(kept.as_ref()))?;
     let mut churn = match args.churn {
         None => None,
@@ -230,7 +230,7 @@ pub(super) fn flags(args: &BenchArgs, layout: &Layout) -> BTreeMap<&'static str,
         ("duration_s", json!(args.duration.as_secs_f64())),
         ("warmup_s", json!(args.warmup.as_secs_f64())),
         ("churn", json!(args.churn)),
-        ("capture", json!(args.capture)),
+        ("capture", json!(args.keep.capture)),
     ]);
     flags
 }

@@ -33,10 +33,10 @@ pub(super) fn bench(
     ends: &LinkEnds,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
-    let (output, latencies) = outputs(&args.engine, FramesKept::taken(args))?;
+    let (output, latencies) = outputs(&args.engine, FramesKept::taken(&args.keep))?;
     let progress = Progress::new(args.engine.json_to_stdout());
     progress.stage("links", None);
-    let kept = FramesKept::of(args)?;
+    let kept = FramesKept::of(&args.keep)?;
     let mut ports = Ports::open(&args.links, ends, &FramesKept::between(kept.as_ref()))?;
     progress.stage("frames", None);
     let layout = layout(args, Some(ports.device().mac))?;

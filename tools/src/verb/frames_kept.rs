@@ -1,4 +1,4 @@
-//! The file of `bench --capture`.
+//! The file of `--capture`.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -6,7 +6,7 @@ use std::fs::File;
 use corelane::engine::link::Link;
 use corelane::io::middleware::Layered;
 
-use crate::cli::{BenchArgs, Usage};
+use crate::cli::{KeepArgs, Usage};
 use crate::first_frames::{FirstFrames, FirstFramesHandle};
 use crate::run::{Failure, Taken};
 
@@ -23,7 +23,7 @@ pub(super) struct FramesKept {
 
 impl FramesKept {
     /// The file that is written, if there is one, so that no other is written over it.
-    pub(super) fn taken(args: &BenchArgs) -> Vec<Taken<'_>> {
+    pub(super) fn taken(args: &KeepArgs) -> Vec<Taken<'_>> {
         let file = args.capture.map(|_| Taken {
             file: &args.capture_file,
             holds: "the frames of --capture".to_owned(),
@@ -35,7 +35,7 @@ impl FramesKept {
     ///
     /// # Errors
     /// The file cannot be made.
-    pub(super) fn of(args: &BenchArgs) -> Result<Option<Self>, Usage> {
+    pub(super) fn of(args: &KeepArgs) -> Result<Option<Self>, Usage> {
         let Some(most) = args.capture else {
             return Ok(None);
         };

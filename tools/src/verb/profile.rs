@@ -130,7 +130,7 @@ fn taken<'a>(args: &'a ProfileArgs, files: &'a Files) -> Vec<Taken<'a>> {
         file,
         holds: holds.to_owned(),
     })
-    .chain(FramesKept::taken(&args.bench))
+    .chain(FramesKept::taken(&args.bench.keep))
     .collect()
 }
 

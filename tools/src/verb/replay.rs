@@ -10,6 +10,7 @@ use corelane::io::pcap::{Capture, PcapEnd};
 use corelane::stack::Nic;
 use serde_json::{Value, json};
 
+use super::frames_kept::FramesKept;
 use super::{finish, outputs};
 use crate::cli::{ReplayArgs, Usage};
 use crate::clock::Clock;
@@ -46,6 +47,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     check_not_empty(args, set.len() as u64 + set.too_large())?;
     let frames_s = before.elapsed().as_secs_f64();
     let (output, latencies) = outputs(&args.engine, taken(args))?;
+    let kept = FramesKept::of(&args.keep)?;
 
     let frames = set.len() as u64 * u64::from(args.repeat);
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
@@ -57,7 +59,8 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     let (mut endpoints, mut endpoints_s) = (0, 0.0);
     let clock = Clock::start();
     let (link, generator) = GeneratorLink::new(CaptureFrames::new(Arc::clone(&set)), clock);
-    let link = (Box::new(link) as _, generator);
+    let link = FramesKept::between(kept.as_ref())(Box::new(link));
+    let link = (link, generator);
     let mut session = Session::start(&setting, link, set.longest(), clock, |nics| {
         let before = Instant::now();
         if args.own {
@@ -74,6 +77,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     session.window(warmup, &progress, interrupt)?;
     let expected = expected(args, &set);
     say_if_long(expected);
+    kept.iter().for_each(FramesKept::begin);
     progress.stage("replaying", expected);
     let window = Window {
         pace,
@@ -109,6 +113,9 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     };
     latencies.write(measured.latencies().as_ref(), &measured.intervals)?;
     let mut report = assemble(conditions, &measured, session.finish());
+    if let Some(kept) = kept {
+        report.conditions.push(kept.write()?);
+    }
     if report.delivered == 0 && report.received > 0 && !args.own && !args.engine.promiscuous {
         report.warnings.push(NOTHING_DELIVERED.to_owned());
     }
@@ -141,7 +148,7 @@ pub(super) fn taken(args: &ReplayArgs) -> Vec<Taken<'_>> {
         file,
         holds: "a capture that is replayed".to_owned(),
     });
-    taken.collect()
+    taken.chain(FramesKept::taken(&args.keep)).collect()
 }
 
 /// Says so if the replay takes so long that it may not be what was wanted.
@@ -244,6 +251,7 @@ pub(super) fn flags(args: &ReplayArgs, setting: &Setting) -> BTreeMap<&'static s
         ("files", json!(files)),
         ("speed", json!(args.speed.to_string())),
         ("repeat", json!(args.repeat)),
+        ("capture", json!(args.keep.capture)),
         ("own", json!(args.own)),
     ]);
     flags

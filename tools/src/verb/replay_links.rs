@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::frames_kept::FramesKept;
 use super::link_report::{LinkConditions, assemble, check_sent, flags_on_links};
 use super::replay::{
     SEED, captures, check_not_empty, expected, flags, pace, say_if_long, shares, taken, warnings,
@@ -30,8 +31,9 @@ pub(super) fn replay(
     let before = Instant::now();
     let captures = captures(args)?;
     let (output, latencies) = outputs(&args.engine, taken(args))?;
+    let kept = FramesKept::of(&args.keep)?;
     progress.stage("links", None);
-    let mut ports = Ports::open(&args.links, ends, &|link| link)?;
+    let mut ports = Ports::open(&args.links, ends, &FramesKept::between(kept.as_ref()))?;
     let set = Arc::new(CaptureSet::up_to(captures, ports.longest()));
     let frames_s = before.elapsed().as_secs_f64();
     check_not_empty(args, set.len() as u64 + set.too_large())?;
@@ -52,6 +54,7 @@ pub(super) fn replay(
     let expected = expected(args, &set);
     say_if_long(expected);
     progress.stage("replaying", expected);
+    kept.iter().for_each(FramesKept::begin);
     let window = Window {
         pace,
         frames: Some(set.len() as u64 * u64::from(args.repeat)),
@@ -82,7 +85,12 @@ pub(super) fn replay(
         self_check: self_check.used(result.offered_pps()),
         slo: args.engine.slo.as_ref(),
     };
-    let report = assemble(conditions, &args.links, &ports, &result);
+    let mut report = assemble(conditions, &args.links, &ports, &result);
+    // Its queues are.
+    drop(ports);
+    if let Some(kept) = kept {
+        report.conditions.push(kept.write()?);
+    }
     let measured = &result.measured;
     latencies.write(measured.latency.as_ref(), &measured.intervals)?;
     finish(&report, output)

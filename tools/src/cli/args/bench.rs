@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{capture, churn, warmup, window};
-use super::{EngineArgs, LoadArgs};
+use super::values::{churn, warmup, window};
+use super::{EngineArgs, KeepArgs, LoadArgs};
 use crate::cli::{LinkArgs, Usage};
 use crate::unit::{Arrival, FrameSize, Rate};
 
@@ -53,23 +53,13 @@ pub struct BenchArgs {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["tx", "link", "json", "latency", "hgrm", "hlog", "slo", "churn"]
+        conflicts_with_all = ["tx", "link", "json", "latency", "hgrm", "hlog", "slo", "churn", "capture"]
     )]
     pub pcap_out: Option<PathBuf>,
 
-    /// Keep the first N frames (up to 65536) that are received in the measured time, by the engine or from
-    /// the device under test, and write them to --capture-file
-    #[arg(long, value_name = "N", conflicts_with = "pcap_out", value_parser = capture)]
-    pub capture: Option<u32>,
-
-    /// The file of --capture: pcapng
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "capture.pcapng",
-        requires = "capture"
-    )]
-    pub capture_file: PathBuf,
+    /// Frames that are kept.
+    #[command(flatten)]
+    pub keep: KeepArgs,
 
     /// How long to measure: 10s, 500ms, 2min
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = window)]

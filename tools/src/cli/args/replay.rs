@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::EngineArgs;
 use super::values::repeat;
+use super::{EngineArgs, KeepArgs};
 use crate::cli::LinkArgs;
 use crate::unit::Speed;
 
@@ -28,6 +28,10 @@ pub struct ReplayArgs {
     /// --promiscuous every IP packet is dropped as invalid_address
     #[arg(long, conflicts_with_all = ["tx", "link"])]
     pub own: bool,
+
+    /// Frames that are kept.
+    #[command(flatten)]
+    pub keep: KeepArgs,
 
     /// Options that `bench` has too.
     #[command(flatten)]
