@@ -102,7 +102,8 @@ A trial whose loss may come from elsewhere (the generator or a worker lost its c
 longer than the rings hold, or the generator did not send it all) is set aside and done again, for twice \
 the time that decides; if it is so even then, such trials count, the result is marked as the tester's or \
 the machine's, and the exit status is 5. --ring gives the engine more room; nothing else should run, or, \
-as root, nice -n -19 corelane search puts it before the rest. Before it all the cores are watched for \
+as root, nice -n -19 corelane search puts it before the rest, and where the scheduler groups sessions, \
+echo -19 > /proc/self/autogroup before (corelane doctor says so). Before it all the cores are watched for \
 half a second: how often and how long they are gone is in the report.
 
 A search ends, whatever the noise: when its bounds are close enough, or at --time-limit, which follows \

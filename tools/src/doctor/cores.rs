@@ -60,6 +60,22 @@ pub(super) fn pinning() -> Finding {
     }
 }
 
+/// Whether `nice` puts a measurement before what else runs: where the scheduler groups sessions, it does not.
+pub(super) fn priority(system: &System) -> Finding {
+    const NAME: &str = "priority";
+    match system.number("/proc/sys/kernel/sched_autogroup_enabled") {
+        Some(1) => Finding::limited(
+            NAME,
+            "the scheduler groups sessions: nice counts within one, and each gets as much as the others",
+        )
+        .advise(
+            "as root, in the shell that measures, echo -19 > /proc/self/autogroup (or echo 0 > \
+             /proc/sys/kernel/sched_autogroup_enabled), and then nice -n -19 corelane ...",
+        ),
+        _ => Finding::ok(NAME, "nice puts a process before all others"),
+    }
+}
+
 /// Whether two threads share a core.
 pub(super) fn smt(system: &System) -> Finding {
     let siblings: BTreeSet<String> = allowed_cores()

@@ -96,9 +96,10 @@ impl Finding {
 }
 
 /// What is looked at, in the order of the report.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 16] = [
     "cores",
     "pinning",
+    "priority",
     "smt",
     "frequency",
     "clock",
@@ -119,6 +120,7 @@ pub fn examine(system: &System) -> Diagnosis {
     let mut findings = vec![
         cores::cores(system),
         cores::pinning(),
+        cores::priority(system),
         cores::smt(system),
         cores::frequency(system),
         clock::clock(system),

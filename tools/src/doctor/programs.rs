@@ -49,7 +49,7 @@ pub(super) fn perf(system: &System) -> [Finding; 2] {
     };
     let hardware = match counts("cycles:u") {
         Ok(()) => Finding::ok("hardware_events", "cycles are counted"),
-        Err(why) => Finding::missing("hardware_events", format!("cycles are not: {why}")).advise(
+        Err(why) => Finding::missing("hardware_events", format!("cycles are not counted: {why}")).advise(
             "a machine with a PMU (a virtual machine whose host passes it on): until then profiles are \
              by cpu-clock, and instructions by valgrind",
         ),

@@ -45,12 +45,13 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 /// What is there to be read, with something else in each.
-const READ: [&str; 14] = [
+const READ: [&str; 15] = [
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/proc/self/limits",
     "/proc/self/status",
     "/proc/sys/kernel/perf_event_paranoid",
+    "/proc/sys/kernel/sched_autogroup_enabled",
     "/sys/fs/cgroup/cpu.max",
     "/sys/devices/system/cpu/isolated",
     "/sys/devices/system/cpu/smt/active",
@@ -151,6 +152,16 @@ fn threads_of_a_core_are_found() {
     assert!(found.found.ends_with(": 0,4"), "{found:?}");
     let fake = Fake::new("no-smt", &[(ACTIVE, "0\n")]);
     assert_eq!(cores::smt(&fake.system()).status, Status::Ok);
+}
+
+#[test]
+fn nice_counts_for_little_where_sessions_are_grouped() {
+    const GROUPED: &str = "/proc/sys/kernel/sched_autogroup_enabled";
+    let of =
+        |files: &[(&str, &str)]| cores::priority(&Fake::new("priority", files).system()).status;
+    assert_eq!(of(&[(GROUPED, "1\n")]), Status::Limited);
+    assert_eq!(of(&[(GROUPED, "0\n")]), Status::Ok);
+    assert_eq!(of(&[]), Status::Ok);
 }
 
 #[test]

@@ -72,6 +72,20 @@ impl FromStr for Arrival {
     }
 }
 
+/// A time in the largest unit that it is a whole number of, down to microseconds.
+struct Short(Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let us = self.0.as_micros();
+        match us {
+            _ if us.is_multiple_of(1_000_000) => write!(f, "{}s", us / 1_000_000),
+            _ if us.is_multiple_of(1_000) => write!(f, "{}ms", us / 1_000),
+            _ => write!(f, "{us}us"),
+        }
+    }
+}
+
 impl fmt::Display for Arrival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -79,7 +93,7 @@ impl fmt::Display for Arrival {
             Self::Poisson => f.write_str("poisson"),
             Self::Burst(n) => write!(f, "burst:{n}"),
             Self::OnOff { on, off } => {
-                write!(f, "onoff:{}us:{}us", on.as_micros(), off.as_micros())
+                write!(f, "onoff:{}:{}", Short(*on), Short(*off))
             }
         }
     }

@@ -272,7 +272,7 @@ fn warnings(tester_limited: bool, on_links: bool) -> Vec<String> {
                 "the tester or the machine, not the engine, set a result below: the generator was behind its \
                  plan, or it or a worker lost its core, to something else that ran, for longer than the rings \
                  hold (--ring); it is not valid for the engine; let nothing else run, or, as root, run it with \
-                 nice -n -19"
+                 nice -n -19 (corelane doctor says whether that is enough)"
             }
             .to_owned(),
         );
