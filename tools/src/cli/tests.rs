@@ -350,15 +350,35 @@ fn up_takes_a_configuration_and_ctl_what_to_do() {
         panic!("refused");
     };
     assert_eq!(fields["name"], "true");
+    let Ok(Request::Watch(watch)) = request("ctl trace --duration 100ms") else {
+        panic!("refused");
+    };
+    assert_eq!(watch.count, None);
     for (line, told) in [
         ("ctl show", "show: what? write for example: show addresses"),
-        ("ctl show nics routes", "show: what?"),
+        ("ctl show nics routes", "routes: one argument too many"),
         ("ctl show adresses", "what: 'adresses' cannot be shown"),
+        ("ctl show bogus", "did you mean 'nics'?"),
         ("ctl add_adress nic=wan", "did you mean 'add_address'?"),
+        ("ctl hold r1", "did you mean 'hold_route'?"),
+        ("ctl foo", "did you mean 'show'?"),
         (
             "ctl add_address wan",
             "'wan' is not KEY=VALUE, as add_address has it; did you mean 'nic=wan'?",
         ),
+        ("ctl add_address left", "did you mean 'nic=left'?"),
+        (
+            "ctl add_address nic=left 192.0.2.7/24",
+            "did you mean 'address=192.0.2.7/24'?",
+        ),
+        (
+            "ctl add_neighbor 02:00:00:00:00:fe",
+            "did you mean 'mac=02:00:00:00:00:fe'?",
+        ),
+        ("ctl add_route ::/0", "did you mean 'to=::/0'?"),
+        ("ctl set_spoofing true", "did you mean 'on=true'?"),
+        ("ctl set_link down", "did you mean 'state=down'?"),
+        ("ctl release_route r1", "did you mean 'name=r1'?"),
         ("ctl add_address nic=a nic=b", "nic: given more than once"),
     ] {
         let refused = request(line).unwrap_err().to_string();
@@ -548,6 +568,22 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ("compare --rounds 3", "--b is missing"),
         ("up", "--config is missing"),
         ("ctl", "<DO> is missing"),
+        (
+            "ctl trace --address 1.2.3",
+            "--address: '1.2.3' is not an IP address; did you mean '1.2.3.1'?",
+        ),
+        (
+            "ctl trace --address 192.0.2.7/24",
+            "--address: '192.0.2.7/24' is not an IP address; did you mean '192.0.2.7'?",
+        ),
+        (
+            "ctl trace --address fe80::zz",
+            "--address: 'fe80::zz' is not an IP address; did you mean '2001:db8::1'?",
+        ),
+        (
+            "ctl trace --port 99999",
+            "--port: '99999' is not a port: a whole number from 0 to 65535; did you mean '65535'?",
+        ),
         ("replay", "<FILE> is missing"),
         ("check-config", "<FILE> is missing"),
         ("report -o x.html", "<FILE> is missing"),

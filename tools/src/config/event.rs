@@ -25,6 +25,12 @@ pub fn change_words() -> impl Iterator<Item = &'static str> {
     DOS.iter().map(|(word, _)| *word)
 }
 
+/// The keys that belong to something to do beside `nic`; none if there is no such thing to do.
+pub fn change_keys(what: &str) -> &'static [&'static str] {
+    let found = DOS.iter().find(|(word, _)| *word == what);
+    found.map_or(&[], |(_, (_, keys))| keys)
+}
+
 impl Change {
     /// Reads one from what is not a file: the keys of an event but `at`, with texts, flags and tables.
     ///
@@ -223,8 +229,9 @@ fn change(
 }
 
 fn missing(fields: &Fields<'_>, key: &str, label: &str, example: &str) -> ConfigError {
+    let example = fields.written(key, example);
     let mut error = fields.error(format!(
-        "missing, {label} needs it; write for example: {key} = {example}"
+        "missing, {label} needs it; write for example: {example}"
     ));
     error.field = fields.path_of(key);
     error

@@ -88,9 +88,18 @@ impl<'a> Fields<'a> {
     /// The field, which has to be there; `example` shows how it is written.
     pub(super) fn need(&self, key: &str, example: &str) -> Result<Field<'a>, ConfigError> {
         self.get(key).ok_or_else(|| {
-            let what = format!("missing; write for example: {key} = {example}");
+            let what = format!("missing; write for example: {}", self.written(key, example));
             self.source.error(&self.span, &self.path_of(key), what)
         })
+    }
+
+    /// How a field with this value is written: as TOML has it, or where there is no file as `ctl` does.
+    pub(super) fn written(&self, key: &str, value: &str) -> String {
+        if self.source.file.is_empty() {
+            format!("{key}={}", value.trim_matches('"'))
+        } else {
+            format!("{key} = {value}")
+        }
     }
 
     /// A flag, false unless it is there.

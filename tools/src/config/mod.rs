@@ -106,7 +106,7 @@ mod service;
 
 pub use bind::ParseBindError;
 pub use error::{ConfigError, Place};
-pub use event::change_words;
+pub use event::{change_keys, change_words};
 pub use explain::explain;
 pub(crate) use explain::seconds;
 pub use load::{LoadProfile, MAX_STREAMS, StreamSetting};

@@ -246,7 +246,15 @@ fn what_an_event_can_do_can_be_asked_for() {
         );
     }
     for (fields, refused) in [
-        ("{}", "do: missing; write for example: do = \"add_address\""),
+        ("{}", "do: missing; write for example: do=add_address"),
+        (
+            r#"{"do":"add_address","nic":"wan"}"#,
+            "address: missing, add_address needs it; write for example: address=192.0.2.7/24",
+        ),
+        (
+            r#"{"do":"add_address"}"#,
+            "nic: missing, add_address needs it; write for example: nic=wan",
+        ),
         (
             r#"{"do":"add_adress"}"#,
             "do: 'add_adress' is not something to do: ",

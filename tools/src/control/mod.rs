@@ -14,7 +14,7 @@
 //! | `{"schema":1,"do":"trace","count":9}` | `{"schema":1,"stream":"text"}`, pieces, the end |
 //!
 //! Both may have `nic`, `address`, `port`, `count` and `duration_ms`, a capture also `snap_len`; `nic` has
-//! to be there for a capture, `count` for a trace. A piece is a line `{"bytes":N}` and N bytes, the end a
+//! to be there for a capture. A piece is a line `{"bytes":N}` and N bytes, the end a
 //! line `{"schema":1,"end":{"reason":"count","shown":9,"lost":0}}`, and the connection ends with it. The
 //! reason is `count`, `duration`, `nic_removed`, or `client`: who has enough shuts its half of the
 //! connection, and gets the rest and the end.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::listing::Listing;
 use super::watch::{Watch, WatchKind};
-use crate::unit::nearest;
+use crate::unit::nearest_or;
 
 /// The version of requests and answers.
 pub const SCHEMA: u64 = 1;
@@ -133,15 +133,11 @@ fn listing(name: &str) -> Result<Listing, Problem> {
     let words = Listing::WORDS;
     let found = words.iter().find(|(word, _)| *word == name);
     found.map(|(_, listing)| *listing).ok_or_else(|| {
-        let names = || words.iter().map(|(word, _)| *word);
-        let meant = nearest(name, names())
-            .map(|meant| format!("; did you mean '{meant}'?"))
-            .unwrap_or_default();
-        let list: Vec<_> = names().collect();
-        let name = name.escape_debug();
+        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let meant = nearest_or(name, &names, Listing::Nics.label());
+        let (name, names) = (name.escape_debug(), names.join(", "));
         Problem::request(format!(
-            "what: '{name}' cannot be shown; there are: {}{meant}",
-            list.join(", ")
+            "what: '{name}' cannot be shown; there are: {names}; did you mean '{meant}'?"
         ))
     })
 }
@@ -221,6 +217,7 @@ mod tests {
         for line in [
             r#"{"schema":1,"do":"capture","nic":"wan"}"#,
             r#"{"schema":1,"do":"trace","count":3}"#,
+            r#"{"schema":1,"do":"trace","duration_ms":100}"#,
             r#"{"address":"2001:db8::1","count":9,"do":"capture","duration_ms":1500,"nic":"wan","port":7,"schema":1,"snap_len":96}"#,
         ] {
             let request = Request::parse(line.as_bytes()).unwrap();
@@ -229,7 +226,6 @@ mod tests {
         }
         for (line, told) in [
             (r#""do":"capture""#, "nic: missing, capture needs it"),
-            (r#""do":"trace""#, "count: missing, trace needs it"),
             (r#""do":"trace","count":0"#, "count: a whole number from 1"),
             (
                 r#""do":"trace","count":1,"snap_len":99"#,
@@ -273,6 +269,14 @@ mod tests {
                 "did you mean 'addresses'?",
             ),
             ("{\"schema\":1,\"do\":\"show\",\"what\":7}", "what: ''"),
+            (
+                "{\"schema\":1,\"do\":\"show\",\"what\":\"bogus\"}",
+                "did you mean 'nics'?",
+            ),
+            (
+                "{\"schema\":1,\"do\":\"show\",\"what\":\"neigh\"}",
+                "did you mean 'neighbors'?",
+            ),
             (
                 "{\"schema\":1,\"do\":\"show\",\"what\":\"nics\",\"x\\n\":1}",
                 "x\\n: show has nothing but what",

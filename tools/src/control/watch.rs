@@ -46,7 +46,7 @@ pub struct Watch {
     pub nic: Option<String>,
     /// Which of them.
     pub filter: PacketFilter,
-    /// How many; a trace says.
+    /// How many.
     pub count: Option<u64>,
     /// For how long.
     pub duration: Option<Duration>,
@@ -60,7 +60,6 @@ impl Watch {
     /// # Errors
     /// What is wrong with them.
     pub(super) fn parse(kind: WatchKind, fields: &Map<String, Value>) -> Result<Self, Problem> {
-        let is_capture = kind == WatchKind::Capture;
         let known: &[&str] = match kind {
             WatchKind::Capture => &["nic", "address", "port", "count", "duration_ms", "snap_len"],
             WatchKind::Trace => &["nic", "address", "port", "count", "duration_ms"],
@@ -96,12 +95,8 @@ impl Watch {
                 .transpose()
         };
         let nic = text("nic")?.map(str::to_owned);
-        if is_capture && nic.is_none() {
+        if kind == WatchKind::Capture && nic.is_none() {
             return Err(Problem::request("nic: missing, capture needs it"));
-        }
-        let count = number("count", 1, u64::MAX)?;
-        if !is_capture && count.is_none() {
-            return Err(Problem::request("count: missing, trace needs it"));
         }
         let address = text("address")?.map(|text| {
             text.parse::<IpAddr>().map_err(|_| {
@@ -116,7 +111,7 @@ impl Watch {
                 address: address.transpose()?,
                 port: number("port", 0, u16::MAX.into())?.map(|port| port as u16),
             },
-            count,
+            count: number("count", 1, u64::MAX)?,
             duration: number("duration_ms", 1, MAX_DURATION)?.map(Duration::from_millis),
             snap_len: number("snap_len", 14, MAX_SNAP_LEN)?.map(|len| len as usize),
         })

@@ -40,7 +40,7 @@ pub use error::ValueError;
 pub use family::Family;
 pub use frame_size::{FrameSize, MAX_FRAME, MIN_FRAME, RFC2544};
 pub use link_name::{DeviceMac, LinkName};
-pub use nearest::nearest;
+pub use nearest::{nearest, nearest_or};
 pub use protocols::{Protocol, Protocols};
 pub use rate::Rate;
 pub use ratio::ratio;

@@ -17,6 +17,14 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
+/// The nearest candidate; if none is near, the first that begins with the word; if none does, `default`.
+pub fn nearest_or<'a>(word: &str, candidates: &[&'a str], default: &'a str) -> &'a str {
+    let begins = |candidate: &&&str| !word.is_empty() && candidate.starts_with(word);
+    nearest(word, candidates.iter().copied())
+        .or_else(|| candidates.iter().find(begins).copied())
+        .unwrap_or(default)
+}
+
 /// Optimal string alignment distance.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before_last = vec![0; b.len() + 1];

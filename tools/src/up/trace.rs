@@ -108,7 +108,7 @@ pub(super) struct Trace {
     steps: Receiver<Seen>,
     /// For the names.
     nics: Vec<Nic>,
-    count: u64,
+    count: Option<u64>,
     duration: Option<Duration>,
     started: Instant,
     /// By when they came.
@@ -132,12 +132,11 @@ impl Trace {
                 message: "somebody traces already: there is one trace at a time".to_owned(),
             });
         }
-        let count = watch.count.unwrap_or(1);
         let (sender, steps) = bounded(STEPS);
         let wanted = Arc::new(Wanted {
             nic,
             filter: watch.filter,
-            left: AtomicU64::new(count),
+            left: AtomicU64::new(watch.count.unwrap_or(u64::MAX)),
             lost: AtomicU64::new(0),
             steps: sender,
         });
@@ -149,7 +148,7 @@ impl Trace {
             wanted,
             steps,
             nics,
-            count,
+            count: watch.count,
             duration: watch.duration,
             started: Instant::now(),
             ways: VecDeque::new(),
@@ -213,7 +212,7 @@ impl Trace {
 
     fn end(&self, client: &mut Listener<'_>) -> Option<WatchEnd> {
         let lost = self.wanted.lost.load(Ordering::Relaxed);
-        let all_begun = self.begun >= self.count
+        let all_begun = self.count.is_some_and(|count| self.begun >= count)
             // What was lost may have been the beginning of one.
             || (lost > 0 && self.wanted.left.load(Ordering::Relaxed) == 0);
         let of_nic = |id| self.nics.iter().find(|nic| nic.id() == id);

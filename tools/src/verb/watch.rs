@@ -51,8 +51,7 @@ fn exit(watch: &Watch, end: WatchEnd) -> Exit {
     let is_bounded = watch.count.is_some() || watch.duration.is_some();
     match end {
         WatchEnd::Client if is_bounded => Exit::Interrupted,
-        // A trace has a count even if none is given.
-        WatchEnd::NicRemoved if is_bounded || watch.kind == WatchKind::Trace => Exit::Failed,
+        WatchEnd::NicRemoved if is_bounded => Exit::Failed,
         _ => Exit::Done,
     }
 }
@@ -134,7 +133,8 @@ mod tests {
                 WatchEnd::NicRemoved,
                 Exit::Failed,
             ),
-            (WatchKind::Trace, None, WatchEnd::NicRemoved, Exit::Failed),
+            (WatchKind::Trace, None, WatchEnd::NicRemoved, Exit::Done),
+            (WatchKind::Trace, None, WatchEnd::Client, Exit::Done),
             (
                 WatchKind::Trace,
                 Some(5),

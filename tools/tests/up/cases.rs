@@ -360,7 +360,7 @@ fn ctl_refusals() {
         (
             "add_address nic=wan address=192.0.6",
             2,
-            "is not an address with its prefix length",
+            "address: '192.0.6' is not an IP address",
         ),
         (
             "add_address nic=wan",

@@ -34,9 +34,11 @@ pub(crate) fn capture() {
         // Cut, to standard output, by time.
         let output = up.ctl("capture wan --address 192.0.20.1 --duration 200ms --snaplen 40 -w -");
         assert_eq!(output.status.code(), Some(0));
-        std::fs::write(&file, output.stdout).unwrap();
+        std::fs::write(&file, &output.stdout).unwrap();
         let frames = frames_of(&file);
-        assert!(!frames.is_empty() && frames.iter().all(|it| *it == (40, true)));
+        let are_cut = frames.iter().all(|it| *it == (40, true));
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!frames.is_empty() && are_cut, "{frames:?}: {told}");
         // Nobody is there with that address.
         let output = up.ctl(&format!(
             "capture wan --address 192.0.20.99 --duration 50ms -w {path}"
@@ -55,7 +57,6 @@ pub(crate) fn capture() {
             "--port: only capture and trace have it",
         ),
         ("capture wan --snaplen 3 -w -", 2, "--snaplen"),
-        ("trace wan", 2, "--count is missing"),
         (
             "trace --count 1 --snaplen 99",
             2,
@@ -188,6 +189,13 @@ pub(crate) fn trace() {
         text.contains("receives eth ") && text.contains(" / ip6 "),
         "{text}"
     );
+    // By time alone, and with as many frames as come.
+    let text = with_echoes("192.0.22.2", || {
+        let output = up.ctl("trace wan --port 7 --duration 300ms");
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).unwrap()
+    });
+    assert!(text.matches("handler: delivered").count() > 3, "{text}");
     // One at a time, and none is left behind by one that goes.
     let (first, second) = thread::scope(|scope| {
         let first = scope.spawn(|| up.ctl("trace --port 9 --count 1 --duration 1s"));

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use corelane::wire::PacketFilter;
+use corelane::stack::Prefix;
+use corelane::wire::{MacAddr, PacketFilter};
 use serde_json::{Map, Value, json};
 
-use super::values::{snap_len, watch_count, watch_duration};
+use super::values::{port, snap_len, watch_address, watch_count, watch_duration};
 use crate::cli::Usage;
-use crate::config::change_words;
+use crate::config::{change_keys, change_words};
 use crate::control::{Request, Watch, WatchKind};
-use crate::unit::{ValueError, nearest};
+use crate::unit::{ValueError, nearest_or};
 
 /// The options of `ctl`.
 #[derive(Clone, Debug, Args)]
@@ -34,11 +35,11 @@ pub struct CtlArgs {
     pub json: Option<PathBuf>,
 
     /// capture, trace: frames from or to this address
-    #[arg(long, value_name = "A")]
+    #[arg(long, value_name = "A", value_parser = watch_address)]
     pub address: Option<IpAddr>,
 
     /// capture, trace: frames from or to this port of TCP, UDP or SCTP
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", value_parser = port)]
     pub port: Option<u16>,
 
     /// capture, trace: so many frames
@@ -110,9 +111,7 @@ impl CtlArgs {
                     "capture: on which NIC? write for example: capture wan -w wan.pcapng",
                 ));
             }
-            ([_, surplus, ..], _) => {
-                return Err(Usage::new(format!("{surplus}: one argument too many")));
-            }
+            ([_, surplus, ..], _) => return Err(too_many(surplus)),
         };
         match kind {
             WatchKind::Capture if self.json.is_some() => {
@@ -127,11 +126,6 @@ impl CtlArgs {
             }
             WatchKind::Trace if self.json.is_some() => {
                 return Err(Usage::new("--json: a trace is text, and no JSON"));
-            }
-            WatchKind::Trace if self.count.is_none() => {
-                return Err(Usage::new(
-                    "--count is missing; write for example: trace --count 10",
-                ));
             }
             WatchKind::Trace => self.only_of("capture has", &self.of_captures())?,
             WatchKind::Capture => {}
@@ -151,34 +145,23 @@ impl CtlArgs {
 
     fn request_in_words(&self) -> Result<Request, Usage> {
         if self.what == "show" {
-            let [what] = self.args.as_slice() else {
-                return Err(Usage::new("show: what? write for example: show addresses"));
+            let what = match self.args.as_slice() {
+                [what] => what,
+                [] => return Err(Usage::new("show: what? write for example: show addresses")),
+                [_, surplus, ..] => return Err(too_many(surplus)),
             };
             let fields = Map::from_iter([("what".to_owned(), json!(what))]);
             return Request::show(&fields).map_err(|problem| Usage::new(problem.message));
         }
-        let watches = || WatchKind::WORDS.iter().map(|(word, _)| *word);
-        let words = || {
-            std::iter::once("show")
-                .chain(watches())
-                .chain(change_words())
-        };
-        if !words().any(|word| word == self.what) {
-            let meant = nearest(&self.what, words());
-            let meant = meant.map(|meant| format!("; did you mean '{meant}'?"));
-            let list: Vec<_> = words().collect();
-            return Err(Usage::new(format!(
-                "'{}' is nothing to do; there are: {}{}",
-                self.what,
-                list.join(", "),
-                meant.unwrap_or_default()
-            )));
+        if !change_words().any(|word| word == self.what) {
+            return Err(self.nothing_to_do());
         }
         let mut fields = Map::from_iter([("do".to_owned(), json!(self.what))]);
         for arg in &self.args {
             let (key, value) = arg.split_once('=').ok_or_else(|| {
                 let what = format!("is not KEY=VALUE, as {} has it", self.what);
-                Usage::new(ValueError::new(arg, what, "nic=wan").to_string())
+                let meant = format!("{}={arg}", meant_key(&self.what, arg));
+                Usage::new(ValueError::new(arg, what, meant).to_string())
             })?;
             // Every other key has a text.
             let value = match (key, value.parse()) {
@@ -191,4 +174,37 @@ impl CtlArgs {
         }
         Ok(Request::Change(fields))
     }
+
+    fn nothing_to_do(&self) -> Usage {
+        let watches = WatchKind::WORDS.iter().map(|(word, _)| *word);
+        let words: Vec<_> = std::iter::once("show")
+            .chain(watches)
+            .chain(change_words())
+            .collect();
+        let meant = nearest_or(&self.what, &words, "show");
+        Usage::new(format!(
+            "'{}' is nothing to do; there are: {}; did you mean '{meant}'?",
+            self.what,
+            words.join(", ")
+        ))
+    }
+}
+
+fn too_many(surplus: &str) -> Usage {
+    Usage::new(format!("{surplus}: one argument too many"))
+}
+
+/// The key that a value without one was most likely to have, of something to do.
+fn meant_key(what: &str, value: &str) -> &'static str {
+    let keys = change_keys(what);
+    let of_them = |key: &'static str| keys.contains(&key).then_some(key);
+    let is_address = value.parse::<Prefix>().is_ok() || value.parse::<IpAddr>().is_ok();
+    let meant = match value {
+        "true" | "false" => of_them("on"),
+        "up" | "down" => of_them("state"),
+        _ if value.parse::<MacAddr>().is_ok() => of_them("mac"),
+        _ if is_address => keys.first().copied(),
+        _ => of_them("name"),
+    };
+    meant.unwrap_or("nic")
 }

@@ -1,5 +1,6 @@
 //! What options take: the text of one, and what it is not.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use corelane::engine::Idle;
@@ -131,6 +132,32 @@ pub(super) fn until(text: &str) -> Result<Duration, ValueError> {
 
 pub(super) fn watch_count(text: &str) -> Result<u64, ValueError> {
     count(text, "a number of frames", 1..=u64::MAX)
+}
+
+pub(super) fn watch_address(text: &str) -> Result<IpAddr, ValueError> {
+    text.parse().map_err(|_| {
+        let meant = nearest_address(text);
+        ValueError::new(text, "is not an IP address", meant.to_string())
+    })
+}
+
+/// Without a length, without brackets, or with the numbers that are missing at its end.
+fn nearest_address(text: &str) -> IpAddr {
+    let bare = text.split(['/', '%']).next().unwrap_or_default();
+    let bare = bare.trim().trim_matches(['[', ']']);
+    let missing = 3_usize.saturating_sub(bare.matches('.').count());
+    let whole = format!("{}{}", bare.trim_end_matches('.'), ".1".repeat(missing));
+    let default = if text.contains(':') {
+        IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])
+    } else {
+        IpAddr::from([192, 0, 2, 1])
+    };
+    let read = |text: &str| text.parse().ok();
+    read(bare).or_else(|| read(&whole)).unwrap_or(default)
+}
+
+pub(super) fn port(text: &str) -> Result<u16, ValueError> {
+    count(text, "a port", 0..=u16::MAX.into()).map(|port| port as u16)
 }
 
 pub(super) fn watch_duration(text: &str) -> Result<Duration, ValueError> {
