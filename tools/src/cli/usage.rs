@@ -257,8 +257,8 @@ Examples:
   corelane ctl capture wan --port 7 --count 100 -w - | tshark -r -
   corelane ctl trace wan --address 192.0.2.9 --count 3
 
-Shown: nics, addresses, routes, neighbors, groups, counters (those that are not 0; the JSON has all), \
-workers, sockets (the services).
+Shown: nics, addresses, routes, neighbors, groups, ranges, holds (routes that hold_route keeps), counters \
+(those that are not 0; the JSON has all), workers, sockets (the services).
 
 Done, by the keys of an event of a configuration:
   add_address      nic, address, primary (can, first, never; optional)

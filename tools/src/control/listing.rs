@@ -13,6 +13,10 @@ pub enum Listing {
     Neighbors,
     /// The groups that NICs are in.
     Groups,
+    /// The ranges of NICs.
+    Ranges,
+    /// The routes that are kept, by name.
+    Holds,
     /// What NICs counted: frames, drops by reason, ICMP messages, protocols; and their links.
     Counters,
     /// The threads that poll: workers and distributors.
@@ -29,6 +33,8 @@ impl Listing {
         ("routes", Self::Routes),
         ("neighbors", Self::Neighbors),
         ("groups", Self::Groups),
+        ("ranges", Self::Ranges),
+        ("holds", Self::Holds),
         ("counters", Self::Counters),
         ("workers", Self::Workers),
         ("sockets", Self::Sockets),
@@ -63,6 +69,8 @@ impl Listing {
                 "nic", "address", "mac", "state", "age_s", "router", "gateway",
             ],
             Self::Groups => &["nic", "group", "joins", "own"],
+            Self::Ranges => &["nic", "range"],
+            Self::Holds => &["name", "nic", "local", "remote", "next_hop"],
             Self::Counters => &["nic", "kind", "counter", "value"],
             Self::Workers => &[
                 "thread",

@@ -25,7 +25,7 @@ pub(crate) use identity::{Identity, accounting_json, write_identities};
 pub(crate) use service::Services;
 pub(crate) use setup::{Unset, nic_config, set_up, set_up_nic, stack_config};
 pub(crate) use state::{
-    NicState, StackState, addresses_json, counters_json, drops_json, groups_json, icmp_json,
-    neighbors_json, protocols_json, routes_json, section, service_json,
+    NicState, StackState, addresses_json, counters_json, drops_json, groups_json, holds_json,
+    icmp_json, neighbors_json, protocols_json, ranges_json, routes_json, section, service_json,
 };
 pub(crate) use step::step_line;

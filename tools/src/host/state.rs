@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use corelane::stack::{
     AddressInfo, AddressKind, DropReason, Family, Forwarding, GroupInfo, NeighborInfo, Nic,
-    NicTotals, ProtocolCounter, RouteSpec, Stack,
+    NicTotals, Prefix, ProtocolCounter, Route, RouteSpec, Stack,
 };
 use serde_json::{Map, Value, json};
 
+use super::action::Routes;
 use super::service::Service;
 use crate::config::primary_label;
 
@@ -193,6 +194,12 @@ pub(crate) fn groups_json(nic: &Nic) -> Vec<Value> {
     nic.groups().iter().map(group).collect()
 }
 
+/// The ranges of a NIC.
+pub(crate) fn ranges_json(nic: &Nic) -> Vec<Value> {
+    let range = |range: &Prefix| json!({ "range": range.to_string() });
+    nic.ranges().iter().map(range).collect()
+}
+
 /// The neighbors of a NIC, by address.
 pub(crate) fn neighbors_json(nic: &Nic) -> Vec<Value> {
     let neighbors = nic.stack().neighbors(nic.id());
@@ -222,6 +229,21 @@ pub(crate) fn routes_json(stack: &Stack, nics: &[Nic]) -> Vec<Value> {
         })
     };
     stack.routes().iter().map(route).collect()
+}
+
+/// The routes that are kept, by name.
+pub(crate) fn holds_json(held: &Routes, nics: &[Nic]) -> Vec<Value> {
+    let row = |(name, route): (&String, &Route)| {
+        let nic = nics.iter().find(|nic| nic.id() == route.nic());
+        json!({
+            "name": name,
+            "nic": nic.map(Nic::name),
+            "local": route.local().to_string(),
+            "remote": route.remote().to_string(),
+            "next_hop": route.next_hop().to_string(),
+        })
+    };
+    held.iter().map(row).collect()
 }
 
 /// A service as JSON.

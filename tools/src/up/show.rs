@@ -9,8 +9,8 @@ use crate::config::NicSetting;
 use crate::control::Listing;
 use crate::device::LinkCounters;
 use crate::host::{
-    addresses_json, counters_json, drops_json, groups_json, icmp_json, neighbors_json,
-    protocols_json, routes_json, service_json,
+    addresses_json, counters_json, drops_json, groups_json, holds_json, icmp_json, neighbors_json,
+    protocols_json, ranges_json, routes_json, service_json,
 };
 
 impl Host {
@@ -23,6 +23,8 @@ impl Host {
             }),
             Listing::Addresses => self.of_nics(addresses_json),
             Listing::Groups => self.of_nics(groups_json),
+            Listing::Ranges => self.of_nics(ranges_json),
+            Listing::Holds => holds_json(&self.routes, self.nics()),
             Listing::Neighbors => self.of_nics(|nic| self.neighbors(nic)),
             Listing::Counters => self.of_nics(|nic| self.counters(nic)),
             Listing::Routes => routes_json(self.stack(), self.nics()),

@@ -255,6 +255,7 @@ fn ctl() {
     let up = Up::start("ctl", &config);
     kernel_end("cl4", 5);
     let mode = |key: &str| up.show("nics")[0][key].clone();
+    let table = |what: &str| String::from_utf8(up.ctl(&format!("show {what}")).stdout).unwrap();
 
     let client = Client::new("192.0.5.9", 7);
     up.change("add_address nic=wan address=192.0.5.9/24 primary=never");
@@ -268,8 +269,10 @@ fn ctl() {
 
     up.change("add_range nic=wan range=192.0.5.128/25");
     assert_eq!(mode("ranges"), serde_json::json!(["192.0.5.128/25"]));
+    assert_eq!(table("ranges"), "nic  range\nwan  192.0.5.128/25\n");
     up.change("remove_range nic=wan range=192.0.5.128/25");
     assert_eq!(mode("ranges"), serde_json::json!([]));
+    assert!(up.show("ranges").is_empty());
 
     up.change("join_group nic=wan group=239.1.2.3");
     assert!(
@@ -306,11 +309,17 @@ fn ctl() {
             .contains(&"192.0.5.77".to_owned())
     );
 
-    up.change("hold_route name=r1 nic=wan local=192.0.5.2");
+    up.change("hold_route name=r1 nic=wan local=192.0.5.2 remote=192.0.5.1");
+    assert_eq!(
+        table("holds"),
+        "name  nic  local      remote     next_hop\n\
+         r1    wan  192.0.5.2  192.0.5.1  192.0.5.1\n"
+    );
     up.change("remove_address nic=wan address=192.0.5.2");
     assert_eq!(up.column("addresses", "kind"), ["permanent_expired"]);
     up.change("release_route name=r1");
     eventually("the endpoint is gone", || up.show("addresses").is_empty());
+    assert!(up.show("holds").is_empty());
 
     up.change("set_link nic=wan state=down");
     assert_eq!(mode("enabled"), false);
@@ -325,8 +334,7 @@ fn ctl() {
         up.column("workers", "thread")
             .contains(&"worker-0".to_owned())
     );
-    let table = up.ctl("show nics");
-    let table = String::from_utf8(table.stdout).unwrap();
+    let table = table("nics");
     assert!(table.starts_with("nic  link  device"), "{table}");
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
@@ -365,7 +373,7 @@ fn ctl_refusals() {
         (
             "add_address nic=wan",
             2,
-            "address: missing, add_address needs it",
+            "address: missing, add_address needs it; write for example: address=192.0.2.7/24\n",
         ),
         (
             "set_spoofing nic=wan on=maybe",
