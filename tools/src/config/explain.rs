@@ -8,7 +8,7 @@ use corelane::io::af_xdp::XdpMode;
 use corelane::io::middleware::FaultPlan;
 use corelane::stack::{Prefix, PrimaryEndpointBehavior};
 use corelane::wire::PacketFilter;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::middleware::{plan_words, share_words};
 use super::model::{
@@ -526,42 +526,52 @@ fn route_json(route: &RouteSetting) -> Value {
 }
 
 fn event_json(event: &EventSetting) -> Value {
-    let Change { action, nic } = &event.change;
-    let mut value = match action {
-        Action::AddAddress(address) => address_json(address),
-        Action::RemoveAddress(address) | Action::RemoveNeighbor(address) => {
-            json!({ "address": address.to_string() })
-        }
-        Action::AddNeighbor { address, mac } => {
-            json!({ "address": address.to_string(), "mac": mac.to_string() })
-        }
-        Action::AddRange(range) | Action::RemoveRange(range) => {
-            json!({ "range": range.to_string() })
-        }
-        Action::JoinGroup(group) | Action::LeaveGroup(group) => {
-            json!({ "group": group.to_string() })
-        }
-        Action::SetPromiscuous(on)
-        | Action::SetSpoofing(on)
-        | Action::SetForwarding(on)
-        | Action::SetLink(on) => json!({ "on": on }),
-        Action::AddRoute(route) | Action::RemoveRoute(route) => route_json(route),
-        Action::HoldRoute {
-            name,
-            local,
-            remote,
-        } => json!({
-            "name": name,
-            "local": local.map(|local| local.to_string()),
-            "remote": remote.to_string(),
-        }),
-        Action::ReleaseRoute { name } => json!({ "name": name }),
-    };
-    if let Some(fields) = value.as_object_mut() {
-        let at = u64::try_from(event.at.as_nanos()).unwrap_or(u64::MAX);
-        fields.insert("at_ns".to_owned(), json!(at));
+    let mut fields = event.change.fields();
+    let at = u64::try_from(event.at.as_nanos()).unwrap_or(u64::MAX);
+    fields.insert("at_ns".to_owned(), json!(at));
+    Value::Object(fields)
+}
+
+impl Change {
+    /// As JSON: `do`, `nic`, and the keys that belong to it.
+    pub fn fields(&self) -> Map<String, Value> {
+        let Self { action, nic } = self;
+        let own = match action {
+            Action::AddAddress(address) => address_json(address),
+            Action::RemoveAddress(address) | Action::RemoveNeighbor(address) => {
+                json!({ "address": address.to_string() })
+            }
+            Action::AddNeighbor { address, mac } => {
+                json!({ "address": address.to_string(), "mac": mac.to_string() })
+            }
+            Action::AddRange(range) | Action::RemoveRange(range) => {
+                json!({ "range": range.to_string() })
+            }
+            Action::JoinGroup(group) | Action::LeaveGroup(group) => {
+                json!({ "group": group.to_string() })
+            }
+            Action::SetPromiscuous(on)
+            | Action::SetSpoofing(on)
+            | Action::SetForwarding(on)
+            | Action::SetLink(on) => json!({ "on": on }),
+            Action::AddRoute(route) | Action::RemoveRoute(route) => route_json(route),
+            Action::HoldRoute {
+                name,
+                local,
+                remote,
+            } => json!({
+                "name": name,
+                "local": local.map(|local| local.to_string()),
+                "remote": remote.to_string(),
+            }),
+            Action::ReleaseRoute { name } => json!({ "name": name }),
+        };
+        let mut fields = match own {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
         fields.insert("do".to_owned(), json!(action.label()));
         fields.insert("nic".to_owned(), json!(nic));
+        fields
     }
-    value
 }

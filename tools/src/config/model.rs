@@ -300,7 +300,7 @@ impl ServiceKind {
 }
 
 /// Something that happens at a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventSetting {
     /// When.
     pub at: Duration,
@@ -309,7 +309,7 @@ pub struct EventSetting {
 }
 
 /// Something to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Change {
     /// What.
     pub action: Action,
@@ -318,7 +318,7 @@ pub struct Change {
 }
 
 /// What can happen at a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// An address is added.
     AddAddress(AddressSetting),

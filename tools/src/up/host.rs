@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::capture::Capture;
 use super::links::{FileCapture, ServedLink};
+use super::log::{Origin, log_change};
 use super::trace::{Trace, TraceSeat};
 use crate::config::{Change, Config};
 use crate::control::{Answer, Problem, Reply, Request, Watch, WatchKind};
@@ -119,7 +120,9 @@ impl Host {
             Ok(change) => change,
             Err(what) => return Answer::Problem(Problem::request(what)),
         };
-        match self.act(&change) {
+        let done = self.act(&change);
+        log_change(Origin::Control, &change, done.as_ref().copied());
+        match done {
             Ok(()) => Answer::Done,
             Err(ActionError { name, message }) => Answer::Problem(Problem {
                 is_request: false,

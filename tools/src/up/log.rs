@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use corelane::engine::Lifecycle;
 use corelane::stack::Events;
 use serde_json::Value;
+use tracing::field::display;
 use tracing::level_filters::LevelFilter;
 
-use crate::host::TimedEvent;
+use crate::config::Change;
+use crate::host::{ActionError, TimedEvent};
 use crate::unit::{ValueError, nearest};
 
 /// The longest sleep of the log while nothing happens: a bound on how late the end is noticed.
@@ -136,6 +138,63 @@ impl LogThread {
         while !self.thread.is_finished() && since.elapsed() < LAST {
             thread::sleep(Duration::from_millis(5));
         }
+    }
+}
+
+/// Who wants a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A client of the control socket, who is told himself how it went.
+    Control,
+    /// The configuration, at a time.
+    Timeline,
+    /// The configuration, read again.
+    Reload,
+}
+
+impl Origin {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Control => "ctl",
+            Self::Timeline => "timeline",
+            Self::Reload => "SIGHUP",
+        }
+    }
+}
+
+/// Logs a change with its keys, and how it went.
+pub(super) fn log_change(origin: Origin, change: &Change, outcome: Result<(), &ActionError>) {
+    let fields = change.fields();
+    let text = |key: &str| fields.get(key).and_then(Value::as_str);
+    let plain = |key: &str| text(key).map(display);
+    let on = fields.get("on").and_then(Value::as_bool);
+    let (who, label) = (origin.label(), change.action.label());
+    macro_rules! log {
+        ($level:ident, $error:expr, $how:literal) => {
+            tracing::$level!(
+                nic = text("nic"),
+                name = text("name"),
+                address = plain("address"),
+                // Every address has a place, which is this one unless it is said.
+                primary = text("primary").filter(|place| *place != "can").map(display),
+                mac = plain("mac"),
+                range = plain("range"),
+                group = plain("group"),
+                to = plain("to"),
+                via = plain("via"),
+                local = plain("local"),
+                remote = plain("remote"),
+                on,
+                error = $error.map(display),
+                "{who}: {label}{}",
+                $how
+            )
+        };
+    }
+    match (outcome, origin) {
+        (Ok(()), _) => log!(info, None::<&ActionError>, ""),
+        (Err(error), Origin::Control) => log!(warn, Some(error), " failed"),
+        (Err(error), Origin::Timeline | Origin::Reload) => log!(error, Some(error), " failed"),
     }
 }
 

@@ -13,7 +13,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::host::Host;
 use super::links::{FileCapture, ServedLink, link};
-use super::log::{LogThread, Logs};
+use super::log::{LogThread, Logs, Origin, log_change};
 use super::ready::notify;
 use super::reload::Reloaded;
 use super::report::UpReport;
@@ -297,11 +297,8 @@ impl Up {
         let now = self.since.elapsed();
         let due = self.timeline.partition_point(|event| event.at <= now);
         for EventSetting { change, .. } in self.timeline.drain(..due) {
-            let (nic, label) = (change.nic.as_deref(), change.action.label());
-            match locked(&self.host).act(&change) {
-                Ok(()) => tracing::info!(nic, "timeline: {label}"),
-                Err(error) => tracing::error!(nic, %error, "timeline: {label} failed"),
-            }
+            let done = locked(&self.host).act(&change);
+            log_change(Origin::Timeline, &change, done.as_ref().copied());
         }
     }
 
