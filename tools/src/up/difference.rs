@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::hash::Hash;
+use std::time::Duration;
 
 use corelane::io::af_xdp::XdpMode;
 
 use crate::config::{
-    Action, Change, Config, LinkKind, NicSetting, ServiceSetting, mode_label, seconds,
+    Action, Change, Config, EventSetting, LinkKind, NicSetting, ServiceSetting, mode_label, seconds,
 };
 
 /// What is to be done for a new configuration to be in effect.
@@ -85,6 +86,29 @@ pub(super) fn difference(old: &Config, new: &Config) -> Result<Difference, Vec<S
         added,
         removed,
     })
+}
+
+/// What another timeline comes to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Retimed {
+    /// What is still to happen, by time.
+    pub(super) timeline: Vec<EventSetting>,
+    /// How many of these are new, and how many that were still to happen are gone.
+    pub(super) changes: usize,
+    /// What is new and will not happen: its time has passed.
+    pub(super) skipped: Vec<EventSetting>,
+}
+
+/// What leads from one timeline to another, so long after the beginning.
+pub(super) fn retimed(old: &[EventSetting], new: &[EventSetting], now: Duration) -> Retimed {
+    let is_to_come = |event: &&EventSetting| event.at > now;
+    let (coming, skipped): (Vec<_>, Vec<_>) = gone(new, old).into_iter().partition(is_to_come);
+    let dropped = gone(old, new).into_iter().filter(is_to_come).count();
+    Retimed {
+        timeline: new.iter().filter(is_to_come).cloned().collect(),
+        changes: coming.len() + dropped,
+        skipped: skipped.into_iter().cloned().collect(),
+    }
 }
 
 /// Changes of one kind.
@@ -440,6 +464,31 @@ mod tests {
         let event = "[[event]]\nat = '1s'\nnic = 'wan'\ndo = 'set_link'\non = false\n";
         let got = difference("", event).unwrap();
         assert!(got.events && !got.services && got.changes.is_empty());
+    }
+
+    #[test]
+    fn what_comes_of_another_timeline_is_counted_and_what_is_too_late_told() {
+        let timeline = |times: &[u64]| {
+            let event =
+                |at| format!("[[event]]\nat = '{at}s'\nnic = 'wan'\ndo = 'set_link'\non = false\n");
+            let events: String = times.iter().map(event).collect();
+            config(&format!("[[nic]]\nname = 'wan'\n{events}")).events
+        };
+        let now = Duration::from_secs(10);
+        for (old, new, changes, skipped) in [
+            (&[][..], &[20, 30][..], 2, &[][..]),
+            (&[], &[5, 20], 1, &[5]),
+            // What has happened is neither new nor to be told.
+            (&[5, 20], &[5, 20], 0, &[]),
+            (&[5, 20], &[5, 30], 2, &[]),
+            (&[5, 20], &[], 1, &[]),
+        ] {
+            let got = retimed(&timeline(old), &timeline(new), now);
+            let to_come: Vec<_> = new.iter().copied().filter(|at| *at > 10).collect();
+            assert_eq!(got.timeline, timeline(&to_come), "{old:?} {new:?}");
+            assert_eq!(got.changes, changes, "{old:?} {new:?}");
+            assert_eq!(got.skipped, timeline(skipped), "{old:?} {new:?}");
+        }
     }
 
     #[test]

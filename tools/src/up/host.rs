@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::capture::Capture;
 use super::links::{FileCapture, ServedLink};
-use super::log::{Origin, log_change};
+use super::log::{Origin, Outcome, log_change};
 use super::trace::{Trace, TraceSeat};
 use crate::config::{Change, Config};
 use crate::control::{Answer, Problem, Reply, Request, Watch, WatchKind};
@@ -121,7 +121,7 @@ impl Host {
             Err(what) => return Answer::Problem(Problem::request(what)),
         };
         let done = self.act(&change);
-        log_change(Origin::Control, &change, done.as_ref().copied());
+        log_change(Origin::Control, &change, Outcome::of(&done));
         match done {
             Ok(()) => Answer::Done,
             Err(ActionError { name, message }) => Answer::Problem(Problem {

@@ -9,17 +9,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use corelane::engine::Lifecycle;
-use corelane::stack::Events;
+use corelane::stack::{Event, Events, NicId};
 use serde_json::Value;
 use tracing::field::display;
 use tracing::level_filters::LevelFilter;
 
-use crate::config::Change;
+use crate::config::{Change, seconds};
 use crate::host::{ActionError, TimedEvent};
 use crate::unit::{ValueError, nearest};
 
 /// The longest sleep of the log while nothing happens: a bound on how late the end is noticed.
 const NAP: Duration = Duration::from_millis(250);
+
+/// How long a NIC may take from its first event until it is among the others.
+const MAKING: Duration = Duration::from_secs(1);
 
 /// How long the last of it may take.
 const LAST: Duration = Duration::from_secs(2);
@@ -97,20 +100,16 @@ impl LogThread {
         let since = Instant::now();
         let run = move || {
             let mut lost = 0;
-            // Those that are gone have a name still.
-            let mut names = BTreeMap::new();
+            let mut names = Names::new(lifecycle);
             loop {
                 // Asked before: what came until then is still logged.
                 let is_last = ended.load(Ordering::Relaxed);
                 while let Some(event) =
                     events.next_within(if is_last { Duration::ZERO } else { NAP })
                 {
-                    for nic in lifecycle.nics() {
-                        names.insert(nic.id(), nic.name().to_owned());
-                    }
-                    let name = |id| names.get(&id).cloned().unwrap_or_else(|| format!("{id}"));
+                    names.learn(&event);
                     let at = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    log_event(&TimedEvent::new(at, &event, name));
+                    log_event(&TimedEvent::new(at, &event, |id| names.of(id)));
                 }
                 let now_lost = events.lost();
                 if now_lost > lost {
@@ -141,6 +140,62 @@ impl LogThread {
     }
 }
 
+/// The names of NICs by number, which a later one may have again.
+struct Names {
+    lifecycle: Lifecycle,
+    known: BTreeMap<NicId, String>,
+    /// What is told of these still comes.
+    gone: BTreeMap<NicId, String>,
+}
+
+impl Names {
+    fn new(lifecycle: Lifecycle) -> Self {
+        let nics = lifecycle.nics().into_iter();
+        let known = nics.map(|nic| (nic.id(), nic.name().to_owned())).collect();
+        Self {
+            lifecycle,
+            known,
+            gone: BTreeMap::new(),
+        }
+    }
+
+    /// Before an event is told.
+    fn learn(&mut self, event: &Event) {
+        match *event {
+            Event::NicEnabled { nic } => self.enabled(nic),
+            Event::NicRemoved { nic } => {
+                if let Some(name) = self.known.remove(&nic) {
+                    self.gone.insert(nic, name);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn enabled(&mut self, id: NicId) {
+        let since = Instant::now();
+        // The event comes while the NIC is made, and before it is among the others.
+        let found = loop {
+            match self.lifecycle.nic(id) {
+                None if since.elapsed() < MAKING => thread::sleep(Duration::from_millis(1)),
+                found => break found,
+            }
+        };
+        if let Some(nic) = found {
+            self.known.insert(id, nic.name().to_owned());
+            self.gone.remove(&id);
+        }
+    }
+
+    fn of(&self, id: NicId) -> String {
+        let of = |names: &BTreeMap<NicId, String>| names.get(&id).cloned();
+        let found = of(&self.known).or_else(|| of(&self.gone));
+        // One that was never enabled is known to the engine alone.
+        let present = || self.lifecycle.nic(id).map(|nic| nic.name().to_owned());
+        found.or_else(present).unwrap_or_else(|| id.to_string())
+    }
+}
+
 /// Who wants a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -162,15 +217,38 @@ impl Origin {
     }
 }
 
-/// Logs a change with its keys, and how it went.
-pub(super) fn log_change(origin: Origin, change: &Change, outcome: Result<(), &ActionError>) {
+/// What became of a change.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome<'a> {
+    /// It was made.
+    Done,
+    /// It was not.
+    Failed(&'a ActionError),
+    /// It was to be made so long after the beginning, which has passed.
+    TooLate(Duration),
+}
+
+impl<'a> Outcome<'a> {
+    /// Of one that was tried.
+    pub(super) fn of(result: &'a Result<(), ActionError>) -> Self {
+        result.as_ref().map_or_else(Self::Failed, |()| Self::Done)
+    }
+}
+
+/// Logs a change with its keys, and what became of it.
+pub(super) fn log_change(origin: Origin, change: &Change, outcome: Outcome<'_>) {
     let fields = change.fields();
     let text = |key: &str| fields.get(key).and_then(Value::as_str);
     let plain = |key: &str| text(key).map(display);
     let on = fields.get("on").and_then(Value::as_bool);
     let (who, label) = (origin.label(), change.action.label());
+    let (error, at, how) = match outcome {
+        Outcome::Done => (None, None, ""),
+        Outcome::Failed(error) => (Some(error), None, " failed"),
+        Outcome::TooLate(at) => (None, Some(seconds(at)), " is skipped: its time has passed"),
+    };
     macro_rules! log {
-        ($level:ident, $error:expr, $how:literal) => {
+        ($level:ident) => {
             tracing::$level!(
                 nic = text("nic"),
                 name = text("name"),
@@ -185,16 +263,16 @@ pub(super) fn log_change(origin: Origin, change: &Change, outcome: Result<(), &A
                 local = plain("local"),
                 remote = plain("remote"),
                 on,
-                error = $error.map(display),
-                "{who}: {label}{}",
-                $how
+                at = at.map(display),
+                error = error.map(display),
+                "{who}: {label}{how}"
             )
         };
     }
     match (outcome, origin) {
-        (Ok(()), _) => log!(info, None::<&ActionError>, ""),
-        (Err(error), Origin::Control) => log!(warn, Some(error), " failed"),
-        (Err(error), Origin::Timeline | Origin::Reload) => log!(error, Some(error), " failed"),
+        (Outcome::Done, _) => log!(info),
+        (Outcome::TooLate(_), _) | (Outcome::Failed(_), Origin::Control) => log!(warn),
+        (Outcome::Failed(_), Origin::Timeline | Origin::Reload) => log!(error),
     }
 }
 

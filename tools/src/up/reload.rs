@@ -9,23 +9,24 @@ use corelane::stack::Nic;
 use super::difference::difference;
 use super::host::Host;
 use super::links::link;
+use super::log::{Origin, Outcome, log_change};
 use super::run::pool;
-use crate::config::{Change, Config, NicSetting};
-use crate::host::{ActionError, Identity, nic_config, set_up_nic};
+use crate::config::{Config, NicSetting};
+use crate::host::{Identity, nic_config, set_up_nic};
 
 /// How long the device of a NIC that is removed may take to be free.
 const LEAVING: Duration = Duration::from_secs(5);
 
 /// What became of a new configuration.
 pub(super) enum Reloaded {
-    /// It is in effect but for what failed, and changed so much.
+    /// It is in effect but for what failed, which was logged.
     Done {
         /// Changes made.
         changes: usize,
+        /// Changes that failed.
+        failed: usize,
         /// Whether the timeline is another.
         events: bool,
-        /// What was not done.
-        failed: Vec<(Change, ActionError)>,
     },
     /// There was nothing to change.
     Same,
@@ -54,24 +55,28 @@ impl Host {
             return Reloaded::Same;
         }
         // First, since it is what can fail: then nothing is changed.
-        if let Err(refused) = self.add_nics(&new, &difference.added) {
-            return Reloaded::Refused(format!(
-                "{}: nothing was changed: {refused}",
-                file.display()
-            ));
-        }
-        self.remove_nics(&difference.removed);
+        let mut failed = match self.add_nics(&new, &difference.added) {
+            Ok(failed) => failed,
+            Err(refused) => {
+                return Reloaded::Refused(format!(
+                    "{}: nothing was changed: {refused}",
+                    file.display()
+                ));
+            }
+        };
+        let stayed = self.remove_nics(&difference.removed);
+        failed += stayed;
         let nics_changed = difference.added.len() + difference.removed.len();
-        let mut changes = difference.changes.len() + nics_changed;
-        let failed: Vec<_> = difference
-            .changes
-            .into_iter()
-            .filter_map(|change| {
-                let error = self.act(&change).err()?;
-                Some((change, error))
-            })
-            .collect();
-        changes -= failed.len();
+        let mut changes = nics_changed - stayed;
+        for change in &difference.changes {
+            let done = self.act(change);
+            if done.is_ok() {
+                changes += 1;
+            } else {
+                log_change(Origin::Reload, change, Outcome::of(&done));
+                failed += 1;
+            }
+        }
         if difference.services || nics_changed > 0 {
             self.services.set(&new, &self.nics);
             changes += usize::from(difference.services);
@@ -79,15 +84,16 @@ impl Host {
         self.config = new;
         Reloaded::Done {
             changes,
-            events: difference.events,
             failed,
+            events: difference.events,
         }
     }
 
-    /// Adds NICs of a new configuration: all of them, or none.
-    fn add_nics(&mut self, new: &Config, names: &[String]) -> Result<(), String> {
+    /// Adds NICs of a new configuration: all of them, or none. Returns how much of what they are to have
+    /// they do not have.
+    fn add_nics(&mut self, new: &Config, names: &[String]) -> Result<usize, String> {
         if names.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let mut opened = Vec::new();
         let is_new = |nic: &&NicSetting| names.contains(&nic.name);
@@ -112,16 +118,18 @@ impl Host {
                 }
             }
         }
+        let mut failed = 0;
         for (nic, setting, mut served) in added {
             for (action, error) in set_up_nic(&nic, setting) {
                 tracing::error!(nic = nic.name(), %error, "SIGHUP: {action} failed");
+                failed += 1;
             }
             self.captures.extend(served.capture.take());
             self.links.insert(nic.id(), served);
             self.nics.push(nic);
         }
         self.nics.sort_by_key(Nic::id);
-        Ok(())
+        Ok(failed)
     }
 
     /// The frames of all come from the pool that was made at the beginning.
@@ -155,15 +163,17 @@ impl Host {
         Ok(())
     }
 
-    /// Removes NICs, and waits until their devices are free.
-    fn remove_nics(&mut self, names: &[String]) {
+    /// Removes NICs, and waits until their devices are free. Returns how many could not be.
+    fn remove_nics(&mut self, names: &[String]) -> usize {
         let (gone, stay) = std::mem::take(&mut self.nics)
             .into_iter()
             .partition(|nic: &Nic| names.iter().any(|name| name == nic.name()));
         self.nics = stay;
+        let mut failed = 0;
         for nic in &gone {
             if let Err(error) = self.lifecycle.remove_nic(nic.id()) {
                 tracing::error!(nic = nic.name(), %error, "SIGHUP: remove_nic failed");
+                failed += 1;
             }
         }
         let start = Instant::now();
@@ -174,5 +184,6 @@ impl Host {
         // Whose books balance has nothing left to tell at the end.
         let is_open = |nic: &Nic| !Identity::of_received(nic).holds();
         self.removed.extend(gone.into_iter().filter(is_open));
+        failed
     }
 }

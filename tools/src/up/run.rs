@@ -11,9 +11,10 @@ use corelane::stack::Nic;
 use corelane::wire::ETHERNET_HEADER_LEN;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
+use super::difference::retimed;
 use super::host::Host;
 use super::links::{FileCapture, ServedLink, link};
-use super::log::{LogThread, Logs, Origin, log_change};
+use super::log::{LogThread, Logs, Origin, Outcome, log_change};
 use super::ready::notify;
 use super::reload::Reloaded;
 use super::report::UpReport;
@@ -298,28 +299,36 @@ impl Up {
         let due = self.timeline.partition_point(|event| event.at <= now);
         for EventSetting { change, .. } in self.timeline.drain(..due) {
             let done = locked(&self.host).act(&change);
-            log_change(Origin::Timeline, &change, done.as_ref().copied());
+            log_change(Origin::Timeline, &change, Outcome::of(&done));
         }
     }
 
     fn reload(&mut self) {
         let mut host = locked(&self.host);
+        let before = host.config().events.clone();
         match host.reload(&self.file) {
             Reloaded::Done {
-                changes,
-                events,
+                mut changes,
                 failed,
+                events,
             } => {
-                for (change, error) in failed {
-                    let (nic, label) = (change.nic.as_deref(), change.action.label());
-                    tracing::error!(nic, %error, "SIGHUP: {label} failed");
-                }
                 if events {
-                    let now = self.since.elapsed();
-                    let all = host.config().events.iter();
-                    self.timeline = all.filter(|event| event.at > now).cloned().collect();
+                    let retimed = retimed(&before, &host.config().events, self.since.elapsed());
+                    self.timeline = retimed.timeline;
+                    changes += retimed.changes;
+                    for EventSetting { at, change } in &retimed.skipped {
+                        log_change(Origin::Reload, change, Outcome::TooLate(*at));
+                    }
                 }
-                tracing::info!(changes, "SIGHUP: the configuration was read again");
+                if failed == 0 {
+                    tracing::info!(changes, "SIGHUP: the configuration was read again");
+                } else {
+                    tracing::warn!(
+                        changes,
+                        failed,
+                        "SIGHUP: the configuration was read again, and is in effect but for what failed"
+                    );
+                }
             }
             Reloaded::Same => tracing::info!("SIGHUP: the configuration is the same"),
             Reloaded::Refused(why) => {

@@ -334,6 +334,15 @@ fn ctl() {
         up.column("workers", "thread")
             .contains(&"worker-0".to_owned())
     );
+    for told in [
+        "INFO ctl: add_address nic=\"wan\" address=192.0.5.9/24 primary=never",
+        "INFO ctl: add_route nic=\"wan\" to=0.0.0.0/0 via=192.0.5.1",
+        "INFO ctl: set_forwarding on=true",
+        "INFO ctl: set_link nic=\"wan\" on=false",
+        "INFO ctl: release_route name=\"r1\"",
+    ] {
+        assert!(up.log().contains(told), "{told}: {}", up.log());
+    }
     let table = table("nics");
     assert!(table.starts_with("nic  link  device"), "{table}");
     let (status, text) = up.end("TERM");
@@ -387,6 +396,8 @@ fn ctl_refusals() {
         assert!(stderr.contains(told), "{line}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
+    let told = "WARN ctl: remove_address failed nic=\"wan\" address=192.0.6.3 error=";
+    assert!(up.log().contains(told), "{}", up.log());
     up.end("TERM");
 }
 
@@ -399,8 +410,20 @@ fn timeline() {
     eventually("the address of the timeline", || up.has("192.0.9.3"));
     // What has happened does not happen again.
     up.change("remove_address nic=wan address=192.0.9.3");
-    up.reload(&format!("{config}{event}"), "was read again");
+    up.reload(&format!("{config}{event}"), "was read again changes=1");
     assert!(!up.has("192.0.9.3"));
+    // Nor does what is new and too late, which is told.
+    let late = "[[event]]\nat = '1ms'\nnic = 'wan'\ndo = 'join_group'\ngroup = '239.1.2.3'\n";
+    up.reload(
+        &format!("{config}{event}{late}{later}"),
+        "was read again changes=1",
+    );
+    for told in [
+        "INFO timeline: add_address nic=\"wan\" address=192.0.9.3/24",
+        "WARN SIGHUP: join_group is skipped: its time has passed nic=\"wan\" group=239.1.2.3 at=0.001s",
+    ] {
+        assert!(up.log().contains(told), "{told}: {}", up.log());
+    }
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
 }

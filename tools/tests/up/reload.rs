@@ -82,6 +82,13 @@ pub(crate) fn sighup_refused() {
     let added = nic("cl7", "'192.0.8.2/24', '192.0.8.3/24'");
     up.reload(&added, "was read again");
     assert!(up.has("192.0.8.3"));
+    // What fails is told with what was done.
+    up.change("remove_address nic=wan address=192.0.8.3");
+    let other = nic("cl7", "'192.0.8.2/24', '192.0.8.4/24'") + "spoofing = true\n";
+    up.reload(&other, "but for what failed changes=2 failed=1");
+    assert!(up.has("192.0.8.4"));
+    let told = "ERROR SIGHUP: remove_address failed nic=\"wan\" address=192.0.8.3 error=";
+    assert!(up.log().contains(told), "{}", up.log());
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
 }
@@ -117,7 +124,16 @@ pub(crate) fn sighup_nics() {
             assert!(!there, "its device is gone with it");
         }
     });
-    assert!(up.log().contains("nic=\"lan\"") || up.log().contains("nic=lan"));
+    for told in ["nic_enabled", "nic_disabled", "nic_removed"] {
+        let log = up.log();
+        let of = |nic: &str| log.matches(&format!("{told} nic=\"{nic}\"")).count();
+        assert!(of("lan") > 0, "{told}: {log}");
+        assert_eq!(
+            of("lan") + of("wan"),
+            log.matches(told).count(),
+            "{told}: {log}"
+        );
+    }
     // What cannot be added is told, and nothing is changed, whatever else is another.
     let other = wan.replace("'192.0.30.2/24'", "'192.0.30.2/24', '192.0.30.3/24'");
     for (config, told) in [
