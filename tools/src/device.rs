@@ -2,12 +2,12 @@
 
 use corelane::engine::link::Link;
 use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
-use corelane::io::af_xdp::{AfXdpConfig, AfXdpLink};
+use corelane::io::af_xdp::{AfXdpConfig, AfXdpCounters, AfXdpLink, XdpMode};
 use corelane::io::middleware::FaultsCounters;
 use corelane::io::tap::{TapConfig, TapLink};
 use serde_json::{Value, json};
 
-use crate::config::{LinkKind, LinkSetting};
+use crate::config::{LinkKind, LinkSetting, mode_label};
 
 /// What is wrong with a pcap link, which is what a NIC has that says nothing.
 pub(crate) const NO_DEVICE: &str = "a pcap link has no device to be up on: corelane sim plays captures; for up give it \
@@ -50,12 +50,43 @@ impl LinkCounters {
     }
 }
 
+/// How an AF_XDP link works.
+#[derive(Clone, Debug)]
+pub(crate) struct XdpWork {
+    is_native: bool,
+    counters: AfXdpCounters,
+}
+
+impl XdpWork {
+    /// Where its program runs, as that is written.
+    pub(crate) fn mode(&self) -> &'static str {
+        mode_label(if self.is_native {
+            XdpMode::Native
+        } else {
+            XdpMode::Generic
+        })
+    }
+
+    /// Whether the driver works on the frame pool itself; None before the link is open.
+    pub(crate) fn is_zero_copy(&self) -> Option<bool> {
+        self.counters.is_zero_copy()
+    }
+}
+
+/// The link on a device.
+pub(crate) struct OnDevice {
+    pub(crate) link: Box<dyn Link>,
+    pub(crate) counters: LinkCounters,
+    /// Of an AF_XDP link.
+    pub(crate) xdp: Option<XdpWork>,
+}
+
 /// The link on a device, and what reads its counters. The device is made, or asked for what it is like,
 /// now: whatever takes a privilege is done when this returns.
 ///
 /// # Errors
 /// There is no such link here, in words that say what to do.
-pub(crate) fn open(link: &LinkSetting) -> Result<(Box<dyn Link>, LinkCounters), String> {
+pub(crate) fn open(link: &LinkSetting) -> Result<OnDevice, String> {
     let LinkSetting {
         kind,
         name,
@@ -72,8 +103,11 @@ pub(crate) fn open(link: &LinkSetting) -> Result<(Box<dyn Link>, LinkCounters), 
             };
             let link = TapLink::new(config).map_err(|error| error.to_string())?;
             let counters = link.counters();
-            let read = LinkCounters::new(move || counters.read());
-            Ok((Box::new(link), read))
+            Ok(OnDevice {
+                link: Box::new(link),
+                counters: LinkCounters::new(move || counters.read()),
+                xdp: None,
+            })
         }
         LinkKind::AfPacket => {
             let config = AfPacketConfig {
@@ -84,8 +118,11 @@ pub(crate) fn open(link: &LinkSetting) -> Result<(Box<dyn Link>, LinkCounters), 
             };
             let link = AfPacketLink::new(config).map_err(|error| error.to_string())?;
             let counters = link.counters();
-            let read = LinkCounters::new(move || counters.read());
-            Ok((Box::new(link), read))
+            Ok(OnDevice {
+                link: Box::new(link),
+                counters: LinkCounters::new(move || counters.read()),
+                xdp: None,
+            })
         }
         LinkKind::AfXdp => {
             let config = AfXdpConfig {
@@ -96,8 +133,15 @@ pub(crate) fn open(link: &LinkSetting) -> Result<(Box<dyn Link>, LinkCounters), 
             };
             let link = AfXdpLink::new(config).map_err(|error| error.to_string())?;
             let counters = link.counters();
-            let read = LinkCounters::new(move || counters.read());
-            Ok((Box::new(link), read))
+            let xdp = XdpWork {
+                is_native: link.is_native(),
+                counters: counters.clone(),
+            };
+            Ok(OnDevice {
+                link: Box::new(link),
+                counters: LinkCounters::new(move || counters.read()),
+                xdp: Some(xdp),
+            })
         }
         LinkKind::Pcap => Err(NO_DEVICE.to_owned()),
     }

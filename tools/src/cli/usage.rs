@@ -258,7 +258,9 @@ Examples:
   corelane ctl trace wan --address 192.0.2.9 --count 3
 
 Shown: nics, addresses, routes, neighbors, groups, ranges, holds (routes that hold_route keeps), counters \
-(those that are not 0; the JSON has all), workers, sockets (the services).
+(those that are not 0; the JSON has all), workers, sockets (the services). The state of a NIC is its link's: up; down, \
+as its device is; or failed, as after its device was taken away, until the NIC is removed. mode and zero_copy are those \
+of an AF_XDP link.
 
 Done, by the keys of an event of a configuration:
   add_address      nic, address, primary (can, first, never; optional)

@@ -275,7 +275,9 @@ fn link_words(link: &LinkSetting) -> String {
         LinkKind::Tap => "TAP device",
         LinkKind::AfPacket => "device through AF_PACKET",
         LinkKind::AfXdp => match link.mode {
-            XdpMode::Auto => "device through AF_XDP",
+            XdpMode::Auto => {
+                "device through AF_XDP (native where its driver can, otherwise generic)"
+            }
             XdpMode::Native => "device through native AF_XDP",
             XdpMode::Generic => "device through generic AF_XDP",
         },

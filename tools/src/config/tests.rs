@@ -795,6 +795,23 @@ local = "192.0.2.1"
 }
 
 #[test]
+fn the_mode_of_an_af_xdp_link_is_explained() {
+    for (mode, told) in [
+        (
+            "",
+            "AF_XDP (native where its driver can, otherwise generic) 'x'",
+        ),
+        (", mode = 'native'", "native AF_XDP 'x'"),
+        (", mode = 'generic'", "generic AF_XDP 'x'"),
+    ] {
+        let link = format!("{{ kind = 'af_xdp', name = 'x'{mode} }}");
+        let text = format!("[[nic]]\nname = 'wan'\nlink = {link}");
+        let explained = explain(&Config::parse("host.toml", &text).unwrap());
+        assert!(explained.contains(told), "{explained}");
+    }
+}
+
+#[test]
 fn links_that_can_have_super_frames_unless_told() {
     let link = |link: &str| {
         let text = format!("[[nic]]\nname = 'wan'\nlink = {{ {link} }}");

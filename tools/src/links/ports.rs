@@ -15,7 +15,7 @@ use super::guard::has_default_route;
 use super::neighbor::{Answerer, ask, told};
 use crate::cli::{LinkArgs, LinkEnds, Usage};
 use crate::config::LinkKind;
-use crate::device::{self, LinkCounters};
+use crate::device::{self, LinkCounters, OnDevice};
 use crate::generator::{DESTINATION_MAC, SOURCE_MAC};
 use crate::run::{Between, Failure};
 use crate::unit::{DeviceMac, LinkName};
@@ -103,7 +103,7 @@ impl Port {
             // What came by another queue than a link's would be lost.
             setting.queues = queues_of(device).map_err(|error| failed(error.to_string()))?;
         }
-        let (link, counters) = device::open(&setting).map_err(failed)?;
+        let OnDevice { link, counters, .. } = device::open(&setting).map_err(failed)?;
         Ok(Self {
             name: name.clone(),
             counters,

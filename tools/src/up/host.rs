@@ -9,12 +9,13 @@ use corelane::stack::{Nic, NicId, Stack};
 use serde_json::{Map, Value};
 
 use super::capture::Capture;
+use super::link_state::FailedLinks;
 use super::links::{FileCapture, ServedLink};
-use super::log::{Origin, Outcome, log_change};
+use super::log::{Origin, Outcome, log_change, log_link};
 use super::trace::{Trace, TraceSeat};
 use crate::config::{Change, Config};
 use crate::control::{Answer, Problem, Reply, Request, Watch, WatchKind};
-use crate::device::LinkCounters;
+use crate::device::{LinkCounters, XdpWork};
 use crate::host::{ActionError, Routes, Scene, Services, Unset, act, set_up};
 use crate::unit::nearest;
 
@@ -26,6 +27,7 @@ pub(super) struct Host {
     pub(super) stack: Stack,
     pub(super) nics: Vec<Nic>,
     pub(super) links: BTreeMap<NicId, ServedLink>,
+    pub(super) failed: FailedLinks,
     pub(super) captures: Vec<FileCapture>,
     /// Those that were removed, and whose books did not balance then.
     pub(super) removed: Vec<Nic>,
@@ -52,6 +54,7 @@ impl Host {
             by_nic.insert(nic.id(), link);
         }
         Self {
+            failed: FailedLinks::default(),
             captures,
             removed: Vec::new(),
             pool,
@@ -99,6 +102,13 @@ impl Host {
                      off lro off`"
                 );
             }
+        }
+    }
+
+    /// Logs how the link of a NIC works.
+    pub(super) fn log_link(&self, nic: &Nic) {
+        if let Some(setting) = self.config.nic(nic.name()) {
+            log_link(nic.name(), &setting.link, self.xdp(nic));
         }
     }
 
@@ -214,6 +224,11 @@ impl Host {
     /// What the link of a NIC counts.
     pub(super) fn link(&self, nic: &Nic) -> Option<&LinkCounters> {
         self.links.get(&nic.id()).map(|link| &link.counters)
+    }
+
+    /// How the link of a NIC works, if it is an AF_XDP link.
+    pub(super) fn xdp(&self, nic: &Nic) -> Option<&XdpWork> {
+        self.links.get(&nic.id())?.xdp.as_ref()
     }
 
     /// What they share.

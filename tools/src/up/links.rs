@@ -14,11 +14,13 @@ use corelane::io::pcap::Interface;
 
 use super::capture::{queue_of, whole_frame};
 use crate::config::{FaultsSetting, LinkKind, NicSetting};
-use crate::device::{self, LinkCounters};
+use crate::device::{self, LinkCounters, OnDevice, XdpWork};
 
 /// What is to be had from a link while it is one, and after.
 pub(super) struct ServedLink {
     pub(super) counters: LinkCounters,
+    /// Of an AF_XDP link.
+    pub(super) xdp: Option<XdpWork>,
     /// Frames that it holds.
     pub(super) held: usize,
     /// The longest frame that it takes where there is room.
@@ -96,7 +98,11 @@ impl FileCapture {
 /// There is no such link here, in words that say what to do.
 pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), String> {
     let refuse = |what: &dyn Display| format!("nic '{}': {what}", nic.name);
-    let (mut link, mut counters) = device::open(&nic.link).map_err(|error| refuse(&error))?;
+    let OnDevice {
+        mut link,
+        mut counters,
+        xdp,
+    } = device::open(&nic.link).map_err(|error| refuse(&error))?;
     // What is captured is what was left of it.
     if let Some(FaultsSetting { seed, rx, tx }) = nic.faults.clone() {
         let config = FaultsConfig {
@@ -112,6 +118,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), Stri
     }
     let mut served = ServedLink {
         counters,
+        xdp,
         held: link.holds(),
         longest: link.longest_frame(),
         capture: None,

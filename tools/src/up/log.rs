@@ -14,7 +14,9 @@ use serde_json::Value;
 use tracing::field::display;
 use tracing::level_filters::LevelFilter;
 
-use crate::config::{Change, seconds};
+use super::link_state::FailedLinks;
+use crate::config::{Change, LinkSetting, seconds};
+use crate::device::XdpWork;
 use crate::host::{ActionError, TimedEvent};
 use crate::unit::{ValueError, nearest};
 
@@ -90,11 +92,15 @@ pub(super) struct LogThread {
 }
 
 impl LogThread {
-    /// From now on; `lifecycle` knows the NICs that it happens to.
+    /// From now on; `lifecycle` knows the NICs that it happens to, and `failed` is told what fails.
     ///
     /// # Errors
     /// There is no thread for it.
-    pub(super) fn start(events: Events, lifecycle: Lifecycle) -> io::Result<Self> {
+    pub(super) fn start(
+        events: Events,
+        lifecycle: Lifecycle,
+        failed: FailedLinks,
+    ) -> io::Result<Self> {
         let end = Arc::<AtomicBool>::default();
         let ended = Arc::clone(&end);
         let since = Instant::now();
@@ -107,6 +113,7 @@ impl LogThread {
                 while let Some(event) =
                     events.next_within(if is_last { Duration::ZERO } else { NAP })
                 {
+                    failed.learn(&event);
                     names.learn(&event);
                     let at = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
                     log_event(&TimedEvent::new(at, &event, |id| names.of(id)));
@@ -215,6 +222,19 @@ impl Origin {
             Self::Reload => "SIGHUP",
         }
     }
+}
+
+/// Logs how the link of a NIC works.
+pub(super) fn log_link(nic: &str, link: &LinkSetting, xdp: Option<&XdpWork>) {
+    tracing::info!(
+        nic,
+        kind = link.kind.label(),
+        device = link.name,
+        queues = link.queues,
+        mode = xdp.map(XdpWork::mode),
+        zero_copy = xdp.and_then(XdpWork::is_zero_copy),
+        "link"
+    );
 }
 
 /// What became of a change.

@@ -11,6 +11,7 @@
 //! | `host` | the engine while it runs, and what is done to it |
 //! | `difference`, `reload` | what a new configuration changes, and that it is changed |
 //! | `capture`, `trace` | frames for a client, while it wants them |
+//! | `link_state` | whether links are up, down, or have failed |
 //! | `show` | its listings |
 //! | `report` | what it came to |
 //! | `log` | structured logs |
@@ -21,6 +22,7 @@
 mod capture;
 mod difference;
 mod host;
+mod link_state;
 mod links;
 mod log;
 mod ready;

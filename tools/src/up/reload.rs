@@ -9,7 +9,7 @@ use corelane::stack::Nic;
 use super::difference::difference;
 use super::host::Host;
 use super::links::link;
-use super::log::{Origin, Outcome, log_change};
+use super::log::{Origin, Outcome, log_change, log_link};
 use super::run::pool;
 use crate::config::{Config, NicSetting};
 use crate::host::{Identity, nic_config, set_up_nic};
@@ -125,6 +125,7 @@ impl Host {
                 failed += 1;
             }
             self.captures.extend(served.capture.take());
+            log_link(nic.name(), &setting.link, served.xdp.as_ref());
             self.links.insert(nic.id(), served);
             self.nics.push(nic);
         }

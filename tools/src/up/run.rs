@@ -101,20 +101,22 @@ pub fn run(
     // The links are open: from here on nothing needs a privilege.
     drop_privileges(user.as_ref(), &socket)?;
 
-    let events = config.events.clone();
+    let timeline = config.events.clone();
     let running = engine.start()?;
+    let events = running.events().clone();
     let host = Host::new(config, &running, services, links, pool);
+    host.nics().iter().for_each(|nic| host.log_link(nic));
     for unset in host.set_up() {
         let (nic, error) = (unset.nic, unset.error);
         tracing::error!(nic, %error, "{} failed", unset.action);
     }
     let mut up = Up {
         file: setting.file.clone(),
-        log: LogThread::start(running.events().clone(), running.lifecycle().clone())
+        log: LogThread::start(events, running.lifecycle().clone(), host.failed.clone())
             .map_err(|error| fail(format!("no thread for the log: {error}")))?,
         host: Arc::new(Mutex::new(host)),
         running,
-        timeline: events,
+        timeline,
         signals,
         since: Instant::now(),
     };

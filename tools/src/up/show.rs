@@ -5,9 +5,9 @@ use corelane::stack::{Forwarding, Nic};
 use serde_json::{Map, Value, json};
 
 use super::host::Host;
-use crate::config::NicSetting;
+use super::link_state::LinkState;
 use crate::control::Listing;
-use crate::device::LinkCounters;
+use crate::device::{LinkCounters, XdpWork};
 use crate::host::{
     addresses_json, counters_json, drops_json, groups_json, holds_json, icmp_json, neighbors_json,
     protocols_json, ranges_json, routes_json, service_json,
@@ -17,10 +17,7 @@ impl Host {
     /// The rows of a listing.
     pub(super) fn show(&self, listing: Listing) -> Vec<Value> {
         match listing {
-            Listing::Nics => self.of_nics(|nic| {
-                let setting = self.config().nic(nic.name());
-                vec![nic_row(nic, setting)]
-            }),
+            Listing::Nics => self.of_nics(|nic| vec![self.nic_row(nic)]),
             Listing::Addresses => self.of_nics(addresses_json),
             Listing::Groups => self.of_nics(groups_json),
             Listing::Ranges => self.of_nics(ranges_json),
@@ -52,6 +49,35 @@ impl Host {
             rows(nic).into_iter().map(with_name)
         };
         self.nics().iter().flat_map(named).collect()
+    }
+
+    fn nic_row(&self, nic: &Nic) -> Value {
+        let link = self.config().nic(nic.name()).map(|setting| &setting.link);
+        let xdp = self.xdp(nic);
+        let has_failed = self.failed.has(nic.id());
+        let state = link.and_then(|link| LinkState::of(&link.name, has_failed));
+        let totals = nic.counters();
+        let ranges: Vec<_> = nic.ranges().iter().map(ToString::to_string).collect();
+        json!({
+            "link": link.map(|link| link.kind.label()),
+            "device": link.map(|link| link.name.as_str()),
+            "queues": link.map(|link| link.queues),
+            "mode": xdp.map(XdpWork::mode),
+            "zero_copy": xdp.and_then(XdpWork::is_zero_copy),
+            "state": state.map(LinkState::label),
+            "mac": nic.mac().to_string(),
+            "mtu": nic.mtu(),
+            "enabled": nic.is_enabled(),
+            "promiscuous": nic.is_promiscuous(),
+            "spoofing": nic.is_spoofing(),
+            "forwarding": nic.forwarding() != Forwarding::OFF,
+            "ranges": ranges,
+            "addresses": nic.endpoint_count(),
+            "neighbors": nic.stack().neighbors(nic.id()).len(),
+            "received": totals.received,
+            "sent": totals.sent,
+            "dropped": totals.dropped() + totals.send_dropped,
+        })
     }
 
     /// The neighbors of a NIC, with the seconds since they are what they are.
@@ -112,28 +138,6 @@ impl Host {
             .chain(distributors.map(|it| distributor_row(it, nic(it.nic))))
             .collect()
     }
-}
-
-fn nic_row(nic: &Nic, setting: Option<&NicSetting>) -> Value {
-    let totals = nic.counters();
-    let ranges: Vec<_> = nic.ranges().iter().map(ToString::to_string).collect();
-    json!({
-        "link": setting.map(|it| it.link.kind.label()),
-        "device": setting.map(|it| it.link.name.as_str()),
-        "queues": setting.map(|it| it.link.queues),
-        "mac": nic.mac().to_string(),
-        "mtu": nic.mtu(),
-        "enabled": nic.is_enabled(),
-        "promiscuous": nic.is_promiscuous(),
-        "spoofing": nic.is_spoofing(),
-        "forwarding": nic.forwarding() != Forwarding::OFF,
-        "ranges": ranges,
-        "addresses": nic.endpoint_count(),
-        "neighbors": nic.stack().neighbors(nic.id()).len(),
-        "received": totals.received,
-        "sent": totals.sent,
-        "dropped": totals.dropped() + totals.send_dropped,
-    })
 }
 
 pub(super) fn worker_row(worker: &WorkerReport) -> Value {

@@ -21,6 +21,7 @@ pub(crate) const ALL: &[Case] = &[
     ("comes_up_answers_and_ends_with_its_counters", comes_up),
     ("several_workers_on_a_queue_each", several_workers),
     ("a_device_through_af_packet", af_packet),
+    ("a_device_through_af_xdp_and_how", af_xdp),
     ("a_router_to_another_host", router),
     ("ctl_shows_and_changes", ctl),
     ("ctl_says_what_is_wrong", ctl_refusals),
@@ -95,6 +96,7 @@ fn comes_up() {
         assert!(line["level"].is_string() && line["timestamp"].is_string());
     }
     assert!(up.log().contains("address_assigned"));
+    assert!(up.log().contains(r#""nic":"wan","kind":"tap","device":"cl1","queues":1"#));
 
     let socket = up.socket();
     assert!(socket.exists());
@@ -520,10 +522,39 @@ fn not_up() {
 fn taken_away() {
     let up = Up::start("taken-away", &nic("cl14", "'192.0.14.2/24'"));
     kernel_end("cl14", 14);
+    let state = || up.column("nics", "state");
+    assert_eq!(state(), ["up"]);
+    ip("link set cl14 down");
+    assert_eq!(state(), ["down"]);
+    ip("link set cl14 up");
+    assert_eq!(state(), ["up"]);
     ip("link del cl14");
     eventually("it is told", || up.log().contains("link_failed"));
+    assert_eq!(state(), ["failed"]);
     // It goes on, for its other NICs.
     assert!(up.has("192.0.14.2"));
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+}
+
+fn af_xdp() {
+    ip("link add cl33 type veth peer name cl33p");
+    ip("link set cl33 up");
+    ip("link set cl33p up");
+    kernel_end("cl33p", 33);
+    let config = "dad_transmits = 0\n[[nic]]\nname = 'wan'\naddresses = ['192.0.33.2/24']\n\
+                  link = { kind = 'af_xdp', name = 'cl33', mode = 'generic' }\n";
+    let up = Up::start("af-xdp", config);
+    let nics = up.show("nics");
+    assert_eq!(nics[0]["mode"], "generic");
+    assert_eq!(nics[0]["zero_copy"], false);
+    assert_eq!(nics[0]["state"], "up");
+    let told = "INFO link nic=\"wan\" kind=\"af_xdp\" device=\"cl33\" queues=1 mode=\"generic\" \
+                zero_copy=false";
+    assert!(up.log().contains(told), "{}", up.log());
+    ip("link del cl33");
+    eventually("it is told", || up.log().contains("link_failed"));
+    assert_eq!(up.column("nics", "state"), ["failed"]);
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
 }
