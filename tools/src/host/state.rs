@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use corelane::stack::{
-    AddressInfo, AddressKind, DropReason, Family, Forwarding, GroupInfo, NeighborInfo, Nic,
-    NicTotals, Prefix, ProtocolCounter, Route, RouteSpec, Stack,
+    AddressInfo, AddressKind, Family, Forwarding, GroupInfo, NeighborInfo, Nic, NicTotals, Prefix,
+    ProtocolCounter, Route, RouteSpec, Stack,
 };
 use serde_json::{Map, Value, json};
 
@@ -58,6 +58,24 @@ impl NicState {
         }
     }
 
+    /// Of one that is no more: what it counted.
+    pub(crate) fn of_removed(name: &str, totals: NicTotals) -> Self {
+        let fields = [
+            ("counters", counters_json(&totals)),
+            ("drops", drops_json(&totals)),
+            ("icmp", icmp_json(&totals)),
+            ("removed", json!(true)),
+        ];
+        Self {
+            name: name.to_owned(),
+            totals,
+            fields: fields
+                .map(|(key, value)| (key.to_owned(), value))
+                .into_iter()
+                .collect(),
+        }
+    }
+
     /// With a field more.
     pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
         self.fields.insert(key.to_owned(), value);
@@ -74,6 +92,20 @@ impl NicState {
         Value::Object(self.fields.clone())
     }
 
+    /// What its own protocols counted.
+    fn protocols(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let counts = self.fields.get("protocols");
+        let counter = move |counter: &ProtocolCounter| {
+            let count = counts.and_then(|counts| counts.get(counter.label())?.as_u64());
+            (
+                counter.label(),
+                counter.description(),
+                count.unwrap_or_default(),
+            )
+        };
+        ProtocolCounter::ALL.iter().map(counter)
+    }
+
     /// Writes it for people.
     pub(crate) fn write(&self, text: &mut String) -> std::fmt::Result {
         let NicState {
@@ -81,7 +113,12 @@ impl NicState {
             totals,
             fields,
         } = self;
-        writeln!(text, "\nNIC {name}")?;
+        let removed = if fields.contains_key("removed") {
+            ", removed"
+        } else {
+            ""
+        };
+        writeln!(text, "\nNIC {name}{removed}")?;
         writeln!(
             text,
             "  received {} = delivered {} + consumed {} + forwarded {} + dropped {}; sent {}",
@@ -92,19 +129,13 @@ impl NicState {
             totals.dropped(),
             totals.sent
         )?;
-        for (reason, count) in totals.drops().filter(|(_, count)| *count > 0) {
-            let reason: DropReason = reason;
-            writeln!(
-                text,
-                "    {count:>8} {}: {}",
-                reason.label(),
-                reason.description()
-            )?;
-        }
-        for (counter, count) in totals.icmp().filter(|(_, count)| *count > 0) {
-            let (label, description) = (counter.label(), counter.description());
-            writeln!(text, "    {count:>8} {label}: {description}")?;
-        }
+        let drops = totals.drops();
+        let drops = drops.map(|(reason, count)| (reason.label(), reason.description(), count));
+        write_counted(text, "Dropped", drops)?;
+        let icmp = totals.icmp();
+        let icmp = icmp.map(|(counter, count)| (counter.label(), counter.description(), count));
+        write_counted(text, "ICMP", icmp)?;
+        write_counted(text, "Protocols", self.protocols())?;
         let of = |key: &str| {
             fields
                 .get(key)
@@ -167,9 +198,9 @@ impl StackState {
     }
 
     /// As JSON, with the sums over all NICs.
-    pub(crate) fn json(&self, nics: &[NicState]) -> Value {
+    pub(crate) fn json<'a>(&self, nics: impl IntoIterator<Item = &'a NicState>) -> Value {
         let totals = nics
-            .iter()
+            .into_iter()
             .fold(NicTotals::default(), |sum, nic| sum.plus(&nic.totals));
         json!({
             "counters": counters_json(&totals),
@@ -322,6 +353,21 @@ pub(crate) fn drops_json(totals: &NicTotals) -> Value {
     )
 }
 
+/// Counters that are not 0, with label and description, under a title of their own.
+fn write_counted<'a>(
+    text: &mut String,
+    title: &str,
+    counters: impl Iterator<Item = (&'a str, &'a str, u64)>,
+) -> std::fmt::Result {
+    let mut counted = counters.filter(|(.., count)| *count > 0).peekable();
+    if counted.peek().is_some() {
+        writeln!(text, "  {title}:")?;
+    }
+    counted.try_for_each(|(label, description, count)| {
+        writeln!(text, "    {count:>8} {label}: {description}")
+    })
+}
+
 /// A title and a line for each item, if there are any.
 pub(crate) fn section<T>(
     text: &mut String,
@@ -340,4 +386,28 @@ pub(crate) fn section<T>(
         writeln!(text, "  and {} more", items.len() - LISTED)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_stands_under_titles_of_its_kind() {
+        let text = |totals| {
+            let mut text = String::new();
+            let state = NicState::of_removed("wan", totals);
+            state.write(&mut text).unwrap();
+            text
+        };
+        let all = text(NicTotals::read(|_| 1));
+        let (drops, icmp) = all.split_once("  ICMP:\n").unwrap();
+        let (_, drops) = drops.split_once("  Dropped:\n").unwrap();
+        let totals = NicTotals::read(|_| 1);
+        assert_eq!(drops.lines().count(), totals.drops().count(), "{all}");
+        assert_eq!(icmp.lines().count(), totals.icmp().count(), "{all}");
+        let none = text(NicTotals::default());
+        assert_eq!(none.lines().count(), 3, "{none}");
+        assert!(none.starts_with("\nNIC wan, removed\n"), "{none}");
+    }
 }

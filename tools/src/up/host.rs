@@ -12,6 +12,7 @@ use super::capture::Capture;
 use super::link_state::FailedLinks;
 use super::links::{FileCapture, ServedLink};
 use super::log::{Origin, Outcome, log_change, log_link};
+use super::removed::Removed;
 use super::trace::{Trace, TraceSeat};
 use crate::config::{Change, Config};
 use crate::control::{Answer, Problem, Reply, Request, Watch, WatchKind};
@@ -29,8 +30,7 @@ pub(super) struct Host {
     pub(super) links: BTreeMap<NicId, ServedLink>,
     pub(super) failed: FailedLinks,
     pub(super) captures: Vec<FileCapture>,
-    /// Those that were removed, and whose books did not balance then.
-    pub(super) removed: Vec<Nic>,
+    pub(super) removed: Removed,
     pub(super) pool: PoolConfig,
     pub(super) workers: usize,
     pub(super) services: Arc<Services>,
@@ -56,7 +56,7 @@ impl Host {
         Self {
             failed: FailedLinks::default(),
             captures,
-            removed: Vec::new(),
+            removed: Removed::default(),
             pool,
             workers: running.report().workers.len(),
             config,
@@ -198,8 +198,8 @@ impl Host {
         std::mem::take(&mut self.captures)
     }
 
-    /// The NICs that were removed and are in the books still.
-    pub(super) fn removed(&self) -> &[Nic] {
+    /// The NICs that were removed.
+    pub(super) fn removed(&self) -> &Removed {
         &self.removed
     }
 

@@ -12,6 +12,7 @@
 //! | `difference`, `reload` | what a new configuration changes, and that it is changed |
 //! | `capture`, `trace` | frames for a client, while it wants them |
 //! | `link_state` | whether links are up, down, or have failed |
+//! | `removed` | the NICs that are no more |
 //! | `show` | its listings |
 //! | `report` | what it came to |
 //! | `log` | structured logs |
@@ -27,6 +28,7 @@ mod links;
 mod log;
 mod ready;
 mod reload;
+mod removed;
 mod report;
 mod run;
 mod show;

@@ -12,7 +12,7 @@ use super::links::link;
 use super::log::{Origin, Outcome, log_change, log_link};
 use super::run::pool;
 use crate::config::{Config, NicSetting};
-use crate::host::{Identity, nic_config, set_up_nic};
+use crate::host::{nic_config, set_up_nic};
 
 /// How long the device of a NIC that is removed may take to be free.
 const LEAVING: Duration = Duration::from_secs(5);
@@ -112,7 +112,7 @@ impl Host {
                     for (nic, ..) in added {
                         // It has just been made.
                         let _ = self.lifecycle.remove_nic(nic.id());
-                        self.removed.push(nic);
+                        self.removed.add(nic, false);
                     }
                     return Err(format!("nic '{}': {error}", setting.name));
                 }
@@ -182,9 +182,10 @@ impl Host {
         while gone.iter().any(is_leaving) && start.elapsed() < LEAVING {
             thread::sleep(Duration::from_millis(1));
         }
-        // Whose books balance has nothing left to tell at the end.
-        let is_open = |nic: &Nic| !Identity::of_received(nic).holds();
-        self.removed.extend(gone.into_iter().filter(is_open));
+        for nic in gone {
+            let is_closed = !self.lifecycle.is_leaving(nic.id());
+            self.removed.add(nic, is_closed);
+        }
         failed
     }
 }

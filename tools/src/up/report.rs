@@ -7,7 +7,8 @@
 //! | `schema` | 1 |
 //! | `verb` | `up` |
 //! | `seconds` | how long it was up |
-//! | `nics.NAME`, `stack`, `services[]` | as [`sim`](crate::sim::report) has them; but `link` has what the link counted by itself, the kernel's drops (`kernel_dropped`) among it |
+//! | `nics.NAME`, `stack`, `services[]` | as [`sim`](crate::sim::report) has them, and the sums of `stack` are also over NICs that were removed; but `link` has what the link counted by itself, the kernel's drops (`kernel_dropped`) among it |
+//! | `removed.NAME` | `counters`, `drops` and `icmp` of the NICs of that name that were removed, if they counted anything |
 //! | `threads[]` | workers and distributors: `thread`, `core`, `packets`, `polls`, `empty_polls`, what else they count |
 //! | `accounting` | `holds`; `identities[]` of `nic`, `claim`, `left`, `right`, `holds` |
 //! | `captures[]` | what came of each capture to a file, in words |
@@ -31,6 +32,7 @@ use crate::host::{
 pub struct UpReport {
     up: Duration,
     nics: Vec<NicState>,
+    removed: Vec<NicState>,
     /// What links counted by themselves, for people.
     links: Vec<String>,
     stack: StackState,
@@ -61,13 +63,14 @@ impl UpReport {
         let services = host.services().list();
         let mut identities = Vec::new();
         if drained {
-            let all = nics.iter().chain(host.removed());
+            let all = nics.iter().chain(host.removed().open());
             identities.extend(all.map(Identity::of_received));
             identities.push(Identity::of_pool(now.pool.out));
         }
         Self {
             up,
             nics: states,
+            removed: host.removed().states(),
             links,
             stack,
             services: services.iter().map(|it| service_json(it)).collect(),
@@ -95,16 +98,18 @@ impl UpReport {
 
     /// The JSON; its keys are in alphabetical order.
     pub fn json(&self) -> Value {
-        let nics = self.nics.iter();
-        let nics: Map<String, Value> = nics
-            .map(|nic| (nic.name().to_owned(), nic.json()))
-            .collect();
+        let by_name = |nics: &[NicState]| -> Map<String, Value> {
+            let nics = nics.iter();
+            nics.map(|nic| (nic.name().to_owned(), nic.json()))
+                .collect()
+        };
         json!({
             "schema": 1,
             "verb": "up",
             "seconds": self.up.as_secs_f64(),
-            "nics": nics,
-            "stack": self.stack.json(&self.nics),
+            "nics": by_name(&self.nics),
+            "removed": by_name(&self.removed),
+            "stack": self.stack.json(self.nics.iter().chain(&self.removed)),
             "services": self.services,
             "threads": self.threads,
             "accounting": accounting_json(&self.identities),
@@ -124,7 +129,8 @@ impl UpReport {
     fn write_text(&self, text: &mut String) -> std::fmt::Result {
         let up = Duration::from_millis(self.up.as_millis() as u64);
         writeln!(text, "up: ended after {}", seconds(up))?;
-        self.nics.iter().try_for_each(|nic| nic.write(text))?;
+        let mut nics = self.nics.iter().chain(&self.removed);
+        nics.try_for_each(|nic| nic.write(text))?;
         section(text, "Links", &self.links, Clone::clone)?;
         section(text, "Captures", &self.captures, Clone::clone)?;
         section(text, "Services", &self.services, |service| {

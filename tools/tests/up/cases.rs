@@ -96,7 +96,10 @@ fn comes_up() {
         assert!(line["level"].is_string() && line["timestamp"].is_string());
     }
     assert!(up.log().contains("address_assigned"));
-    assert!(up.log().contains(r#""nic":"wan","kind":"tap","device":"cl1","queues":1"#));
+    assert!(
+        up.log()
+            .contains(r#""nic":"wan","kind":"tap","device":"cl1","queues":1"#)
+    );
 
     let socket = up.socket();
     assert!(socket.exists());
@@ -110,6 +113,10 @@ fn comes_up() {
     assert_eq!(status, Some(0), "{text}");
     assert!(!socket.exists());
     assert!(text.contains("NIC wan"), "{text}");
+    // What the kernel asked, apart from what was dropped.
+    let protocols = text.split_once("  Protocols:\n").unwrap().1;
+    assert!(protocols.contains(" arp_requests_received: "), "{text}");
+    assert!(!protocols.contains("       0 "), "{text}");
     assert!(text.contains("every frame is accounted for"), "{text}");
     assert_eq!((&json["schema"], &json["verb"]), (&1.into(), &"up".into()));
     assert_eq!(json["accounting"]["holds"], true);

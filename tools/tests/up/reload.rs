@@ -172,4 +172,12 @@ pub(crate) fn sighup_nics() {
     assert!(Client::new("192.0.31.2", 7).echo(b"alone"));
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
+    // Those that are gone are in the report with what they counted, each name once.
+    for told in [
+        "\nNIC lan\n",
+        "\nNIC lan, removed\n",
+        "\nNIC wan, removed\n",
+    ] {
+        assert_eq!(text.matches(told).count(), 1, "{told:?}: {text}");
+    }
 }
