@@ -9,6 +9,7 @@
 //! | `event` | what happened |
 //! | `identity` | the books |
 //! | `state` | what NICs are like |
+//! | `timed_error` | what was not done |
 //! | `step` | a step on a frame's way, in words |
 
 mod action;
@@ -18,6 +19,7 @@ mod service;
 mod setup;
 mod state;
 mod step;
+mod timed_error;
 
 pub(crate) use action::{ActionError, Routes, Scene, act};
 pub(crate) use event::TimedEvent;
@@ -29,3 +31,4 @@ pub(crate) use state::{
     icmp_json, neighbors_json, protocols_json, ranges_json, routes_json, section, service_json,
 };
 pub(crate) use step::step_line;
+pub(crate) use timed_error::TimedError;

@@ -54,7 +54,7 @@ use serde_json::{Map, Value, json};
 use super::link::LinkCounts;
 use crate::config::seconds;
 use crate::host::{
-    ActionError, Identity, NicState, StackState, TimedEvent, accounting_json, section,
+    Identity, NicState, StackState, TimedError, TimedEvent, accounting_json, section,
     write_identities,
 };
 
@@ -93,18 +93,6 @@ impl End {
             Self::Interrupted => "interrupted",
         }
     }
-}
-
-/// Something of the timeline that was not done.
-pub(super) struct TimedError {
-    /// The time, in nanoseconds.
-    pub(super) at_ns: u64,
-    /// What was to be done.
-    pub(super) action: &'static str,
-    /// On which NIC.
-    pub(super) nic: Option<String>,
-    /// Why not.
-    pub(super) error: ActionError,
 }
 
 /// What a run came to.
@@ -146,15 +134,6 @@ impl SimReport {
             .iter()
             .map(|nic| (nic.name().to_owned(), nic.json()))
             .collect();
-        let errors = self.errors.iter().map(|error| {
-            json!({
-                "at_ns": error.at_ns,
-                "do": error.action,
-                "nic": error.nic,
-                "error": error.error.name,
-                "message": error.error.message,
-            })
-        });
         json!({
             "schema": 1,
             "verb": "sim",
@@ -165,7 +144,7 @@ impl SimReport {
             "stack": self.stack.json(&self.nics),
             "services": self.services,
             "events": self.events.iter().map(TimedEvent::json).collect::<Vec<_>>(),
-            "errors": errors.collect::<Vec<_>>(),
+            "errors": self.errors.iter().map(TimedError::json).collect::<Vec<_>>(),
             "routes": self.routes,
             "warnings": self.warnings,
             "accounting": accounting_json(&self.identities),
@@ -207,12 +186,7 @@ impl SimReport {
             )
         })?;
         section(text, "Events", &self.events, TimedEvent::line)?;
-        section(text, "Errors", &self.errors, |error| {
-            let at = seconds(Duration::from_nanos(error.at_ns));
-            let nic = error.nic.as_deref().unwrap_or("-");
-            let ActionError { name, message } = &error.error;
-            format!("{at} {nic} {}: {name}: {message}", error.action)
-        })?;
+        section(text, "Errors", &self.errors, TimedError::line)?;
         section(text, "Warnings", &self.warnings, Clone::clone)?;
         write_identities(text, &self.identities)
     }

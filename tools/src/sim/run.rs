@@ -15,14 +15,14 @@ use corelane::stack::{Clock, Events, ManualClock, NeighborState, Nic, NicId, Sta
 use super::frame_text;
 use super::inputs::Arrival;
 use super::link::{LinkCounts, SimLink, SimPort};
-use super::report::{End, SimReport, TimedError, nic_state};
+use super::report::{End, SimReport, nic_state};
 use super::setup::{Files, pool, replaced_links};
 use super::trace::{FrameTracer, Trace};
 use crate::cli::{SimArgs, Usage};
 use crate::config::{Change, Config, EventSetting, FaultsSetting, seconds};
 use crate::host::{
-    Identity, Routes, Scene, Services, StackState, TimedEvent, act, nic_config, service_json,
-    set_up, stack_config,
+    Identity, Routes, Scene, Services, StackState, TimedError, TimedEvent, act, nic_config,
+    service_json, set_up, stack_config,
 };
 use crate::interrupt::Interrupt;
 use crate::run::Failure;
@@ -307,13 +307,7 @@ impl Simulation {
     fn set_up(&mut self) {
         let nics: Vec<_> = self.nics.iter().map(|(nic, _)| nic).collect();
         let unset = set_up(&self.config, &nics, &self.stack, &self.lifecycle);
-        self.errors
-            .extend(unset.into_iter().map(|unset| TimedError {
-                at_ns: 0,
-                action: unset.action,
-                nic: Some(unset.nic),
-                error: unset.error,
-            }));
+        self.errors.extend(unset.into_iter().map(TimedError::from));
     }
 
     fn act(&mut self, event: &EventSetting) {
@@ -336,12 +330,8 @@ impl Simulation {
             }
         });
         if let Err(error) = result {
-            self.errors.push(TimedError {
-                at_ns,
-                action: action.label(),
-                nic: name.clone(),
-                error,
-            });
+            let failed = TimedError::of(at_ns, &event.change, error);
+            self.errors.push(failed);
         }
         // The stream of events holds so many.
         self.collect_events();

@@ -12,6 +12,7 @@
 //! | `threads[]` | workers and distributors: `thread`, `core`, `packets`, `polls`, `empty_polls`, what else they count |
 //! | `accounting` | `holds`; `identities[]` of `nic`, `claim`, `left`, `right`, `holds` |
 //! | `captures[]` | what came of each capture to a file, in words |
+//! | `errors[]` | what the configuration asked for and was not done, as [`sim`](crate::sim::report) has them |
 //! | `drained` | whether what was in flight at the end came to its end in time |
 
 use std::fmt::Write;
@@ -25,7 +26,8 @@ use super::show::{distributor_row, worker_row};
 use crate::config::seconds;
 use crate::device::LinkCounters;
 use crate::host::{
-    Identity, NicState, StackState, accounting_json, section, service_json, write_identities,
+    Identity, NicState, StackState, TimedError, accounting_json, section, service_json,
+    write_identities,
 };
 
 /// What it came to.
@@ -41,12 +43,20 @@ pub struct UpReport {
     identities: Vec<Identity>,
     /// What came of captures to files.
     captures: Vec<String>,
+    /// What was asked for and not done.
+    errors: Vec<TimedError>,
     drained: bool,
 }
 
 impl UpReport {
     /// Of a host whose engine has ended, if it was in time. What the host holds goes back to its pool.
-    pub(super) fn of(host: &mut Host, up: Duration, drained: bool, captures: Vec<String>) -> Self {
+    pub(super) fn of(
+        host: &mut Host,
+        up: Duration,
+        drained: bool,
+        captures: Vec<String>,
+        errors: Vec<TimedError>,
+    ) -> Self {
         let state = |nic: &Nic| {
             let link = host.link(nic).map_or(Value::Null, LinkCounters::json);
             NicState::of(nic).with("link", link)
@@ -82,6 +92,7 @@ impl UpReport {
                 .collect(),
             identities,
             captures,
+            errors,
             drained,
         }
     }
@@ -114,6 +125,7 @@ impl UpReport {
             "threads": self.threads,
             "accounting": accounting_json(&self.identities),
             "captures": self.captures,
+            "errors": self.errors.iter().map(TimedError::json).collect::<Vec<_>>(),
             "drained": self.drained,
         })
     }
@@ -133,6 +145,7 @@ impl UpReport {
         nics.try_for_each(|nic| nic.write(text))?;
         section(text, "Links", &self.links, Clone::clone)?;
         section(text, "Captures", &self.captures, Clone::clone)?;
+        section(text, "Errors", &self.errors, TimedError::line)?;
         section(text, "Services", &self.services, |service| {
             let field = |key: &str| service[key].as_str().unwrap_or_default();
             let number = |key: &str| service[key].as_u64().unwrap_or_default();

@@ -24,7 +24,7 @@ use crate::cli::Usage;
 use crate::config::{Config, EventSetting, LinkKind};
 use crate::control::{ControlSocket, default_path, serve};
 use crate::device::NO_DEVICE;
-use crate::host::{Services, nic_config, stack_config};
+use crate::host::{Services, TimedError, nic_config, stack_config};
 use crate::run::Failure;
 
 /// Frames in a ring between a distributor and a worker.
@@ -106,9 +106,11 @@ pub fn run(
     let events = running.events().clone();
     let host = Host::new(config, &running, services, links, pool);
     host.nics().iter().for_each(|nic| host.log_link(nic));
+    let mut errors = Vec::new();
     for unset in host.set_up() {
-        let (nic, error) = (unset.nic, unset.error);
+        let (nic, error) = (&unset.nic, &unset.error);
         tracing::error!(nic, %error, "{} failed", unset.action);
+        errors.push(TimedError::from(unset));
     }
     let mut up = Up {
         file: setting.file.clone(),
@@ -117,6 +119,7 @@ pub fn run(
         host: Arc::new(Mutex::new(host)),
         running,
         timeline,
+        errors,
         signals,
         since: Instant::now(),
     };
@@ -236,6 +239,8 @@ struct Up {
     log: LogThread,
     /// What is still to happen, by time.
     timeline: Vec<EventSetting>,
+    /// What of that, and of what NICs were given to begin with, was not done.
+    errors: Vec<TimedError>,
     signals: Receiver<Signal>,
     since: Instant,
 }
@@ -302,6 +307,10 @@ impl Up {
         for EventSetting { change, .. } in self.timeline.drain(..due) {
             let done = locked(&self.host).act(&change);
             log_change(Origin::Timeline, &change, Outcome::of(&done));
+            if let Err(error) = done {
+                let at_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+                self.errors.push(TimedError::of(at_ns, &change, error));
+            }
         }
     }
 
@@ -347,6 +356,7 @@ impl Up {
             running,
             log,
             since,
+            errors,
             ..
         } = self;
         let up = since.elapsed();
@@ -364,6 +374,6 @@ impl Up {
         let captures = locked(&host).take_captures();
         let captures = if drained { captures } else { Vec::new() };
         let captures = captures.into_iter().map(FileCapture::end).collect();
-        UpReport::of(&mut locked(&host), up, drained, captures)
+        UpReport::of(&mut locked(&host), up, drained, captures, errors)
     }
 }
