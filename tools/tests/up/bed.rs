@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
+use corelane::io::af_xdp::{AfXdpConfig, AfXdpError, AfXdpLink, XdpMode, queues_of};
 use corelane::io::pcap::{Capture, PcapEnd};
 use corelane_lab::{echo, harness, kernel};
 
@@ -58,6 +59,26 @@ pub(crate) fn kernel_end(device: &str, network: u8) {
     ip(&format!(
         "addr add 2001:db8:{network}::1/64 dev {device} nodad"
     ));
+}
+
+/// Whether AF_XDP takes a privilege that is missing here, which is said; where the cases are required, that fails.
+pub(crate) fn has_no_xdp(device: &str) -> bool {
+    let tried = AfXdpLink::new(AfXdpConfig {
+        name: device.to_owned(),
+        queues: queues_of(device).unwrap(),
+        mode: XdpMode::Generic,
+        ..AfXdpConfig::default()
+    });
+    match tried {
+        Err(error @ AfXdpError::Permission { .. }) => {
+            assert!(!harness::cannot_run("A CASE OF AF_XDP", &error.to_string()));
+            true
+        }
+        tried => {
+            tried.unwrap();
+            false
+        }
+    }
 }
 
 /// Stops whoever watches it.

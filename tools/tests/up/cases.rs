@@ -1,11 +1,12 @@
 //! The cases.
 
+use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::time::Instant;
 
 use serde_json::Value;
 
-use super::bed::{Client, ECHO, frames_of, ip, kernel_end, mode, nic};
+use super::bed::{Client, ECHO, frames_of, has_no_xdp, ip, kernel_end, mode, nic};
 use super::common::Scratch;
 use super::common::up::{Up, eventually, refused};
 use super::idle::{idle, wakes};
@@ -435,6 +436,19 @@ fn timeline() {
     }
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
+
+    // What was not done is in the report.
+    let gone =
+        "[[event]]\nat = '1ms'\nnic = 'wan'\ndo = 'remove_address'\naddress = '192.0.9.77'\n";
+    let up = Up::start("timeline-failed", &format!("{config}{gone}"));
+    eventually("the failure", || up.log().contains("remove_address failed"));
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    let errors = text.split("Errors\n").nth(1).unwrap_or_default();
+    assert!(
+        errors.contains("wan remove_address: BadLocalAddress: "),
+        "{text}"
+    );
 }
 
 fn control_socket() {
@@ -501,7 +515,7 @@ fn not_up() {
     let dir = Scratch::new("not-up");
     let link = |link: &str| format!("[[nic]]\nname = 'wan'\nlink = {link}\n");
     for (config, status, told) in [
-        (link("{ kind = 'pcap' }"), 1, "corelane sim plays captures"),
+        (link("{ kind = 'pcap' }"), 2, "corelane sim plays captures"),
         (link("{ kind = 'af_xdp', name = 'no-such' }"), 1, "no-such"),
         (
             link("{ kind = 'af_packet', name = 'no-such' }"),
@@ -511,7 +525,7 @@ fn not_up() {
         (link("{ kind = 'tap', name = 'lo' }"), 1, "'lo'"),
         (
             format!("user = 'no-such-user'\n{}", nic("cl13", "")),
-            1,
+            2,
             "there is no user 'no-such-user'",
         ),
         (
@@ -549,6 +563,9 @@ fn af_xdp() {
     ip("link set cl33 up");
     ip("link set cl33p up");
     kernel_end("cl33p", 33);
+    if has_no_xdp("cl33") {
+        return;
+    }
     let config = "dad_transmits = 0\n[[nic]]\nname = 'wan'\naddresses = ['192.0.33.2/24']\n\
                   link = { kind = 'af_xdp', name = 'cl33', mode = 'generic' }\n";
     let up = Up::start("af-xdp", config);
@@ -559,6 +576,13 @@ fn af_xdp() {
     let told = "INFO link nic=\"wan\" kind=\"af_xdp\" device=\"cl33\" queues=1 mode=\"generic\" \
                 zero_copy=false";
     assert!(up.log().contains(told), "{}", up.log());
+    // The kernel leaves checksums to its end of the link: that such frames are lost is told, and what to do.
+    let socket = UdpSocket::bind("192.0.33.1:0").unwrap();
+    eventually("advice", || {
+        // While the neighbor is asked for there is nothing to look at.
+        let _ = socket.send_to(b"hello", "192.0.33.2:7");
+        up.log().contains("ethtool -K PEER tx off")
+    });
     ip("link del cl33");
     eventually("it is told", || up.log().contains("link_failed"));
     assert_eq!(up.column("nics", "state"), ["failed"]);
