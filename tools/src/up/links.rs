@@ -16,6 +16,9 @@ use super::capture::{queue_of, whole_frame};
 use crate::config::{FaultsSetting, LinkKind, NicSetting};
 use crate::device::{self, LinkCounters, OnDevice, XdpWork};
 
+/// The MTU where the configuration says nothing: a link that takes less is no surprise then.
+const USUAL_MTU: usize = 1500;
+
 /// What is to be had from a link while it is one, and after.
 pub(super) struct ServedLink {
     pub(super) counters: LinkCounters,
@@ -103,6 +106,10 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), Stri
         mut counters,
         xdp,
     } = device::open(&nic.link).map_err(|error| refuse(&error))?;
+    if nic.mtu > link.mtu() && nic.mtu != USUAL_MTU {
+        let (name, asked, mtu) = (&nic.name, nic.mtu, link.mtu());
+        tracing::warn!(nic = name, asked, mtu, "the link takes no such MTU");
+    }
     // What is captured is what was left of it.
     if let Some(FaultsSetting { seed, rx, tx }) = nic.faults.clone() {
         let config = FaultsConfig {

@@ -36,9 +36,6 @@ const EVENTS: usize = 1 << 14;
 /// RSS spreads over 128 entries: more workers would have none.
 const MAX_WORKERS: usize = 128;
 
-/// The MTU where the configuration says nothing.
-const USUAL_MTU: usize = 1500;
-
 /// How often links are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -172,14 +169,6 @@ fn build(config: &Config, idle: Idle, services: &Arc<Services>) -> Result<Built,
         // One that was made up by its number is every other host's too.
         let mac = nic.mac_given.then_some(nic.mac);
         let (link, served) = link(nic).map_err(Failure::Run)?;
-        if nic.mtu > link.mtu() && nic.mtu != USUAL_MTU {
-            let (name, taken) = (&nic.name, link.mtu());
-            tracing::warn!(
-                nic = name,
-                "an MTU of {} is more than the link takes: it is {taken}",
-                nic.mtu
-            );
-        }
         held += served.held;
         longest = longest.max(served.longest);
         links.push(served);
