@@ -87,7 +87,7 @@ pub fn run(
         match warning {
             // Those that sleep while there is nothing to do share cores well.
             Warning::Crowded { .. } if setting.idle != Idle::BusyPoll => {
-                tracing::info!("{warning}")
+                tracing::info!("{warning}");
             }
             _ => tracing::warn!("{warning}"),
         }
