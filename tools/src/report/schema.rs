@@ -34,12 +34,12 @@
 //! | `in_flight_at_end` | frames handed to workers and not accounted for: 0 |
 //! | `workers[]` | `id`, `core` (null if not pinned), `packets`, `bytes`, `busy_ratio` (0 to 1), `ns_per_packet` (null if there were none), `polls`, `empty_polls`, `allocations` (null if not counted) |
 //! | `spread` | null for `replay`; `shares` (of the frames, by worker, known before the run), `hashes` (different ones), `expected_deviation` (of a share, if as many random hashes came equally often) |
-//! | `latency_ns` | null without `--latency`; `min` `p50` `p90` `p99` `p99.9` `p99.99` `p99.999` (null of fewer than 100,000) `max` `count`, from planned send time (at `max`: emission) to the handler, or to the peer of the second NIC |
+//! | `latency_ns` | null without `--latency`; `min` `p50` `p90` `p99` `p99.9` `p99.99` `p99.999` (null of so few that none is beyond: 10, 100, ... 100,000 have one) `max` `count`, from planned send time (at `max`: emission) to the handler, or to the peer of the second NIC |
 //! | `intervals[]` | each 100 ms of the window, an hour at most: `at_ms` (its end), `sent`, `received`, `dropped`, `p50_ns`, `p99_ns` (null if nothing was measured in it) |
 //! | `latency_limited_by_generator` | whether frames were sent so late that the latency says little about the engine; null where `latency_ns` is |
 //! | `tester_limited` | whether the result is not valid, with exit status 5: the latency is limited so, or at a fixed rate the generator did not keep it |
 //! | `self_check` | what was found out before the run: `ceiling_pps` (the generator alone, with the same frames), `ceiling_used` (the share of it that the run sent), `clock` (`read_ns`, `step_ns`, `longest_gap_ns`, `monotonic`, `source`, `invariant_tsc`), `rss` (published hashes, `right` and `wrong`) |
-//! | `slo` | null without `--slo`; `met`, `goals[]` of `goal`, `reached` (nanoseconds, a share or frames per second; null if not known), `met` |
+//! | `slo` | null without `--slo`; `met`, `goals[]` of `goal`, `reached` (null if not known), `unit` of that (`ns`, `ratio`, `pps`), `met` |
 //! | `datapath_allocations` | heap allocations of workers and distributors; null if not counted |
 //! | `generator` | see below |
 //! | `churn` | null without `--churn`; `asked_per_s`, `achieved_per_s`, `changes`, `failed`, `publish_ns` (percentiles of the time of one change, as `latency_ns`) |
