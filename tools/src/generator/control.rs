@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use crossbeam::utils::CachePadded;
+use hdrhistogram::Histogram;
+use serde::Serialize;
 
 use super::Plan;
 use crate::latency::Percentiles;
@@ -50,6 +52,24 @@ pub struct Totals {
     pub polls: Emission,
     /// How late frames were emitted; all zero at the rate `max`.
     pub lateness: Lateness,
+    /// How late those were that came due while it was polled: what is left is its own.
+    pub lateness_polled: Lateness,
+    /// When it was not polled at a rate other than `max`.
+    pub gone: Gone,
+}
+
+/// When the generator was not polled: its core was taken, or the thread had something else to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Gone {
+    /// How often, for more than 20 us.
+    pub times: u64,
+    /// For how long, all together, in nanoseconds.
+    pub ns: u64,
+}
+
+impl Gone {
+    /// The least that counts, in nanoseconds: more than any poll takes, with all frames of a burst in it.
+    pub(super) const LEAST_NS: u64 = 20_000;
 }
 
 /// What polls of the generator came to.
@@ -77,6 +97,16 @@ pub struct Lateness {
 }
 
 impl Lateness {
+    /// Of a histogram of nanoseconds.
+    pub(super) fn of(histogram: &Histogram<u64>) -> Self {
+        Self {
+            p50: histogram.value_at_quantile(0.5),
+            p99: histogram.value_at_quantile(0.99),
+            p999: histogram.value_at_quantile(0.999),
+            max: histogram.max(),
+        }
+    }
+
     /// Whether latencies measured meanwhile may be the generator's own lateness: only a generator that is
     /// on time tells something about who receives.
     pub fn spoils(&self, latency: &Percentiles) -> bool {

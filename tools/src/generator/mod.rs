@@ -59,7 +59,7 @@ pub use address::{AddressPlan, MAX_ENDPOINTS};
 pub use build::{DESTINATION_MAC, Defect, FrameBuilder, SOURCE_MAC};
 pub use capture_out::{CaptureOutError, write_capture};
 pub use captures::{CaptureFrames, CaptureSet};
-pub use control::{Emission, GeneratorHandle, Lateness, Pace, Stage, Totals, Window};
+pub use control::{Emission, GeneratorHandle, Gone, Lateness, Pace, Stage, Totals, Window};
 pub use destination::DestinationPicker;
 pub use drain::DrainLink;
 pub use flow::{Flow, draw_flows};

@@ -5,7 +5,7 @@ use corelane::frame::{BURST, Burst, PoolCache};
 use hdrhistogram::Histogram;
 
 use super::control::{QueueEnd, Request};
-use super::{Emission, Lateness, Pace, Source, Stage, Totals, Window};
+use super::{Emission, Gone, Lateness, Pace, Source, Stage, Totals, Window};
 use crate::clock::Clock;
 use crate::latency;
 
@@ -21,6 +21,8 @@ pub struct GeneratorQueue<S> {
     stage: Stage,
     run: Run,
     lateness: Histogram<u64>,
+    /// Of frames that came due while the queue was polled.
+    lateness_polled: Histogram<u64>,
 }
 
 /// How far the window is that runs, or ran last.
@@ -38,6 +40,23 @@ struct Run {
     emitted: u64,
     pool_empty: u64,
     polls: Emission,
+    /// When it was polled last, and since when it has been without a gap.
+    polled: u64,
+    polled_since: u64,
+    gone: Gone,
+}
+
+impl Run {
+    /// It is polled now.
+    #[inline]
+    fn note_poll(&mut self, now: u64) {
+        let gap = now.saturating_sub(std::mem::replace(&mut self.polled, now));
+        if gap > Gone::LEAST_NS {
+            self.polled_since = now;
+            self.gone.times += 1;
+            self.gone.ns += gap;
+        }
+    }
 }
 
 impl<S: Source> GeneratorQueue<S> {
@@ -49,6 +68,7 @@ impl<S: Source> GeneratorQueue<S> {
             stage: Stage::Holding,
             run: Run::default(),
             lateness: latency::histogram(),
+            lateness_polled: latency::histogram(),
         }
     }
 
@@ -70,12 +90,15 @@ impl<S: Source> GeneratorQueue<S> {
     fn begin(&mut self, window: Window) {
         self.source.rewind();
         self.lateness.reset();
+        self.lateness_polled.reset();
         let duration = window
             .duration
             .map(|d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        let start = self.clock.now();
         self.run = Run {
             pace: window.pace,
-            start: self.clock.now(),
+            start,
+            polled: start,
             duration: duration.unwrap_or(u64::MAX),
             limit: window.frames.unwrap_or(u64::MAX),
             ..Run::default()
@@ -99,7 +122,6 @@ impl<S: Source> GeneratorQueue<S> {
             }
             Pace::Max => (elapsed, run.emitted),
         };
-        let quantile = |q| self.lateness.value_at_quantile(q);
         self.control.ended(Totals {
             elapsed_ns,
             // A stop can come before the time of frames that were emitted in the same nanosecond.
@@ -109,12 +131,9 @@ impl<S: Source> GeneratorQueue<S> {
             pool_empty: run.pool_empty,
             late: intended.saturating_sub(run.next),
             polls: run.polls,
-            lateness: Lateness {
-                p50: quantile(0.5),
-                p99: quantile(0.99),
-                p999: quantile(0.999),
-                max: self.lateness.max(),
-            },
+            lateness: Lateness::of(&self.lateness),
+            lateness_polled: Lateness::of(&self.lateness_polled),
+            gone: run.gone,
         });
     }
 
@@ -147,11 +166,13 @@ impl<S: Source> GeneratorQueue<S> {
 
     #[inline]
     fn emit_due(&mut self, cache: &mut PoolCache, out: &mut Burst) -> RxStatus {
+        let now = self.clock.now();
+        self.run.note_poll(now);
         let run = &mut self.run;
         let Pace::Planned(plan) = &mut run.pace else {
             return RxStatus::Idle;
         };
-        let elapsed = self.clock.now().saturating_sub(run.start);
+        let elapsed = now.saturating_sub(run.start);
         if elapsed >= run.duration.saturating_add(GRACE) {
             self.conclude(elapsed);
             return RxStatus::Idle;
@@ -187,6 +208,9 @@ impl<S: Source> GeneratorQueue<S> {
         run.next += due as u64;
         let oldest = (run.start + elapsed).saturating_sub(times[0]);
         self.lateness.saturating_record_n(oldest, due as u64);
+        if times[0] >= run.polled_since {
+            self.lateness_polled.saturating_record_n(oldest, due as u64);
+        }
         let streams = streams.get(..due).unwrap_or_default();
         let (sent, lost) = streams.split_at_checked(got).unwrap_or((streams, &[]));
         let mut at = first;

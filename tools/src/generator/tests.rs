@@ -602,6 +602,32 @@ fn without_a_pace_frames_go_poll_by_poll() {
 }
 
 #[test]
+fn what_came_due_while_nobody_polled_is_told_apart() {
+    let clock = Clock::told();
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
+    let (mut queue, pool) = (link.into_queue(), pool(512));
+    let mut cache = pool.cache();
+    handle.run(window(&pace, 20));
+    let mut polls = 0;
+    let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1_000), |_| {
+        polls += 1;
+        if polls == 5_000 {
+            clock.advance(1_000_000);
+        }
+    });
+    let gone = Gone {
+        times: 1,
+        ns: 1_001_000,
+    };
+    assert_eq!((totals.gone, totals.emitted), (gone, 20_000));
+    assert!(totals.lateness.max >= 990_000, "{totals:?}");
+    // A thousand frames were waiting by then, 64 of which go in a poll.
+    assert!(totals.lateness_polled.max <= 20_000, "{totals:?}");
+    assert!(totals.lateness_polled.p50 <= totals.lateness.p50);
+}
+
+#[test]
 fn what_cannot_be_sent_in_time_is_not_sent() {
     let clock = Clock::told();
     let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::generator::{Emission, Lateness, Spread};
+use crate::generator::{Emission, Gone, Lateness, Spread};
 use crate::latency::Percentiles;
 use crate::machine::{Machine, Versions};
 use crate::run::Interval;
@@ -176,6 +176,8 @@ pub struct GeneratorShare {
     pub busy_share: f64,
     pub limit: Limit,
     pub lateness_ns: LatenessShare,
+    pub lateness_polled_ns: LatenessShare,
+    pub gone: Gone,
     pub allocations: Option<u64>,
 }
 

@@ -63,6 +63,8 @@
 //! | `busy_share` | productive polls to all polls |
 //! | `limit` | what set the pace: `none`, `workers`, `generator` or `pool`; `link`: on real links at `max` |
 //! | `lateness_ns` | from planned time to emission: `p50` `p99` `p99.9` `max` |
+//! | `lateness_polled_ns` | likewise, of frames that came due while it was polled without a gap of more than 20 us: what is its own, where cores are taken |
+//! | `gone` | those gaps: `times`, `ns` (all together) |
 //! | `allocations` | heap allocations of the generator's thread; null if not counted |
 //!
 //! `links`, of a run on real links, which has no engine: `workers` is empty then, `spread` and

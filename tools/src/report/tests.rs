@@ -369,6 +369,14 @@ fn report() -> Report {
             busy_share: 0.5,
             limit: Limit::Workers,
             lateness_ns: lateness,
+            lateness_polled_ns: LatenessShare {
+                p99: 150,
+                ..lateness
+            },
+            gone: Gone {
+                times: 3,
+                ns: 75_000,
+            },
             allocations: Some(0),
         },
         churn: None,
@@ -506,7 +514,7 @@ fn json_fields_have_their_names_and_values() {
 #[test]
 fn text_fits_a_screen_and_says_what_matters() {
     let text = report().text();
-    assert!(text.lines().count() <= 46, "{text}");
+    assert!(text.lines().count() <= 47, "{text}");
     for line in [
         "corelane bench 1.2.3 (release build) on A CPU, 2 cores, linux 6.0",
         "what ran",
@@ -526,6 +534,7 @@ fn text_fits_a_screen_and_says_what_matters() {
         "ceiling      220.00 pps     the generator alone; the run used 25.0% of it",
         "delivered    35.00 pps      of 50.00 pps received, 24.00 kbit/s",
         "sent late    p50 100 ns, p99 200 ns, p99.9 300 ns",
+        "  but for the 3 times, 75.00 us in all, that its core was gone for over 20 us: p50 100 ns, p99 150 ns, p99.9 300 ns",
         "goal         loss=0         UNMET: 25.0000%",
         "  received unique 40 = in order 40 + reordered 0; duplicates 0, corrupt 0, too late 0",
         "  numbered 45 = received unique 40 + missing 5",

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Limit, OrderReport, Report, SloShare, link_text};
+use super::{GeneratorShare, LatenessShare, Limit, OrderReport, Report, SloShare, link_text};
+use crate::generator::Gone;
 use crate::latency::Percentiles;
 
 /// A figure with three or four digits and its unit scaled: `12.35 Mpps`.
@@ -103,14 +104,7 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     if report.generator.planned_pps.is_some() {
-        let late = &report.generator.lateness_ns;
-        writeln!(
-            out,
-            "sent late    p50 {}, p99 {}, p99.9 {}",
-            time(late.p50),
-            time(late.p99),
-            time(late.p999),
-        )?;
+        lateness(out, &report.generator)?;
     }
     verdict(out, report)?;
     writeln!(out)?;
@@ -152,6 +146,30 @@ pub fn latencies(out: &mut String, report: &Report) -> std::fmt::Result {
         percentiles(out, "a change", &churn.publish_ns)?;
     }
     Ok(())
+}
+
+/// How late frames were sent, and how late those that its core was there for.
+fn lateness(out: &mut String, generator: &GeneratorShare) -> std::fmt::Result {
+    let line = |late: &LatenessShare| {
+        format!(
+            "p50 {}, p99 {}, p99.9 {}",
+            time(late.p50),
+            time(late.p99),
+            time(late.p999)
+        )
+    };
+    writeln!(out, "sent late    {}", line(&generator.lateness_ns))?;
+    let Gone { times, ns } = generator.gone;
+    if times == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "  but for the {times} time{}, {} in all, that its core was gone for over 20 us: {}",
+        if times == 1 { "" } else { "s" },
+        time(ns),
+        line(&generator.lateness_polled_ns),
+    )
 }
 
 /// By what the tester was the limit.

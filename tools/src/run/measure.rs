@@ -397,6 +397,8 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
             busy_share: polls.busy_share(),
             limit,
             lateness_ns: totals.lateness.into(),
+            lateness_polled_ns: totals.lateness_polled.into(),
+            gone: totals.gone,
             allocations: generator_allocations,
         },
         churn: conditions.churn,

@@ -123,6 +123,8 @@ pub(super) fn assemble(
             busy_share: polls.busy_share(),
             limit: result.limit,
             lateness_ns: totals.lateness.into(),
+            lateness_polled_ns: totals.lateness_polled.into(),
+            gone: totals.gone,
             allocations: None,
         },
         churn: None,
