@@ -69,7 +69,7 @@ pub struct Gone {
 
 impl Gone {
     /// The least that counts, in nanoseconds: more than any poll takes, with all frames of a burst in it.
-    pub(super) const LEAST_NS: u64 = 20_000;
+    pub const LEAST_NS: u64 = 20_000;
 }
 
 /// What polls of the generator came to.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::difference::Difference;
 use super::figures::{GroupFigures, StageFigures};
 use super::result::Profile;
-use crate::report::{latencies, scaled, time, verdict};
+use crate::report::{latencies, per_second, scaled, time, verdict};
 
 pub(super) fn write(profile: &Profile) -> String {
     let mut out = String::new();
@@ -44,10 +44,7 @@ fn profile_lines(out: &mut String, profile: &Profile) -> std::fmt::Result {
     writeln!(
         out,
         "received     {} of {} sent, {each} of a busy worker each",
-        scaled(
-            bench.received as f64 / bench.window_s.max(f64::MIN_POSITIVE),
-            "pps"
-        ),
+        scaled(per_second(bench.received, bench), "pps"),
         scaled(bench.achieved_pps, "pps"),
     )?;
     writeln!(out, "samples      {}", profile.samples)?;

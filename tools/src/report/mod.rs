@@ -21,7 +21,7 @@ use crate::sink::OrderShare;
 pub use ledger::{Accounting, Identity, Ledger};
 pub use limit::{Evidence, Limit};
 pub use slo::{GoalShare, SloShare};
-pub use text::{duration, latencies, scaled, time, time_if_any, verdict};
+pub use text::{duration, latencies, per_second, scaled, time, time_if_any, verdict};
 
 /// The version of the JSON layout: it changes when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;

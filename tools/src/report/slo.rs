@@ -69,8 +69,13 @@ impl SloShare {
 }
 
 impl GoalShare {
-    /// What was reached, in words.
-    pub fn reached(&self) -> String {
+    /// Whether it was met, and what was reached, in words.
+    pub fn outcome(&self) -> String {
+        let met = if self.met { "met" } else { "UNMET" };
+        format!("{met}: {}", self.reached_in_words())
+    }
+
+    fn reached_in_words(&self) -> String {
         match self.reached {
             None => "not known".to_owned(),
             Some(reached) => match self.unit {

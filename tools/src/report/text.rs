@@ -165,9 +165,10 @@ fn lateness(out: &mut String, generator: &GeneratorShare) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "  but for the {times} time{}, {} in all, that its core was gone for over 20 us: {}",
+        "  but for the {times} time{}, {} in all, that its core was gone for over {} us: {}",
         if times == 1 { "" } else { "s" },
         time(ns),
+        Gone::LEAST_NS / 1_000,
         line(&generator.lateness_polled_ns),
     )
 }
@@ -184,10 +185,14 @@ fn limited(report: &Report) -> String {
     }
 }
 
+/// So many in the window, in a second of it.
+pub fn per_second(count: u64, report: &Report) -> f64 {
+    count as f64 / report.window_s.max(f64::MIN_POSITIVE)
+}
+
 /// So many bytes in the window, as bits of a second.
 pub(super) fn bit_rate(bytes: u64, report: &Report) -> String {
-    let bits = bytes as f64 * 8.0 / report.window_s.max(f64::MIN_POSITIVE);
-    scaled(bits, "bit/s")
+    scaled(8.0 * per_second(bytes, report), "bit/s")
 }
 
 fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -218,10 +223,7 @@ fn rates(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     let received = bit_rate(report.received_bytes, report);
     let delivered = scaled(report.delivered_pps, "pps");
-    let of_all = scaled(
-        report.received as f64 / report.window_s.max(f64::MIN_POSITIVE),
-        "pps",
-    );
+    let of_all = scaled(per_second(report.received, report), "pps");
     writeln!(
         out,
         "delivered    {delivered:<14} of {of_all} received, {received}"
@@ -244,7 +246,7 @@ fn workers(out: &mut String, report: &Report) -> std::fmt::Result {
     )?;
     for worker in &report.workers {
         let share = 100.0 * worker.packets as f64 / report.received.max(1) as f64;
-        let rate = worker.packets as f64 / report.window_s.max(f64::MIN_POSITIVE);
+        let rate = per_second(worker.packets, report);
         let each = worker
             .ns_per_packet
             .map_or_else(|| "-".to_owned(), |ns| format!("{ns:.1}"));
@@ -426,9 +428,7 @@ fn engine_ledger(out: &mut String, report: &Report) -> std::fmt::Result {
 /// Targets, and what was reached.
 fn goals(out: &mut String, slo: &SloShare) -> std::fmt::Result {
     for goal in &slo.goals {
-        let met = if goal.met { "met" } else { "UNMET" };
-        let reached = goal.reached();
-        writeln!(out, "goal         {:<14} {met}: {reached}", goal.goal)?;
+        writeln!(out, "goal         {:<14} {}", goal.goal, goal.outcome())?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use super::evidence::Evidence;
 use super::ledger::Books;
 use super::report::{GoalReport, RepeatReport, SearchReport, SizeReport};
+use super::suite::FRACTIONS;
 use super::trial::Spoiler;
 use crate::report::{scaled, time, time_if_any};
 use crate::selftest::{CoreStalls, LEAST};
@@ -236,12 +237,15 @@ fn targets(out: &mut String, report: &SearchReport) -> fmt::Result {
     let sizes = report.sizes.iter().filter_map(of_size);
     for (i, (size, slo)) in sizes.enumerate() {
         if i == 0 {
-            writeln!(out, "\ntargets (latencies at 90% of the first goal's rate)")?;
+            let most = FRACTIONS.last().copied().unwrap_or_default();
+            writeln!(
+                out,
+                "\ntargets (latencies at {:.0}% of the first goal's rate)",
+                100.0 * most
+            )?;
         }
         for goal in &slo.goals {
-            let met = if goal.met { "met" } else { "UNMET" };
-            let reached = goal.reached();
-            writeln!(out, "  {size} {} {met}: {reached}", goal.goal)?;
+            writeln!(out, "  {size} {} {}", goal.goal, goal.outcome())?;
         }
     }
     Ok(())
