@@ -41,6 +41,7 @@ fn run(device: &mut impl Device, pps: f64, duration: Duration) -> (Latencies, To
         clock,
         latency: true,
         check: Check::Order,
+        streams: 0,
     });
     let mut recorder = sinks.maker().recorder(0);
     sinks.start_window();

@@ -943,6 +943,11 @@ fn streams_of_a_profile_have_their_rates_and_times() {
     assert_eq!(n(&json["generator"]["intended"]), 2000 + 750);
     assert_eq!(json["generator"]["planned_pps"], 15_000.0);
     assert!(json["flags"]["rate"].is_null());
+    assert_eq!(json["streams"].as_array().unwrap().len(), 2);
+    // It is as the profile says.
+    let warnings = json["warnings"].to_string();
+    assert!(!warnings.contains("were due in this window"), "{warnings}");
+    assert!(json["streams"][0]["latency_ns"].is_null());
 
     let args = ["--profile", file.to_str().unwrap(), "--family", "v6"];
     let output = corelane(&[&["bench"], &args[..]].concat());
@@ -956,6 +961,39 @@ fn streams_of_a_profile_have_their_rates_and_times() {
     assert!(
         text(&output.stderr).contains(":2:1: stream[0].rat: no such key; did you mean 'rate'?")
     );
+}
+
+/// One stream goes where nobody is, and one where sockets are not asked: each has figures of its own.
+#[test]
+fn each_stream_of_a_profile_has_results_of_its_own() {
+    let file = scratch("apart.toml");
+    let profile = "[[stream]]\nname = \"good\"\nrate = \"10kpps\"\nfamily = \"v4\"\n\
+                   [[stream]]\nname = \"lost\"\nrate = \"5kpps\"\nfamily = \"v4\"\nhit_ratio = \"0%\"\n\
+                   [[stream]]\nname = \"small\"\nrate = \"2kpps\"\nfamily = \"v6\"\n";
+    std::fs::write(&file, profile).unwrap();
+    let profile = ["--profile", file.to_str().unwrap()];
+    for forward in [&[][..], &["--forward"]] {
+        let json = bench(&[&profile[..], &["--latency"], forward].concat());
+        let [good, lost, small] = &json["streams"].as_array().unwrap()[..] else {
+            panic!("{json:#}");
+        };
+        assert_eq!(good["name"], "good");
+        let sent = [good, lost, small].map(|stream| n(&stream["sent"]));
+        assert_eq!(sent.iter().sum::<u64>(), n(&json["sent"]));
+        assert!(
+            sent[0] > sent[1] && sent[1] > sent[2] && sent[2] > 0,
+            "{sent:?}"
+        );
+        assert_eq!(n(&good["order"]["in_order"]), sent[0]);
+        assert_eq!(n(&good["order"]["missing"]), 0);
+        assert_eq!(n(&good["latency_ns"]["count"]), sent[0]);
+        // IPv6 frames of 64 bytes have no room for a number.
+        assert_eq!(n(&small["order"]["numbered"]), 0);
+        assert!(small["latency_ns"].is_null());
+        assert_eq!(n(&lost["order"]["numbered"]), sent[1]);
+        assert_eq!(n(&lost["order"]["missing"]), sent[1]);
+        assert!(lost["latency_ns"].is_null());
+    }
 }
 
 #[test]

@@ -8,10 +8,8 @@ use toml::de::DeTable;
 use super::error::{ConfigError, Source};
 use super::fields::Fields;
 use super::read;
+use crate::generator::STREAMS;
 use crate::unit::{Arrival, Destinations, Family, FrameSize, Protocols, Rate, ratio};
-
-/// The most streams of a profile.
-pub const MAX_STREAMS: usize = 16;
 
 const KEYS: &[&str] = &["stream"];
 
@@ -122,8 +120,8 @@ impl LoadProfile {
         let items = fields
             .need("stream", "[{ rate = \"1Mpps\" }]")?
             .items("streams ([[stream]])")?;
-        if let Some(surplus) = items.get(MAX_STREAMS) {
-            return Err(surplus.error(format!("a profile has at most {MAX_STREAMS} streams")));
+        if let Some(surplus) = items.get(STREAMS) {
+            return Err(surplus.error(format!("a profile has at most {STREAMS} streams")));
         }
         let streams = items.iter().enumerate().map(|(number, item)| {
             let fields = item.table("a stream", STREAM_KEYS)?;

@@ -109,7 +109,7 @@ pub use error::{ConfigError, Place};
 pub use event::{change_keys, change_words};
 pub use explain::explain;
 pub(crate) use explain::seconds;
-pub use load::{LoadProfile, MAX_STREAMS, StreamSetting};
+pub use load::{LoadProfile, StreamSetting};
 pub use model::{
     Action, AddressSetting, Bind, BindAddress, CaptureSetting, CaseSetting, Change, Config,
     EventSetting, FaultsSetting, IgmpSetting, LinkKind, LinkSetting, MldSetting, NeighborSetting,

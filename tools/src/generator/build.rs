@@ -38,6 +38,7 @@ pub struct FrameBuilder<'a> {
     tail: &'a Tail,
     tags: &'a [u16],
     signed: bool,
+    stream: u8,
     destination_mac: MacAddr,
     /// Whether a frame that is too small for a signature is made larger.
     all_signed: bool,
@@ -71,6 +72,7 @@ impl<'a> FrameBuilder<'a> {
             tail,
             tags,
             signed,
+            stream: 0,
             destination_mac: DESTINATION_MAC,
             all_signed: false,
             toeplitz: Toeplitz::new(&RssKey::default()),
@@ -78,6 +80,11 @@ impl<'a> FrameBuilder<'a> {
             payload: Vec::new(),
             identification: 0,
         }
+    }
+
+    /// For frames of this stream, below [`STREAMS`](super::STREAMS).
+    pub fn of_stream(self, stream: u8) -> Self {
+        Self { stream, ..self }
     }
 
     /// For a device under test with this link address, all that is whole with a signature, TCP segments and echo
@@ -131,7 +138,13 @@ impl<'a> FrameBuilder<'a> {
                 Protocol::IcmpEcho => self.address_hash(flow, destination),
                 _ => self.tuple_hash(flow, destination),
             };
-            self.payload.extend(Signature { number, hash }.bytes());
+            let stream = self.stream;
+            let signature = Signature {
+                number,
+                hash,
+                stream,
+            };
+            self.payload.extend(signature.bytes());
         }
         let signed = self.payload.len();
         self.payload

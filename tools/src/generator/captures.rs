@@ -193,7 +193,11 @@ impl Source for CaptureFrames {
         self.at = 0;
     }
 
-    fn numbered(&self) -> u64 {
+    fn streams(&self) -> usize {
+        1
+    }
+
+    fn numbered(&self, _stream: usize) -> u64 {
         0
     }
 

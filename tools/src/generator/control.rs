@@ -58,6 +58,26 @@ pub struct Totals {
     pub gone: Gone,
 }
 
+/// What happened to the frames of one stream in a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamTotals {
+    /// Frames that were planned in the window.
+    pub intended: u64,
+    /// Frames that were emitted.
+    pub emitted: u64,
+    /// Of these, those that have a number.
+    pub numbered: u64,
+    /// Frames that were due and for which there was no buffer.
+    pub pool_empty: u64,
+}
+
+impl StreamTotals {
+    /// Frames that were due and not emitted before the window ended.
+    pub fn late(&self) -> u64 {
+        self.intended.saturating_sub(self.emitted + self.pool_empty)
+    }
+}
+
 /// When the generator was not polled: its core was taken, or the thread had something else to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Gone {
@@ -138,9 +158,12 @@ pub(super) enum Request {
 /// Requests, and windows, that nobody has looked at yet: a handle that is ahead by more waits.
 const REQUESTS: usize = 16;
 
-/// The two ends of a generator's control: for the main thread, and for the queue.
-pub(super) fn ends() -> (GeneratorHandle, QueueEnd) {
-    let shared = Arc::new(Shared::default());
+/// The two ends of a generator's control, of so many streams: for the main thread, and for the queue.
+pub(super) fn ends(streams: usize) -> (GeneratorHandle, QueueEnd) {
+    let shared = Arc::new(Shared {
+        streams: (0..streams).map(|_| StreamCells::default()).collect(),
+        ..Shared::default()
+    });
     // With room from the start: the queue's thread allocates nothing, not even between windows.
     let (requests, to_obey) = bounded(REQUESTS);
     let (report, reports) = bounded(REQUESTS);
@@ -167,6 +190,17 @@ struct Shared {
     asked: CachePadded<AtomicU64>,
     /// Frames emitted in all, stored once per burst: for the progress line.
     emitted: CachePadded<AtomicU64>,
+    /// What happened in the window that ended last, written before it is reported.
+    streams: Box<[StreamCells]>,
+}
+
+/// [`StreamTotals`], written by the queue.
+#[derive(Default)]
+struct StreamCells {
+    intended: AtomicU64,
+    emitted: AtomicU64,
+    numbered: AtomicU64,
+    pool_empty: AtomicU64,
 }
 
 /// The main thread's end.
@@ -195,6 +229,17 @@ impl GeneratorHandle {
     /// What happened in the window, once: when it has ended.
     pub fn ended(&self) -> Option<Totals> {
         self.reports.try_recv().ok()
+    }
+
+    /// What happened to each stream in the window that [ended](Self::ended) last, before another is run.
+    pub fn streams(&self) -> Vec<StreamTotals> {
+        let read = |cells: &StreamCells| StreamTotals {
+            intended: cells.intended.load(Ordering::Relaxed),
+            emitted: cells.emitted.load(Ordering::Relaxed),
+            numbered: cells.numbered.load(Ordering::Relaxed),
+            pool_empty: cells.pool_empty.load(Ordering::Relaxed),
+        };
+        self.shared.streams.iter().map(read).collect()
     }
 
     /// Frames emitted so far, in all windows; to show, not to count by.
@@ -240,7 +285,20 @@ impl QueueEnd {
         self.shared.emitted.store(sum, Ordering::Relaxed);
     }
 
-    pub(super) fn ended(&self, totals: Totals) {
+    /// Reports a window, and what happened to each stream.
+    pub(super) fn ended(&self, totals: Totals, streams: impl Iterator<Item = StreamTotals>) {
+        for (cells, stream) in self.shared.streams.iter().zip(streams) {
+            let StreamTotals {
+                intended,
+                emitted,
+                numbered,
+                pool_empty,
+            } = stream;
+            cells.intended.store(intended, Ordering::Relaxed);
+            cells.emitted.store(emitted, Ordering::Relaxed);
+            cells.numbered.store(numbered, Ordering::Relaxed);
+            cells.pool_empty.store(pool_empty, Ordering::Relaxed);
+        }
         // Nobody listens when the run was given up, and nobody may wait here.
         let _ = self.report.try_send(totals);
     }

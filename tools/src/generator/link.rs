@@ -20,7 +20,7 @@ impl<S: Source> GeneratorLink<S> {
     /// A link that emits the frames of `source` by this clock, and the handle that
     /// starts and ends windows.
     pub fn new(source: S, clock: Clock) -> (Self, GeneratorHandle) {
-        let (handle, control) = control::ends();
+        let (handle, control) = control::ends(source.streams());
         (
             Self {
                 longest: source.longest(),

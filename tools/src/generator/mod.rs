@@ -59,7 +59,9 @@ pub use address::{AddressPlan, MAX_ENDPOINTS};
 pub use build::{DESTINATION_MAC, Defect, FrameBuilder, SOURCE_MAC};
 pub use capture_out::{CaptureOutError, write_capture};
 pub use captures::{CaptureFrames, CaptureSet};
-pub use control::{Emission, GeneratorHandle, Gone, Lateness, Pace, Stage, Totals, Window};
+pub use control::{
+    Emission, GeneratorHandle, Gone, Lateness, Pace, Stage, StreamTotals, Totals, Window,
+};
 pub use destination::DestinationPicker;
 pub use drain::DrainLink;
 pub use flow::{Flow, draw_flows};
@@ -73,7 +75,7 @@ pub(crate) use routes::route;
 pub use routes::{InstallError, MAX_NEIGHBORS, MAX_ROUTES, RoutePlan};
 pub use schedule::Schedule;
 pub use sequence::{Sequence, Traffic};
-pub use signature::{CLASSES, Corrupt, SIGNATURE, Signature, class, is_v6};
+pub use signature::{CLASSES, Corrupt, SIGNATURE, STREAMS, Signature, class, is_v6};
 pub use size::{CHECK_SEQUENCE, Deck, size_deck, size_on_wire};
 pub use source::Source;
 pub use spread::Spread;

@@ -41,6 +41,11 @@ impl Lane {
         }
     }
 
+    fn due_before(&self, end: u64, limit: u64) -> u64 {
+        let end = end.min(self.during.end).saturating_sub(self.during.start);
+        self.schedule.due_before(end, limit)
+    }
+
     #[inline]
     fn take(&mut self) -> u64 {
         let due = self.due;
@@ -80,13 +85,16 @@ impl Plan {
         (first.due < until).then(|| (first.take(), stream))
     }
 
+    /// How many frames of a stream are due before `end`, however many were taken.
+    pub fn due_of_stream(&self, stream: usize, end: u64) -> u64 {
+        let lane = self.lanes.get(stream);
+        lane.map_or(0, |lane| lane.due_before(end, u64::MAX))
+    }
+
     /// How many frames are due before `end` in all, at most `limit`, however many were taken.
     pub fn due_before(&self, end: u64, limit: u64) -> u64 {
         let lanes = self.lanes.iter();
-        let due = lanes.map(|lane| {
-            let end = end.min(lane.during.end).saturating_sub(lane.during.start);
-            lane.schedule.due_before(end, limit)
-        });
+        let due = lanes.map(|lane| lane.due_before(end, limit));
         due.fold(0, u64::saturating_add).min(limit)
     }
 }

@@ -5,7 +5,7 @@ use corelane::frame::{BURST, Burst, PoolCache};
 use hdrhistogram::Histogram;
 
 use super::control::{QueueEnd, Request};
-use super::{Emission, Gone, Lateness, Pace, Source, Stage, Totals, Window};
+use super::{Emission, Gone, Lateness, Pace, Source, Stage, StreamTotals, Totals, Window};
 use crate::clock::Clock;
 use crate::latency;
 
@@ -20,6 +20,8 @@ pub struct GeneratorQueue<S> {
     control: QueueEnd,
     stage: Stage,
     run: Run,
+    /// Of each stream, in the window that runs; what was intended and numbered is found out at its end.
+    streams: Box<[StreamTotals]>,
     lateness: Histogram<u64>,
     /// Of frames that came due while the queue was polled.
     lateness_polled: Histogram<u64>,
@@ -62,6 +64,7 @@ impl Run {
 impl<S: Source> GeneratorQueue<S> {
     pub(super) fn new(source: S, clock: Clock, control: QueueEnd) -> Self {
         Self {
+            streams: vec![StreamTotals::default(); source.streams()].into(),
             source,
             clock,
             control,
@@ -89,6 +92,7 @@ impl<S: Source> GeneratorQueue<S> {
 
     fn begin(&mut self, window: Window) {
         self.source.rewind();
+        self.streams.fill(StreamTotals::default());
         self.lateness.reset();
         self.lateness_polled.reset();
         let duration = window
@@ -122,19 +126,36 @@ impl<S: Source> GeneratorQueue<S> {
             }
             Pace::Max => (elapsed, run.emitted),
         };
-        self.control.ended(Totals {
+        // Beyond a limit of frames nothing is due.
+        let is_full = run.next >= run.limit;
+        let streams = self.streams.iter().enumerate().map(|(stream, totals)| {
+            let due = match &run.pace {
+                Pace::Planned(plan) if !is_full => {
+                    plan.due_of_stream(stream, elapsed_ns).min(run.limit)
+                }
+                _ => 0,
+            };
+            StreamTotals {
+                // A stop can come before the time of frames that were emitted in the same nanosecond.
+                intended: due.max(totals.emitted + totals.pool_empty),
+                numbered: self.source.numbered(stream),
+                ..*totals
+            }
+        });
+        let totals = Totals {
             elapsed_ns,
-            // A stop can come before the time of frames that were emitted in the same nanosecond.
+            // Likewise.
             intended: intended.max(run.next),
             emitted: run.emitted,
-            numbered: self.source.numbered(),
+            numbered: streams.clone().map(|stream| stream.numbered).sum(),
             pool_empty: run.pool_empty,
             late: intended.saturating_sub(run.next),
             polls: run.polls,
             lateness: Lateness::of(&self.lateness),
             lateness_polled: Lateness::of(&self.lateness_polled),
             gone: run.gone,
-        });
+        };
+        self.control.ended(totals, streams);
     }
 
     #[inline]
@@ -160,6 +181,7 @@ impl<S: Source> GeneratorQueue<S> {
             frame.set_rx_time(now);
         }
         self.count(got);
+        self.count_stream(0, got);
         self.run.next += got as u64;
         RxStatus::Ready
     }
@@ -218,10 +240,16 @@ impl<S: Source> GeneratorQueue<S> {
             let end = at + of_one.len();
             if let (Some(stream), Some(frames)) = (of_one.first(), out.get_mut(at..end)) {
                 self.source.fill(*stream, frames);
+                self.count_stream(*stream, of_one.len());
             }
             at = end;
         }
-        lost.iter().for_each(|stream| self.source.skip(*stream, 1));
+        for stream in lost {
+            self.source.skip(*stream, 1);
+            if let Some(totals) = self.streams.get_mut(*stream) {
+                totals.pool_empty += 1;
+            }
+        }
         let frames = out.get_mut(first..).unwrap_or_default();
         for (frame, time) in frames.iter_mut().zip(times) {
             frame.set_rx_time(time);
@@ -239,6 +267,13 @@ impl<S: Source> GeneratorQueue<S> {
         self.run.emitted += got as u64;
         self.run.polls.productive += 1;
         self.control.emitted(got as u64);
+    }
+
+    #[inline]
+    fn count_stream(&mut self, stream: usize, got: usize) {
+        if let Some(totals) = self.streams.get_mut(stream) {
+            totals.emitted += got as u64;
+        }
     }
 }
 

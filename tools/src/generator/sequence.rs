@@ -102,11 +102,13 @@ pub struct Sequence {
     at: Box<[usize]>,
     /// The number of the next frame of each class of flows: they go on from window to window.
     numbers: [u32; CLASSES],
-    /// Frames that were given a number since the last rewinding.
-    numbered: u64,
+    /// Frames of each that were given a number since the last rewinding.
+    numbered: Box<[u64]>,
 }
 
 struct Round {
+    /// Its stream.
+    stream: u8,
     lines: Vec<Line>,
     /// The second lines of frames that have one.
     seconds: Vec<Line>,
@@ -127,9 +129,9 @@ impl Sequence {
     fn of(rounds: Arc<[Round]>) -> Self {
         Self {
             at: vec![0; rounds.len()].into(),
+            numbered: vec![0; rounds.len()].into(),
             rounds,
             numbers: [0; CLASSES],
-            numbered: 0,
         }
     }
 
@@ -138,18 +140,18 @@ impl Sequence {
         Self::draw_streams(std::slice::from_ref(traffic))
     }
 
-    /// Draws a round for each of several streams.
+    /// Draws a round for each of several streams, at most [`STREAMS`](super::STREAMS).
     pub fn draw_streams(streams: &[Traffic]) -> Self {
-        let draw = |traffic: &Traffic| {
+        let draw = |(traffic, stream): (&Traffic, u8)| {
             let n = traffic.population().clamp(SHORTEST, LONGEST);
-            Round::draw(traffic, n.next_power_of_two() as usize)
+            Round::draw(traffic, stream, n.next_power_of_two() as usize)
         };
-        Self::of(streams.iter().map(draw).collect())
+        Self::of(streams.iter().zip(0..).map(draw).collect())
     }
 
     /// Draws a round of `n` frames (at least one).
     pub fn draw_frames(traffic: &Traffic, n: usize) -> Self {
-        Self::of([Round::draw(traffic, n)].into())
+        Self::of([Round::draw(traffic, 0, n)].into())
     }
 
     /// Frames of all rounds.
@@ -187,7 +189,7 @@ impl Sequence {
 }
 
 impl Round {
-    fn draw(traffic: &Traffic, n: usize) -> Self {
+    fn draw(traffic: &Traffic, of_stream: u8, n: usize) -> Self {
         let n = n.max(1);
         // A stream for each purpose: another hit ratio leaves the flows as they were, and flows
         // cannot follow destinations.
@@ -209,7 +211,8 @@ impl Round {
             DestinationPicker::new(traffic.flow_law, flows.len() as u32, &mut flow_picks);
         let mut deck = size_deck(traffic.frame_size);
         let mut protocol_deck = Deck::new(traffic.protocols.parts(), true);
-        let mut builder = FrameBuilder::new(&tail, &traffic.vlan, traffic.signed);
+        let builder = FrameBuilder::new(&tail, &traffic.vlan, traffic.signed);
+        let mut builder = builder.of_stream(of_stream);
         if let Some(mac) = traffic.device {
             builder = builder.to_device(mac);
         }
@@ -242,6 +245,7 @@ impl Round {
             }
         }
         Self {
+            stream: of_stream,
             lines,
             seconds,
             shapes,
@@ -334,16 +338,24 @@ impl Source for Sequence {
 
     fn rewind(&mut self) {
         self.at.fill(0);
-        self.numbered = 0;
+        self.numbered.fill(0);
     }
 
-    fn numbered(&self) -> u64 {
-        self.numbered
+    fn streams(&self) -> usize {
+        self.rounds.len()
+    }
+
+    fn numbered(&self, stream: usize) -> u64 {
+        self.numbered.get(stream).copied().unwrap_or(0)
     }
 
     #[inline]
     fn fill(&mut self, stream: usize, mut frames: &mut [Frame]) {
-        let (Some(round), Some(at)) = (self.rounds.get(stream), self.at.get_mut(stream)) else {
+        let (Some(round), Some(at), Some(numbered)) = (
+            self.rounds.get(stream),
+            self.at.get_mut(stream),
+            self.numbered.get_mut(stream),
+        ) else {
             return;
         };
         while !frames.is_empty() {
@@ -355,8 +367,8 @@ impl Source for Sequence {
             for ((frame, line), shape) in run.iter_mut().zip(lines).zip(shapes) {
                 round.write(frame, line, shape);
                 if shape.signature > 0 {
-                    sign(frame, shape, &mut self.numbers);
-                    self.numbered += 1;
+                    sign(frame, shape, round.stream, &mut self.numbers);
+                    *numbered += 1;
                 }
             }
             *at += n;
@@ -380,11 +392,12 @@ impl Source for Sequence {
 
 /// Writes the next number of the frame's class into it.
 #[inline]
-fn sign(frame: &mut Frame, shape: &Shape, numbers: &mut [u32; CLASSES]) {
+fn sign(frame: &mut Frame, shape: &Shape, stream: u8, numbers: &mut [u32; CLASSES]) {
     let number = &mut numbers[class(shape.hash, shape.is_v6)];
     let signature = Signature {
         number: *number,
         hash: shape.hash,
+        stream,
     };
     *number = number.wrapping_add(1);
     let at = usize::from(shape.signature);

@@ -1,8 +1,8 @@
 //! What makes a frame known again at the end of its way: a number of its own within its class of flows.
 //!
 //! ```text
-//! payload  ├── number ──┬── its complement ──┬── hash ──┬── magic ──┤ ...
-//!          0            4                    8         12          16
+//! payload  ├── number ──┬── its complement ──┬── hash ──┬── magic and stream ──┤ ...
+//!          0            4                    8         12                     16
 //! ```
 //!
 //! The hash is the receive side scaling hash of addresses and ports (under the key that engines have
@@ -10,6 +10,9 @@
 //! take the same way through an engine, so that they have to arrive in the order of their numbers. (A
 //! worker goes through a burst family by family.) That is stricter than the order of each flow, and holds
 //! for any number of flows in a few kilobytes.
+//!
+//! The stream is that of a profile, in each byte of the magic, so that a byte that somebody changed does not make it
+//! another's.
 //!
 //! A number and its complement add up to the same in the arithmetic of the checksum, whatever the number
 //! is: the checksum of a frame is that of its layout, and stays right.
@@ -28,7 +31,15 @@ pub const SIGNATURE: usize = 16;
 /// Classes of flows.
 pub const CLASSES: usize = 2 * INDIRECTION_ENTRIES;
 
+/// Streams that frames can be of.
+pub const STREAMS: usize = 16;
+
 const MAGIC: u32 = 0xc07e_1a9e;
+
+/// The magic of a stream: each differs from any other in every byte.
+const fn magic(stream: u8) -> u32 {
+    MAGIC ^ u32::from_be_bytes([stream; 4])
+}
 
 /// What is said in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +48,8 @@ pub struct Signature {
     pub number: u32,
     /// The hash of addresses and ports.
     pub hash: u32,
+    /// The stream, below [`STREAMS`].
+    pub stream: u8,
 }
 
 /// The class of a frame with this hash and family.
@@ -55,8 +68,12 @@ impl Signature {
     /// Its bytes.
     #[inline]
     pub fn bytes(self) -> [u8; SIGNATURE] {
-        let Self { number, hash } = self;
-        let words = [number, !number, hash, MAGIC].map(u32::to_be_bytes);
+        let Self {
+            number,
+            hash,
+            stream,
+        } = self;
+        let words = [number, !number, hash, magic(stream)].map(u32::to_be_bytes);
         let mut bytes = [0; SIGNATURE];
         for (to, from) in bytes.chunks_exact_mut(4).zip(words) {
             to.copy_from_slice(&from);
@@ -69,14 +86,20 @@ impl Signature {
     #[inline]
     pub fn read(payload: &[u8]) -> Option<Result<Self, Corrupt>> {
         let (words, _) = payload.first_chunk::<SIGNATURE>()?.as_chunks::<4>();
-        let &[number, complement, hash, magic] = words.first_chunk::<4>()?;
-        let [number, complement, hash, magic] =
-            [number, complement, hash, magic].map(u32::from_be_bytes);
-        if number == !complement && magic == MAGIC {
-            return Some(Ok(Self { number, hash }));
+        let &[number, complement, hash, last] = words.first_chunk::<4>()?;
+        let [number, complement, hash, last] =
+            [number, complement, hash, last].map(u32::from_be_bytes);
+        let stream = (last ^ MAGIC) as u8;
+        let is_magic = last == magic(stream) && usize::from(stream) < STREAMS;
+        if number == !complement && is_magic {
+            return Some(Ok(Self {
+                number,
+                hash,
+                stream,
+            }));
         }
         // One of the two is there, but not both: it was a signature.
-        (number == !complement || magic == MAGIC).then_some(Err(Corrupt))
+        (number == !complement || is_magic).then_some(Err(Corrupt))
     }
 }
 

@@ -14,9 +14,12 @@ pub trait Source: Send + 'static {
     /// room for the longest.
     fn fill(&mut self, stream: usize, frames: &mut [Frame]);
 
-    /// Frames filled since the last rewinding that have a number, by which their order and uniqueness can
-    /// be checked.
-    fn numbered(&self) -> u64;
+    /// Streams that frames are of, at least one.
+    fn streams(&self) -> usize;
+
+    /// Frames of a stream filled since the last rewinding that have a number, by which their order and uniqueness
+    /// can be checked.
+    fn numbered(&self, stream: usize) -> u64;
 
     /// Passes over the next `n` frames of a stream.
     fn skip(&mut self, stream: usize, n: u64);

@@ -300,6 +300,7 @@ fn a_drain_takes_everything_and_says_so() {
         clock,
         latency: true,
         check: Check::Order,
+        streams: 0,
     });
     let mut link = DrainLink::recorded(9014, [peers.maker().recorder(0)]);
     assert_eq!(link.mtu(), 9000);
@@ -808,7 +809,12 @@ fn signatures_are_in_the_payload_and_checksums_stay_right() {
             let payload = &frame[if destination.is_ipv6() { 62 } else { 42 }..];
             match Signature::read(payload) {
                 Some(signature) if signed => {
-                    let Signature { number, hash } = signature.unwrap();
+                    let Signature {
+                        number,
+                        hash,
+                        stream,
+                    } = signature.unwrap();
+                    assert_eq!(stream, 0);
                     let next = numbers
                         .entry(class(hash, destination.is_ipv6()))
                         .or_insert(0);
@@ -820,7 +826,7 @@ fn signatures_are_in_the_payload_and_checksums_stay_right() {
                 said => assert!(said.is_none() && !signed, "{said:?} {family} {size}"),
             }
         }
-        assert_eq!(sequence.numbered(), if signed { 600 } else { 0 });
+        assert_eq!(sequence.numbered(0), if signed { 600 } else { 0 });
         assert!(!signed || numbers.len() > 100, "{} classes", numbers.len());
     }
 }
@@ -978,7 +984,7 @@ fn tags_are_between_addresses_and_type() {
         let untagged = [&frame[..12], &frame[20..]].concat();
         parse(&untagged);
     }
-    assert_eq!(sequence.numbered(), 50);
+    assert_eq!(sequence.numbered(0), 50);
 }
 
 #[test]
@@ -1042,6 +1048,8 @@ fn streams_come_in_the_order_of_their_times() {
         (plan.due_before(ms(6), u64::MAX), plan.due_before(ms(6), 5)),
         (12, 5)
     );
+    let of_each = [0, 1, 2].map(|stream| plan.due_of_stream(stream, ms(6)));
+    assert_eq!(of_each, [4, 8, 0]);
     assert_eq!(taken.next_before(ms(6)), None);
     assert_eq!(
         taken.due_before(ms(6), u64::MAX),
@@ -1118,4 +1126,83 @@ fn a_capture_of_what_would_be_sent_is_what_is_sent() {
         assert_eq!(captured.0, sent.0);
         assert_eq!(captured.1, sent.1);
     }
+}
+
+#[test]
+fn each_stream_is_counted_apart_and_known_by_its_frames() {
+    let traffic = |family| Traffic {
+        family,
+        population_family: family,
+        signed: true,
+        ..traffic()
+    };
+    // IPv6 frames of 64 bytes have no numbers.
+    let sequence = Sequence::draw_streams(&[traffic(Family::V4), traffic(Family::V6)]);
+    let clock = Clock::told();
+    let (link, handle) = GeneratorLink::new(sequence, clock);
+    let (mut queue, pool) = (link.into_queue(), pool(512));
+    let mut cache = pool.cache();
+    let cbr = |pps| Schedule::new(Arrival::Cbr, pps, 1);
+    let pace = Pace::Planned(Plan::new([
+        (cbr(10_000.0), 0..u64::MAX),
+        (cbr(20_000.0), 2_000_000..u64::MAX),
+    ]));
+    for _ in 0..2 {
+        handle.run(window(&pace, 5));
+        let mut v4 = 0;
+        let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 700), |burst| {
+            for frame in burst.iter().filter(|frame| !is_v6(frame.data())) {
+                let signature = Signature::read(&frame.data()[42..]).unwrap().unwrap();
+                assert_eq!(signature.stream, 0);
+                v4 += 1;
+            }
+        });
+        let stream = |frames, numbered| StreamTotals {
+            intended: frames,
+            emitted: frames,
+            numbered,
+            pool_empty: 0,
+        };
+        assert_eq!(handle.streams(), [stream(50, 50), stream(60, 0)]);
+        assert_eq!((totals.emitted, totals.numbered, v4), (110, 50, 50));
+    }
+    // None is polled in time: all are late.
+    handle.run(window(&pace, 5));
+    queue.rx_burst(&mut cache, &mut Burst::new()).unwrap();
+    clock.advance(1_000_000_000);
+    queue.rx_burst(&mut cache, &mut Burst::new()).unwrap();
+    assert!(handle.ended().is_some());
+    let late: Vec<u64> = handle.streams().iter().map(StreamTotals::late).collect();
+    // The first one was due at once.
+    assert_eq!(late, [49, 60]);
+}
+
+#[test]
+fn a_signature_says_its_stream_or_that_it_was_changed() {
+    for stream in 0..STREAMS as u8 {
+        let signature = Signature {
+            number: 7,
+            hash: 9,
+            stream,
+        };
+        let bytes = signature.bytes();
+        assert_eq!(Signature::read(&bytes), Some(Ok(signature)));
+        for at in 12..16 {
+            for bit in 0..8 {
+                let mut bytes = bytes;
+                bytes[at] ^= 1 << bit;
+                assert_eq!(
+                    Signature::read(&bytes),
+                    Some(Err(Corrupt)),
+                    "{stream} {at} {bit}"
+                );
+            }
+        }
+    }
+    let unknown = Signature {
+        number: 7,
+        hash: 9,
+        stream: STREAMS as u8,
+    };
+    assert_eq!(Signature::read(&unknown.bytes()), Some(Err(Corrupt)));
 }

@@ -7,6 +7,7 @@ use corelane::wire::{
 };
 use std::net::IpAddr;
 
+use super::identity::FrameId;
 use crate::generator::{Signature, class};
 
 /// Bytes of two link addresses, behind which tags stand, and of a tag.
@@ -20,12 +21,7 @@ const ICMP_ECHO: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
     /// A generator's.
-    Numbered {
-        /// Of which class of flows.
-        class: usize,
-        /// Its number in it.
-        number: u32,
-    },
+    Numbered(FrameId),
     /// A generator's, but not as it was sent.
     Corrupt,
     /// Nobody's that is of interest.
@@ -71,13 +67,12 @@ impl Arrival {
             return Self::Foreign;
         };
         match said {
-            Ok(Signature { number, hash })
-                if !verify || is_right(protocol, datagram, addresses) =>
-            {
-                Self::Numbered {
-                    class: class(hash, addresses.0.is_ipv6()),
-                    number,
-                }
+            Ok(said) if !verify || is_right(protocol, datagram, addresses) => {
+                Self::Numbered(FrameId {
+                    class: class(said.hash, addresses.0.is_ipv6()),
+                    number: said.number,
+                    stream: said.stream,
+                })
             }
             _ => Self::Corrupt,
         }
@@ -185,7 +180,7 @@ mod tests {
             for vlan in [vec![], vec![7], vec![7, 8]] {
                 for frame in frames(&traffic(family, vlan), 20) {
                     let found = Arrival::of_bytes(&frame, true);
-                    assert!(matches!(found, Arrival::Numbered { .. }), "{frame:02x?}");
+                    assert!(matches!(found, Arrival::Numbered(_)), "{frame:02x?}");
                     assert_eq!(&frame[..6], &[2, 0, 0, 0, 0, 9]);
                 }
             }
@@ -196,7 +191,7 @@ mod tests {
                 assert_eq!(frames(&traffic, 1)[0].len() + 4, smallest, "{protocols}");
                 for frame in frames(&traffic, 20) {
                     let found = Arrival::of_bytes(&frame, true);
-                    assert!(matches!(found, Arrival::Numbered { .. }), "{frame:02x?}");
+                    assert!(matches!(found, Arrival::Numbered(_)), "{frame:02x?}");
                     assert_eq!(&frame[..6], &[2, 0, 0, 0, 0, 9]);
                 }
             }
@@ -209,7 +204,8 @@ mod tests {
         let mut next = [0; CLASSES];
         let traffic = carrying("udp:2,tcp-syn:1,icmp-echo:1", Family::Mixed);
         for frame in frames(&traffic, 64) {
-            let Arrival::Numbered { class, number } = Arrival::of_bytes(&frame, true) else {
+            let Arrival::Numbered(FrameId { class, number, .. }) = Arrival::of_bytes(&frame, true)
+            else {
                 panic!("{frame:02x?}");
             };
             assert_eq!(number, next[class]);

@@ -15,13 +15,21 @@ use corelane::wire::EtherType;
 
 use super::arrival::network;
 use super::flight::{Flight, Landing};
-use super::identity::{Land, Landed, Launch, Launched, is_ahead};
+use super::identity::{FrameId, Land, Landed, Launch, Launched, is_ahead};
 
 /// Frames of the same content that can be told to be out: those sent last.
 const OUT: usize = 16;
 
 /// The only class of flows: the order of a capture is that of all its frames.
 const CLASS: usize = 0;
+
+fn id(number: u32) -> FrameId {
+    FrameId {
+        class: CLASS,
+        number,
+        stream: 0,
+    }
+}
 
 /// The contents of a capture's frames, and what was sent of each. The sender writes that, and the receiver reads
 /// it.
@@ -94,7 +102,7 @@ pub(super) struct LandContents {
 }
 
 impl Launch for LaunchContents {
-    fn number(&mut self, frame: &Frame) -> Option<(usize, u32)> {
+    fn identify(&mut self, frame: &Frame) -> Option<FrameId> {
         let place = self.contents.place(frame)?;
         let sent = self.contents.sent.get(place)?;
         let number = self.next;
@@ -104,7 +112,7 @@ impl Launch for LaunchContents {
         sent.numbers[count as usize % OUT].store(number, Ordering::Relaxed);
         // The receiver looks at the numbers that it is told of.
         sent.count.store(count.wrapping_add(1), Ordering::Release);
-        Some((CLASS, number))
+        Some(id(number))
     }
 }
 
@@ -123,10 +131,11 @@ impl Land for LandContents {
         };
         let count = sent.count.load(Ordering::Acquire);
         if *came == count {
-            return if count == 0 {
-                Landed::Stray
-            } else {
-                Landed::Again
+            // Of those that came, any will do.
+            let last = sent.numbers[count.wrapping_sub(1) as usize % OUT].load(Ordering::Relaxed);
+            return match count {
+                0 => Landed::Stray,
+                _ => Landed::Again(id(last)),
             };
         }
         *came += 1;
@@ -147,8 +156,7 @@ impl Land for LandContents {
                 }
                 return Landed::First(Launched {
                     planned,
-                    class: CLASS,
-                    number,
+                    id: id(number),
                 });
             }
         }
@@ -284,17 +292,17 @@ mod tests {
         let mut all = Vec::new();
         for (step, sent) in sent.split(' ').enumerate() {
             for content in sent.chars() {
-                let (class, number) = launch.number(&frame(content)).unwrap();
+                let FrameId { class, number, .. } = launch.identify(&frame(content)).unwrap();
                 flight.launch(class, number, 1000 * step as u64 + u64::from(number));
             }
             for content in came.next().unwrap_or_default().chars() {
                 all.push(match land.land(&frame(content), &flight, 1) {
                     Landed::First(it) => {
-                        assert_eq!(it.planned % 1000, u64::from(it.number));
-                        it.number.to_string()
+                        assert_eq!(it.planned % 1000, u64::from(it.id.number));
+                        it.id.number.to_string()
                     }
                     Landed::OneOfMany => "+".to_owned(),
-                    Landed::Again => "=".to_owned(),
+                    Landed::Again(_) => "=".to_owned(),
                     Landed::Stray => "-".to_owned(),
                     other => format!("{other:?}"),
                 });

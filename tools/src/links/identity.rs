@@ -5,11 +5,22 @@ use corelane::frame::Frame;
 use super::arrival::Arrival;
 use super::flight::{Flight, Landing};
 
+/// What a frame is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FrameId {
+    /// Its class of flows.
+    pub(super) class: usize,
+    /// Its number: higher than those of its class that were sent before.
+    pub(super) number: u32,
+    /// Its stream, of a profile.
+    pub(super) stream: u8,
+}
+
 /// Of frames that are about to be sent; the sender's.
 pub(super) trait Launch: Send + 'static {
-    /// The class of flows of a frame and its number in it: in [`Flight`] there is none with these but this. None
-    /// if it could not be known again.
-    fn number(&mut self, frame: &Frame) -> Option<(usize, u32)>;
+    /// What a frame is known by: in [`Flight`] there is none of its class with its number but this. None if it could
+    /// not be known again.
+    fn identify(&mut self, frame: &Frame) -> Option<FrameId>;
 }
 
 /// Of frames that come; the receiver's.
@@ -26,7 +37,7 @@ pub(super) enum Landed {
     /// Likewise, one of so many of the same content that it cannot be told which.
     OneOfMany,
     /// One that had come already.
-    Again,
+    Again(FrameId),
     /// None of this trial.
     Stray,
     /// One that was sent, but not as it was sent.
@@ -40,10 +51,8 @@ pub(super) enum Landed {
 pub(super) struct Launched {
     /// When it was due.
     pub(super) planned: u64,
-    /// Its class of flows.
-    pub(super) class: usize,
-    /// Its number: higher than those of its class that were sent before.
-    pub(super) number: u32,
+    /// Which it is.
+    pub(super) id: FrameId,
 }
 
 /// Whether a number is none of those before `next`, as numbers go round.
@@ -58,9 +67,9 @@ pub(super) struct Numbered;
 
 impl Launch for Numbered {
     #[inline]
-    fn number(&mut self, frame: &Frame) -> Option<(usize, u32)> {
+    fn identify(&mut self, frame: &Frame) -> Option<FrameId> {
         match Arrival::of_own(frame) {
-            Arrival::Numbered { class, number } => Some((class, number)),
+            Arrival::Numbered(id) => Some(id),
             Arrival::Corrupt | Arrival::Foreign => None,
         }
     }
@@ -69,18 +78,14 @@ impl Launch for Numbered {
 impl Land for Numbered {
     #[inline]
     fn land(&mut self, frame: &Frame, flight: &Flight, since: u64) -> Landed {
-        let (class, number) = match Arrival::of(frame) {
-            Arrival::Numbered { class, number } => (class, number),
+        let id = match Arrival::of(frame) {
+            Arrival::Numbered(id) => id,
             Arrival::Corrupt => return Landed::Corrupt,
             Arrival::Foreign => return Landed::Foreign,
         };
-        match flight.land(class, number, since) {
-            Landing::First(planned) => Landed::First(Launched {
-                planned,
-                class,
-                number,
-            }),
-            Landing::Again => Landed::Again,
+        match flight.land(id.class, id.number, since) {
+            Landing::First(planned) => Landed::First(Launched { planned, id }),
+            Landing::Again => Landed::Again(id),
             Landing::Stray => Landed::Stray,
         }
     }

@@ -7,12 +7,14 @@ use corelane::sync::counters::CounterReader;
 use super::ports::{Port, Ports};
 use super::receiver::Received;
 use super::sender::Sent;
+use super::streams::LinkStream;
 use crate::generator::Totals;
 use crate::latency::{Latencies, Percentiles};
 use crate::report::{
-    Accounting, GeneratorDrops, Identity, Limit, LinkEnd, LinkShare, OrderReport, Unsent,
+    Accounting, GeneratorDrops, Identity, Limit, LinkEnd, LinkShare, OrderReport, StreamShare,
+    StreamSums, Unsent,
 };
-use crate::run::{Interval, TrialResult};
+use crate::run::{Interval, Stream, TrialResult};
 use crate::sink::OrderShare;
 use crate::threads::Waited;
 
@@ -119,6 +121,8 @@ pub struct LinkMeasured {
     pub latency: Option<Latencies>,
     /// What happened when.
     pub intervals: Vec<Interval>,
+    /// Of each stream of a profile; nothing without one.
+    pub streams: Vec<LinkStream>,
 }
 
 impl LinkMeasured {
@@ -183,7 +187,7 @@ impl LinkMeasured {
     pub fn check(&self) -> Accounting {
         let seen = &self.seen;
         let order = &seen.order;
-        Accounting::of(vec![
+        let mut identities = vec![
             Identity::of(
                 "intended = sent + unsent",
                 self.totals.intended,
@@ -206,7 +210,16 @@ impl LinkMeasured {
             ),
             Identity::of("duplicates = 0", order.duplicates, 0),
             Identity::of("corrupt = 0", order.corrupt, 0),
-        ])
+        ];
+        if !self.streams.is_empty() {
+            let sum = |of: fn(&LinkStream) -> u64| self.streams.iter().map(of).sum();
+            let sums = StreamSums {
+                sent: sum(LinkStream::sent),
+                unique: sum(|stream| stream.seen.order.unique()),
+            };
+            identities.extend(sums.identities(seen.sent, self.unique()));
+        }
+        Accounting::of(identities)
     }
 
     pub(super) fn result(self) -> TrialResult<Self> {
@@ -234,11 +247,21 @@ impl LinkMeasured {
 
     /// Order, duplicates and corruption.
     pub fn order(&self) -> OrderReport {
-        OrderReport {
-            numbered: self.seen.sent,
-            missing: self.lost(),
-            found: self.seen.order,
-        }
+        OrderReport::new(self.seen.sent, self.seen.order)
+    }
+
+    /// What became of each of these streams of a profile; none without one.
+    pub fn stream_shares(&self, streams: &[Stream]) -> Option<Vec<StreamShare>> {
+        let counted = streams.iter().zip(&self.streams);
+        let shares = counted.map(|(stream, counted)| {
+            let LinkStream {
+                totals,
+                not_taken,
+                seen,
+            } = counted;
+            StreamShare::on_links(stream, totals, *not_taken, seen)
+        });
+        (!self.streams.is_empty()).then(|| shares.collect())
     }
 
     /// What a report says of the links.
@@ -298,6 +321,7 @@ mod tests {
             longest_gap_ns: 0,
             latency: None,
             intervals: Vec::new(),
+            streams: Vec::new(),
         }
     }
 

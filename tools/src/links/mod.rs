@@ -41,6 +41,7 @@ mod replay;
 mod sender;
 mod session;
 mod stamps;
+mod streams;
 
 pub use bed::LinkBed;
 pub use flight::{Flight, Landing};

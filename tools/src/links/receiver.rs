@@ -9,13 +9,14 @@ use corelane::sync::counters::{CounterKey, CounterWriter};
 use crossbeam::utils::CachePadded;
 
 use super::flight::Flight;
-use super::identity::{Land, Landed, Launched, is_ahead};
+use super::identity::{FrameId, Land, Landed, Launched, is_ahead};
 use super::neighbor::Answerer;
 use super::ports::{ReceiveHalf, Reply};
 use super::stamps::Stamps;
 use crate::clock::Clock;
 use crate::generator::CLASSES;
 use crate::latency::LatencyWriter;
+use crate::sink::{Arrival, StreamCounts};
 
 /// What it counts, of frames.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +68,7 @@ pub(super) struct Receiver<L> {
     pub(super) flight: Arc<Flight>,
     pub(super) counts: CounterWriter<Received>,
     pub(super) latency: Option<LatencyWriter>,
+    pub(super) streams: StreamCounts,
     pub(super) clock: Clock,
     /// If the link says when frames came.
     pub(super) stamps: Option<Stamps>,
@@ -115,22 +117,29 @@ impl<L: Land> Receiver<L> {
 
     fn take(&mut self, queue: usize, frame: &Frame, now: u64, since: u64) -> Result<(), LinkError> {
         let found = match self.land.land(frame, &self.flight, since) {
-            Landed::First(Launched {
-                planned,
-                class,
-                number,
-            }) => {
+            Landed::First(Launched { planned, id }) => {
                 if let Some(latency) = &mut self.latency {
                     let came = match &mut self.stamps {
                         Some(stamps) => stamps.on_clock(frame.rx_time(), now),
                         None => now,
                     };
-                    latency.record(came.saturating_sub(planned), 1);
+                    let ns = came.saturating_sub(planned);
+                    latency.record(ns, 1);
+                    self.streams.record(id.stream, ns);
                 }
-                self.order(queue, class, number)
+                let arrival = self.order(queue, id);
+                self.streams.note(id.stream, arrival, frame.len());
+                match arrival {
+                    Arrival::InOrder => Received::InOrder,
+                    _ => Received::Reordered,
+                }
             }
             Landed::OneOfMany => Received::InOrder,
-            Landed::Again => Received::Duplicates,
+            Landed::Again(id) => {
+                let again = Arrival::Duplicate;
+                self.streams.note(id.stream, again, frame.len());
+                Received::Duplicates
+            }
             Landed::Stray => Received::Strays,
             Landed::Corrupt => Received::Corrupt,
             Landed::Foreign => {
@@ -149,13 +158,13 @@ impl<L: Land> Receiver<L> {
         Ok(())
     }
 
-    fn order(&mut self, queue: usize, class: usize, number: u32) -> Received {
+    fn order(&mut self, queue: usize, FrameId { class, number, .. }: FrameId) -> Arrival {
         let next = &mut self.next[queue][class % CLASSES];
         if is_ahead(number, *next) {
             *next = number.wrapping_add(1);
-            Received::InOrder
+            Arrival::InOrder
         } else {
-            Received::Reordered
+            Arrival::Reordered
         }
     }
 

@@ -7,8 +7,9 @@ use corelane::sync::counters::{CounterKey, CounterWriter};
 use std::sync::Arc;
 
 use super::flight::Flight;
-use super::identity::Launch;
+use super::identity::{FrameId, Launch};
 use super::ports::SendHalf;
+use super::streams::NotTaken;
 use crate::clock::Clock;
 use crate::generator::{GRACE, GeneratorQueue, Source};
 
@@ -40,6 +41,8 @@ pub(super) struct Sender<S, L> {
     pub(super) cache: PoolCache,
     pub(super) flight: Arc<Flight>,
     pub(super) counts: CounterWriter<Sent>,
+    /// Of each stream of a profile.
+    pub(super) not_taken: NotTaken,
     pub(super) clock: Clock,
 }
 
@@ -61,24 +64,24 @@ impl<S: Source, L: Launch> Sender<S, L> {
                 self.idle(idle)?;
                 continue;
             }
-            let mut numbers = ArrayVec::new();
+            let mut ids = ArrayVec::new();
             for frame in &burst {
-                let number = self.launch.number(frame);
-                if let Some((class, number)) = number {
+                let id = self.launch.identify(frame);
+                if let Some(FrameId { class, number, .. }) = id {
                     self.flight.launch(class, number, frame.rx_time());
                 }
-                numbers.push(number);
+                ids.push(id);
             }
-            self.send(&mut burst, &numbers)?;
+            self.send(&mut burst, &ids)?;
         }
     }
 
-    /// Sends a burst of frames with these numbers. What the link has no room for is tried again for a little while: it is late then, and
+    /// Sends a burst of these frames. What the link has no room for is tried again for a little while: it is late then, and
     /// what comes behind it may be.
     fn send(
         &mut self,
         burst: &mut Burst,
-        numbers: &ArrayVec<Option<(usize, u32)>, BURST>,
+        ids: &ArrayVec<Option<FrameId>, BURST>,
     ) -> Result<(), LinkError> {
         let mut taken = self.half.tx.tx_burst(&mut self.cache, burst)?;
         if !burst.is_empty() {
@@ -89,8 +92,9 @@ impl<S: Source, L: Launch> Sender<S, L> {
             }
             self.counts.add(Sent::NotTaken, burst.len() as u64);
             // The last ones.
-            for (class, number) in numbers.iter().rev().take(burst.len()).flatten() {
-                self.flight.recall(*class, *number);
+            for id in ids.iter().rev().take(burst.len()).flatten() {
+                self.flight.recall(id.class, id.number);
+                self.not_taken.note(id.stream);
             }
             self.cache.recycle_burst(burst);
         }

@@ -16,12 +16,14 @@ use super::ports::{Ports, ReceiveHalf, SendHalf};
 use super::receiver::{Received, Receiver, Shared};
 use super::sender::{Sender, Sent};
 use super::stamps::Stamps;
+use super::streams::{LinkStream, NotTaken};
 use crate::clock::Clock;
 use crate::generator::{CLASSES, GeneratorHandle, GeneratorLink, Pace, Source, Window};
 use crate::interrupt::Interrupt;
 use crate::latency::{self, LatencyReader, Snapshot};
 use crate::progress::Progress;
 use crate::run::{Counts, Failure, Setting, TrialResult, Watch, Watchable, until_the_end};
+use crate::sink::{StreamMark, StreamReaders, stream_counts};
 
 /// How long frames may be on their way when all were sent: until nothing has come for a while, and at most
 /// so long (RFC 2544 section 23 waits two seconds in any case).
@@ -38,6 +40,8 @@ pub(super) struct LinkSetting {
     pub(super) latency: bool,
     /// Whether the latencies of each interval are kept.
     pub(super) log: bool,
+    /// Streams of a profile, which are counted apart; 0 without one.
+    pub(super) streams: usize,
     /// The cores of the receiver and of the sender, if said.
     pub(super) cores: Vec<usize>,
 }
@@ -48,6 +52,7 @@ impl LinkSetting {
         Self {
             latency: setting.latency,
             log: setting.log,
+            streams: setting.streams,
             cores: setting.cores.clone().unwrap_or_default(),
         }
     }
@@ -64,6 +69,8 @@ pub(super) struct LinkSession<'a> {
     sent: CounterReader<Sent>,
     received: CounterReader<Received>,
     latency: Option<LatencyReader>,
+    streams: StreamReaders,
+    not_taken: NotTaken,
     broken: Inbox<String>,
 }
 
@@ -89,10 +96,9 @@ impl<'a> LinkSession<'a> {
         let (link, generator) = GeneratorLink::new(frames, clock);
         let (sent_writer, sent) = counters();
         let (received_writer, received) = counters();
-        let (writer, reader) = match setting.latency.then(latency::shared) {
-            Some((writer, reader)) => (Some(writer), Some(reader)),
-            None => (None, None),
-        };
+        let (writer, reader) = setting.latency.then(latency::shared).unzip();
+        let (stream_counts, streams) = stream_counts(setting.streams, setting.latency);
+        let not_taken = NotTaken::new(setting.streams);
         let shared = Arc::new(Shared::default());
         // None is of a window yet.
         shared.since.store(u64::MAX, Ordering::Release);
@@ -111,6 +117,7 @@ impl<'a> LinkSession<'a> {
             cache: send_cache,
             flight: Arc::clone(&flight),
             counts: sent_writer,
+            not_taken: not_taken.clone(),
             clock,
         };
         let next = vec![[0; CLASSES]; receive.rx.len()];
@@ -121,6 +128,7 @@ impl<'a> LinkSession<'a> {
             flight,
             counts: received_writer,
             latency: writer,
+            streams: stream_counts,
             clock,
             stamps: stamps.then(|| Stamps::new(clock)),
             answerer,
@@ -142,6 +150,8 @@ impl<'a> LinkSession<'a> {
             sent,
             received,
             latency: reader,
+            streams,
+            not_taken,
             broken,
         })
     }
@@ -162,6 +172,8 @@ impl<'a> LinkSession<'a> {
             latency.forget_extremes();
         }
         let latency_before = self.snapshot();
+        let streams_before = self.streams.mark();
+        let not_taken_before = self.not_taken.counts();
         let watched = Watched { session: self };
         let mut watch = Watch::start(&watched, self.log);
         self.shared
@@ -188,8 +200,24 @@ impl<'a> LinkSession<'a> {
             longest_gap_ns: self.shared.longest_gap.load(Ordering::Relaxed),
             latency,
             intervals,
+            streams: self.streams_since(&streams_before, &not_taken_before),
         };
         Ok(measured.result())
+    }
+
+    /// What was counted of each stream of a profile.
+    fn streams_since(&self, before: &StreamMark, not_taken_before: &[u64]) -> Vec<LinkStream> {
+        let not_taken = self.not_taken.counts().into_iter().zip(not_taken_before);
+        let counted = self.streams.since(before).into_iter().zip(not_taken);
+        let totals = self.generator.streams().into_iter();
+        totals
+            .zip(counted)
+            .map(|(totals, (seen, (now, before)))| LinkStream {
+                totals,
+                not_taken: now - before,
+                seen,
+            })
+            .collect()
     }
 
     /// Stops the threads; the links stay open.

@@ -47,6 +47,16 @@ fn run(change: impl FnOnce(&mut Value)) -> Value {
     run
 }
 
+/// Of a profile: one stream with numbers, one without.
+fn streams() -> Value {
+    let order = |numbered: u64, in_order: u64| json!({ "numbered": numbered, "missing": numbered - in_order, "in_order": in_order, "reordered": 0 });
+    json!([
+        { "name": "voice", "planned_pps": 60e3, "sent": 600, "order": order(600, 594),
+          "latency_ns": { "p50": 1500, "p99": 2500, "max": 9000, "count": 594 } },
+        { "name": "bulk", "planned_pps": 40e3, "sent": 400, "order": order(0, 0), "latency_ns": null }
+    ])
+}
+
 fn with_latency(run: &mut Value) {
     run["latency_ns"] =
         json!({ "p50": 900, "p90": 2000, "p99": 9000, "p99.9": null, "max": 50000, "count": 990 });
@@ -194,6 +204,7 @@ fn every_section_there_is() {
             run(|run| {
                 with_latency(run);
                 run["flags"]["frame_size"] = json!("512");
+                run["streams"] = streams();
             }),
         ),
         (
@@ -218,6 +229,7 @@ fn every_section_there_is() {
             "latency",
             "latency-over-time",
             "rate-over-time",
+            "streams",
             "drops",
             "workers",
             "profile",
@@ -234,6 +246,9 @@ fn every_section_there_is() {
         "1\u{202f}501 frames",
         "Few samples",
         "9.5 ns",
+        "<td>voice</td><td class=\"n\">60.00 kpps</td><td class=\"n\">600</td><td class=\"n\">594</td>\
+         <td class=\"n\">6</td><td class=\"n\">1.0%</td><td class=\"n\">1.50 us</td>",
+        "<td>bulk</td><td class=\"n\">40.00 kpps</td><td class=\"n\">400</td><td class=\"n\">\u{2013}</td>",
     ] {
         assert!(html.contains(text), "{text}");
     }

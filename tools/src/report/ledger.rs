@@ -43,10 +43,31 @@ pub struct Ledger {
     pub egress: Option<EgressShare>,
     /// What was found of the frames at the end of their way.
     pub order: OrderShare,
+    /// Over the streams of a profile; none without one.
+    pub streams: Option<StreamSums>,
     /// Handed to a worker and not accounted for.
     pub in_flight: u64,
     /// Frames of the pool that are out when the engine has stopped; none if it has not.
     pub frames_out: Option<u64>,
+}
+
+/// Sums over the streams of a profile, each of which is counted apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamSums {
+    /// Frames sent.
+    pub sent: u64,
+    /// Frames received, each once, as far as they say which stream they are of.
+    pub unique: u64,
+}
+
+impl StreamSums {
+    /// What these have to be, of all frames.
+    pub fn identities(&self, sent: u64, unique: u64) -> [Identity; 2] {
+        [
+            Identity::of("sent = sum over streams", sent, self.sent),
+            Identity::of("received unique = sum over streams", unique, self.unique),
+        ]
+    }
 }
 
 /// Two figures that have to be the same.
@@ -152,6 +173,9 @@ impl Ledger {
             identity("corrupt = 0", order.corrupt, 0),
             identity("in_flight_at_end = 0", self.in_flight, 0),
         ];
+        if let Some(streams) = &self.streams {
+            identities.extend(streams.identities(self.sent, order.unique()));
+        }
         if let Some(out) = self.frames_out {
             identities.push(identity("frames_out_at_end = 0", out, 0));
         }

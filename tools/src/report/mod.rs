@@ -5,6 +5,7 @@ mod limit;
 mod link_text;
 pub mod schema;
 mod slo;
+mod streams;
 mod text;
 
 use std::collections::BTreeMap;
@@ -18,9 +19,10 @@ use crate::run::Interval;
 use crate::selftest::SelfCheck;
 use crate::sink::OrderShare;
 
-pub use ledger::{Accounting, Identity, Ledger};
+pub use ledger::{Accounting, Identity, Ledger, StreamSums};
 pub use limit::{Evidence, Limit};
 pub use slo::{GoalShare, SloShare};
+pub use streams::StreamShare;
 pub use text::{duration, latencies, per_second, scaled, time, time_if_any, verdict};
 
 /// The version of the JSON layout: it changes when a field changes its meaning or goes.
@@ -56,6 +58,7 @@ pub struct Report {
     pub sockets: Option<SocketShare>,
     pub egress: Option<EgressShare>,
     pub order: OrderReport,
+    pub streams: Option<Vec<StreamShare>>,
     pub in_flight_at_end: u64,
     pub workers: Vec<WorkerShare>,
     pub spread: Option<Spread>,
@@ -144,6 +147,17 @@ pub struct OrderReport {
     pub missing: u64,
     #[serde(flatten)]
     pub found: OrderShare,
+}
+
+impl OrderReport {
+    /// Of so many frames that were sent with a number to who looks at it.
+    pub fn new(numbered: u64, found: OrderShare) -> Self {
+        Self {
+            numbered,
+            missing: numbered.saturating_sub(found.unique()),
+            found,
+        }
+    }
 }
 
 /// What one worker did in the window.

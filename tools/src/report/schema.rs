@@ -31,6 +31,7 @@
 //! | `sockets` | null without `--sockets`; of all sockets: `queued` (put into their queues), `read` and `read_bytes` (by the thread that reads them), `full` and `closed` (dropped, as the sockets count it) |
 //! | `egress` | null without `--forward`; of the second NIC: `sent`, `sent_bytes`, `send_dropped` (found no room on the link), `taken` (by the link's peer) |
 //! | `order` | of frames that arrived: `in_order`, `reordered` (a lower number than one before in the same class of flows, for the first time), `duplicates`, `too_late` (so far behind that it is not known whether it was there before), `corrupt` (signature, or addresses and ports, that were not sent; with `--check full` wrong checksums too), `unchecked` (no number: IPv6 under 82 bytes, no UDP, or `--check off`); `numbered` (sent with a number to who looks at it: none to sockets), `missing` (of these, not received unique) |
+//! | `streams[]` | null without `--profile`; see below |
 //! | `in_flight_at_end` | frames handed to workers and not accounted for: 0 |
 //! | `workers[]` | `id`, `core` (null if not pinned), `packets`, `bytes`, `busy_ratio` (0 to 1), `ns_per_packet` (null if there were none), `polls`, `empty_polls`, `allocations` (null if not counted) |
 //! | `spread` | null for `replay`; `shares` (of the frames, by worker, known before the run), `hashes` (different ones), `expected_deviation` (of a share, if as many random hashes came equally often) |
@@ -67,6 +68,16 @@
 //! | `gone` | those gaps: `times`, `ns` (all together) |
 //! | `allocations` | heap allocations of the generator's thread; null if not counted |
 //!
+//! `streams`, of each stream of a profile, in its order:
+//!
+//! | field | what |
+//! |---|---|
+//! | `name`, `planned_pps`, `arrival` | as the profile has them |
+//! | `intended`, `sent`, `unsent`, `pool_empty` | as of all frames; `pool_empty` is part of `sent` |
+//! | `received_bytes` | of its frames that arrived and say which stream they are of |
+//! | `order` | as of all frames; `corrupt` and `unchecked` do not say which stream they are of, and are 0: a corrupt frame is a missing one of its stream |
+//! | `latency_ns` | as of all frames; null if none were measured |
+//!
 //! `links`, of a run on real links, which has no engine: `workers` is empty then, `spread` and
 //! `datapath_allocations` are null, `drops` is empty, `received` are frames of the run, duplicates among them, and
 //! `delivered` are those that came once and as they were sent:
@@ -95,6 +106,7 @@
 //! - received = Σ over workers, delivered = Σ over handlers + read from sockets
 //! - with `--sockets`: queued = read; the drops `socket_full` and `socket_closed` are those that the
 //!   sockets counted (a packet that was queued is delivered, one that was not is dropped)
+//! - with `--profile`: sent and received unique = Σ over streams
 //! - with `--forward`: forwarded = sent + send_dropped of the egress, and its sent = taken
 //! - on real links instead: intended = sent + unsent, sent = received unique + lost, frames that came =
 //!   received unique + duplicates + corrupt + strays + foreign, duplicates = 0, corrupt = 0 (another order within

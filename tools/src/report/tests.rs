@@ -53,6 +53,10 @@ fn ledger() -> Ledger {
             unchecked: 4,
             ..OrderShare::default()
         },
+        streams: Some(StreamSums {
+            sent: 110,
+            unique: 40,
+        }),
         in_flight: 0,
         frames_out: Some(0),
     }
@@ -62,13 +66,17 @@ fn ledger() -> Ledger {
 fn books_that_balance() {
     let accounting = ledger().check();
     assert!(accounting.holds);
-    assert_eq!(accounting.identities.len(), 17);
+    assert_eq!(accounting.identities.len(), 19);
     let to_handlers = Ledger {
         handled_by_worker: vec![30, 40],
         order: OrderShare {
             in_order: 70,
             ..OrderShare::default()
         },
+        streams: Some(StreamSums {
+            sent: 110,
+            unique: 70,
+        }),
         forwarded: 0,
         dropped: 20,
         sockets: None,
@@ -77,7 +85,7 @@ fn books_that_balance() {
     };
     let accounting = to_handlers.check();
     assert!(accounting.holds);
-    assert_eq!(accounting.identities.len(), 13);
+    assert_eq!(accounting.identities.len(), 15);
     // Their sum is right, but not each of them.
     let exchanged = Ledger {
         handled_by_worker: vec![40, 30],
@@ -94,7 +102,10 @@ fn each_count_that_is_off_by_one_is_found() {
     fn of_egress(ledger: &mut Ledger) -> &mut EgressShare {
         ledger.egress.as_mut().unwrap()
     }
-    let spoilers: [fn(&mut Ledger); 29] = [
+    fn of_streams(ledger: &mut Ledger) -> &mut StreamSums {
+        ledger.streams.as_mut().unwrap()
+    }
+    let spoilers: [fn(&mut Ledger); 31] = [
         |l| l.intended += 1,
         |l| l.sent += 1,
         |l| l.unsent.late += 1,
@@ -124,6 +135,8 @@ fn each_count_that_is_off_by_one_is_found() {
         |l| of_egress(l).sent += 1,
         |l| of_egress(l).send_dropped += 1,
         |l| of_egress(l).taken += 1,
+        |l| of_streams(l).sent += 1,
+        |l| of_streams(l).unique += 1,
     ];
     for (i, spoil) in spoilers.iter().enumerate() {
         let mut ledger = ledger();
@@ -302,6 +315,27 @@ fn report() -> Report {
             missing: 5,
             found: ledger().order,
         },
+        streams: Some(vec![StreamShare {
+            name: "voice".to_owned(),
+            planned_pps: 56.5,
+            arrival: Some("cbr".to_owned()),
+            intended: 113,
+            sent: 110,
+            unsent: Unsent {
+                late: 3,
+                ..Unsent::default()
+            },
+            pool_empty: 4,
+            received_bytes: 4_000,
+            order: OrderReport::new(
+                45,
+                OrderShare {
+                    in_order: 40,
+                    ..OrderShare::default()
+                },
+            ),
+            latency_ns: Some(latency),
+        }]),
         in_flight_at_end: 0,
         workers: vec![WorkerShare {
             id: 0,
@@ -407,7 +441,8 @@ fn json_has_the_fields_of_the_schema_and_no_other() {
     let written = names(&json);
     let schema = include_str!("schema.rs");
     let (top, rest) = schema.split_once("`generator`:\n").unwrap();
-    let (generator, links) = rest.split_once("`links`, of a run").unwrap();
+    let (generator, rest) = rest.split_once("`streams`, of each").unwrap();
+    let (streams, links) = rest.split_once("`links`, of a run").unwrap();
     // The names in the first cell of each row.
     let documented = |table: &'static str| -> BTreeSet<&'static str> {
         table
@@ -422,6 +457,8 @@ fn json_has_the_fields_of_the_schema_and_no_other() {
     assert_eq!(written, documented(top));
     let written = names(&json["generator"]);
     assert_eq!(written, documented(generator));
+    let written = names(&json["streams"][0]);
+    assert_eq!(written, documented(streams));
     let json = serde_json::to_value(links_share()).unwrap();
     let written = names(&json);
     assert_eq!(written, documented(links));
@@ -611,4 +648,24 @@ fn figures_are_scaled() {
     assert_eq!(scaled(999.0, "pps"), "999.00 pps");
     assert_eq!(scaled(2.5e9, "bit/s"), "2.50 Gbit/s");
     assert_eq!((per(1, 0), per(6, 4)), (None, Some(1.5)));
+}
+
+#[test]
+fn text_says_what_became_of_each_stream() {
+    let text = report().text();
+    let line = "voice     56.50 pps          110           40            5     900 ns   12.00 us    3.00 ms     5.00 s";
+    assert!(text.contains(line), "{text}");
+    assert!(
+        text.contains("\n  61 of them without a number, or to who looks at none: "),
+        "{text}"
+    );
+    let mut report = report();
+    let of_streams = report.streams.as_mut().unwrap();
+    of_streams[0].order = OrderReport::default();
+    of_streams[0].latency_ns = None;
+    let text = report.text();
+    let line = "voice     56.50 pps          110            -            -          -          -          -          -";
+    assert!(text.contains(line), "{text}");
+    report.streams = None;
+    assert!(!report.text().contains("stream"), "{}", report.text());
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{GeneratorShare, LatenessShare, Limit, OrderReport, Report, SloShare, link_text};
+use super::{
+    GeneratorShare, LatenessShare, Limit, OrderReport, Report, SloShare, StreamShare, link_text,
+};
 use crate::generator::Gone;
 use crate::latency::Percentiles;
 
@@ -79,6 +81,9 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(out)?;
     latencies(out, report)?;
+    if let Some(of_streams) = &report.streams {
+        streams(out, of_streams)?;
+    }
     match &report.links {
         Some(links) => link_text::counters(out, links)?,
         None => {
@@ -303,6 +308,49 @@ fn percentiles(out: &mut String, title: &str, p: &Percentiles) -> std::fmt::Resu
         time(p.max),
         p.count,
     )
+}
+
+/// What became of each stream of a profile.
+fn streams(out: &mut String, streams: &[StreamShare]) -> std::fmt::Result {
+    let name_of = |stream: &StreamShare| stream.name.chars().count();
+    let width = streams.iter().map(name_of).max().unwrap_or(0).max(6);
+    writeln!(
+        out,
+        "{:<width$} {:>12} {:>12} {:>12} {:>12} {:>10} {:>10} {:>10} {:>10}",
+        "stream", "planned", "sent", "arrived", "missing", "p50", "p99", "p99.9", "max"
+    )?;
+    for stream in streams {
+        let order = &stream.order;
+        // Nobody looks at those without a number.
+        let seen = |count: u64| match order.numbered {
+            0 => "-".to_owned(),
+            _ => count.to_string(),
+        };
+        let latency = stream.latency_ns.as_ref();
+        writeln!(
+            out,
+            "{:<width$} {:>12} {:>12} {:>12} {:>12} {:>10} {:>10} {:>10} {:>10}",
+            stream.name,
+            scaled(stream.planned_pps, "pps"),
+            stream.sent,
+            seen(order.found.unique()),
+            seen(order.missing),
+            time_if_any(latency.map(|it| it.p50)),
+            time_if_any(latency.and_then(|it| it.p99)),
+            time_if_any(latency.and_then(|it| it.p999)),
+            time_if_any(latency.map(|it| it.max)),
+        )?;
+        let unnumbered = stream
+            .sent
+            .saturating_sub(order.numbered + stream.pool_empty);
+        if unnumbered > 0 {
+            writeln!(
+                out,
+                "  {unnumbered} of them without a number, or to who looks at none: what became of them is not known"
+            )?;
+        }
+    }
+    Ok(())
 }
 
 /// Drops by reason: the engine's by share of what it received, the generator's by share of what it

@@ -49,6 +49,14 @@ pub struct Stream {
     pub stop: u64,
 }
 
+impl Stream {
+    /// Frames that are due in the first `seconds` of a window, at its rate.
+    pub fn frames_within(&self, seconds: f64) -> f64 {
+        let [start, stop] = [self.start, self.stop].map(|ns| ns as f64 / 1e9);
+        self.pps * (seconds.min(stop) - start).max(0.0)
+    }
+}
+
 impl Layout {
     /// Draws what the options ask for: frames for an engine in this process, or for the device on real links
     /// that has this link address.
@@ -112,8 +120,12 @@ impl Layout {
             start: ns(setting.start),
             stop: setting.stop.map_or(u64::MAX, ns),
         };
+        let setting = Setting {
+            streams: settings.len(),
+            ..Setting::of_load(engine, load)
+        };
         Ok(Self {
-            setting: Setting::of_load(engine, load),
+            setting,
             streams: settings.iter().enumerate().map(stream).collect(),
             tags: tags.max().unwrap_or(0),
             frames,
@@ -140,6 +152,14 @@ impl Layout {
     /// The streams: one of no name, unless there is a profile.
     pub fn streams(&self) -> &[Stream] {
         &self.streams
+    }
+
+    /// Those of a profile; none without one.
+    pub fn profile_streams(&self) -> &[Stream] {
+        match self.setting.streams {
+            0 => &[],
+            _ => &self.streams,
+        }
     }
 
     /// The streams of a profile in words; none without one.
@@ -223,14 +243,15 @@ impl Layout {
         }
     }
 
-    /// A warning, if frames were asked for in both families, and are of one.
+    /// A warning, if frames were asked for in both families, and are of one. The streams of a profile say of which they
+    /// are.
     pub fn one_sided(&self, family: Family) -> Option<String> {
         let of = match (self.smallest(false), self.smallest(true)) {
             (Some(_), None) => "IPv4",
             (None, Some(_)) => "IPv6",
             _ => return None,
         };
-        (family == Family::Mixed).then(|| {
+        (family == Family::Mixed && self.profile_streams().is_empty()).then(|| {
             format!(
                 "all frames are {of}, though --family is mixed: the destinations are (one of them is of one family)"
             )

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use corelane::engine::{DistributorReport, EngineReport, NicReport, WorkerReport};
 use corelane::stack::{DropReason, NicTotals};
 
-use super::{Interval, Outcome};
-use crate::generator::{Spread, Totals};
+use super::{Interval, Outcome, Stream};
+use crate::generator::{Spread, StreamTotals, Totals};
 use crate::latency::{Latencies, Percentiles};
 use crate::machine::{Machine, Versions};
 use crate::report::{
     CaptureShare, ChurnShare, EgressShare, Evidence, GeneratorDrops, GeneratorShare, Ledger, Limit,
-    OrderReport, Polls, Report, SCHEMA, Setup, SloShare, SocketShare, Unsent, WorkerShare, per,
+    OrderReport, Polls, Report, SCHEMA, Setup, SloShare, SocketShare, StreamShare, StreamSums,
+    Unsent, WorkerShare, per,
 };
 use crate::selftest::SelfCheck;
-use crate::sink::{Handled, OrderShare};
+use crate::sink::{Handled, OrderShare, StreamSeen};
 use crate::threads::Waited;
 use crate::unit::Slo;
 
@@ -40,6 +41,8 @@ pub struct Measured {
     pub intervals: Vec<Interval>,
     /// How long the workers waited for their cores.
     pub waited: Waited,
+    /// What the generator says of each stream of a profile; nothing without one.
+    pub streams: Vec<StreamTotals>,
 }
 
 impl Measured {
@@ -67,19 +70,18 @@ impl Measured {
         })
     }
 
-    /// A warning, if the plan of this window is not that of the rate: it has a part of a cycle or of a burst, or a
-    /// stream that is not there all the time. None if it was ended early, or is a matter of chance.
-    fn uneven_plan(&self, planned_pps: Option<f64>) -> Option<String> {
+    /// A warning, if the plan of this window is not that of the rate, at which so many frames are due: it has a part of a
+    /// cycle or of a burst. None if it is a matter of chance.
+    fn uneven_plan(&self, planned: f64) -> Option<String> {
         /// Times the root of the frames: more is no chance.
         const CHANCE: f64 = 6.0;
         const LITTLE: f64 = 0.02;
-        let planned = planned_pps? * self.seconds();
         let intended = self.totals.intended as f64;
         let slack = LITTLE * planned + CHANCE * planned.sqrt();
         ((intended - planned).abs() > slack).then(|| {
             format!(
                 "{} frames were due in this window, where the rate comes to {planned:.0}: it cuts a burst or an on/off \
-                 cycle, or a stream is not there all the time",
+                 cycle",
                 self.totals.intended
             )
         })
@@ -163,6 +165,7 @@ impl Measured {
             sockets: self.sockets,
             egress: self.egress_share(),
             order: self.order(),
+            streams: self.stream_sums(),
             in_flight: self.after.in_flight,
             frames_out: None,
         }
@@ -172,6 +175,50 @@ impl Measured {
     pub fn order(&self) -> OrderShare {
         let ends = self.handled.iter().chain(&self.taken);
         ends.fold(OrderShare::default(), |all, end| all.and(&end.order))
+    }
+
+    /// What was found of each stream of a profile.
+    fn streams_seen(&self) -> Vec<StreamSeen> {
+        let mut all = vec![StreamSeen::default(); self.streams.len()];
+        for end in self.handled.iter().chain(&self.taken) {
+            for (all, seen) in all.iter_mut().zip(&end.streams) {
+                all.add(seen);
+            }
+        }
+        all
+    }
+
+    /// Sums over the streams of a profile; none without one.
+    fn stream_sums(&self) -> Option<StreamSums> {
+        let sent = self.streams.iter().map(|it| it.emitted + it.pool_empty);
+        let seen = self.streams_seen();
+        (!seen.is_empty()).then(|| StreamSums {
+            sent: sent.sum(),
+            unique: seen.iter().map(|it| it.order.unique()).sum(),
+        })
+    }
+
+    /// Frames of a stream, or of all, that were sent with a number to who looks at it: who reads sockets does not.
+    fn looked_at(&self, numbered: u64) -> u64 {
+        match self.sockets {
+            Some(_) => 0,
+            None => numbered,
+        }
+    }
+
+    /// What became of each of these streams.
+    fn stream_shares(&self, streams: &[Stream]) -> Option<Vec<StreamShare>> {
+        let seen = self.streams_seen();
+        let counted = self.streams.iter().zip(&seen);
+        let shares = streams.iter().zip(counted).map(|(stream, (totals, seen))| {
+            let numbered = self.looked_at(totals.numbered);
+            let totals = StreamTotals {
+                numbered,
+                ..*totals
+            };
+            StreamShare::new(stream, &totals, seen)
+        });
+        (!seen.is_empty()).then(|| shares.collect())
     }
 
     fn egress_share(&self) -> Option<EgressShare> {
@@ -269,12 +316,25 @@ pub struct Conditions {
     pub captures: Option<Vec<CaptureShare>>,
     /// What may make the result mean less.
     pub warnings: Vec<String>,
+    /// The streams of a profile, if there is one.
+    pub streams: Vec<Stream>,
     /// How frames spread over workers, if that is known beforehand.
     pub spread: Option<Spread>,
     /// What the tester found out about itself.
     pub self_check: Option<SelfCheck>,
     /// What the result has to reach.
     pub slo: Option<Slo>,
+}
+
+impl Conditions {
+    /// Frames that are due in a window by their rate; none if there is none, or a capture has times of its own.
+    fn planned_frames(&self, seconds: f64) -> Option<f64> {
+        let pps = self.planned_pps.filter(|_| self.captures.is_none())?;
+        Some(match &self.streams[..] {
+            [] => pps * seconds,
+            streams => streams.iter().map(|it| it.frames_within(seconds)).sum(),
+        })
+    }
 }
 
 /// Puts a report together.
@@ -315,21 +375,13 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
         order,
         ..
     } = ledger;
-    // Who reads sockets looks at no number.
-    let numbered = match measured.sockets {
-        Some(_) => 0,
-        None => totals.numbered,
-    };
     let polls = measured.polls();
     let latency_ns = measured.latency();
     let mut warnings = outcome.warnings;
     warnings.extend(conditions.warnings);
     warnings.extend(measured.busy_machine());
-    // A capture has its own times.
-    let planned = conditions
-        .planned_pps
-        .filter(|_| conditions.captures.is_none());
-    warnings.extend(measured.uneven_plan(planned));
+    let planned = conditions.planned_frames(seconds);
+    warnings.extend(planned.and_then(|planned| measured.uneven_plan(planned)));
     warnings.extend(Versions::warning());
 
     let limit = measured.limit(conditions.room);
@@ -370,11 +422,8 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
             .collect(),
         sockets: measured.sockets,
         egress,
-        order: OrderReport {
-            numbered,
-            missing: numbered.saturating_sub(order.unique()),
-            found: order,
-        },
+        order: OrderReport::new(measured.looked_at(totals.numbered), order),
+        streams: measured.stream_shares(&conditions.streams),
         in_flight_at_end: measured.after.in_flight,
         workers,
         spread: conditions.spread,

@@ -44,6 +44,8 @@ pub struct Setting {
     pub log: bool,
     /// What is checked of each frame.
     pub check: Check,
+    /// Streams of a profile, which are counted apart; 0 without one.
+    pub streams: usize,
     /// Whether there is a second NIC that the first one forwards to.
     pub forward: bool,
     /// The seed of the endpoint table's hash.
@@ -76,6 +78,7 @@ impl Setting {
             latency: args.measures_latency(),
             log: args.hlog.is_some(),
             check: Check::Off,
+            streams: 0,
             forward: false,
             seed,
         }
@@ -170,6 +173,8 @@ pub struct Session {
     sockets: Option<SocketReader>,
     /// Whether the histogram of each interval is kept.
     log: bool,
+    /// Streams that are counted apart; 0 if they are not.
+    streams: usize,
     warnings: Vec<String>,
 }
 
@@ -205,6 +210,7 @@ impl Session {
             clock,
             latency: setting.latency,
             check: setting.check,
+            streams: setting.streams,
         };
         let handlers = Sinks::new(ends);
         let peers = Sinks::new(ends);
@@ -261,6 +267,7 @@ impl Session {
             peers,
             sockets,
             log: setting.log,
+            streams: setting.streams,
             warnings,
         })
     }
@@ -320,6 +327,11 @@ impl Session {
             taken: self.peers.handled(),
             intervals,
             waited,
+            streams: if self.streams > 0 {
+                self.generator.streams()
+            } else {
+                Vec::new()
+            },
         })
     }
 

@@ -67,6 +67,7 @@ fn run(
             clock,
             latency,
             check,
+            streams: 0,
         };
         (Sinks::new(ends).maker().recorder(0), check)
     });

@@ -4,12 +4,14 @@
 mod arrival;
 mod order;
 mod recorder;
+mod streams;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use arrival::Arrived;
 pub use order::{Arrival, OrderCheck, OrderShare};
-pub use recorder::{CountingHandler, Recorder, RecorderReader, Seen};
+pub use recorder::{CountingHandler, Mark, Recorder, RecorderReader, Seen};
+pub use streams::{StreamCounts, StreamMark, StreamReaders, StreamSeen, stream_counts};
 
 use crate::clock::Clock;
 use crate::latency::{Latencies, Snapshot};
@@ -28,6 +30,8 @@ pub struct Handled {
     pub order: OrderShare,
     /// Nanoseconds from planned send time to here, if measured.
     pub latency: Option<Latencies>,
+    /// What it was given of each stream, if they are counted apart.
+    pub streams: Vec<StreamSeen>,
 }
 
 /// What ends do with frames.
@@ -39,13 +43,15 @@ pub struct Ends {
     pub latency: bool,
     /// What they check.
     pub check: Check,
+    /// Streams that they count apart; 0 if they do not.
+    pub streams: usize,
 }
 
 /// The recorders of one kind of end.
 pub struct Sinks {
     maker: SinkMaker,
     /// What had been counted when the window began, by worker.
-    before: Vec<(Seen, Snapshot)>,
+    before: Vec<Mark>,
 }
 
 impl Sinks {
@@ -68,11 +74,7 @@ impl Sinks {
     /// Counts from here. Only while nothing is in flight: what is, may be in either window.
     pub fn start_window(&mut self) {
         let readers = self.maker.readers();
-        let begin = |reader: &RecorderReader| {
-            reader.forget_extremes();
-            (reader.seen(), reader.latency())
-        };
-        self.before = readers.iter().map(begin).collect();
+        self.before = readers.iter().map(RecorderReader::mark).collect();
     }
 
     /// Packets that all of them were given so far, in all windows.
@@ -92,13 +94,13 @@ impl Sinks {
 
     /// What each counted since the window began, by worker.
     pub fn handled(&self) -> Vec<Handled> {
-        let nothing = (Seen::default(), Snapshot::default());
+        let nothing = Mark::default();
         let readers = self.maker.readers();
         let befores = self.before.iter().chain(std::iter::repeat(&nothing));
         let mut handled: Vec<Handled> = readers
             .iter()
             .zip(befores)
-            .map(|(reader, (before, latency))| reader.since(before, latency))
+            .map(|(reader, before)| reader.since(before))
             .collect();
         handled.sort_unstable_by_key(|handled| handled.worker);
         handled

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use corelane::stack::{Delivery, Handler, Packet};
 use crossbeam::utils::CachePadded;
 
-use super::{Arrival, Arrived, Ends, Handled, OrderCheck, OrderShare};
+use super::{
+    Arrival, Arrived, Ends, Handled, OrderCheck, OrderShare, StreamCounts, StreamMark,
+    StreamReaders, stream_counts,
+};
 use crate::clock::Clock;
 use crate::generator::class;
 use crate::latency::{self, LatencyReader, LatencyWriter, Snapshot};
@@ -20,6 +23,7 @@ pub struct Recorder {
     tally: Arc<CachePadded<Tally>>,
     order: OrderCheck,
     latency: Option<LatencyWriter>,
+    streams: StreamCounts,
 }
 
 /// One thread writes it.
@@ -55,32 +59,41 @@ pub struct Seen {
     pub order: OrderShare,
 }
 
+/// What a recorder had counted when a window began.
+#[derive(Clone, Debug, Default)]
+pub struct Mark {
+    seen: Seen,
+    latency: Snapshot,
+    streams: StreamMark,
+}
+
 /// Reads what a recorder counted.
 #[derive(Clone)]
 pub struct RecorderReader {
     worker: usize,
     tally: Arc<CachePadded<Tally>>,
     latency: Option<LatencyReader>,
+    streams: StreamReaders,
 }
 
 impl Recorder {
     pub(super) fn new(worker: usize, ends: Ends) -> (Self, RecorderReader) {
         let tally = Arc::default();
-        let (writer, reader) = match ends.latency.then(latency::shared) {
-            Some((writer, reader)) => (Some(writer), Some(reader)),
-            None => (None, None),
-        };
+        let (writer, reader) = ends.latency.then(latency::shared).unzip();
+        let (streams, stream_readers) = stream_counts(ends.streams, ends.latency);
         let recorder = Self {
             clock: ends.clock,
             check: ends.check,
             tally: Arc::clone(&tally),
             order: OrderCheck::default(),
             latency: writer,
+            streams,
         };
         let reader = RecorderReader {
             worker,
             tally,
             latency: reader,
+            streams: stream_readers,
         };
         (recorder, reader)
     }
@@ -105,10 +118,17 @@ impl Recorder {
             match frame.said {
                 None => found.unchecked += 1,
                 Some(Ok(signature)) if signature.hash == frame.hash => {
-                    match self
-                        .order
-                        .note(class(signature.hash, frame.is_v6), signature.number)
-                    {
+                    let class = class(signature.hash, frame.is_v6);
+                    let arrival = self.order.note(class, signature.number);
+                    if !self.streams.is_empty() {
+                        let stream = signature.stream;
+                        self.streams.note(stream, arrival, frame.len);
+                        if self.latency.is_some() {
+                            let ns = now.saturating_sub(frame.planned);
+                            self.streams.record(stream, ns);
+                        }
+                    }
+                    match arrival {
                         Arrival::InOrder => found.in_order += 1,
                         Arrival::Reordered => found.reordered += 1,
                         Arrival::Duplicate => found.duplicates += 1,
@@ -170,13 +190,19 @@ impl RecorderReader {
         snapshot.unwrap_or_default()
     }
 
-    pub(super) fn forget_extremes(&self) {
+    /// Begins a window, with extremes of its own.
+    pub(super) fn mark(&self) -> Mark {
         if let Some(latency) = &self.latency {
             latency.forget_extremes();
         }
+        Mark {
+            seen: self.seen(),
+            latency: self.latency(),
+            streams: self.streams.mark(),
+        }
     }
 
-    pub(super) fn since(&self, before: &Seen, latency: &Snapshot) -> Handled {
+    pub(super) fn since(&self, mark: &Mark) -> Handled {
         let Seen {
             packets,
             bytes,
@@ -184,10 +210,14 @@ impl RecorderReader {
         } = self.seen();
         Handled {
             worker: self.worker,
-            packets: packets - before.packets,
-            bytes: bytes - before.bytes,
-            order: order.since(&before.order),
-            latency: self.latency.as_ref().map(|reader| reader.since(latency)),
+            packets: packets - mark.seen.packets,
+            bytes: bytes - mark.seen.bytes,
+            order: order.since(&mark.seen.order),
+            latency: self
+                .latency
+                .as_ref()
+                .map(|reader| reader.since(&mark.latency)),
+            streams: self.streams.since(&mark.streams),
         }
     }
 }

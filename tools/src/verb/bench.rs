@@ -155,6 +155,7 @@ pub(super) fn measure(
             .filter_map(Spread::warning)
             .chain(layout.one_sided(args.load.family))
             .collect(),
+        streams: layout.profile_streams().to_vec(),
         spread,
         self_check: Some(self_check.used(result.offered_pps())),
         slo: args.engine.slo.clone(),

@@ -89,6 +89,7 @@ pub(super) fn bench(
         planned_pps,
         calibrated_pps,
         frames_s: layout.frames_s(),
+        streams: layout.profile_streams(),
         captures: None,
         warnings: layout.one_sided(args.load.family).into_iter().collect(),
         self_check: self_check.used(result.offered_pps()),

@@ -11,7 +11,7 @@ use crate::machine::{Machine, Versions};
 use crate::report::{
     CaptureShare, GeneratorDrops, GeneratorShare, Polls, Report, SCHEMA, Setup, SloShare,
 };
-use crate::run::{Failure, TrialResult};
+use crate::run::{Failure, Stream, TrialResult};
 use crate::selftest::SelfCheck;
 use crate::unit::Slo;
 
@@ -28,6 +28,8 @@ pub(super) struct LinkConditions<'a> {
     pub(super) calibrated_pps: Option<f64>,
     /// How long it took to make the frames, in seconds.
     pub(super) frames_s: f64,
+    /// The streams of a profile, if there is one.
+    pub(super) streams: &'a [Stream],
     pub(super) captures: Option<Vec<CaptureShare>>,
     pub(super) warnings: Vec<String>,
     pub(super) self_check: SelfCheck,
@@ -101,6 +103,7 @@ pub(super) fn assemble(
         sockets: None,
         egress: None,
         order,
+        streams: measured.stream_shares(conditions.streams),
         in_flight_at_end: 0,
         workers: Vec::new(),
         spread: None,

@@ -105,6 +105,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
             frames_s,
             ..Setup::default()
         },
+        streams: Vec::new(),
         captures: Some(shares(&set)),
         warnings: warnings(&set),
         spread: None,

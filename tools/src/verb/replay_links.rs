@@ -80,6 +80,7 @@ pub(super) fn replay(
         planned_pps,
         calibrated_pps: None,
         frames_s,
+        streams: &[],
         captures: Some(shares(&set)),
         warnings,
         self_check: self_check.used(result.offered_pps()),

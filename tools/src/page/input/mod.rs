@@ -8,7 +8,7 @@ mod source;
 
 pub(super) use profile::{Difference, Profile};
 pub(super) use read::{read_svg, svg_height};
-pub(super) use run::{Interval, Percentiles, Run, Slo, flag_text};
+pub(super) use run::{Interval, Percentiles, Run, Slo, Stream, flag_text};
 pub(super) use search::{Goal, Search, SizeResult};
 
 pub use read::BadResult;

@@ -27,6 +27,8 @@ pub(in crate::page) struct Run {
     pub(in crate::page) drops: BTreeMap<String, u64>,
     pub(in crate::page) workers: Vec<Worker>,
     #[serde(default)]
+    pub(in crate::page) streams: Option<Vec<Stream>>,
+    #[serde(default)]
     pub(in crate::page) latency_ns: Option<Percentiles>,
     #[serde(default)]
     pub(in crate::page) latency_limited_by_generator: Option<bool>,
@@ -76,6 +78,26 @@ pub(in crate::page) struct Worker {
     pub(in crate::page) busy_ratio: f64,
     #[serde(default)]
     pub(in crate::page) ns_per_packet: Option<f64>,
+}
+
+/// A stream of a profile.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct Stream {
+    pub(in crate::page) name: String,
+    pub(in crate::page) planned_pps: f64,
+    pub(in crate::page) sent: u64,
+    pub(in crate::page) order: StreamOrder,
+    #[serde(default)]
+    pub(in crate::page) latency_ns: Option<Percentiles>,
+}
+
+/// What was found of those of its frames that have numbers.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct StreamOrder {
+    pub(in crate::page) numbered: u64,
+    pub(in crate::page) missing: u64,
+    pub(in crate::page) in_order: u64,
+    pub(in crate::page) reordered: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -9,6 +9,7 @@ mod loss;
 mod profile;
 mod runs;
 mod search;
+mod streams;
 mod table;
 mod throughput;
 mod warnings;
@@ -28,7 +29,7 @@ pub(super) struct Section {
 
 /// The parts that there is data for, in their order.
 pub(super) fn all(inputs: &Inputs) -> Vec<Section> {
-    let parts: [(&str, &str, Option<Markup>); 16] = [
+    let parts: [(&str, &str, Option<Markup>); 17] = [
         (
             "warnings",
             "What to know first",
@@ -64,6 +65,7 @@ pub(super) fn all(inputs: &Inputs) -> Vec<Section> {
             "Rate over time",
             throughput::over_time(inputs),
         ),
+        ("streams", "Streams", streams::body(inputs)),
         ("drops", "Drops by reason", drops::body(inputs)),
         ("workers", "Workers", workers::body(inputs)),
         ("profile", "Where the time goes", profile::body(inputs)),
