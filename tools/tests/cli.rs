@@ -997,6 +997,37 @@ fn each_stream_of_a_profile_has_results_of_its_own() {
 }
 
 #[test]
+fn frames_carry_what_those_of_a_capture_do() {
+    let file = scratch("mix.pcap");
+    let path = file.to_str().unwrap();
+    // A datagram in ten is two frames: these are 1000.
+    for family in ["v4", "v6"] {
+        let mix = ["--protocols", "udp:7,tcp-syn:2,fragments:1", "--vlan", "7"];
+        let load = [
+            "--family",
+            family,
+            "--rate",
+            "11kpps",
+            "--duration",
+            "100ms",
+        ];
+        let out = ["--pcap-out", path];
+        let output = corelane(&[&["bench"], &mix[..], &load, &out].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let json = bench(&["--protocols", &format!("capture:{path}")]);
+        assert_eq!(
+            json["flags"]["protocols"],
+            "udp:700,tcp-syn:200,fragments:100"
+        );
+    }
+    let output = corelane(&["bench", "--protocols", "capture:/nonexistent.pcap"]);
+    assert_eq!(output.status.code(), Some(2));
+    let message =
+        "corelane: --protocols: /nonexistent.pcap: No such file or directory (os error 2)\n";
+    assert_eq!(text(&output.stderr), message);
+}
+
+#[test]
 fn all_kinds_of_frames_are_accounted_for() {
     for args in [
         &["--protocols", "udp:4,tcp-syn:2,icmp-echo:1,fragments:1"][..],

@@ -166,6 +166,16 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A text, or a number as it is written.
+    pub(super) fn literal(&self, what: &str) -> Result<&'a str, ConfigError> {
+        match self.value.get_ref() {
+            DeValue::String(text) => Ok(text.as_ref()),
+            DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str()),
+            DeValue::Float(number) => Ok(number.as_str()),
+            _ => Err(self.wrong_type(what)),
+        }
+    }
+
     /// Whether it is a text.
     pub(super) fn is_text(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::String(_))
@@ -220,6 +230,26 @@ impl<'a> Field<'a> {
         T::Err: Display,
     {
         let text = self.text(&format!("{what} as a text, such as \"{example}\","))?;
+        self.parsed(text, what)
+    }
+
+    /// Likewise, of a text or a number as it is written.
+    pub(super) fn parse_literal<T: FromStr>(
+        &self,
+        what: &str,
+        example: &str,
+    ) -> Result<T, ConfigError>
+    where
+        T::Err: Display,
+    {
+        let text = self.literal(&format!("{what}, such as \"{example}\","))?;
+        self.parsed(text, what)
+    }
+
+    fn parsed<T: FromStr>(&self, text: &str, what: &str) -> Result<T, ConfigError>
+    where
+        T::Err: Display,
+    {
         text.parse().map_err(|error: T::Err| {
             let error = error.to_string();
             // Some begin with it.

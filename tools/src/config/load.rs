@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::error::{ConfigError, Source};
 use super::fields::Fields;
 use super::read;
-use crate::generator::STREAMS;
+use crate::generator::{self, STREAMS};
 use crate::unit::{Arrival, Destinations, Family, FrameSize, Protocols, Rate, ratio};
 
 const KEYS: &[&str] = &["stream"];
@@ -38,7 +38,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// ```toml
 /// [[stream]]
 /// name = "small"           # for the report; optional, as all but rate
-/// rate = "1Mpps"           # frames or bits per second
+/// rate = "1Mpps"           # frames or bits per second; numbers need no quotes
 /// arrival = "poisson"      # cbr (default), poisson, burst:N, onoff:ON:OFF
 /// start = "0s"             # from the start of each window
 /// stop = "5s"              # to its end, unless said
@@ -48,7 +48,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// hit_ratio = "100%"
 /// flows = 4096
 /// flow_law = "uniform"
-/// protocols = "udp:90,tcp-syn:10"
+/// protocols = "udp:90,tcp-syn:10"  # or "capture:FILE", from where the command runs
 /// malformed = "0"
 /// vlan = [100]
 /// port = 7                 # the destination port; pseudorandom unless said
@@ -141,7 +141,7 @@ fn stream(number: usize, fields: &Fields<'_>) -> Result<StreamSetting, ConfigErr
         None => format!("stream {number}"),
     };
     let field = fields.need("rate", "\"1Mpps\"")?;
-    let rate: Rate = field.parse("a rate", "1Mpps")?;
+    let rate: Rate = field.parse_literal("a rate", "1Mpps")?;
     if !matches!(rate, Rate::Pps(_) | Rate::Bps(_)) {
         return Err(field.error(format!(
             "'{rate}' is not the rate of a stream: frames or bits per second; did you mean '1Mpps'?"
@@ -151,7 +151,7 @@ fn stream(number: usize, fields: &Fields<'_>) -> Result<StreamSetting, ConfigErr
         let field = fields.get(key);
         field
             .map(|field| {
-                let text = field.text("a share as a text, such as \"10%\",")?;
+                let text = field.literal("a share, such as \"10%\",")?;
                 ratio(text).map_err(|error| field.error(error))
             })
             .transpose()
@@ -180,6 +180,10 @@ fn stream(number: usize, fields: &Fields<'_>) -> Result<StreamSetting, ConfigErr
         let ids = tags.iter().map(|tag| tag.integer("a VLAN", 1..=4094));
         ids.map(|id| id.map(|id| id as u16)).collect()
     });
+    let protocols = fields.get("protocols").map(|field| {
+        let text = field.text("what frames carry as a text, such as \"udp\",")?;
+        generator::protocols(text).map_err(|error| field.error(error))
+    });
     Ok(StreamSetting {
         name,
         rate,
@@ -192,7 +196,7 @@ fn stream(number: usize, fields: &Fields<'_>) -> Result<StreamSetting, ConfigErr
         hit_ratio: share("hit_ratio")?,
         flows: number("flows", "a number of flows", 1..=1 << 20)?.map(|n| n as u32),
         flow_law: parsed(fields, "flow_law", "a law", "uniform")?,
-        protocols: parsed(fields, "protocols", "what frames carry", "udp")?,
+        protocols: protocols.transpose()?,
         malformed: share("malformed")?,
         vlan: vlan.transpose()?,
         port: number("port", "a port", 1..=65_535)?.map(|n| n as u16),
@@ -209,7 +213,9 @@ where
     T::Err: std::fmt::Display,
 {
     let field = fields.get(key);
-    field.map(|field| field.parse(what, example)).transpose()
+    field
+        .map(|field| field.parse_literal(what, example))
+        .transpose()
 }
 
 #[cfg(test)]
@@ -261,6 +267,24 @@ mod tests {
             (Some(0.9), Some(10), Some(443))
         );
         assert_eq!(web.vlan, Some(vec![10, 100]));
+    }
+
+    #[test]
+    fn numbers_need_no_quotes() {
+        let text = "[[stream]]\nrate = 20_000\nframe_size = 128\nhit_ratio = 0.5\nmalformed = 0";
+        let profile = LoadProfile::parse("p.toml", text).unwrap();
+        let [stream] = &profile.streams[..] else {
+            panic!("{profile:?}");
+        };
+        assert_eq!(
+            (stream.rate, stream.frame_size),
+            (Rate::Pps(20_000.0), Some(FrameSize::Fixed(128)))
+        );
+        assert_eq!((stream.hit_ratio, stream.malformed), (Some(0.5), Some(0.0)));
+        let error = LoadProfile::parse("p.toml", "[[stream]]\nrate = true").unwrap_err();
+        let message =
+            "p.toml:2:8: stream[0].rate: a rate, such as \"1Mpps\", is wanted, this is a boolean";
+        assert_eq!(error.to_string(), message);
     }
 
     #[test]

@@ -36,6 +36,7 @@
 mod address;
 mod build;
 mod capture_out;
+mod capture_protocols;
 mod captures;
 mod control;
 mod destination;
@@ -54,10 +55,12 @@ mod signature;
 mod size;
 mod source;
 mod spread;
+mod untag;
 
 pub use address::{AddressPlan, MAX_ENDPOINTS};
 pub use build::{DESTINATION_MAC, Defect, FrameBuilder, SOURCE_MAC};
 pub use capture_out::{CaptureOutError, write_capture};
+pub use capture_protocols::{ProtocolsError, protocols};
 pub use captures::{CaptureFrames, CaptureSet};
 pub use control::{
     Emission, GeneratorHandle, Gone, Lateness, Pace, Stage, StreamTotals, Totals, Window,
@@ -79,6 +82,7 @@ pub use signature::{CLASSES, Corrupt, SIGNATURE, STREAMS, Signature, class, is_v
 pub use size::{CHECK_SEQUENCE, Deck, size_deck, size_on_wire};
 pub use source::Source;
 pub use spread::Spread;
+pub(crate) use untag::network_packet;
 
 #[cfg(test)]
 mod tests;

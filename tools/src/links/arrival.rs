@@ -2,18 +2,14 @@
 
 use corelane::frame::Frame;
 use corelane::wire::{
-    EtherType, IpProtocol, UDP_HEADER_LEN, parse_ethernet, parse_icmpv4, parse_icmpv6, parse_ipv4,
-    parse_ipv6, parse_tcp, parse_udp,
+    EtherType, IpProtocol, UDP_HEADER_LEN, parse_icmpv4, parse_icmpv6, parse_ipv4, parse_ipv6,
+    parse_tcp, parse_udp,
 };
 use std::net::IpAddr;
 
 use super::identity::FrameId;
-use crate::generator::{Signature, class};
+use crate::generator::{Signature, class, network_packet};
 
-/// Bytes of two link addresses, behind which tags stand, and of a tag.
-const ADDRESSES: usize = 12;
-const TAG: usize = 4;
-const ETHERNET: usize = 14;
 /// Bytes of an ICMP echo in front of its data.
 const ICMP_ECHO: usize = 8;
 
@@ -38,7 +34,7 @@ impl Arrival {
     }
 
     fn of_bytes(frame: &[u8], verify: bool) -> Self {
-        let Some((ethertype, packet)) = network(frame) else {
+        let Some((ethertype, packet)) = network_packet(frame) else {
             return Self::Foreign;
         };
         let (protocol, datagram, addresses): (_, _, (IpAddr, IpAddr)) = match ethertype {
@@ -82,24 +78,6 @@ impl Arrival {
     #[inline]
     pub(super) fn of_own(frame: &Frame) -> Self {
         Self::of_bytes(frame.data(), false)
-    }
-}
-
-/// What is behind the Ethernet header and any tags.
-pub(super) fn network(frame: &[u8]) -> Option<(EtherType, &[u8])> {
-    let ethernet = parse_ethernet(frame).ok()?;
-    let ethertype = ethernet.header.ethertype();
-    if !ethertype.is_vlan() {
-        return Some((ethertype, ethernet.payload));
-    }
-    let mut at = ADDRESSES;
-    loop {
-        let &[a, b] = frame.get(at..)?.first_chunk()?;
-        let ethertype = EtherType(u16::from_be_bytes([a, b]));
-        if !ethertype.is_vlan() {
-            return Some((ethertype, frame.get(at + ETHERNET - ADDRESSES..)?));
-        }
-        at += TAG;
     }
 }
 

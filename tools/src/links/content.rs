@@ -13,9 +13,9 @@ use arrayvec::ArrayVec;
 use corelane::frame::Frame;
 use corelane::wire::EtherType;
 
-use super::arrival::network;
 use super::flight::{Flight, Landing};
 use super::identity::{FrameId, Land, Landed, Launch, Launched, is_ahead};
+use crate::generator::network_packet;
 
 /// Frames of the same content that can be told to be out: those sent last.
 const OUT: usize = 16;
@@ -169,7 +169,7 @@ impl Land for LandContents {
 fn digest(frame: &[u8]) -> u64 {
     // With the same keys each time: the sender's digests are the receiver's.
     let mut hasher = DefaultHasher::new();
-    let Some((ethertype, packet)) = network(frame) else {
+    let Some((ethertype, packet)) = network_packet(frame) else {
         hasher.write(frame);
         return hasher.finish();
     };

@@ -378,9 +378,9 @@ pub fn assemble(conditions: Conditions, measured: &Measured, outcome: Outcome) -
     let polls = measured.polls();
     let latency_ns = measured.latency();
     let mut warnings = outcome.warnings;
+    let planned = conditions.planned_frames(seconds);
     warnings.extend(conditions.warnings);
     warnings.extend(measured.busy_machine());
-    let planned = conditions.planned_frames(seconds);
     warnings.extend(planned.and_then(|planned| measured.uneven_plan(planned)));
     warnings.extend(Versions::warning());
 

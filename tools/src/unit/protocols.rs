@@ -43,6 +43,25 @@ impl Protocols {
     /// UDP only.
     pub const UDP: Self = Self([1, 0, 0, 0]);
 
+    /// As these packets carry it, in thousandths, and what there is in one at least; none if there are none.
+    pub fn of(packets: impl Iterator<Item = Protocol>) -> Option<Self> {
+        let mut counts = [0_u64; 4];
+        for packet in packets {
+            if let Some(at) = Protocol::ALL.iter().position(|(known, _)| *known == packet) {
+                counts[at] += 1;
+            }
+        }
+        let all: u64 = counts.iter().sum();
+        if counts.contains(&all) {
+            return (all > 0).then(|| Self(counts.map(|count| u16::from(count > 0))));
+        }
+        let parts = |count: u64| match count {
+            0 => 0,
+            _ => (PARTS as f64 * count as f64 / all as f64).round().max(1.0) as u16,
+        };
+        Some(Self(counts.map(parts)))
+    }
+
     /// Whether any frame carries this.
     pub fn has(&self, protocol: Protocol) -> bool {
         self.parts().any(|(it, parts)| it == protocol && parts > 0)

@@ -265,6 +265,23 @@ fn protocols_with_their_parts() {
 }
 
 #[test]
+fn protocols_of_packets() {
+    use Protocol::{IcmpEcho, TcpSyn, Udp};
+    let of = |parts: &[(Protocol, usize)]| {
+        let packets = parts
+            .iter()
+            .flat_map(|(protocol, n)| std::iter::repeat_n(*protocol, *n));
+        Protocols::of(packets).map(|mix| mix.to_string())
+    };
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(&[(TcpSyn, 3)]).as_deref(), Some("tcp-syn"));
+    let mix = of(&[(Udp, 9_999), (IcmpEcho, 1)]);
+    assert_eq!(mix.as_deref(), Some("udp:1000,icmp-echo:1"));
+    let mix = of(&[(TcpSyn, 1), (Udp, 3)]);
+    assert_eq!(mix.as_deref(), Some("udp:750,tcp-syn:250"));
+}
+
+#[test]
 fn targets() {
     let slo: Slo = "p99<50us, loss=0,rate>=1.5Mpps".parse().unwrap();
     let goals: Vec<_> = slo

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::values::{endpoints, flows, neighbors, network, routes, seed, sockets, vlan};
 use crate::cli::links::LINKS;
-use crate::generator::{Networks, size_on_wire};
+use crate::generator::{Networks, protocols, size_on_wire};
 use crate::unit::{Check, Destinations, Family, Protocols, ratio};
 
 /// The options that say what the frames of a load are and where they go, but for their size.
@@ -33,9 +33,9 @@ pub struct LoadArgs {
     #[arg(long, value_name = "LAW", default_value = "uniform")]
     pub flow_law: Destinations,
 
-    /// What frames carry, with parts: udp, tcp-syn, icmp-echo, fragments (udp:90,tcp-syn:10). Datagrams of
-    /// fragments have two of them
-    #[arg(long, value_name = "MIX", default_value = "udp")]
+    /// What frames carry, with parts: udp, tcp-syn, icmp-echo, fragments (udp:90,tcp-syn:10); or capture:FILE,
+    /// as the packets of a pcap or pcapng file. Datagrams of fragments have two of them
+    #[arg(long, value_name = "MIX", default_value = "udp", value_parser = protocols)]
     pub protocols: Protocols,
 
     /// The share of frames that are malformed, in three ways in turn by chance
