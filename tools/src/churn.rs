@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 use crate::generator::{AddressPlan, RoutePlan, route};
 use crate::latency::{self, Percentiles};
 use crate::report::ChurnShare;
+use crate::run::{Failure, Nics};
 
 /// How many of them there are at a time, beside those that stay.
 const PRESENT: usize = 1024;
@@ -35,6 +36,20 @@ pub enum Churned {
 }
 
 impl Churned {
+    /// Routes of the plan, if there is one, by the NIC that sends on, or addresses of the one that receives.
+    pub fn of(nics: &Nics, routes: Option<&Arc<RoutePlan>>, addresses: AddressPlan) -> Self {
+        match (routes, &nics.egress) {
+            (Some(plan), Some(egress)) => Self::Routes {
+                egress: egress.clone(),
+                plan: Arc::clone(plan),
+            },
+            _ => Self::Addresses {
+                nic: nics.ingress.clone(),
+                plan: addresses,
+            },
+        }
+    }
+
     /// Adds the one of this number; whether that was done.
     fn add(&self, number: u32) -> bool {
         match self {
@@ -103,6 +118,21 @@ impl Churn {
             since: Instant::now(),
             recorded: Duration::ZERO,
         })
+    }
+
+    /// Starts one of what is `churned`, if there is to be one at this rate.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_if(
+        per_s: Option<u32>,
+        churned: impl FnOnce() -> Churned,
+    ) -> Result<Option<Self>, Failure> {
+        let start = |per_s| {
+            Self::start(churned(), per_s)
+                .map_err(|error| Failure::Run(format!("no thread for --churn: {error}")))
+        };
+        per_s.map(start).transpose()
     }
 
     /// Says whether changes are recorded from now on.

@@ -707,6 +707,31 @@ fn a_replay_keeps_the_pace_it_is_told() {
 }
 
 #[test]
+fn a_replay_goes_on_for_its_time_and_sends_on() {
+    // 22 packets, 100 us apart.
+    let path = file("on.pcap", &pcap(0xa1b2_c3d4, 1, false, &packets()));
+    let timed = ["replay", &path, "--speed", "1", "--latency"];
+    let json = result(&[&timed[..], &["--own", "--duration", "100ms"]].concat());
+    assert_eq!(n(&json["generator"]["intended"]), 1000);
+    assert!(json["flags"]["repeat"].is_null());
+    let on = ["--forward", "--duration", "300ms", "--churn", "1000"];
+    let json = result(&[&timed[..], &on].concat());
+    assert_eq!(n(&json["generator"]["intended"]), 3000);
+    // All but the multicast packet and what is no IP packet.
+    let forwarded = n(&json["forwarded"]);
+    let rounds = n(&json["received"]) / 22;
+    assert!(
+        (20 * rounds..=20 * rounds + 20).contains(&forwarded),
+        "{json}"
+    );
+    assert_eq!(json["egress"]["taken"], json["forwarded"]);
+    assert_eq!(json["latency_ns"]["count"], json["forwarded"]);
+    assert_eq!(n(&json["setup"]["routes"]), 2);
+    let churn = &json["churn"];
+    assert!(n(&churn["changes"]) > 30 && churn["failed"] == 0, "{churn}");
+}
+
+#[test]
 fn several_files_follow_each_other() {
     let a = file("a.pcap", &pcap(0xa1b2_c3d4, 1, false, &packets()));
     let b = file("b.pcapng", &pcapng(&packets()));

@@ -303,6 +303,19 @@ fn replay_takes_files_and_a_speed() {
         (Speed::Times(10.0), 3, true)
     );
     assert!(!args.engine.json_to_stdout());
+    for together in [
+        "--duration 1s --repeat 2",
+        "--forward --own",
+        "--forward --promiscuous",
+    ] {
+        let message = asked(&format!("replay {together} a.pcap"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("not together with"),
+            "{together}: {message}"
+        );
+    }
 }
 
 #[test]

@@ -158,6 +158,7 @@ The exit status is 0, whatever is found, unless something required is missing.";
 pub(super) const REPLAY_NOTES: &str = "\
 Example:
   corelane replay --promiscuous --speed 1 --latency trace.pcapng
+  corelane replay --forward --duration 10s --churn 1000 trace.pcapng
   corelane replay --tx af_packet:eth1 --rx af_packet:eth2 --dst-mac 192.0.2.1 --speed 1 trace.pcapng
 
 One round, of up to 65,536 packets, goes through unmeasured first, at full speed.

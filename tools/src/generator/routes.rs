@@ -83,6 +83,18 @@ impl RoutePlan {
         }
     }
 
+    /// A default route of each family to one neighbor, and others to come and go.
+    pub fn defaults(seed: u64) -> Self {
+        let defaults = [
+            Prefix::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+            Prefix::new(Ipv6Addr::UNSPECIFIED.into(), 0),
+        ];
+        Self {
+            routes: defaults.into_iter().flatten().collect(),
+            ..Self::draw(Family::Mixed, 1, 1, seed)
+        }
+    }
+
     /// How many routes there are.
     pub fn len(&self) -> u32 {
         self.routes.len() as u32

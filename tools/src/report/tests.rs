@@ -656,7 +656,7 @@ fn text_says_what_became_of_each_stream() {
     let line = "voice     56.50 pps          110           40            5     900 ns   12.00 us    3.00 ms     5.00 s";
     assert!(text.contains(line), "{text}");
     assert!(
-        text.contains("\n  61 of them without a number, or to who looks at none: "),
+        text.contains("\n  61 of them have no number that anybody looks at: "),
         "{text}"
     );
     let mut report = report();

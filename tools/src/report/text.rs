@@ -346,7 +346,7 @@ fn streams(out: &mut String, streams: &[StreamShare]) -> std::fmt::Result {
         if unnumbered > 0 {
             writeln!(
                 out,
-                "  {unnumbered} of them without a number, or to who looks at none: what became of them is not known"
+                "  {unnumbered} of them have no number that anybody looks at: what became of these is not known"
             )?;
         }
     }

@@ -14,6 +14,6 @@ pub use failure::Failure;
 pub use measure::{Conditions, Measured, assemble};
 pub use output::{Output, Taken, check_free, print, print_to_reader};
 pub use session::{Nics, Outcome, Session, Setting};
-pub use target::Target;
+pub use target::{Target, install};
 pub use trial::{TestBed, Trial, TrialResult};
 pub use watch::{Counts, INTERVAL, Interval, Watch, Watchable, until_the_end};

@@ -140,13 +140,8 @@ impl Target {
         setup: &mut Setup,
     ) -> Result<Option<Sockets>, Failure> {
         let before = Instant::now();
-        if let (Some(routes), Some(egress)) = (&self.routes, &nics.egress) {
-            routes
-                .install(egress)
-                .map_err(|error| Failure::Run(format!("cannot route: {error}")))?;
-            setup.routes = routes.len().into();
-            setup.neighbors = routes.neighbors().count() as u64;
-            setup.routes_s = before.elapsed().as_secs_f64();
+        if let Some(routes) = &self.routes {
+            install(routes, nics, setup)?;
             return Ok(None);
         }
         add_endpoints(&nics.ingress, self.plan)?;
@@ -163,17 +158,25 @@ impl Target {
 
     /// What comes and goes beside it.
     pub fn churned(&self, nics: &Nics) -> Churned {
-        match (&self.routes, &nics.egress) {
-            (Some(plan), Some(egress)) => Churned::Routes {
-                egress: egress.clone(),
-                plan: Arc::clone(plan),
-            },
-            _ => Churned::Addresses {
-                nic: nics.ingress.clone(),
-                plan: self.plan,
-            },
-        }
+        Churned::of(nics, self.routes.as_ref(), self.plan)
     }
+}
+
+/// Gives the second NIC, if there is one, routes and their neighbors, and notes that.
+///
+/// # Errors
+/// The stack does not take one.
+pub fn install(routes: &RoutePlan, nics: &Nics, setup: &mut Setup) -> Result<(), Failure> {
+    let before = Instant::now();
+    if let Some(egress) = &nics.egress {
+        routes
+            .install(egress)
+            .map_err(|error| Failure::Run(format!("cannot route: {error}")))?;
+        setup.routes = routes.len().into();
+        setup.neighbors = routes.neighbors().count() as u64;
+        setup.routes_s = before.elapsed().as_secs_f64();
+    }
+    Ok(())
 }
 
 fn add_endpoints(nic: &Nic, plan: AddressPlan) -> Result<(), Failure> {

@@ -109,13 +109,8 @@ pub(super) fn measure(
     progress.stage(layout.target().stage(), None);
     let kept = FramesKept::of(&args.keep)?;
     let mut bed = Bed::start_with(&layout, when_full, &FramesKept::between(kept.as_ref()))?;
-    let mut churn = match args.churn {
-        None => None,
-        Some(per_s) => Some(
-            Churn::start(layout.target().churned(bed.nics()), per_s)
-                .map_err(|error| Failure::Run(format!("no thread for --churn: {error}")))?,
-        ),
-    };
+    let churned = || layout.target().churned(bed.nics());
+    let mut churn = Churn::start_if(args.churn, churned)?;
 
     progress.stage("warm-up", Some(args.warmup));
     if !args.warmup.is_zero() {

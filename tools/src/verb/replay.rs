@@ -12,16 +12,19 @@ use serde_json::{Value, json};
 
 use super::frames_kept::FramesKept;
 use super::{finish, outputs};
+use crate::churn::{Churn, Churned};
 use crate::cli::{ReplayArgs, Usage};
 use crate::clock::Clock;
 use crate::exit::Exit;
-use crate::generator::{CaptureFrames, CaptureSet, GeneratorLink, Pace, Schedule, Window};
+use crate::generator::{
+    AddressPlan, CaptureFrames, CaptureSet, GeneratorLink, Pace, RoutePlan, Schedule, Window,
+};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{CaptureShare, Setup};
-use crate::run::{Conditions, Failure, Session, Setting, Taken, assemble};
+use crate::run::{Conditions, Failure, Session, Setting, Taken, assemble, install};
 use crate::selftest::SelfCheck;
-use crate::unit::Speed;
+use crate::unit::{Family, Speed};
 
 /// Nothing is drawn in a replay; the endpoint table's hash starts from this, always.
 pub(super) const SEED: u64 = 1;
@@ -49,26 +52,39 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     let (output, latencies) = outputs(&args.engine, taken(args))?;
     let kept = FramesKept::of(&args.keep)?;
 
-    let frames = set.len() as u64 * u64::from(args.repeat);
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
-    let setting = Setting::new(&args.engine, when_full, SEED);
+    let setting = Setting {
+        forward: args.forward,
+        ..Setting::new(&args.engine, when_full, SEED)
+    };
 
     progress.stage("self-test", None);
     let self_check = SelfCheck::run(CaptureFrames::new(Arc::clone(&set)), Pace::Max)?;
+    let routes = args.forward.then(|| Arc::new(RoutePlan::defaults(SEED)));
     progress.stage("endpoints", None);
-    let (mut endpoints, mut endpoints_s) = (0, 0.0);
+    let mut setup = Setup {
+        frames_s,
+        ..Setup::default()
+    };
     let clock = Clock::start();
     let (link, generator) = GeneratorLink::new(CaptureFrames::new(Arc::clone(&set)), clock);
     let link = FramesKept::between(kept.as_ref())(Box::new(link));
     let link = (link, generator);
     let mut session = Session::start(&setting, link, set.longest(), clock, |nics| {
-        let before = Instant::now();
-        if args.own {
-            endpoints = own(&nics.ingress, &set);
+        if let Some(routes) = &routes {
+            install(routes, nics, &mut setup)?;
         }
-        endpoints_s = before.elapsed().as_secs_f64();
+        if args.own {
+            let before = Instant::now();
+            setup.endpoints = own(&nics.ingress, &set);
+            setup.endpoints_s = before.elapsed().as_secs_f64();
+        }
         Ok(None)
     })?;
+    // None of those that come and go is among the capture's but by chance.
+    let others = AddressPlan::new(Family::Mixed, 0);
+    let churned = || Churned::of(session.nics(), routes.as_ref(), others);
+    let mut churn = Churn::start_if(args.churn, churned)?;
     // Every thread has then done everything once. The pace is not kept: a capture can take days.
     let warmup = Window {
         frames: Some((set.len() as u64).min(WARMUP)),
@@ -79,12 +95,9 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     say_if_long(expected);
     kept.iter().for_each(FramesKept::begin);
     progress.stage("replaying", expected);
-    let window = Window {
-        pace,
-        frames: Some(frames),
-        duration: None,
-    };
-    let measured = session.window(window, &progress, interrupt)?;
+    churn.iter_mut().for_each(|churn| churn.record(true));
+    let measured = session.window(window(args, pace, &set), &progress, interrupt)?;
+    let churn = churn.and_then(Churn::finish);
     progress.clear();
 
     let conditions = Conditions {
@@ -92,19 +105,14 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         seed: SEED,
         flags: flags(args, &setting),
         derived: setting.derived(),
-        lines: lines(args, &setting, &set, endpoints),
+        lines: lines(args, &setting, &set, &setup),
         interrupted: interrupt.is_raised(),
         planned_pps,
         calibrated_pps: None,
         room: setting.room(),
-        too_large: set.too_large() * u64::from(args.repeat),
-        churn: None,
-        setup: Setup {
-            endpoints,
-            endpoints_s,
-            frames_s,
-            ..Setup::default()
-        },
+        too_large: set.too_large() * rounds(args, &set, measured.totals.intended),
+        churn,
+        setup,
         streams: Vec::new(),
         captures: Some(shares(&set)),
         warnings: warnings(&set),
@@ -117,7 +125,8 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     if let Some(kept) = kept {
         report.conditions.push(kept.write()?);
     }
-    if report.delivered == 0 && report.received > 0 && !args.own && !args.engine.promiscuous {
+    let takes_any = args.own || args.forward || args.engine.promiscuous;
+    if report.delivered == 0 && report.received > 0 && !takes_any {
         report.warnings.push(NOTHING_DELIVERED.to_owned());
     }
     finish(&report, output)
@@ -174,8 +183,33 @@ pub(super) fn pace(speed: Speed, set: &CaptureSet) -> (Pace, WhenFull, Option<f6
     (Pace::Planned(schedule.into()), WhenFull::Drop, Some(pps))
 }
 
+/// What is sent: all of it so often, or over and over for so long.
+pub(super) fn window(args: &ReplayArgs, pace: Pace, set: &CaptureSet) -> Window {
+    // Of nothing that fits, nothing is sent for any time.
+    let duration = args.duration.filter(|_| !set.is_empty());
+    Window {
+        pace,
+        frames: match duration {
+            Some(_) => None,
+            None => Some(set.len() as u64 * u64::from(args.repeat)),
+        },
+        duration,
+    }
+}
+
+/// How often all of it was to be sent, the last time in part.
+fn rounds(args: &ReplayArgs, set: &CaptureSet, intended: u64) -> u64 {
+    match args.duration.filter(|_| !set.is_empty()) {
+        Some(_) => intended / set.len() as u64,
+        None => args.repeat.into(),
+    }
+}
+
 /// How long the replay takes at the pace asked for.
 pub(super) fn expected(args: &ReplayArgs, set: &CaptureSet) -> Option<Duration> {
+    if args.duration.is_some() {
+        return args.duration;
+    }
     let Speed::Times(times) = args.speed else {
         return None;
     };
@@ -251,17 +285,31 @@ pub(super) fn flags(args: &ReplayArgs, setting: &Setting) -> BTreeMap<&'static s
     flags.extend([
         ("files", json!(files)),
         ("speed", json!(args.speed.to_string())),
-        ("repeat", json!(args.repeat)),
+        (
+            "repeat",
+            json!(args.duration.is_none().then_some(args.repeat)),
+        ),
+        (
+            "duration_s",
+            json!(args.duration.map(|it| it.as_secs_f64())),
+        ),
+        ("forward", json!(args.forward)),
+        ("churn", json!(args.churn)),
         ("capture", json!(args.keep.capture)),
         ("own", json!(args.own)),
     ]);
     flags
 }
 
-fn lines(args: &ReplayArgs, setting: &Setting, set: &CaptureSet, endpoints: u64) -> Vec<String> {
+fn lines(args: &ReplayArgs, setting: &Setting, set: &CaptureSet, setup: &Setup) -> Vec<String> {
+    let population = if args.forward {
+        "a default route of each family".to_owned()
+    } else {
+        format!("{} endpoints", setup.endpoints)
+    };
     vec![
         format!(
-            "{}, {endpoints} endpoints{}{}",
+            "{}, {population}{}{}",
             setting.describe(),
             if args.own {
                 " of the capture's destinations"
@@ -288,10 +336,10 @@ pub(super) fn load_line(args: &ReplayArgs, set: &CaptureSet) -> String {
         "{} packets of {:.0} bytes in the mean, of {of}, {} at speed {}",
         set.len(),
         set.mean_len(),
-        if args.repeat == 1 {
-            "once".to_owned()
-        } else {
-            format!("{} times", args.repeat)
+        match (args.duration, args.repeat) {
+            (Some(duration), _) => format!("for {:.2} s", duration.as_secs_f64()),
+            (None, 1) => "once".to_owned(),
+            (None, repeat) => format!("{repeat} times"),
         },
         args.speed,
     )

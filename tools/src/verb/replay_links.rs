@@ -10,11 +10,12 @@ use super::frames_kept::FramesKept;
 use super::link_report::{LinkConditions, assemble, check_sent, flags_on_links};
 use super::replay::{
     SEED, captures, check_not_empty, expected, flags, pace, say_if_long, shares, taken, warnings,
+    window,
 };
 use super::{finish, outputs};
 use crate::cli::{LinkEnds, ReplayArgs, Usage};
 use crate::exit::Exit;
-use crate::generator::{CaptureFrames, CaptureSet, Pace, Window};
+use crate::generator::{CaptureFrames, CaptureSet, Pace};
 use crate::interrupt::Interrupt;
 use crate::links::{LinkReplay, Ports};
 use crate::progress::Progress;
@@ -55,12 +56,7 @@ pub(super) fn replay(
     say_if_long(expected);
     progress.stage("replaying", expected);
     kept.iter().for_each(FramesKept::begin);
-    let window = Window {
-        pace,
-        frames: Some(set.len() as u64 * u64::from(args.repeat)),
-        duration: None,
-    };
-    let result = replay.run(window, &progress, interrupt)?;
+    let result = replay.run(window(args, pace, &set), &progress, interrupt)?;
     progress.clear();
     check_sent(&result, ends, interrupt)?;
 

@@ -1,10 +1,11 @@
 //! `replay`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
-use super::values::repeat;
+use super::values::{churn, repeat, window};
 use super::{EngineArgs, KeepArgs};
 use crate::cli::LinkArgs;
 use crate::unit::Speed;
@@ -24,10 +25,28 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = repeat)]
     pub repeat: u32,
 
+    /// How long to send it, over and over, instead of --repeat: 10s, 500ms, 2min
+    #[arg(long, value_name = "TIME", conflicts_with = "repeat", value_parser = window)]
+    pub duration: Option<Duration>,
+
     /// Give the NIC the unicast destination addresses of the capture. Without this or
     /// --promiscuous every IP packet is dropped as invalid_address
     #[arg(long, conflicts_with_all = ["tx", "link"])]
     pub own: bool,
+
+    /// Forward the packets, by a default route of each family to a neighbor whose link address is known, to a
+    /// second NIC that takes them all
+    #[arg(long, conflicts_with_all = ["own", "promiscuous", "tx", "link"])]
+    pub forward: bool,
+
+    /// Addresses, or with --forward routes, added and removed per second meanwhile, by another thread
+    #[arg(
+        long,
+        value_name = "OPS_PER_S",
+        conflicts_with_all = ["tx", "link"],
+        value_parser = churn
+    )]
+    pub churn: Option<u32>,
 
     /// Frames that are kept.
     #[command(flatten)]
