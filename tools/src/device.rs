@@ -81,6 +81,12 @@ pub(crate) struct OnDevice {
     pub(crate) xdp: Option<XdpWork>,
 }
 
+/// How a link works, if its kind works in several ways: `native` or `generic`, or `receive_only`.
+pub(crate) fn mode(link: &LinkSetting, xdp: Option<&XdpWork>) -> Option<&'static str> {
+    let only = link.receive_only.then_some("receive_only");
+    xdp.map(XdpWork::mode).or(only)
+}
+
 /// The link on a device, and what reads its counters. The device is made, or asked for what it is like,
 /// now: whatever takes a privilege is done when this returns.
 ///
@@ -92,6 +98,7 @@ pub(crate) fn open(link: &LinkSetting) -> Result<OnDevice, String> {
         name,
         queues,
         super_frames,
+        receive_only,
         mode,
     } = link.clone();
     match kind {
@@ -114,6 +121,7 @@ pub(crate) fn open(link: &LinkSetting) -> Result<OnDevice, String> {
                 name,
                 queues,
                 super_frames,
+                receive_only,
                 ..AfPacketConfig::default()
             };
             let link = AfPacketLink::new(config).map_err(|error| error.to_string())?;

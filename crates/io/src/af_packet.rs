@@ -14,6 +14,13 @@
 //! spreads frames over them by a hash of their flows (PACKET_FANOUT_HASH). Frames that this machine
 //! sends on the device are left out. A VLAN tag that the kernel took off is put back.
 //!
+//! **To listen**, [`receive_only`](AfPacketConfig::receive_only) makes the rings those of TPACKET_V3: the
+//! kernel puts frames one behind the other into blocks of 256 KiB, and hands over a block that is full, or
+//! that has had frames for [`block_timeout`](AfPacketConfig::block_timeout). A ring of the same memory holds
+//! more frames, a dozen times as many of the shortest, and a frame costs less to take; but it waits for its
+//! block, so that nobody is answered in time. Such a link has no transmit queue: what is to be sent by it is
+//! dropped, and the engine counts that as `send_dropped`.
+//!
 //! A frame's receive time ([`Frame::rx_time`](corelane_frame::Frame::rx_time)) is the kernel's, in
 //! nanoseconds since 1970.
 //!
@@ -25,8 +32,8 @@
 //! hardware, and sends super-frames of TCP and UDP, of up to 64 KiB; a NIC puts such together. The
 //! engine leaves both to the device, and the kernel does for it what it cannot.
 //!
-//! A super-frame is longer than a slot of the ring: the kernel keeps it beside the ring, and a system
-//! call takes it from there. It keeps as many as it gives memory for: 32 MiB to who has the machine's
+//! A super-frame is longer than a slot of the ring (blocks have room for it): the kernel keeps it beside
+//! the ring, and a system call takes it from there. It keeps as many as it gives memory for: 32 MiB to who has the machine's
 //! own CAP_NET_ADMIN, and to others twice `net.core.rmem_max`, which may be few. What it does not keep is counted as
 //! `super_frames_dropped`, and so is all of it if the pool's slots are not
 //! [large enough](Link::longest_frame): the kernel cannot be told to cut it. Turn super-frames off where
@@ -64,12 +71,13 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use corelane_engine::link::{Link, LinkError, Queues};
 use corelane_frame::{Pool, PoolConfig};
 use corelane_sys::errno;
 use corelane_sys::interface::InterfaceName;
-use corelane_sys::packet::{MAX_FANOUT, PacketSocket, RingSize, RxRing};
+use corelane_sys::packet::{BlockSize, MAX_FANOUT, PacketSocket, RingSize, RxRing};
 use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr, Offloads};
 
 use crate::device::{
@@ -93,17 +101,25 @@ pub struct AfPacketConfig {
     pub name: String,
     /// Queues, 1 to [`MAX_QUEUES`]: as many as the engine has workers, or one.
     pub queues: usize,
-    /// Frames that the receive ring of a queue holds; rounded up to a power of two.
+    /// Frames of full length that the receive ring of a queue holds; rounded up to a power of two, or to
+    /// blocks, of which there are 8 at least.
     pub ring: usize,
     /// Whether to send past the device's queueing discipline: faster on a NIC, but what finds its
     /// ring full is dropped, and rules of `tc` do not apply.
     pub bypass_qdisc: bool,
     /// Whether to take super-frames, and to give them.
     pub super_frames: bool,
+    /// Whether to receive in blocks, and to send nothing: the link has no transmit queue.
+    pub receive_only: bool,
+    /// How long frames wait for others in their block, or up to twice as long; rounded up to milliseconds, 1
+    /// at least. Short ones leave blocks the emptier the less traffic there is. It is of no use unless
+    /// [`receive_only`](Self::receive_only).
+    pub block_timeout: Duration,
 }
 
 impl Default for AfPacketConfig {
-    /// `eth0`, one queue, a ring of 4096 frames, through the queueing discipline, with super-frames.
+    /// `eth0`, one queue, a ring of 4096 frames, through the queueing discipline, with super-frames, both
+    /// ways; blocks of 10 ms.
     fn default() -> Self {
         Self {
             name: "eth0".to_owned(),
@@ -111,6 +127,8 @@ impl Default for AfPacketConfig {
             ring: 4096,
             bypass_qdisc: false,
             super_frames: true,
+            receive_only: false,
+            block_timeout: Duration::from_millis(10),
         }
     }
 }
@@ -130,6 +148,8 @@ pub struct AfPacketLink {
     ring: usize,
     bypass_qdisc: bool,
     super_frames: bool,
+    /// How long frames wait for their block, where they come in blocks and nothing is sent.
+    blocks: Option<Duration>,
     counters: AfPacketCounters,
     /// Gone once the link is open.
     closed: Option<Closed>,
@@ -155,6 +175,8 @@ impl AfPacketLink {
             ring,
             bypass_qdisc,
             super_frames,
+            receive_only,
+            block_timeout,
         } = config;
         if !(1..=MAX_QUEUES).contains(&queues) {
             return Err(AfPacketError::Queues { queues });
@@ -167,12 +189,8 @@ impl AfPacketLink {
             mac: device_mac,
             ..
         } = Ethernet::ask(name).map_err(|why| AfPacketError::unknown(name, why))?;
-        let sockets: io::Result<Vec<_>> = (0..queues)
-            .map(|_| socket(bypass_qdisc, super_frames))
-            .collect();
-        let sockets = sockets.map_err(system("open a socket"))?;
         let (counts, counters) = queue_counters(queues);
-        let link = Self {
+        let mut link = Self {
             name,
             text: name.to_string(),
             index,
@@ -182,11 +200,15 @@ impl AfPacketLink {
             ring,
             bypass_qdisc,
             super_frames,
+            blocks: receive_only.then_some(block_timeout),
             counters: AfPacketCounters::new(counters),
-            closed: Some(Closed { sockets, counts }),
+            closed: None,
             watch: None,
         };
-        link.ring_size(&PoolConfig::default())?;
+        link.check_ring()?;
+        let sockets: io::Result<Vec<_>> = (0..queues).map(|_| link.socket()).collect();
+        let sockets = sockets.map_err(system("open a socket"))?;
+        link.closed = Some(Closed { sockets, counts });
         Ok(link)
     }
 
@@ -200,30 +222,59 @@ impl AfPacketLink {
         self.counters.clone()
     }
 
-    /// Slots for what the device takes, as far as it fits a frame of the pool.
-    fn ring_size(&self, pool: &PoolConfig) -> Result<RingSize, AfPacketError> {
-        // The kernel takes the outer tag off.
-        let longest = self.mtu + ETHERNET_HEADER_LEN + VLAN_TAG_LEN;
-        let fits = pool.slot_size.saturating_sub(pool.headroom);
-        let size = RingSize::for_frames(self.ring, longest.min(fits));
-        size.filter(|_| self.ring > 0)
-            .ok_or(AfPacketError::RingSize { frames: self.ring })
+    fn socket(&self) -> io::Result<PacketSocket> {
+        let socket = PacketSocket::new()?;
+        socket.ignore_outgoing()?;
+        if self.bypass_qdisc {
+            socket.bypass_qdisc()?;
+        }
+        // Blocks have room for them.
+        if self.super_frames && self.blocks.is_none() {
+            socket.keep_long_frames(KEPT)?;
+        }
+        Ok(socket)
     }
 
-    /// Sets up the sockets and has them receive, all at one moment.
-    fn connect(
+    /// The longest frame of the device's own, in bytes. The kernel takes the outer tag off.
+    fn longest_in_ring(&self) -> usize {
+        self.mtu + ETHERNET_HEADER_LEN + VLAN_TAG_LEN
+    }
+
+    /// There can be a ring of so many frames.
+    fn check_ring(&self) -> Result<(), AfPacketError> {
+        match self.blocks {
+            None => self.slots(&PoolConfig::default()).map(drop),
+            Some(_) => self.block_size().map(drop),
+        }
+    }
+
+    /// Slots for what the device takes, as far as it fits a frame of the pool.
+    fn slots(&self, pool: &PoolConfig) -> Result<RingSize, AfPacketError> {
+        let fits = pool.slot_size.saturating_sub(pool.headroom);
+        self.some(|frames| RingSize::for_frames(frames, self.longest_in_ring().min(fits)))
+    }
+
+    /// Blocks for what the device takes, as far as anybody sends it.
+    fn block_size(&self) -> Result<BlockSize, AfPacketError> {
+        self.some(|frames| BlockSize::for_frames(frames, self.longest_in_ring().min(SUPER_FRAME)))
+    }
+
+    /// The size of a ring of some frames.
+    fn some<S>(&self, size: impl FnOnce(usize) -> Option<S>) -> Result<S, AfPacketError> {
+        let size = (self.ring > 0).then(|| size(self.ring)).flatten();
+        size.ok_or(AfPacketError::RingSize { frames: self.ring })
+    }
+
+    /// Sets up the sockets, each with a ring of so many bytes, and has them receive, all at one moment.
+    fn connect<R>(
         &self,
         sockets: &mut [PacketSocket],
-        size: RingSize,
-    ) -> Result<(Vec<RxRing>, Watch), AfPacketError> {
+        bytes: usize,
+        make_ring: impl Fn(&mut PacketSocket) -> io::Result<R>,
+    ) -> Result<(Vec<R>, Watch), AfPacketError> {
         let system = |what| move |source| AfPacketError::system(self.name, what, source);
-        let mut rings = Vec::new();
-        for socket in &mut *sockets {
-            let ring = socket
-                .receive_ring(size)
-                .map_err(|source| AfPacketError::ring(self.name, size, source))?;
-            rings.push(ring);
-        }
+        let rings: io::Result<_> = sockets.iter_mut().map(make_ring).collect();
+        let rings = rings.map_err(|source| AfPacketError::ring(self.name, bytes, source))?;
         // Until all are in the group, each would receive what another has too.
         let several = sockets.len() > 1;
         let mut group = None;
@@ -248,18 +299,64 @@ impl AfPacketLink {
             .map_err(system("watch it"))?;
         Ok((rings, watch))
     }
-}
 
-fn socket(bypass_qdisc: bool, super_frames: bool) -> io::Result<PacketSocket> {
-    let socket = PacketSocket::new()?;
-    socket.ignore_outgoing()?;
-    if bypass_qdisc {
-        socket.bypass_qdisc()?;
+    fn refused(&self, error: AfPacketError) -> LinkError {
+        LinkError::new(&*self.text, error)
     }
-    if super_frames {
-        socket.keep_long_frames(KEPT)?;
+
+    /// Opens it with rings of so many bytes.
+    fn open_with<R: RxRing + 'static>(
+        &mut self,
+        bytes: usize,
+        make_ring: impl Fn(&mut PacketSocket) -> io::Result<R>,
+    ) -> Result<Queues, LinkError> {
+        let Some(mut closed) = self.closed.take() else {
+            return Err(LinkError::already_open(&self.text));
+        };
+        let (rings, watch) = match self.connect(&mut closed.sockets, bytes, make_ring) {
+            Ok(connected) => connected,
+            Err(error) => {
+                // What was set up cannot be undone but by closing.
+                let fresh: io::Result<_> = closed.sockets.iter().map(|_| self.socket()).collect();
+                closed.sockets = fresh.unwrap_or(closed.sockets);
+                self.closed = Some(closed);
+                return Err(self.refused(error));
+            }
+        };
+        let Closed { sockets, counts } = closed;
+        let mut open = Queues {
+            rx: Vec::new(),
+            tx: Vec::new(),
+        };
+        let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
+        self.counters.opened(&sockets);
+        let queues = sockets.into_iter().zip(rings).zip(counts);
+        for (number, ((socket, ring), (rx, tx))) in queues.enumerate() {
+            open.rx.push(Box::new(PacketRx::new(
+                self.text.clone(),
+                Arc::clone(&socket),
+                ring,
+                watch.waker(number),
+                rx,
+                self.counters.clone(),
+            )));
+            if self.blocks.is_none() {
+                open.tx.push(Box::new(PacketTx {
+                    link: self.text.clone(),
+                    socket,
+                    offloads: Offloads {
+                        checksum: true,
+                        tcp_v4: self.super_frames,
+                        tcp_v6: self.super_frames,
+                        udp: self.super_frames,
+                    },
+                    counts: tx,
+                }));
+            }
+        }
+        self.watch = Some(watch);
+        Ok(open)
     }
-    Ok(socket)
 }
 
 impl Link for AfPacketLink {
@@ -288,57 +385,16 @@ impl Link for AfPacketLink {
 
     /// After an error it may be tried again while the privilege is there: it takes new sockets.
     fn open(&mut self, pool: &Pool) -> Result<Queues, LinkError> {
-        let refused = |error| LinkError::new(self.text.clone(), error);
-        let size = self.ring_size(pool.config()).map_err(refused)?;
-        let Some(mut closed) = self.closed.take() else {
-            return Err(LinkError::already_open(&self.text));
-        };
-        let (rings, watch) = match self.connect(&mut closed.sockets, size) {
-            Ok(connected) => connected,
-            Err(error) => {
-                // What was set up cannot be undone but by closing.
-                let fresh: io::Result<_> = closed
-                    .sockets
-                    .iter()
-                    .map(|_| socket(self.bypass_qdisc, self.super_frames))
-                    .collect();
-                closed.sockets = fresh.unwrap_or(closed.sockets);
-                let refused = refused(error);
-                self.closed = Some(closed);
-                return Err(refused);
+        match self.blocks {
+            None => {
+                let size = self.slots(pool.config()).map_err(|it| self.refused(it))?;
+                self.open_with(size.bytes(), |socket| socket.receive_ring(size))
             }
-        };
-        let Closed { sockets, counts } = closed;
-        let mut open = Queues {
-            rx: Vec::new(),
-            tx: Vec::new(),
-        };
-        let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
-        self.counters.opened(&sockets);
-        let queues = sockets.into_iter().zip(rings).zip(counts);
-        for (number, ((socket, ring), (rx, tx))) in queues.enumerate() {
-            open.rx.push(Box::new(PacketRx::new(
-                self.text.clone(),
-                Arc::clone(&socket),
-                ring,
-                watch.waker(number),
-                rx,
-                self.counters.clone(),
-            )));
-            open.tx.push(Box::new(PacketTx {
-                link: self.text.clone(),
-                socket,
-                offloads: Offloads {
-                    checksum: true,
-                    tcp_v4: self.super_frames,
-                    tcp_v6: self.super_frames,
-                    udp: self.super_frames,
-                },
-                counts: tx,
-            }));
+            Some(timeout) => {
+                let size = self.block_size().map_err(|it| self.refused(it))?;
+                self.open_with(size.bytes(), |socket| socket.receive_blocks(size, timeout))
+            }
         }
-        self.watch = Some(watch);
-        Ok(open)
     }
 }
 

@@ -4,6 +4,7 @@ mod ring;
 
 use std::ffi::c_int;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 use std::{array, io, mem, ptr};
 
 use corelane_wire::Offload;
@@ -11,7 +12,7 @@ use corelane_wire::Offload;
 use crate::call::{Plain, check, check_size, get_option, owned, set_option};
 use crate::vnet::{VNET_HEADER_LEN, VnetHeader};
 
-pub use ring::{RingSize, RxRing, Slot, VlanTag};
+pub use ring::{BlockRing, BlockSize, RingSize, RxRing, Slot, SlotRing, VlanTag};
 
 /// The most frames of one [`PacketSocket::send_burst`].
 pub const SEND_BURST: usize = 64;
@@ -54,6 +55,8 @@ unsafe impl Plain for libc::packet_mreq {}
 unsafe impl Plain for libc::tpacket_stats {}
 // SAFETY: numbers, without padding.
 unsafe impl Plain for libc::tpacket_req {}
+// SAFETY: numbers, without padding.
+unsafe impl Plain for libc::tpacket_req3 {}
 
 impl PacketSocket {
     /// A socket that receives nothing yet. Needs CAP_NET_RAW in its namespace; what follows does
@@ -189,6 +192,7 @@ impl PacketSocket {
     /// # Errors
     /// None that a socket of this kind can have.
     pub fn statistics(&self) -> io::Result<Statistics> {
+        // Of a ring of blocks there is a third, behind these: how often it was full.
         let mut read = libc::tpacket_stats {
             tp_packets: 0,
             tp_drops: 0,
@@ -301,18 +305,35 @@ impl PacketSocket {
         Ok(check(sent)? as usize)
     }
 
-    /// Makes the ring that it receives into, before it is bound.
+    /// Makes the ring of slots that it receives into, before it is bound.
     ///
     /// # Errors
     /// The size is refused (`EINVAL`), there is no memory (`ENOMEM`), or it has a ring (`EBUSY`).
-    pub fn receive_ring(&mut self, size: RingSize) -> io::Result<RxRing> {
-        self.set(
-            libc::PACKET_VERSION,
-            libc::tpacket_versions::TPACKET_V2 as c_int,
-        )?;
+    pub fn receive_ring(&mut self, size: RingSize) -> io::Result<SlotRing> {
+        self.make_ring(libc::tpacket_versions::TPACKET_V2, &size.request())?;
+        SlotRing::map(self.as_fd(), size)
+    }
+
+    /// Makes the ring of blocks that it receives into, before it is bound. A block that has frames is handed
+    /// over after `timeout`, of at least a millisecond, or twice that. What is longer than its room in the ring
+    /// is cut, and not [kept](Self::keep_long_frames).
+    ///
+    /// # Errors
+    /// As [`receive_ring`](Self::receive_ring).
+    pub fn receive_blocks(&mut self, size: BlockSize, timeout: Duration) -> io::Result<BlockRing> {
+        let request = size.request(timeout);
+        self.make_ring(libc::tpacket_versions::TPACKET_V3, &request)?;
+        BlockRing::map(self.as_fd(), size)
+    }
+
+    fn make_ring<T: Plain>(
+        &mut self,
+        version: libc::tpacket_versions,
+        request: &T,
+    ) -> io::Result<()> {
+        self.set(libc::PACKET_VERSION, version as c_int)?;
         let (level, option) = (libc::SOL_PACKET, libc::PACKET_RX_RING);
-        set_option(self.as_fd(), level, option, &size.request())?;
-        RxRing::map(self.as_fd(), size)
+        set_option(self.as_fd(), level, option, request)
     }
 }
 

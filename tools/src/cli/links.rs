@@ -25,7 +25,8 @@ pub struct LinkArgs {
     #[arg(long, value_name = "KIND:DEVICE", requires = "rx", conflicts_with_all = OF_AN_ENGINE)]
     pub tx: Option<LinkName>,
 
-    /// Receive by this link what comes out of the device
+    /// Receive by this link what comes out of the device; af_packet:DEVICE:receive_only takes frames in blocks, for
+    /// less each, and answers nobody
     #[arg(long, value_name = "KIND:DEVICE", requires = "tx")]
     pub rx: Option<LinkName>,
 
@@ -102,6 +103,23 @@ impl LinkArgs {
         {
             let what = format!("'{address}' is nobody's address");
             return Err(Usage::value("--answer", &what, "192.0.2.2"));
+        }
+        for (option, link) in [("--tx", &self.tx), ("--link", &self.link)] {
+            if let Some(link) = link.as_ref().filter(|link| link.receive_only) {
+                let sends = LinkName {
+                    receive_only: false,
+                    ..link.clone()
+                };
+                let what = format!("'{link}' is to receive only, and has to send");
+                return Err(Usage::value(option, &what, &sends.to_string()));
+            }
+        }
+        if let Some(rx) = self.rx.as_ref().filter(|rx| rx.receive_only)
+            && !self.answer.is_empty()
+        {
+            return Err(Usage::new(format!(
+                "--answer: '{rx}' is to receive only, and answers nobody"
+            )));
         }
         match engine.cores.as_ref().map(|cores| cores.cores().len()) {
             Some(n) if n != 2 => Err(Usage::value(

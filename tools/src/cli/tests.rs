@@ -68,6 +68,9 @@ fn links_of_bench_search_and_replay() {
     assert_eq!(args.links.answer.len(), 2);
     let back = bench("bench --link tap:t0").links.ends().unwrap();
     assert_eq!(back.to_string(), "tap:t0 and back");
+    let only = bench("bench --tx af_packet:a --rx af_packet:b:receive_only").links;
+    let told = "af_packet:a to af_packet:b:receive_only";
+    assert_eq!(only.ends().unwrap().to_string(), told);
     // One device twice is opened once.
     let same = bench("bench --tx tap:t0 --rx tap:t0").links.ends();
     assert_eq!(same, Some(back));
@@ -103,6 +106,18 @@ fn links_of_bench_search_and_replay() {
         (
             format!("bench {pair} --answer 224.0.0.1"),
             "is nobody's address",
+        ),
+        (
+            "bench --tx af_packet:a:receive_only --rx af_packet:b".to_owned(),
+            "--tx: 'af_packet:a:receive_only' is to receive only, and has to send; did you mean 'af_packet:a'?",
+        ),
+        (
+            "replay --link af_packet:a:receive_only f.pcap".to_owned(),
+            "--link: 'af_packet:a:receive_only' is to receive only",
+        ),
+        (
+            "bench --tx af_packet:a --rx af_packet:b:receive_only --answer 192.0.2.1".to_owned(),
+            "--answer: 'af_packet:b:receive_only' is to receive only, and answers nobody",
         ),
         (format!("bench {pair} --workers 1"), "not together with"),
         (format!("bench {pair} --forward"), "not together with"),

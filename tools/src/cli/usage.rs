@@ -243,6 +243,9 @@ and nothing changed. A new NIC takes the privileges that its link takes, and fra
 as many as spare_nics says. SIGTERM and SIGINT end it in \
 order, with its counters and exit status 0; a second one ends it at once, with 130.
 
+To listen, and to send nothing, an AF_PACKET link is given receive_only = true: it holds more frames in the same \
+memory, and ctl capture shows them.
+
 A TAP or AF_PACKET device takes root, CAP_NET_ADMIN or CAP_NET_RAW, or a namespace of one's own:
   unshare -rn corelane up --config lab.toml";
 
@@ -261,7 +264,7 @@ Examples:
 Shown: nics, addresses, routes, neighbors, groups, ranges, holds (routes that hold_route keeps), counters \
 (those that are not 0; the JSON has all), workers, sockets (the services). The state of a NIC is its link's: up; down, \
 as its device is; or failed, as after its device was taken away, until the NIC is removed. mode and zero_copy are those \
-of an AF_XDP link.
+of an AF_XDP link; an AF_PACKET link that sends nothing has the mode receive_only.
 
 Done, by the keys of an event of a configuration:
   add_address      nic, address, primary (can, first, never; optional)

@@ -273,6 +273,9 @@ fn link_words(link: &LinkSetting) -> String {
     let device = match link.kind {
         LinkKind::Pcap => return "capture files (sim)".to_owned(),
         LinkKind::Tap => "TAP device",
+        LinkKind::AfPacket if link.receive_only => {
+            "device through AF_PACKET, to receive only (what it is to send is dropped),"
+        }
         LinkKind::AfPacket => "device through AF_PACKET",
         LinkKind::AfXdp => match link.mode {
             XdpMode::Auto => {
@@ -424,6 +427,7 @@ impl Config {
                     "name": nic.link.name,
                     "queues": nic.link.queues,
                     "super_frames": nic.link.super_frames,
+                    "receive_only": nic.link.receive_only,
                     "mode": mode_label(nic.link.mode),
                 },
                 "mac": nic.mac.to_string(),

@@ -21,6 +21,9 @@
 //! name = "wan"
 //! link = { kind = "pcap" }       # default; or tap, af_packet, af_xdp with name and queues, and
 //!                                # super_frames = true (default but for af_xdp);
+//!                                # af_packet with receive_only = true (default false): to listen, by
+//!                                # rings that hold more, from which frames come 10 to 20 ms later; what
+//!                                # it is to send is dropped, and counted as send_dropped;
 //!                                # af_xdp with mode = "auto" (default), "native" or "generic"
 //! mac = "02:00:00:00:00:01"      # default: this for the first, and so on; up: the link makes one up
 //! mtu = 1500                     # default

@@ -130,6 +130,8 @@ pub struct LinkSetting {
     pub queues: usize,
     /// Whether super-frames are taken and given: of 64 KiB, for which the pool's slots have room then.
     pub super_frames: bool,
+    /// Whether an AF_PACKET link receives in blocks, and sends nothing.
+    pub receive_only: bool,
     /// Where the program of an AF_XDP link runs.
     pub mode: XdpMode,
 }

@@ -102,6 +102,7 @@ fn nic(
             name: String::new(),
             queues: 1,
             super_frames: false,
+            receive_only: false,
             mode: XdpMode::Auto,
         },
     };
@@ -114,6 +115,14 @@ fn nic(
         && mtu < LEAST_MTU_V6
     {
         warnings.of(&field, "IPv6 wants 1280 bytes on every link");
+    }
+    if let Some(field) = fields.get("addresses")
+        && link.receive_only
+        && !addresses.is_empty()
+    {
+        let what =
+            "the link is to receive only: who asks for these, or sends to them, is not answered";
+        warnings.of(&field, what);
     }
     let mut ranges = Vec::new();
     for item in fields.items(
@@ -185,13 +194,20 @@ fn name(field: &Field<'_>) -> Result<String, ConfigError> {
 fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     let fields = field.table(
         "a table, such as { kind = \"pcap\" },",
-        &["kind", "name", "queues", "super_frames", "mode"],
+        &[
+            "kind",
+            "name",
+            "queues",
+            "super_frames",
+            "receive_only",
+            "mode",
+        ],
     )?;
     let kind = fields
         .need("kind", "\"pcap\"")?
         .word("a kind of link", LinkKind::WORDS)?;
     if kind == LinkKind::Pcap {
-        for key in ["name", "queues", "super_frames", "mode"] {
+        for key in ["name", "queues", "super_frames", "receive_only", "mode"] {
             if let Some(field) = fields.get(key) {
                 return Err(field.error("a pcap link has no device: it has nothing but a kind"));
             }
@@ -201,6 +217,7 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
             name: String::new(),
             queues: 1,
             super_frames: false,
+            receive_only: false,
             mode: XdpMode::Auto,
         });
     }
@@ -224,6 +241,13 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     {
         return Err(field.error("an af_xdp link has no super-frames: they are cut in software"));
     }
+    let receive_only = fields.flag("receive_only")?;
+    if let Some(field) = fields.get("receive_only")
+        && receive_only
+        && kind != LinkKind::AfPacket
+    {
+        return Err(field.error("only an af_packet link can be there to receive only"));
+    }
     let mode = match fields.get("mode") {
         Some(field) if kind != LinkKind::AfXdp => {
             return Err(field.error("only an af_xdp link has a mode"));
@@ -236,6 +260,7 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
         name: device.to_owned(),
         queues: queues as usize,
         super_frames,
+        receive_only,
         mode,
     })
 }

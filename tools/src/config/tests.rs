@@ -371,6 +371,14 @@ const WRONG: &[(&str, &str)] = &[
          software",
     ),
     (
+        "link = { kind = 'tap', name = 'x', receive_only = true }",
+        "3:51: nic[0].link.receive_only: only an af_packet link can be there to receive only",
+    ),
+    (
+        "link = { kind = 'af_packet', name = 'x', receiveonly = true }",
+        "3:42: nic[0].link.receiveonly: no such key; did you mean 'receive_only'?",
+    ),
+    (
         "link = { kind = 'tap', name = 'x', mode = 'native' }",
         "3:43: nic[0].link.mode: only an af_xdp link has a mode",
     ),
@@ -808,6 +816,35 @@ fn the_mode_of_an_af_xdp_link_is_explained() {
         let text = format!("[[nic]]\nname = 'wan'\nlink = {link}");
         let explained = explain(&Config::parse("host.toml", &text).unwrap());
         assert!(explained.contains(told), "{explained}");
+    }
+}
+
+#[test]
+fn a_link_that_is_to_receive_only_is_explained_and_answers_nobody() {
+    let config = |link: &str, more: &str| {
+        let text = format!("[[nic]]\nname = 'wan'\nlink = {{ {link} }}\n{more}");
+        Config::parse("host.toml", &text).unwrap()
+    };
+    let listens = "kind = 'af_packet', name = 'x', receive_only = true";
+    let only = config(listens, "");
+    assert!(only.nics[0].link.receive_only && only.warnings.is_empty());
+    assert_eq!(only.json()["nics"][0]["link"]["receive_only"], true);
+    let explained = explain(&only);
+    let told =
+        "device through AF_PACKET, to receive only (what it is to send is dropped), 'x', 1 queue";
+    assert!(explained.contains(told), "{explained}");
+    let addresses = config(listens, "addresses = ['192.0.2.1/24']");
+    let [warning] = &addresses.warnings[..] else {
+        panic!("{:?}", addresses.warnings);
+    };
+    assert!(warning.contains("is not answered"), "{warning}");
+    for link in [
+        "kind = 'af_packet', name = 'x'",
+        "kind = 'tap', name = 'x', receive_only = false",
+    ] {
+        let config = config(link, "addresses = ['192.0.2.1/24']");
+        assert!(!config.nics[0].link.receive_only && config.warnings.is_empty());
+        assert!(!explain(&config).contains("receive only"));
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use corelane::engine::link::{Link, LinkError, Queues, RxQueue, TxQueue};
 use corelane::frame::{BURST, Burst, Frame, Pool, PoolConfig};
+use corelane::io::af_packet::AfPacketConfig;
 use corelane::io::af_xdp::queues_of;
 use corelane::wire::ethernet::VLAN_TAG_LEN;
 use corelane::wire::{ETHERNET_HEADER_LEN, MacAddr};
@@ -73,14 +74,16 @@ pub(super) struct ReceiveHalf {
 
 /// Where answers go.
 pub(super) enum Reply {
+    /// Nowhere: the receiving link sends nothing.
+    Nowhere,
     /// Out of the receiving link.
     Own(Box<dyn TxQueue>),
     /// To the sender, which has the only queue.
     BySender(Arc<ArrayQueue<Frame>>),
 }
 
-/// What receives and what sends.
-type Halves = (Vec<Box<dyn RxQueue>>, Box<dyn TxQueue>);
+/// What receives, and what sends if anything does.
+type Halves = (Vec<Box<dyn RxQueue>>, Option<Box<dyn TxQueue>>);
 
 impl Port {
     fn new(
@@ -115,9 +118,7 @@ impl Port {
         let name = &self.name;
         let failed = |error: LinkError| Failure::Run(format!("{name}: {error}"));
         let Queues { rx, tx } = self.link.open(pool).map_err(failed)?;
-        let tx = tx.into_iter().next();
-        let tx = tx.ok_or_else(|| Failure::Run(format!("{name} has no queue to send by")))?;
-        Ok((rx, tx))
+        Ok((rx, tx.into_iter().next()))
     }
 
     /// What it was called.
@@ -163,6 +164,8 @@ impl Ports {
         })
         .map_err(|error| Failure::Run(format!("no memory for frames: {error}")))?;
         let (tx_in, tx_out) = tx.open(&pool)?;
+        let none = || Failure::Run(format!("{} has no queue to send by", tx.name));
+        let tx_out = tx_out.ok_or_else(none)?;
         let (send, receive) = match &mut rx {
             None => {
                 let answers = Arc::new(ArrayQueue::new(ANSWERS));
@@ -188,7 +191,7 @@ impl Ports {
                     },
                     ReceiveHalf {
                         rx: rx_in,
-                        reply: Reply::Own(rx_out),
+                        reply: rx_out.map_or(Reply::Nowhere, Reply::Own),
                     },
                 )
             }
@@ -240,6 +243,15 @@ impl Ports {
     /// Whether received frames say when the kernel had them.
     pub(super) fn has_stamps(&self) -> bool {
         self.rx().name.kind == LinkKind::AfPacket
+    }
+
+    /// How long what came last may wait until it is received.
+    pub(super) fn waits(&self) -> Duration {
+        match self.rx().name.receive_only {
+            // Up to twice the time of a block.
+            true => 2 * AfPacketConfig::default().block_timeout,
+            false => Duration::ZERO,
+        }
     }
 
     /// Who answers for the addresses that were asked for.

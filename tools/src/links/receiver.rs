@@ -189,6 +189,7 @@ impl<L: Land> Receiver<L> {
                 self.cache.recycle_burst(&mut burst);
                 self.counts.add(Received::Answered, sent as u64);
             }
+            Reply::Nowhere => self.cache.recycle(frame),
             // If there are that many, who asks will ask again.
             Reply::BySender(answers) => match answers.push(frame) {
                 Ok(()) => self.counts.add(Received::Answered, 1),

@@ -246,7 +246,7 @@ impl<'a> LinkSession<'a> {
             last = now;
             let counted = last.since(before);
             let quiet = if counted.order.unique() >= counted.sent {
-                DUPLICATES
+                DUPLICATES + self.ports.waits()
             } else {
                 QUIET
             };

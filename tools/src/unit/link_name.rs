@@ -10,14 +10,19 @@ use corelane::wire::MacAddr;
 use super::{ValueError, nearest};
 use crate::config::{LinkKind, LinkSetting};
 
-/// A device, and what it is opened through: `af_packet:veth0`.
+/// A device, and what it is opened through: `af_packet:veth0`, or `af_packet:veth0:receive_only`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkName {
     /// What it is opened through.
     pub kind: LinkKind,
     /// The device.
     pub device: String,
+    /// Whether it receives in blocks, and sends nothing; of AF_PACKET alone.
+    pub receive_only: bool,
 }
+
+/// What stands behind a device that is to receive only.
+const RECEIVE_ONLY: &str = "receive_only";
 
 /// Kinds that have a device.
 const KINDS: [LinkKind; 3] = [LinkKind::Tap, LinkKind::AfPacket, LinkKind::AfXdp];
@@ -30,6 +35,7 @@ impl LinkName {
             name: self.device.clone(),
             queues: 1,
             super_frames: false,
+            receive_only: self.receive_only,
             mode: XdpMode::Auto,
         }
     }
@@ -37,7 +43,11 @@ impl LinkName {
 
 impl fmt::Display for LinkName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.kind.label(), self.device)
+        write!(f, "{}:{}", self.kind.label(), self.device)?;
+        if self.receive_only {
+            write!(f, ":{RECEIVE_ONLY}")?;
+        }
+        Ok(())
     }
 }
 
@@ -45,10 +55,14 @@ impl FromStr for LinkName {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let Some((word, device)) = text.split_once(':') else {
+        let Some((word, rest)) = text.split_once(':') else {
             let device = if text.is_empty() { "veth0" } else { text };
             let meant = format!("af_packet:{device}");
             return Err(ValueError::new(text, "is not KIND:DEVICE", meant));
+        };
+        let (device, more) = match rest.split_once(':') {
+            Some((device, more)) => (device, Some(more)),
+            None => (rest, None),
         };
         let kind = KINDS.into_iter().find(|kind| kind.label() == word);
         let Some(kind) = kind else {
@@ -63,9 +77,22 @@ impl FromStr for LinkName {
             let what = "has no name of a device: 1 to 15 characters, no space, no '/', no ':'";
             return Err(ValueError::new(text, what, format!("{word}:veth0")));
         }
+        let receive_only = match more {
+            None => false,
+            Some(RECEIVE_ONLY) if kind == LinkKind::AfPacket => true,
+            Some(_) => {
+                let what = "has more than a device: an af_packet link may have ':receive_only' there, no other";
+                let meant = match kind {
+                    LinkKind::AfPacket => format!("{word}:{device}:{RECEIVE_ONLY}"),
+                    _ => format!("{word}:{device}"),
+                };
+                return Err(ValueError::new(text, what, meant));
+            }
+        };
         Ok(Self {
             kind,
             device: device.to_owned(),
+            receive_only,
         })
     }
 }
@@ -122,9 +149,18 @@ mod tests {
 
     #[test]
     fn links_are_read_and_written() {
-        for text in ["tap:t0", "af_packet:veth0", "af_xdp:enp3s0f1"] {
+        for (text, receive_only) in [
+            ("tap:t0", false),
+            ("af_packet:veth0", false),
+            ("af_packet:veth0:receive_only", true),
+            ("af_xdp:enp3s0f1", false),
+        ] {
             let link: LinkName = text.parse().unwrap();
-            assert_eq!(link.to_string(), text);
+            assert_eq!(
+                (link.to_string(), link.receive_only),
+                (text.to_owned(), receive_only)
+            );
+            assert_eq!(link.setting().receive_only, receive_only);
         }
         for (text, told) in [
             ("veth0", "did you mean 'af_packet:veth0'?"),
@@ -133,6 +169,13 @@ mod tests {
             ("pcap:x", "did you mean 'tap:x'?"),
             ("tap:", "no name of a device"),
             ("tap:a/b", "no name of a device"),
+            ("af_packet::receive_only", "no name of a device"),
+            (
+                "af_packet:veth0:receive-only",
+                "did you mean 'af_packet:veth0:receive_only'?",
+            ),
+            ("tap:t0:receive_only", "did you mean 'tap:t0'?"),
+            ("af_xdp:veth0:", "did you mean 'af_xdp:veth0'?"),
             ("tap:a-name-that-is-too-long", "no name of a device"),
         ] {
             let error = text.parse::<LinkName>().unwrap_err().to_string();

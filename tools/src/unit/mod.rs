@@ -9,7 +9,7 @@
 //! | time | `10s`, `100ms`, `250us`, `2m` or `2min`, `1h`, `10` (seconds) |
 //! | rate | `max`, `5Mpps`, `5mpps`, `200kpps`, `1_000_000` (frames a second), `2.5gbps`, `10g`, `50%` |
 //! | ratio | `0.25`, `25%` |
-//! | link | `af_packet:veth0`, `af_xdp:eth1`, `tap:tap0` |
+//! | link | `af_packet:veth0`, `af_packet:veth0:receive_only`, `af_xdp:eth1`, `tap:tap0` |
 
 mod arrival;
 mod check;

@@ -275,8 +275,13 @@ fn refused(old: &Config, new: &Config) -> Vec<String> {
                 XdpMode::Auto => String::new(),
                 mode => format!(", {}", mode_label(mode)),
             };
+            let only = if link.receive_only {
+                ", to receive only"
+            } else {
+                ""
+            };
             format!(
-                "{} '{}' of {queues} queue{plural}{whole}{mode}",
+                "{} '{}' of {queues} queue{plural}{whole}{only}{mode}",
                 link.kind.label(),
                 link.name
             )
@@ -559,5 +564,23 @@ mod tests {
                 "nic 'wan': capture is another",
             ]
         );
+    }
+
+    #[test]
+    fn whether_a_link_is_to_receive_only_is_built_in() {
+        let link = |more: &str| {
+            config(&format!(
+                "[[nic]]\nname = 'wan'\nlink = {{ kind = 'af_packet', name = 'veth0'{more} }}\n"
+            ))
+        };
+        let (both, only) = (link(""), link(", receive_only = true"));
+        assert_eq!(
+            difference(&both, &only).unwrap_err(),
+            [
+                "nic 'wan': link was af_packet 'veth0' of 1 queue and is af_packet 'veth0' of 1 queue, to \
+                 receive only"
+            ]
+        );
+        assert!(difference(&only, &only).unwrap().changes.is_empty());
     }
 }

@@ -16,7 +16,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::link_state::FailedLinks;
 use crate::config::{Change, LinkSetting, seconds};
-use crate::device::XdpWork;
+use crate::device::{self, XdpWork};
 use crate::host::{ActionError, TimedEvent};
 use crate::unit::{ValueError, nearest};
 
@@ -231,7 +231,7 @@ pub(super) fn log_link(nic: &str, link: &LinkSetting, xdp: Option<&XdpWork>) {
         kind = link.kind.label(),
         device = link.name,
         queues = link.queues,
-        mode = xdp.map(XdpWork::mode),
+        mode = device::mode(link, xdp),
         zero_copy = xdp.and_then(XdpWork::is_zero_copy),
         "link"
     );

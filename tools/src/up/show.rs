@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::host::Host;
 use super::link_state::LinkState;
 use crate::control::Listing;
-use crate::device::{LinkCounters, XdpWork};
+use crate::device::{self, LinkCounters, XdpWork};
 use crate::host::{
     addresses_json, counters_json, drops_json, groups_json, holds_json, icmp_json, neighbors_json,
     protocols_json, ranges_json, routes_json, service_json,
@@ -62,7 +62,7 @@ impl Host {
             "link": link.map(|link| link.kind.label()),
             "device": link.map(|link| link.name.as_str()),
             "queues": link.map(|link| link.queues),
-            "mode": xdp.map(XdpWork::mode),
+            "mode": link.and_then(|link| device::mode(link, xdp)),
             "zero_copy": xdp.and_then(XdpWork::is_zero_copy),
             "state": state.map(LinkState::label),
             "mac": nic.mac().to_string(),

@@ -22,6 +22,7 @@ pub(crate) const ALL: &[Case] = &[
     ("comes_up_answers_and_ends_with_its_counters", comes_up),
     ("several_workers_on_a_queue_each", several_workers),
     ("a_device_through_af_packet", af_packet),
+    ("a_device_that_is_listened_to", listener),
     ("a_device_through_af_xdp_and_how", af_xdp),
     ("a_router_to_another_host", router),
     ("ctl_shows_and_changes", ctl),
@@ -59,6 +60,10 @@ pub(crate) const ALL: &[Case] = &[
     (
         "a_device_under_test_with_several_queues",
         measure::several_queues,
+    ),
+    (
+        "a_device_under_test_that_is_listened_to",
+        measure::listened_to,
     ),
     ("a_device_under_test_that_sends_back", measure::echo),
     ("a_device_under_test_that_answers_pings", measure::pinged),
@@ -170,6 +175,54 @@ fn af_packet() {
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
     ip("link del cl3");
+}
+
+/// Frames are captured and counted by a NIC that answers nobody; another one beside it routes to nowhere through it.
+fn listener() {
+    ip("link add cl33 type veth peer name cl33p");
+    ip("link set cl33 up");
+    ip("link set cl33p up");
+    kernel_end("cl33p", 33);
+    let config = "[[nic]]\nname = 'tap'\n\
+                  link = { kind = 'af_packet', name = 'cl33', receive_only = true }\n\
+                  [[service]]\nkind = 'raw_sink'\nbind = 'any'\n";
+    let up = Up::start("listener", config);
+    let nics = up.show("nics");
+    assert_eq!(
+        (&nics[0]["link"], &nics[0]["mode"], &nics[0]["zero_copy"]),
+        (&"af_packet".into(), &"receive_only".into(), &Value::Null)
+    );
+    assert!(up.log().contains("receive_only"), "{}", up.log());
+    // To somebody else, whom the kernel believes in.
+    ip("neigh replace 192.0.33.9 lladdr 02:00:00:00:00:09 dev cl33p");
+    let file = up.dir().path("heard.pcapng");
+    let line = format!(
+        "capture tap --address 192.0.33.9 --count 20 -w {}",
+        file.display()
+    );
+    let mut capture = up.ctl_command(&line).spawn().unwrap();
+    let socket = UdpSocket::bind("192.0.33.1:0").unwrap();
+    eventually("the capture has its frames", || {
+        socket.send_to(&[7; 15], "192.0.33.9:7").unwrap();
+        capture.try_wait().unwrap().is_some()
+    });
+    assert_eq!(capture.wait().unwrap().code(), Some(0));
+    assert_eq!(frames_of(&file), [(57, false); 20]);
+    let counter = |name: &str| {
+        let counters = up.show("counters");
+        let row = counters.iter().find(|row| row["counter"] == name);
+        row.unwrap()["value"].as_u64().unwrap()
+    };
+    assert!(counter("kernel_received") >= 20);
+    assert_eq!((counter("kernel_dropped"), counter("sent")), (0, 0));
+    // An address that it is given is nobody's for the others.
+    let before = counter("send_dropped");
+    up.change("add_address nic=tap address=192.0.33.2/24");
+    assert!(Client::new("192.0.33.2", 7).try_echo(b"anybody?").is_err());
+    assert!(counter("send_dropped") > before && counter("sent") == 0);
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    ip("link del cl33");
 }
 
 /// The kernel, a router on two kinds of links, and a host behind it.

@@ -193,6 +193,26 @@ pub(crate) fn own_networks() {
     );
 }
 
+/// A wire under test, listened to at its far end: all that comes is counted, to the frame.
+pub(crate) fn listened_to() {
+    ip("link add ml0 type veth peer name ml1");
+    ip("link set ml0 up");
+    ip("link set ml1 up");
+    let line = "bench --tx af_packet:ml0 --rx af_packet:ml1:receive_only --rate 2kpps --duration 1s --warmup 300ms \
+                --latency --json -";
+    let output = corelane(&line.split_whitespace().collect::<Vec<_>>());
+    let result = result(&output);
+    balanced(&result);
+    let of = |pointer: &str| count(&result, pointer);
+    assert!(of("/sent") > 1_900, "{result:#}");
+    assert_eq!((of("/links/lost"), of("/order/reordered")), (0, 0));
+    assert_eq!(of("/latency_ns/count"), of("/sent"));
+    // It ends when the kernel had the frame, and not when its block was full.
+    assert_eq!(result["links"]["timestamps"], "link");
+    assert_eq!(result["links"]["rx"]["link"], "af_packet:ml1:receive_only");
+    ip("link del ml0");
+}
+
 /// A host that answers pings is a device that sends back.
 pub(crate) fn pinged() {
     ip("link add mp0 type veth peer name mp1");

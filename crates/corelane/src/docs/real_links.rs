@@ -7,7 +7,7 @@
 //! | the kernel's own stack | is the other end | sees the same frames | sees none |
 //! | privilege | CAP_NET_ADMIN | CAP_NET_RAW | CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF; CAP_IPC_LOCK or a limit of locked memory |
 //! | receive | a system call per frame | copied from a ring shared with the kernel, no system call | in the frame itself, no system call |
-//! | send | a system call per frame | a system call per burst | from the frame itself, a system call per burst or some frames of it |
+//! | send | a system call per frame | a system call per burst, or [nothing](#to-listen) | from the frame itself, a system call per burst or some frames of it |
 //! | longest frame | a slot | a slot | 3,840 bytes, 1,792 in the default slot |
 //! | super-frames in | whole; cut by the kernel where slots are small | whole; dropped where slots are small, `super_frames_dropped` | dropped |
 //! | super-frames out | whole | whole | cut in software |
@@ -82,6 +82,21 @@
 //! a TAP, until a flow is answered: then it comes by the queue that its answers go by. An AF_XDP link
 //! has as many queues as its device (`ethtool -L eth0 combined 2`), or refuses, and takes the device's
 //! spread.
+//!
+//! # To listen
+//!
+//! A link that is there to capture, to count, or to receive what a device under test sends has no use for a
+//! frame at once, and none for a transmit queue. [`receive_only`] gives an AF_PACKET link rings of blocks
+//! (TPACKET_V3): the kernel puts frames one behind the other into blocks of 256 KiB, and hands over a block
+//! that is full, or that has had frames for [10 ms](crate::io::af_packet::AfPacketConfig::block_timeout). So
+//! the same memory holds a dozen times as many of the shortest frames, and a burst that finds nobody looking
+//! is kept; a frame costs less to take, and is taken later, with the time that the kernel had it. All else
+//! is as with the other ring: queues, offloads, VLAN tags, counters, sleep, ends; super-frames are in the
+//! blocks themselves, whole, and no limit on what is kept beside a ring applies.
+//!
+//! Nothing is sent: what the engine, a route, a socket or a handler would send by it is dropped and counted,
+//! `send_dropped`. So an address on it answers nobody, and packet endpoints and `ctl capture` are shown what
+//! would have been sent as any.
 //!
 //! # Offloads
 //!
@@ -163,9 +178,9 @@
 //!
 //! # Not yet
 //!
-//! Super-frames of what is in a tunnel, and with AF_XDP; receive times; TPACKET_V3 for capture; the
-//! device's state as the NIC's; frames of several buffers with AF_XDP.
+//! Super-frames of what is in a tunnel, and with AF_XDP; receive times; the device's state as the NIC's; frames of several buffers with AF_XDP.
 //!
+//! [`receive_only`]: crate::io::af_packet::AfPacketConfig::receive_only
 //! [`TapLink`]: crate::io::tap::TapLink
 //! [`TapCounters::read`]: crate::io::tap::TapCounters::read
 //! [`AfPacketLink`]: crate::io::af_packet::AfPacketLink

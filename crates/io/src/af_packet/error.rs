@@ -4,7 +4,6 @@ use std::io;
 
 use corelane_sys::errno;
 use corelane_sys::interface::{InterfaceName, NameError};
-use corelane_sys::packet::RingSize;
 use thiserror::Error;
 
 use crate::device;
@@ -111,11 +110,12 @@ impl AfPacketError {
         }
     }
 
-    pub(super) fn ring(name: InterfaceName, size: RingSize, source: io::Error) -> Self {
+    /// Why a ring of so many bytes was not made.
+    pub(super) fn ring(name: InterfaceName, bytes: usize, source: io::Error) -> Self {
         match device::errno(&source) {
             errno::ENOMEM => Self::NoMemory {
                 name: name.to_string(),
-                bytes: size.bytes(),
+                bytes,
             },
             _ => Self::system(name, "make its receive ring", source),
         }

@@ -17,10 +17,11 @@ use crate::device::{self, Counts, DeviceCounter, Health, Sent, VLAN_TAG_LEN, Wak
 /// Bytes of an Ethernet header's two link addresses, behind which tags stand.
 const ADDRESSES: usize = 12;
 
-pub(super) struct PacketRx {
+/// Receives by a ring of either kind.
+pub(super) struct PacketRx<R> {
     link: String,
     socket: Arc<PacketSocket>,
-    ring: RxRing,
+    ring: R,
     waker: Waker,
     counts: Counts,
     counters: AfPacketCounters,
@@ -34,11 +35,11 @@ pub(super) struct PacketTx {
     pub(super) counts: Counts,
 }
 
-impl PacketRx {
+impl<R: RxRing> PacketRx<R> {
     pub(super) fn new(
         link: String,
         socket: Arc<PacketSocket>,
-        ring: RxRing,
+        ring: R,
         waker: Waker,
         counts: Counts,
         counters: AfPacketCounters,
@@ -64,7 +65,7 @@ impl PacketRx {
     }
 }
 
-impl RxQueue for PacketRx {
+impl<R: RxRing> RxQueue for PacketRx<R> {
     fn rx_burst(&mut self, cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError> {
         let most = out.remaining_capacity().min(BURST);
         let ready = self.ring.ready(most);
@@ -78,14 +79,15 @@ impl RxQueue for PacketRx {
             self.counts.add(DeviceCounter::BufferWaits, 1);
         }
         // They are filled where they are. Those that are dropped count too: a burst has an end.
-        let mut kept = before;
+        let (mut kept, mut time) = (before, 0);
         for at in before..out.len() {
             let (Some(frame), Some(slot)) = (out.get_mut(at), self.ring.peek()) else {
                 break;
             };
+            time = slot.time_ns();
             match take(frame, &slot, &self.socket, &mut self.counts) {
                 Ok(()) => {
-                    frame.set_rx_time(slot.time_ns());
+                    frame.set_rx_time(time);
                     if kept < at {
                         out.swap(kept, at);
                     }
@@ -98,7 +100,7 @@ impl RxQueue for PacketRx {
         for empty in out.drain(kept..) {
             cache.recycle(empty);
         }
-        self.health.frame_came();
+        self.health.frame_came(time);
         Ok(if got == ready && ready < most {
             RxStatus::Idle
         } else {
@@ -116,16 +118,16 @@ impl RxQueue for PacketRx {
     }
 }
 
-impl Drop for PacketRx {
+impl<R> Drop for PacketRx<R> {
     fn drop(&mut self) {
         self.counters.gather(&self.socket);
     }
 }
 
-/// Takes a frame out of its slot, or from beside the ring, as it was on the wire.
+/// Takes a frame out of its ring, or from beside it, as it was on the wire.
 fn take(
     frame: &mut Frame,
-    slot: &Slot<'_>,
+    slot: &Slot<'_, impl RxRing>,
     socket: &PacketSocket,
     counts: &mut Counts,
 ) -> Result<(), DeviceCounter> {

@@ -15,6 +15,7 @@ mod cases;
 mod errors;
 mod host;
 mod kernel;
+mod listener;
 mod raw;
 mod through;
 mod wire;

@@ -259,7 +259,7 @@ fn done(near: Kind, far: Kind) -> Outcome {
 }
 
 /// Datagrams of 1,200 bytes, each with its number in front, in one call and as one super-frame.
-fn send_in_one(socket: &UdpSocket, to: SocketAddr, count: usize) -> Result<()> {
+pub(crate) fn send_in_one(socket: &UdpSocket, to: SocketAddr, count: usize) -> Result<()> {
     const SIZE: usize = 1200;
     setsockopt(socket, UdpGsoSegment, &(SIZE as i32))?;
     let mut payload = vec![0; count * SIZE];

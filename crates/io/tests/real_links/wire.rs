@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Tap,
     /// AF_PACKET on a veth.
     Packet,
+    /// The same, to listen: in blocks, and nothing is sent.
+    Listener,
     /// AF_XDP on a veth, whose peer does its checksums itself.
     XdpNative,
     XdpGeneric,
@@ -59,7 +61,9 @@ impl Wire {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (engine, kernel) = match kind {
             Kind::Tap => (format!("tap{number}"), format!("tap{number}")),
-            Kind::Packet | Kind::XdpNative | Kind::XdpGeneric => veth(number, queues)?,
+            Kind::Packet | Kind::Listener | Kind::XdpNative | Kind::XdpGeneric => {
+                veth(number, queues)?
+            }
         };
         let name = engine.clone();
         let (link, counters): (Box<dyn Link>, Counters) = match kind {
@@ -72,12 +76,13 @@ impl Wire {
                 let counters = link.counters();
                 (Box::new(link), Box::new(move || counters.read()))
             }
-            Kind::Packet => {
+            Kind::Packet | Kind::Listener => {
                 let link = AfPacketLink::new(AfPacketConfig {
                     name,
                     queues,
                     ring: RING,
                     super_frames,
+                    receive_only: kind == Kind::Listener,
                     ..AfPacketConfig::default()
                 })?;
                 let counters = link.counters();

@@ -11,7 +11,7 @@ use corelane::frame::{Burst, Pool, PoolCache, PoolConfig};
 use corelane_lab::raw::Raw;
 use corelane_sys::bpf::{AttachMode, Attached, Redirect, XskMap};
 use corelane_sys::interface::{Interface, InterfaceName};
-use corelane_sys::packet::{PacketSocket, RingSize, RxRing};
+use corelane_sys::packet::{PacketSocket, RingSize, RxRing, SlotRing};
 use corelane_sys::xdp::{CopyMode, Layout, RingSizes, XdpRx, XdpSocket, XdpTx};
 
 use super::{MOST_TIMES_BARE, add, cores, keep_to, median, met, ratios};
@@ -122,7 +122,10 @@ fn read_link(Raw { cache, queues }: &mut Raw) -> Result<usize> {
 
 /// A ring of the kernel's, with nothing around it.
 enum Bare {
-    Packet { ring: RxRing, _socket: PacketSocket },
+    Packet {
+        ring: SlotRing,
+        _socket: PacketSocket,
+    },
     Xdp(Box<BareXdp>),
 }
 
