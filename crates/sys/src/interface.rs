@@ -105,6 +105,7 @@ impl fmt::Debug for InterfaceName {
 
 /// `SIOCETHTOOL`, and commands of `linux/ethtool.h`, which libc does not have.
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
+const GET_LINK: u32 = 0x0a;
 const SET_SEND_CHECKSUMS: u32 = 0x17;
 const GET_CHANNELS: u32 = 0x3c;
 
@@ -226,6 +227,25 @@ impl Interface {
         Ok(self.flags()? & libc::IFF_UP != 0)
     }
 
+    /// Whether it has a carrier, while it is up: something at the other end of its wire.
+    ///
+    /// # Errors
+    /// There is no such device.
+    pub fn has_carrier(&self) -> io::Result<bool> {
+        let mut link = Value {
+            command: GET_LINK,
+            value: 0,
+        };
+        match self.ethtool(&mut link) {
+            Ok(()) => Ok(link.value != 0),
+            // Its flags follow up to a second later.
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                Ok(self.flags()? & libc::IFF_RUNNING != 0)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// How many queues it receives by, as far as its driver tells.
     ///
     /// # Errors
@@ -304,8 +324,11 @@ mod tests {
         assert!(loopback.index()? > 0);
         assert!(loopback.mtu()? >= 1280);
         assert_eq!(loopback.mac()?, Some([0; 6]));
+        assert_eq!(loopback.has_carrier()?, loopback.is_up()?);
         let nobody = Interface::new("no-such-device".parse()?)?;
         let error = nobody.index().map_err(|error| error.raw_os_error());
+        assert_eq!(error, Err(Some(libc::ENODEV)));
+        let error = nobody.has_carrier().map_err(|error| error.raw_os_error());
         assert_eq!(error, Err(Some(libc::ENODEV)));
         Ok(())
     }

@@ -263,7 +263,7 @@ Examples:
 
 Shown: nics, addresses, routes, neighbors, groups, ranges, holds (routes that hold_route keeps), counters \
 (those that are not 0; the JSON has all), workers, sockets (the services). The state of a NIC is its link's: up; down, \
-as its device is; or failed, as after its device was taken away, until the NIC is removed. mode and zero_copy are those \
+as its device is; no-carrier, where that is up and the other end of its wire is not; or failed, as after its device was taken away, until the NIC is removed. mode and zero_copy are those \
 of an AF_XDP link; an AF_PACKET link that sends nothing has the mode receive_only.
 
 Done, by the keys of an event of a configuration:
@@ -294,7 +294,7 @@ Examples:
   corelane top --once
   corelane top --interval 5s --json - | jq .nics
 
-Shows, for each interval, the rates of each NIC, what is dropped and why, and how busy the threads are: \
+Shows, for each interval, the state and the rates of each NIC, what is dropped and why, and how busy the threads are: \
 on a terminal as a view that q or Ctrl-C ends, otherwise in lines. It asks over the control socket, and \
 the host does nothing for it between.";
 

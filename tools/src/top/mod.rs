@@ -16,7 +16,7 @@
 //! |---|---|
 //! | `schema`, `verb` | 1, `top` |
 //! | `seconds` | how long the interval was |
-//! | `nics[]` | `nic`, `enabled`, `addresses`, `neighbors`; in a second: `received_pps`, `received_bps`, `sent_pps`, `sent_bps`, `delivered_pps`, `forwarded_pps`, `consumed_pps`, `dropped_pps` |
+//! | `nics[]` | `nic`, `enabled`, `state` (of its link, as `ctl show nics` has it; null where it is not known), `addresses`, `neighbors`; in a second: `received_pps`, `received_bps`, `sent_pps`, `sent_bps`, `delivered_pps`, `forwarded_pps`, `consumed_pps`, `dropped_pps` |
 //! | `drops[]` | `nic`, `reason`, `pps`, `total`; those that are not 0 |
 //! | `threads[]` | `thread`, `core`, `pps`, `busy` (a share; of workers) |
 

@@ -19,6 +19,8 @@ pub(super) struct Rates {
 pub(super) struct NicRates {
     pub(super) name: String,
     pub(super) enabled: bool,
+    /// Of its link, as `ctl show nics` has it.
+    pub(super) state: Option<String>,
     pub(super) addresses: u64,
     pub(super) neighbors: u64,
     pub(super) received_pps: f64,
@@ -43,6 +45,15 @@ impl NicRates {
         "consumed",
         "dropped",
     ];
+
+    /// How it is, in a word: its link's state, unless it is disabled itself.
+    pub(super) fn state(&self) -> &str {
+        match &self.state {
+            _ if !self.enabled => "disabled",
+            Some(state) => state,
+            None => "-",
+        }
+    }
 
     /// Its rates, by column.
     pub(super) fn rates(&self) -> [f64; 8] {
@@ -122,6 +133,7 @@ fn nic_rates(before: &NicSample, now: &NicSample, seconds: f64) -> NicRates {
     NicRates {
         name: now.name.clone(),
         enabled: now.enabled,
+        state: now.state.clone(),
         addresses: now.addresses,
         neighbors: now.neighbors,
         received_pps: rate("received"),
@@ -131,7 +143,8 @@ fn nic_rates(before: &NicSample, now: &NicSample, seconds: f64) -> NicRates {
         delivered_pps: rate("delivered"),
         forwarded_pps: rate("forwarded"),
         consumed_pps: rate("consumed"),
-        dropped_pps: dropped.map(|it| it.pps).sum(),
+        // The sum of none is -0.
+        dropped_pps: dropped.fold(0.0, |sum, it| sum + it.pps),
     }
 }
 
@@ -181,7 +194,9 @@ pub(super) mod tests {
     pub(in crate::top) fn a_second() -> Rates {
         let start = Instant::now();
         let nics = |neighbors: u64| {
-            vec![json!({"nic": "wan", "enabled": true, "addresses": 2, "neighbors": neighbors})]
+            vec![
+                json!({"nic": "wan", "enabled": true, "state": "up", "addresses": 2, "neighbors": neighbors}),
+            ]
         };
         let counters = |n: u64| -> Vec<Value> {
             let row = |kind, counter, value| json!({"nic": "wan", "kind": kind, "counter": counter, "value": value});
@@ -240,6 +255,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_nic_is_as_its_link_is_unless_it_is_disabled() {
+        let mut nic = a_second().nics.remove(0);
+        assert_eq!(nic.state(), "up");
+        nic.state = Some("no-carrier".to_owned());
+        assert_eq!(nic.state(), "no-carrier");
+        nic.enabled = false;
+        assert_eq!(nic.state(), "disabled");
+        let row = json!({"nic": "a", "enabled": true, "state": null});
+        let sample = Sample::of(Instant::now(), &[row], &[], &[]);
+        assert_eq!(Rates::between(&sample, &sample).nics[0].state(), "-");
+    }
+
+    #[test]
     fn counters_that_begin_anew_are_no_negative_rate() {
         let sample = |at, value: u64| {
             let counters =
@@ -249,5 +277,6 @@ pub(super) mod tests {
         let start = Instant::now();
         let rates = Rates::between(&sample(start, 100), &sample(start, 5));
         assert_eq!(rates.nics[0].received_pps, 0.0);
+        assert!(rates.nics[0].dropped_pps.is_sign_positive(), "no -0 either");
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Sample {
 pub(super) struct NicSample {
     pub(super) name: String,
     pub(super) enabled: bool,
+    /// Of its link; None where the host does not know.
+    pub(super) state: Option<String>,
     pub(super) addresses: u64,
     pub(super) neighbors: u64,
     pub(super) frames: BTreeMap<String, u64>,
@@ -77,6 +79,7 @@ impl NicSample {
         let mut sample = Self {
             name: text(&row["nic"]),
             enabled: row["enabled"] == true,
+            state: row["state"].is_string().then(|| text(&row["state"])),
             addresses: row["addresses"].as_u64().unwrap_or(0),
             neighbors: row["neighbors"].as_u64().unwrap_or(0),
             ..Self::default()

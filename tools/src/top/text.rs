@@ -36,14 +36,18 @@ pub(super) fn lines(rates: &Rates) -> String {
 fn write_lines(text: &mut String, rates: &Rates) -> std::fmt::Result {
     let columns = |cells: [String; 8]| cells.map(|cell| format!("{cell:>9}")).join(" ");
     let titles = columns(NicRates::TITLES.map(str::to_owned));
-    writeln!(text, "{:<12} {titles} {:>5} {:>5}", "nic", "addr", "neigh")?;
+    writeln!(
+        text,
+        "{:<12} {:<10} {titles} {:>5} {:>5}",
+        "nic", "state", "addr", "neigh"
+    )?;
     for nic in &rates.nics {
         let cells = columns(nic.rates().map(short));
-        let down = if nic.enabled { "" } else { "  down" };
+        let (name, state) = (&nic.name, nic.state());
         writeln!(
             text,
-            "{:<12} {cells} {:>5} {:>5}{down}",
-            nic.name, nic.addresses, nic.neighbors
+            "{name:<12} {state:<10} {cells} {:>5} {:>5}",
+            nic.addresses, nic.neighbors
         )?;
     }
     for drop in rates.drops.iter().filter(|drop| drop.pps > 0.0) {
@@ -68,6 +72,7 @@ pub(super) fn json(rates: &Rates) -> Value {
         json!({
             "nic": nic.name,
             "enabled": nic.enabled,
+            "state": nic.state,
             "addresses": nic.addresses,
             "neighbors": nic.neighbors,
             "received_pps": round(nic.received_pps),
@@ -132,7 +137,7 @@ mod tests {
         let text = lines(&a_second());
         let lines: Vec<_> = text.lines().collect();
         assert!(
-            lines[1].starts_with("wan              2.00k     1.02M       250"),
+            lines[1].starts_with("wan          up             2.00k     1.02M       250"),
             "{text}"
         );
         assert!(lines[1].ends_with("    2     3"), "{text}");
@@ -149,6 +154,7 @@ mod tests {
     fn json_has_all_of_it() {
         let json = json(&a_second());
         assert_eq!(json["nics"][0]["forwarded_pps"], 1500.0);
+        assert_eq!(json["nics"][0]["state"], "up");
         assert_eq!(json["drops"][2]["reason"], "link: kernel_dropped");
         assert_eq!(json["threads"][1]["busy"], Value::Null);
         assert_eq!(

@@ -42,25 +42,25 @@ fn header(titles: impl IntoIterator<Item = &'static str>) -> Row<'static> {
 
 fn nic_table(nics: &[NicRates]) -> Table<'static> {
     let row = |nic: &NicRates| {
-        let name = if nic.enabled {
-            nic.name.clone()
-        } else {
-            format!("{} (down)", nic.name)
-        };
-        let mut cells = vec![name];
+        let mut cells = vec![nic.name.clone(), nic.state().to_owned()];
         cells.extend(nic.rates().map(short));
         cells.extend([nic.addresses.to_string(), nic.neighbors.to_string()]);
-        let style = if nic.dropped_pps > 0.0 {
-            Style::new().fg(Color::Yellow)
-        } else {
-            Style::new()
+        let style = match nic.state() {
+            "down" | "no-carrier" | "failed" => Style::new().fg(Color::Red),
+            "disabled" => Style::new().dim(),
+            _ if nic.dropped_pps > 0.0 => Style::new().fg(Color::Yellow),
+            _ => Style::new(),
         };
         Row::new(cells).style(style)
     };
-    let mut titles = vec!["nic"];
+    let mut titles = vec!["nic", "state"];
     titles.extend(NicRates::TITLES);
     titles.extend(["addrs", "neighs"]);
-    let mut widths = vec![Constraint::Min(12)];
+    let states = nics.iter().map(|nic| nic.state().len());
+    let state = states.chain(["state".len()]).max().unwrap_or_default();
+    let state = Constraint::Min(u16::try_from(state).unwrap_or(u16::MAX));
+    // Where the screen is narrow, figures give way, and not these.
+    let mut widths = vec![Constraint::Min(12), state];
     widths.extend([Constraint::Length(9); 8]);
     widths.extend([Constraint::Length(6); 2]);
     Table::new(nics.iter().map(row), widths)
@@ -152,11 +152,22 @@ mod tests {
             assert!(lines.iter().any(|it| has_all(&it)), "{words:?}:\n{text}");
         };
         line(&["corelane top", "/run/corelane/control.sock", "q quits"]);
-        line(&["wan", "2.00k", "1.02M", "250", "200.00k", "1.50k"]);
+        line(&["wan", "up", "2.00k", "1.02M", "250", "200.00k", "1.50k"]);
         line(&["wan", "ip4_checksum", "200"]);
         line(&["wan", "invalid_address", "50", "57"]);
         line(&["worker-0 on core 1", "2.00k pps", "25.0%"]);
         line(&["distributor-wan", "2.00k pps"]);
+    }
+
+    #[test]
+    fn the_state_of_a_link_is_there_on_narrow_screens_too() {
+        let mut rates = a_second();
+        rates.nics[0].state = Some("no-carrier".to_owned());
+        for width in [60, 80, 100, 124] {
+            let lines = screen(width, 18, Some(&rates));
+            let has_it = |line: &String| line.contains("wan") && line.contains("no-carrier");
+            assert!(lines.iter().any(has_it), "{}", lines.join("\n"));
+        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use corelane::stack::{Nic, NicId, Stack};
 use serde_json::{Map, Value};
 
 use super::capture::Capture;
-use super::link_state::FailedLinks;
+use super::link_state::{FailedLinks, LinkState, SeenStates};
 use super::links::{FileCapture, ServedLink};
-use super::log::{Origin, Outcome, log_change, log_link};
+use super::log::{Origin, Outcome, log_change, log_link, log_state};
 use super::removed::Removed;
 use super::trace::{Trace, TraceSeat};
 use crate::config::{Change, Config};
@@ -29,6 +29,7 @@ pub(super) struct Host {
     pub(super) nics: Vec<Nic>,
     pub(super) links: BTreeMap<NicId, ServedLink>,
     pub(super) failed: FailedLinks,
+    pub(super) seen: SeenStates,
     pub(super) captures: Vec<FileCapture>,
     pub(super) removed: Removed,
     pub(super) pool: PoolConfig,
@@ -55,6 +56,7 @@ impl Host {
         }
         Self {
             failed: FailedLinks::default(),
+            seen: SeenStates::default(),
             captures,
             removed: Removed::default(),
             pool,
@@ -105,11 +107,33 @@ impl Host {
         }
     }
 
-    /// Logs how the link of a NIC works.
-    pub(super) fn log_link(&self, nic: &Nic) {
-        if let Some(setting) = self.config.nic(nic.name()) {
-            log_link(nic.name(), &setting.link, self.xdp(nic));
+    /// Logs how links work, and how they are.
+    pub(super) fn log_links(&mut self) {
+        for nic in &self.nics {
+            if let Some(setting) = self.config.nic(nic.name()) {
+                let state = self.state(nic);
+                log_link(nic.name(), &setting.link, self.xdp(nic), state);
+                self.seen.see(nic.id(), state);
+            }
         }
+    }
+
+    /// Logs the states of links that are another by now.
+    pub(super) fn look_at_states(&mut self) {
+        for nic in &self.nics {
+            let state = self.state(nic);
+            if self.seen.see(nic.id(), state)
+                && let (Some(state), Some(setting)) = (state, self.config.nic(nic.name()))
+            {
+                log_state(nic.name(), &setting.link.name, state);
+            }
+        }
+    }
+
+    /// How the link of a NIC is; None where the system does not know its device.
+    pub(super) fn state(&self, nic: &Nic) -> Option<LinkState> {
+        let setting = self.config.nic(nic.name())?;
+        LinkState::of(&setting.link.name, self.failed.has(nic.id()))
     }
 
     /// Does what a client asks for.

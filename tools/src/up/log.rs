@@ -14,7 +14,7 @@ use serde_json::Value;
 use tracing::field::display;
 use tracing::level_filters::LevelFilter;
 
-use super::link_state::FailedLinks;
+use super::link_state::{FailedLinks, LinkState};
 use crate::config::{Change, LinkSetting, seconds};
 use crate::device::{self, XdpWork};
 use crate::host::{ActionError, TimedEvent};
@@ -224,8 +224,13 @@ impl Origin {
     }
 }
 
-/// Logs how the link of a NIC works.
-pub(super) fn log_link(nic: &str, link: &LinkSetting, xdp: Option<&XdpWork>) {
+/// Logs how the link of a NIC works, and how it is.
+pub(super) fn log_link(
+    nic: &str,
+    link: &LinkSetting,
+    xdp: Option<&XdpWork>,
+    state: Option<LinkState>,
+) {
     tracing::info!(
         nic,
         kind = link.kind.label(),
@@ -233,8 +238,19 @@ pub(super) fn log_link(nic: &str, link: &LinkSetting, xdp: Option<&XdpWork>) {
         queues = link.queues,
         mode = device::mode(link, xdp),
         zero_copy = xdp.and_then(XdpWork::is_zero_copy),
+        state = state.map(LinkState::label),
         "link"
     );
+}
+
+/// Logs that the link of a NIC is another way than it was.
+pub(super) fn log_state(nic: &str, device: &str, state: LinkState) {
+    let label = state.label();
+    if state == LinkState::Up {
+        tracing::info!(nic, device, state = label, "link_state");
+    } else {
+        tracing::warn!(nic, device, state = label, "link_state");
+    }
 }
 
 /// What became of a change.

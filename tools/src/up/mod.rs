@@ -11,7 +11,7 @@
 //! | `host` | the engine while it runs, and what is done to it |
 //! | `difference`, `reload` | what a new configuration changes, and that it is changed |
 //! | `capture`, `trace` | frames for a client, while it wants them |
-//! | `link_state` | whether links are up, down, or have failed |
+//! | `link_state` | whether links are up, down or without carrier, or have failed |
 //! | `removed` | the NICs that are no more |
 //! | `show` | its listings |
 //! | `report` | what it came to |

@@ -8,6 +8,7 @@ use corelane::stack::Nic;
 
 use super::difference::difference;
 use super::host::Host;
+use super::link_state::LinkState;
 use super::links::link;
 use super::log::{Origin, Outcome, log_change, log_link};
 use super::run::pool;
@@ -125,7 +126,9 @@ impl Host {
                 failed += 1;
             }
             self.captures.extend(served.capture.take());
-            log_link(nic.name(), &setting.link, served.xdp.as_ref());
+            let state = LinkState::of(&setting.link.name, false);
+            log_link(nic.name(), &setting.link, served.xdp.as_ref(), state);
+            self.seen.see(nic.id(), state);
             self.links.insert(nic.id(), served);
             self.nics.push(nic);
         }
@@ -183,6 +186,7 @@ impl Host {
             thread::sleep(Duration::from_millis(1));
         }
         for nic in gone {
+            self.seen.forget(nic.id());
             let is_closed = !self.lifecycle.is_leaving(nic.id());
             self.removed.add(nic, is_closed);
         }

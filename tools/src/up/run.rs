@@ -101,8 +101,8 @@ pub fn run(
     let timeline = config.events.clone();
     let running = engine.start()?;
     let events = running.events().clone();
-    let host = Host::new(config, &running, services, links, pool);
-    host.nics().iter().for_each(|nic| host.log_link(nic));
+    let mut host = Host::new(config, &running, services, links, pool);
+    host.log_links();
     let mut errors = Vec::new();
     for unset in host.set_up() {
         let (nic, error) = (&unset.nic, &unset.error);
@@ -280,6 +280,7 @@ impl Up {
             };
             match signal {
                 Ok(Signal::Reload) => self.reload(),
+                Ok(Signal::Links) => locked(&self.host).look_at_states(),
                 Err(RecvTimeoutError::Timeout) => {
                     self.act_what_is_due();
                     locked(&self.host).look_at_links();

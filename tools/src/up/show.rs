@@ -54,8 +54,6 @@ impl Host {
     fn nic_row(&self, nic: &Nic) -> Value {
         let link = self.config().nic(nic.name()).map(|setting| &setting.link);
         let xdp = self.xdp(nic);
-        let has_failed = self.failed.has(nic.id());
-        let state = link.and_then(|link| LinkState::of(&link.name, has_failed));
         let totals = nic.counters();
         let ranges: Vec<_> = nic.ranges().iter().map(ToString::to_string).collect();
         json!({
@@ -64,7 +62,7 @@ impl Host {
             "queues": link.map(|link| link.queues),
             "mode": link.and_then(|link| device::mode(link, xdp)),
             "zero_copy": xdp.and_then(XdpWork::is_zero_copy),
-            "state": state.map(LinkState::label),
+            "state": self.state(nic).map(LinkState::label),
             "mac": nic.mac().to_string(),
             "mtu": nic.mtu(),
             "enabled": nic.is_enabled(),

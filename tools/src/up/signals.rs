@@ -1,10 +1,11 @@
-//! What ends it, and what has it read its configuration again.
+//! What ends it, what has it read its configuration again, and what has it look at its links.
 
 use std::io;
 use std::thread;
 use std::time::Instant;
 
-use crossbeam::channel::{Receiver, unbounded};
+use corelane_sys::link_changes::LinkChanges;
+use crossbeam::channel::{Receiver, Sender, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -18,6 +19,8 @@ pub(super) enum Signal {
     End,
     /// To read the configuration again.
     Reload,
+    /// To look at the links: something changed of the devices of this namespace.
+    Links,
 }
 
 /// The signals from now on. A second one that asks for the end, if it is not the first one again, ends the process at
@@ -25,6 +28,9 @@ pub(super) enum Signal {
 pub(super) fn signals() -> io::Result<Receiver<Signal>> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let (sender, receiver) = unbounded();
+    if let Err(error) = link_changes(sender.clone()) {
+        tracing::warn!(%error, "no word of changes of links: they are not logged");
+    }
     let watch = move || {
         let mut wishes = Wishes::default();
         for signal in signals.forever() {
@@ -44,4 +50,14 @@ pub(super) fn signals() -> io::Result<Receiver<Signal>> {
         .name("signals".to_owned())
         .spawn(watch)?;
     Ok(receiver)
+}
+
+/// Tells of devices that change from now on. The thread ends with the process, as that of the signals does.
+fn link_changes(sender: Sender<Signal>) -> io::Result<()> {
+    let changes = LinkChanges::new()?;
+    let watch = move || while changes.wait().is_ok() && sender.send(Signal::Links).is_ok() {};
+    thread::Builder::new()
+        .name("link-changes".to_owned())
+        .spawn(watch)
+        .map(drop)
 }

@@ -38,6 +38,7 @@ pub(crate) const ALL: &[Case] = &[
     ("privileges_are_dropped", privileges),
     ("what_cannot_be_up_is_told", not_up),
     ("a_device_that_is_taken_away_is_told", taken_away),
+    ("a_device_without_carrier_is_told", no_carrier),
     ("capture_shows_what_goes_by", capture),
     ("capture_loses_copies_and_no_traffic", capture_slow),
     ("trace_shows_the_way_of_the_next_frames", trace),
@@ -179,12 +180,12 @@ fn af_packet() {
 
 /// Frames are captured and counted by a NIC that answers nobody; another one beside it routes to nowhere through it.
 fn listener() {
-    ip("link add cl33 type veth peer name cl33p");
-    ip("link set cl33 up");
-    ip("link set cl33p up");
-    kernel_end("cl33p", 33);
+    ip("link add cl34 type veth peer name cl34p");
+    ip("link set cl34 up");
+    ip("link set cl34p up");
+    kernel_end("cl34p", 34);
     let config = "[[nic]]\nname = 'tap'\n\
-                  link = { kind = 'af_packet', name = 'cl33', receive_only = true }\n\
+                  link = { kind = 'af_packet', name = 'cl34', receive_only = true }\n\
                   [[service]]\nkind = 'raw_sink'\nbind = 'any'\n";
     let up = Up::start("listener", config);
     let nics = up.show("nics");
@@ -194,16 +195,16 @@ fn listener() {
     );
     assert!(up.log().contains("receive_only"), "{}", up.log());
     // To somebody else, whom the kernel believes in.
-    ip("neigh replace 192.0.33.9 lladdr 02:00:00:00:00:09 dev cl33p");
+    ip("neigh replace 192.0.34.9 lladdr 02:00:00:00:00:09 dev cl34p");
     let file = up.dir().path("heard.pcapng");
     let line = format!(
-        "capture tap --address 192.0.33.9 --count 20 -w {}",
+        "capture tap --address 192.0.34.9 --count 20 -w {}",
         file.display()
     );
     let mut capture = up.ctl_command(&line).spawn().unwrap();
-    let socket = UdpSocket::bind("192.0.33.1:0").unwrap();
+    let socket = UdpSocket::bind("192.0.34.1:0").unwrap();
     eventually("the capture has its frames", || {
-        socket.send_to(&[7; 15], "192.0.33.9:7").unwrap();
+        socket.send_to(&[7; 15], "192.0.34.9:7").unwrap();
         capture.try_wait().unwrap().is_some()
     });
     assert_eq!(capture.wait().unwrap().code(), Some(0));
@@ -217,12 +218,12 @@ fn listener() {
     assert_eq!((counter("kernel_dropped"), counter("sent")), (0, 0));
     // An address that it is given is nobody's for the others.
     let before = counter("send_dropped");
-    up.change("add_address nic=tap address=192.0.33.2/24");
-    assert!(Client::new("192.0.33.2", 7).try_echo(b"anybody?").is_err());
+    up.change("add_address nic=tap address=192.0.34.2/24");
+    assert!(Client::new("192.0.34.2", 7).try_echo(b"anybody?").is_err());
     assert!(counter("send_dropped") > before && counter("sent") == 0);
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
-    ip("link del cl33");
+    ip("link del cl34");
 }
 
 /// The kernel, a router on two kinds of links, and a host behind it.
@@ -591,6 +592,42 @@ fn not_up() {
         assert_eq!(code, Some(status), "{config}: {said}");
         assert!(said.contains(told), "{config}: {said}");
     }
+}
+
+/// Its peer goes down and comes back; then it does itself.
+fn no_carrier() {
+    ip("link add cl35 type veth peer name cl35p");
+    ip("link set cl35 up");
+    let config = "[[nic]]\nname = 'wan'\nlink = { kind = 'af_packet', name = 'cl35' }\n";
+    let up = Up::start("no-carrier", config);
+    let log = |line: &str| eventually(line, || up.log().contains(line));
+    log("device=\"cl35\" queues=1 state=\"no-carrier\"");
+    let mut told = 0;
+    for (change, state, level) in [
+        ("cl35p up", "up", "INFO"),
+        ("cl35p down", "no-carrier", "WARN"),
+        ("cl35 down", "down", "WARN"),
+        ("cl35p up", "down", ""),
+        ("cl35 up", "up", "INFO"),
+    ] {
+        ip(&format!("link set {change}"));
+        assert_eq!(up.column("nics", "state"), [state], "{change}");
+        if !level.is_empty() {
+            let line = format!("{level} link_state nic=\"wan\" device=\"cl35\" state=\"{state}\"");
+            told += 1;
+            eventually(change, || up.log().matches("link_state").count() == told);
+            let last = up.log().lines().last().map(str::to_owned);
+            assert!(
+                last.is_some_and(|last| last.ends_with(&line)),
+                "{}",
+                up.log()
+            );
+        }
+    }
+    ip("link del cl35");
+    eventually("it is told", || up.log().contains("link_failed"));
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
 }
 
 fn taken_away() {

@@ -25,6 +25,10 @@ pub(crate) fn top() {
         let rates: Value = serde_json::from_slice(&said.stdout).unwrap();
         let nic = &rates["nics"][0];
         assert_eq!((&nic["nic"], &nic["addresses"]), (&"wan".into(), &1.into()));
+        assert_eq!(
+            (&nic["enabled"], &nic["state"]),
+            (&true.into(), &"up".into())
+        );
         for rate in ["received_pps", "received_bps", "sent_pps", "delivered_pps"] {
             assert!(nic[rate].as_f64() > Some(1.0), "{rate}: {nic}");
         }
@@ -39,7 +43,10 @@ pub(crate) fn top() {
             file.display()
         ));
         assert_eq!(said.status.code(), Some(0));
-        assert!(said.stdout.starts_with(b"nic             rx pps"));
+        assert!(
+            said.stdout
+                .starts_with(b"nic          state         rx pps")
+        );
         let rates: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         assert_eq!(rates["nics"][0]["nic"], "wan");
         let said = output("--once --json /nonexistent/top.json");
@@ -52,8 +59,8 @@ pub(crate) fn top() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut line = || lines.next().unwrap().unwrap();
-        assert!(line().starts_with("nic             rx pps"));
-        assert!(line().starts_with("wan "));
+        assert!(line().starts_with("nic          state         rx pps"));
+        assert!(line().starts_with("wan          up "));
         while !line().is_empty() {}
         assert!(line().starts_with("nic "));
         drop(lines);

@@ -170,7 +170,7 @@
 //!
 //! # Ends
 //!
-//! A device that is set down is quiet until it is up again: nothing arrives, and what is sent is
+//! A device that is set down, or that has no carrier, is quiet until it is up again: nothing arrives, and what is sent is
 //! dropped and counted (but for a burst in the ring of AF_XDP, which goes when the device is up). A
 //! device that is taken away ends the link's queues, and
 //! [`Event::LinkFailed`](crate::stack::Event::LinkFailed) says so. AF_XDP's program ends with the link,
