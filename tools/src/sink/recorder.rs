@@ -123,10 +123,8 @@ impl Recorder {
                     if !self.streams.is_empty() {
                         let stream = signature.stream;
                         self.streams.note(stream, arrival, frame.len);
-                        if self.latency.is_some() {
-                            let ns = now.saturating_sub(frame.planned);
-                            self.streams.record(stream, ns);
-                        }
+                        let ns = now.saturating_sub(frame.planned);
+                        self.streams.record(stream, ns);
                     }
                     match arrival {
                         Arrival::InOrder => found.in_order += 1,

@@ -31,7 +31,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, socket: &str, rates: Option<&Rates>) {
     let seconds = rates.interval.as_secs_f64();
     let heading = format!("corelane top  {socket}  every {seconds:.1} s  q quits");
     frame.render_widget(Line::from(heading).bold(), title);
-    frame.render_widget(nic_table(&rates.nics), nics);
+    frame.render_widget(nic_table(&rates.nics, nics.width), nics);
     frame.render_widget(drop_table(rates), dropped);
     draw_threads(frame, threads, rates);
 }
@@ -40,11 +40,50 @@ fn header(titles: impl IntoIterator<Item = &'static str>) -> Row<'static> {
     Row::new(titles).style(Style::new().bold())
 }
 
-fn nic_table(nics: &[NicRates]) -> Table<'static> {
+/// What there is of a NIC behind its name and state, and how wide each is.
+fn figures() -> [(&'static str, u16); 10] {
+    let [a, b, c, d, e, f, g, h] = NicRates::TITLES.map(|title| (title, 9));
+    [a, b, c, d, e, f, g, h, ("addrs", 6), ("neighs", 6)]
+}
+
+/// The places of these, the most wanted first: packets received, sent and dropped, delivered and forwarded, bits,
+/// consumed, and how many addresses and neighbors.
+const WANTED: [usize; 10] = [0, 2, 7, 4, 5, 1, 3, 6, 8, 9];
+
+/// The places of the figures that have room in so many columns, with a space in front of each: one that is cut
+/// off would be another figure.
+fn fitting(mut room: u16) -> Vec<usize> {
+    let widths = figures().map(|(_, width)| width + 1);
+    let mut places: Vec<_> = WANTED
+        .into_iter()
+        .map_while(|place| {
+            room = room.checked_sub(widths[place])?;
+            Some(place)
+        })
+        .collect();
+    places.sort_unstable();
+    places
+}
+
+fn nic_table(nics: &[NicRates], width: u16) -> Table<'static> {
+    const NAME: u16 = 12;
+    let states = nics.iter().map(|nic| nic.state().len());
+    let state = states.chain(["state".len()]).max().unwrap_or_default();
+    let state = u16::try_from(state).unwrap_or(u16::MAX);
+    let borders_and_space = 3;
+    let taken = NAME.saturating_add(state).saturating_add(borders_and_space);
+    let places = fitting(width.saturating_sub(taken));
     let row = |nic: &NicRates| {
+        let rates = nic.rates().map(short).into_iter();
+        let figures: Vec<_> = rates
+            .chain([nic.addresses.to_string(), nic.neighbors.to_string()])
+            .collect();
         let mut cells = vec![nic.name.clone(), nic.state().to_owned()];
-        cells.extend(nic.rates().map(short));
-        cells.extend([nic.addresses.to_string(), nic.neighbors.to_string()]);
+        cells.extend(
+            places
+                .iter()
+                .filter_map(|place| figures.get(*place).cloned()),
+        );
         let style = match nic.state() {
             "down" | "no-carrier" | "failed" => Style::new().fg(Color::Red),
             "disabled" => Style::new().dim(),
@@ -53,19 +92,22 @@ fn nic_table(nics: &[NicRates]) -> Table<'static> {
         };
         Row::new(cells).style(style)
     };
-    let mut titles = vec!["nic", "state"];
-    titles.extend(NicRates::TITLES);
-    titles.extend(["addrs", "neighs"]);
-    let states = nics.iter().map(|nic| nic.state().len());
-    let state = states.chain(["state".len()]).max().unwrap_or_default();
-    let state = Constraint::Min(u16::try_from(state).unwrap_or(u16::MAX));
-    // Where the screen is narrow, figures give way, and not these.
-    let mut widths = vec![Constraint::Min(12), state];
-    widths.extend([Constraint::Length(9); 8]);
-    widths.extend([Constraint::Length(6); 2]);
+    let shown = places.iter().map(|place| figures()[*place]);
+    let (mut titles, mut widths) = (
+        vec!["nic", "state"],
+        vec![Constraint::Min(NAME), Constraint::Min(state)],
+    );
+    for (title, width) in shown {
+        titles.push(title);
+        widths.push(Constraint::Length(width));
+    }
+    let title = match WANTED.len() - places.len() {
+        0 => "NICs, in a second".to_owned(),
+        more => format!("NICs, in a second; a wider screen has {more} columns more"),
+    };
     Table::new(nics.iter().map(row), widths)
         .header(header(titles))
-        .block(Block::bordered().title("NICs, in a second"))
+        .block(Block::bordered().title(title))
 }
 
 fn drop_table(rates: &Rates) -> Table<'static> {
@@ -168,6 +210,27 @@ mod tests {
             let has_it = |line: &String| line.contains("wan") && line.contains("no-carrier");
             assert!(lines.iter().any(has_it), "{}", lines.join("\n"));
         }
+    }
+
+    #[test]
+    fn a_figure_has_all_its_room_or_is_not_there() {
+        let mut rates = a_second();
+        rates.nics[0].received_pps = 123_456_789.0;
+        rates.nics[0].forwarded_pps = 987_654_321.0;
+        for width in 0..140 {
+            let text = screen(width, 18, Some(&rates)).join("\n");
+            for (figure, cut) in [("123.46M", "123.4"), ("987.65M", "987.6")] {
+                assert_eq!(
+                    text.contains(cut),
+                    text.contains(figure),
+                    "{width}:\n{text}"
+                );
+            }
+            assert_eq!(text.contains("123.46M"), width >= 30, "{width}");
+        }
+        assert_eq!(fitting(9), [] as [usize; 0]);
+        assert_eq!(fitting(30), [0, 2, 7]);
+        assert_eq!(fitting(u16::MAX).len(), WANTED.len());
     }
 
     #[test]
