@@ -42,6 +42,9 @@
 //! what is smaller, or not UDP, has no number, and the report says of how many frames order and duplicates
 //! were not checked. `--check off` leaves it out, `--check full` verifies UDP checksums too.
 //!
+//! A number says which stream of a profile its frame is of, too: each stream has books and latencies of its own, and
+//! their sums have to be those of all frames. What has no number is of no stream that anybody knows.
+//!
 //! # Searching
 //!
 //! `corelane search` finds the highest load at which a goal is upheld: MLRsearch (RFC 9971), whose goals are
