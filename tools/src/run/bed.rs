@@ -8,7 +8,9 @@ use corelane::engine::link::Link;
 use corelane::wire::MacAddr;
 use serde_json::{Value, json};
 
-use super::{Failure, Nics, Outcome, Session, Setting, Target, TestBed, Trial, TrialResult};
+use super::{
+    Failure, Nics, Outcome, Session, Setting, Stream, Target, TestBed, Trial, TrialResult,
+};
 use crate::cli::{EngineArgs, LoadArgs};
 use crate::clock::Clock;
 use crate::config::{LoadProfile, StreamSetting};
@@ -32,29 +34,6 @@ pub struct Layout {
     streams: Arc<[Stream]>,
     frames_s: f64,
     tags: usize,
-}
-
-/// When the frames of a stream come.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stream {
-    /// What it is called.
-    pub name: String,
-    /// How its frames come, if a profile says so.
-    pub arrival: Option<Arrival>,
-    /// Its frames per second; 1 without a profile.
-    pub pps: f64,
-    /// From when, in nanoseconds from the start of a window.
-    pub start: u64,
-    /// To when.
-    pub stop: u64,
-}
-
-impl Stream {
-    /// Frames that are due in the first `seconds` of a window, at its rate.
-    pub fn frames_within(&self, seconds: f64) -> f64 {
-        let [start, stop] = [self.start, self.stop].map(|ns| ns as f64 / 1e9);
-        self.pps * (seconds.min(stop) - start).max(0.0)
-    }
 }
 
 impl Layout {

@@ -11,11 +11,10 @@ use crate::latency::{Latencies, Percentiles};
 use crate::machine::{Machine, Versions};
 use crate::report::{
     CaptureShare, ChurnShare, EgressShare, Evidence, GeneratorDrops, GeneratorShare, Ledger, Limit,
-    OrderReport, Polls, Report, SCHEMA, Setup, SloShare, SocketShare, StreamShare, StreamSums,
-    Unsent, WorkerShare, per,
+    OrderReport, Polls, Report, SCHEMA, Setup, SloShare, SocketShare, Unsent, WorkerShare, per,
 };
 use crate::selftest::SelfCheck;
-use crate::sink::{Handled, OrderShare, StreamSeen};
+use crate::sink::{Handled, OrderShare};
 use crate::threads::Waited;
 use crate::unit::Slo;
 
@@ -175,50 +174,6 @@ impl Measured {
     pub fn order(&self) -> OrderShare {
         let ends = self.handled.iter().chain(&self.taken);
         ends.fold(OrderShare::default(), |all, end| all.and(&end.order))
-    }
-
-    /// What was found of each stream of a profile.
-    fn streams_seen(&self) -> Vec<StreamSeen> {
-        let mut all = vec![StreamSeen::default(); self.streams.len()];
-        for end in self.handled.iter().chain(&self.taken) {
-            for (all, seen) in all.iter_mut().zip(&end.streams) {
-                all.add(seen);
-            }
-        }
-        all
-    }
-
-    /// Sums over the streams of a profile; none without one.
-    fn stream_sums(&self) -> Option<StreamSums> {
-        let sent = self.streams.iter().map(|it| it.emitted + it.pool_empty);
-        let seen = self.streams_seen();
-        (!seen.is_empty()).then(|| StreamSums {
-            sent: sent.sum(),
-            unique: seen.iter().map(|it| it.order.unique()).sum(),
-        })
-    }
-
-    /// Frames of a stream, or of all, that were sent with a number to who looks at it: who reads sockets does not.
-    fn looked_at(&self, numbered: u64) -> u64 {
-        match self.sockets {
-            Some(_) => 0,
-            None => numbered,
-        }
-    }
-
-    /// What became of each of these streams.
-    fn stream_shares(&self, streams: &[Stream]) -> Option<Vec<StreamShare>> {
-        let seen = self.streams_seen();
-        let counted = self.streams.iter().zip(&seen);
-        let shares = streams.iter().zip(counted).map(|(stream, (totals, seen))| {
-            let numbered = self.looked_at(totals.numbered);
-            let totals = StreamTotals {
-                numbered,
-                ..*totals
-            };
-            StreamShare::new(stream, &totals, seen)
-        });
-        (!seen.is_empty()).then(|| shares.collect())
     }
 
     fn egress_share(&self) -> Option<EgressShare> {

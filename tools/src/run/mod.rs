@@ -5,15 +5,17 @@ mod failure;
 mod measure;
 mod output;
 mod session;
+mod streams;
 mod target;
 mod trial;
 mod watch;
 
-pub use bed::{Bed, Between, Layout, Stream};
+pub use bed::{Bed, Between, Layout};
 pub use failure::Failure;
 pub use measure::{Conditions, Measured, assemble};
 pub use output::{Output, Taken, check_free, print, print_to_reader};
 pub use session::{Nics, Outcome, Session, Setting};
+pub use streams::Stream;
 pub use target::{Target, install};
 pub use trial::{TestBed, Trial, TrialResult};
 pub use watch::{Counts, INTERVAL, Interval, Watch, Watchable, until_the_end};
