@@ -127,7 +127,10 @@ fn links_of_bench_search_and_replay() {
             "bench --capture 5 --rate 1kpps --pcap-out f".to_owned(),
             "not together with",
         ),
-        ("bench --capture-file f".to_owned(), "--capture is missing"),
+        (
+            "bench --capture-file f".to_owned(),
+            "--capture is missing, which --capture-file is about",
+        ),
         (
             format!("search {pair} --scale-workers"),
             "not together with",
@@ -442,8 +445,14 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
             "--sockets: '0' is not a number of sockets: a whole number from 1 to 100000; did you mean \
              '1'?",
         ),
-        ("bench --routes 10", "--forward is missing"),
-        ("bench --neighbors 10", "--forward is missing"),
+        (
+            "bench --rate 1kpps --routes 10",
+            "--forward is missing, which --routes is about",
+        ),
+        (
+            "bench --neighbors 10",
+            "--forward is missing, which --neighbors is about",
+        ),
         (
             "bench --forward --endpoints 5",
             "--forward: not together with --endpoints",

@@ -363,7 +363,14 @@ impl Usage {
                     did_you_mean(meant)
                 ))
             }
-            ErrorKind::MissingRequiredArgument => Self(format!("{} is missing", argument())),
+            ErrorKind::MissingRequiredArgument => {
+                let used = match error.get(ContextKind::Usage) {
+                    Some(ContextValue::StyledStr(usage)) => usage.to_string(),
+                    _ => String::new(),
+                };
+                let (missing, by) = (argument(), needed_by(argument(), &used));
+                Self(format!("{missing} is missing{by}"))
+            }
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
                 Self(error.render().to_string().trim_end().to_owned())
             }
@@ -392,6 +399,21 @@ fn needed(argument: &str) -> String {
         .strip_prefix('[')
         .and_then(|bare| bare.strip_suffix(']'));
     bare.map_or_else(|| argument.to_owned(), |bare| format!("<{bare}>"))
+}
+
+/// Which of the options used has no meaning without one that is missing, where that is not plain to see.
+fn needed_by(missing: &str, used: &str) -> String {
+    const NEED: [(&str, &str); 3] = [
+        ("--routes", "--forward"),
+        ("--neighbors", "--forward"),
+        ("--capture-file", "--capture"),
+    ];
+    let is_used = |option| used.split_whitespace().any(|word| word == option);
+    let by = NEED
+        .iter()
+        .find(|(option, needs)| *needs == missing && is_used(*option));
+    by.map(|(option, _)| format!(", which {option} is about"))
+        .unwrap_or_default()
 }
 
 fn did_you_mean(meant: Option<&str>) -> String {
