@@ -392,7 +392,7 @@ fn bad_usage_is_one_message_and_status_2() {
         ),
         (
             &["bench", "--routes", "10"],
-            "corelane: --forward is missing\n",
+            "corelane: --forward is missing, which --routes is about\n",
         ),
         (
             &["bench", "--json", "/nonexistent/x.json"],
@@ -714,6 +714,16 @@ fn a_replay_goes_on_for_its_time_and_sends_on() {
     let json = result(&[&timed[..], &["--own", "--duration", "100ms"]].concat());
     assert_eq!(n(&json["generator"]["intended"]), 1000);
     assert!(json["flags"]["repeat"].is_null());
+    let one = file("one.pcap", &pcap(0xa1b2_c3d4, 1, false, &packets()[..1]));
+    let output = corelane(&["replay", &one, "--speed", "1", "--duration", "100ms"]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = "--duration: all packets of the capture have one time, so that it has no pace to go on at; did you \
+                   mean '--speed max'?";
+    assert!(
+        text(&output.stderr).contains(message),
+        "{}",
+        text(&output.stderr)
+    );
     let on = ["--forward", "--duration", "300ms", "--churn", "1000"];
     let json = result(&[&timed[..], &on].concat());
     assert_eq!(n(&json["generator"]["intended"]), 3000);
@@ -969,6 +979,15 @@ fn streams_of_a_profile_have_their_rates_and_times() {
     assert_eq!(json["generator"]["planned_pps"], 15_000.0);
     assert!(json["flags"]["rate"].is_null());
     assert_eq!(json["streams"].as_array().unwrap().len(), 2);
+    // What the generator can do, though the second one begins after that is found out.
+    let ceiling = json["self_check"]["ceiling_pps"].as_f64().unwrap();
+    assert!(ceiling > 100_000.0, "{ceiling}");
+    let flags = &json["flags"]["streams"];
+    assert_eq!(
+        (&flags[0]["family"], &flags[1]["family"]),
+        (&"v4".into(), &"mixed".into())
+    );
+    assert!(json["flags"]["frame_size"].is_null());
     // It is as the profile says.
     let warnings = json["warnings"].to_string();
     assert!(!warnings.contains("were due in this window"), "{warnings}");
@@ -1083,6 +1102,16 @@ fn all_kinds_of_frames_are_accounted_for() {
     let json = bench(&["--malformed", "10%", "--family", "v4"]);
     let share = sum(&json["drops"]) as f64 / n(&json["received"]) as f64;
     assert!((0.09..0.11).contains(&share), "{share}");
+    let said = corelane(&[
+        "bench",
+        "--check",
+        "off",
+        "--duration",
+        "50ms",
+        "--warmup",
+        "0s",
+    ]);
+    assert!(text(&said.stdout).contains(" frames without a number (--check off): "));
     let json = bench(&["--check", "off"]);
     assert_eq!(
         (

@@ -176,6 +176,11 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// Whether it is a whole number.
+    pub(super) fn is_integer(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Integer(_))
+    }
+
     /// Whether it is a text.
     pub(super) fn is_text(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::String(_))

@@ -128,6 +128,17 @@ impl LoadProfile {
             stream(number, &fields)
         });
         let streams: Vec<_> = streams.collect::<Result<_, _>>()?;
+        for (number, stream) in streams.iter().enumerate() {
+            let before = streams.iter().take(number);
+            if before.clone().any(|other| other.name == stream.name)
+                && let Some(item) = items.get(number)
+            {
+                return Err(item.error(format!(
+                    "there is a stream '{}' already: nobody could tell their results apart",
+                    stream.name
+                )));
+            }
+        }
         if streams.is_empty() {
             return Err(fields.error("a profile has at least one stream: [[stream]]"));
         }
@@ -137,16 +148,25 @@ impl LoadProfile {
 
 fn stream(number: usize, fields: &Fields<'_>) -> Result<StreamSetting, ConfigError> {
     let name = match fields.get("name") {
-        Some(field) => field.text("a name")?.to_owned(),
+        Some(field) => {
+            let name = field.text("a name")?;
+            if name.trim().is_empty() || name.chars().any(char::is_control) {
+                return Err(field.error("a name is one line of at least a letter"));
+            }
+            name.to_owned()
+        }
         None => format!("stream {number}"),
     };
     let field = fields.need("rate", "\"1Mpps\"")?;
-    let rate: Rate = field.parse_literal("a rate", "1Mpps")?;
-    if !matches!(rate, Rate::Pps(_) | Rate::Bps(_)) {
-        return Err(field.error(format!(
-            "'{rate}' is not the rate of a stream: frames or bits per second; did you mean '1Mpps'?"
-        )));
-    }
+    let text = field.literal("a rate, such as \"1Mpps\",")?;
+    let rate = text.parse().ok();
+    let rate = rate.filter(|rate| matches!(rate, Rate::Pps(_) | Rate::Bps(_)));
+    let rate = rate.ok_or_else(|| {
+        field.error(format!(
+            "'{text}' is not the rate of a stream: frames or bits per second, up to a thousand million frames; did \
+             you mean '1Mpps'?"
+        ))
+    })?;
     let share = |key| {
         let field = fields.get(key);
         field
@@ -173,6 +193,9 @@ fn stream(number: usize, fields: &Fields<'_>) -> Result<StreamSetting, ConfigErr
         return Err(field.error("a stream stops after it starts"));
     }
     let vlan = fields.get("vlan").map(|field| {
+        if field.is_integer() {
+            return Ok(vec![field.integer("a VLAN", 1..=4094)? as u16]);
+        }
         let tags = field.items("VLANs, outermost first, such as [100],")?;
         if let Some(third) = tags.get(2) {
             return Err(third.error("a frame has at most two tags"));
@@ -271,7 +294,8 @@ mod tests {
 
     #[test]
     fn numbers_need_no_quotes() {
-        let text = "[[stream]]\nrate = 20_000\nframe_size = 128\nhit_ratio = 0.5\nmalformed = 0";
+        let text =
+            "[[stream]]\nrate = 20_000\nframe_size = 128\nhit_ratio = 0.5\nmalformed = 0\nvlan = 7";
         let profile = LoadProfile::parse("p.toml", text).unwrap();
         let [stream] = &profile.streams[..] else {
             panic!("{profile:?}");
@@ -281,6 +305,7 @@ mod tests {
             (Rate::Pps(20_000.0), Some(FrameSize::Fixed(128)))
         );
         assert_eq!((stream.hit_ratio, stream.malformed), (Some(0.5), Some(0.0)));
+        assert_eq!(stream.vlan, Some(vec![7]));
         let error = LoadProfile::parse("p.toml", "[[stream]]\nrate = true").unwrap_err();
         let message =
             "p.toml:2:8: stream[0].rate: a rate, such as \"1Mpps\", is wanted, this is a boolean";
@@ -308,8 +333,21 @@ mod tests {
             ),
             (
                 "[[stream]]\nrate = \"max\"",
-                "p.toml:2:8: stream[0].rate: 'max' is not the rate of a stream: frames or bits per second; did \
-                 you mean '1Mpps'?",
+                "p.toml:2:8: stream[0].rate: 'max' is not the rate of a stream: frames or bits per second, up to a \
+                 thousand million frames; did you mean '1Mpps'?",
+            ),
+            (
+                "[[stream]]\nrate = \"1000000gbps\"",
+                "p.toml:2:8: stream[0].rate: '1000000gbps' is not the rate of a stream: frames or bits per second, \
+                 up to a thousand million frames; did you mean '1Mpps'?",
+            ),
+            (
+                "[[stream]]\nname = \"a\\u001b[31m\"\nrate = 1",
+                "p.toml:2:8: stream[0].name: a name is one line of at least a letter",
+            ),
+            (
+                "[[stream]]\nname = \"a\"\nrate = 1\n[[stream]]\nname = \"a\"\nrate = 2",
+                "p.toml:4:1: stream[1]: there is a stream 'a' already: nobody could tell their results apart",
             ),
             (
                 "[[stream]]\nrate = \"1kpps\"\nstart = \"2s\"\nstop = \"1s\"",

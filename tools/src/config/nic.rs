@@ -116,13 +116,13 @@ fn nic(
     {
         warnings.of(&field, "IPv6 wants 1280 bytes on every link");
     }
-    if let Some(field) = fields.get("addresses")
-        && link.receive_only
-        && !addresses.is_empty()
-    {
-        let what =
-            "the link is to receive only: who asks for these, or sends to them, is not answered";
-        warnings.of(&field, what);
+    for key in ["addresses", "ranges", "groups"] {
+        if let Some(field) = fields.get(key).filter(|_| link.receive_only)
+            && field.items(key).is_ok_and(|items| !items.is_empty())
+        {
+            let what = "the link is to receive only: who asks for these, or sends to them, is not answered";
+            warnings.of(&field, what);
+        }
     }
     let mut ranges = Vec::new();
     for item in fields.items(

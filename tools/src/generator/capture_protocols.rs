@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use corelane::io::pcap::{Capture, PcapError};
+use corelane::io::pcap::{Capture, PcapEnd, PcapError};
+use corelane::wire::extension::{ExtensionEnd, ExtensionWalk};
 use corelane::wire::{EtherType, IpProtocol, parse_ipv4, parse_ipv6};
 use thiserror::Error;
 
@@ -21,6 +22,16 @@ pub enum ProtocolsError {
     /// The capture cannot be read.
     #[error(transparent)]
     Capture(#[from] PcapError),
+    /// It is broken before there is anything of use.
+    #[error("{file} is broken at byte {at_byte}: {why}")]
+    Broken {
+        /// Its file.
+        file: String,
+        /// Where.
+        at_byte: u64,
+        /// What is wrong there.
+        why: String,
+    },
     /// There is nothing in it that the generator makes.
     #[error("{0} has no UDP, TCP or ICMP packet, nor fragments")]
     None(String),
@@ -34,10 +45,25 @@ pub fn protocols(text: &str) -> Result<Protocols, ProtocolsError> {
     let Some(file) = text.trim().strip_prefix(CAPTURE) else {
         return Ok(text.parse()?);
     };
+    if file.is_empty() {
+        let why = "has no file behind it";
+        return Err(ValueError::new(text, why, "capture:trace.pcap").into());
+    }
     let capture = Capture::open(Path::new(file))?;
+    let end = capture.end();
     let frames = CaptureSet::new(vec![capture], 0);
     let carried = frames.frames().filter_map(|frame| carried(&frame));
-    Protocols::of(carried).ok_or_else(|| ProtocolsError::None(file.to_owned()))
+    Protocols::of(carried).ok_or_else(|| {
+        let file = file.to_owned();
+        match end {
+            PcapEnd::Complete => ProtocolsError::None(file),
+            PcapEnd::Truncated { at_byte, why, .. } => ProtocolsError::Broken {
+                file,
+                at_byte,
+                why: why.to_string(),
+            },
+        }
+    })
 }
 
 /// What a frame carries; none if that is nothing the generator makes. All TCP counts as its first segment, all ICMP as
@@ -54,15 +80,13 @@ fn carried(frame: &[u8]) -> Option<Protocol> {
         }
         EtherType::IPV6 => {
             let ip = parse_ipv6(packet).ok()?;
-            if ip.header.next_header == IpProtocol::IPV6_FRAGMENT {
-                // RFC 8200 section 4.5: offset, reserved bits, whether there are more.
-                let &[_, _, a, b, ..] = ip.payload else {
-                    return None;
-                };
-                let offset = u16::from_be_bytes([a, b]) >> 3;
-                return (offset == 0).then_some(Protocol::Fragments);
+            match ExtensionWalk::new(&ip).end().ok()? {
+                ExtensionEnd::Fragment(fragment) => {
+                    let is_first = fragment.header.fragment_offset() == 0;
+                    return is_first.then_some(Protocol::Fragments);
+                }
+                ExtensionEnd::UpperLayer(upper) => upper.protocol,
             }
-            ip.header.next_header
         }
         _ => return None,
     };
@@ -71,5 +95,52 @@ fn carried(frame: &[u8]) -> Option<Protocol> {
         IpProtocol::TCP => Some(Protocol::TcpSyn),
         IpProtocol::ICMPV4 | IpProtocol::ICMPV6 => Some(Protocol::IcmpEcho),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An IPv6 packet of these bytes behind its header, the first of which is one of this number.
+    fn v6(next_header: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![2; 12];
+        frame.extend([
+            0x86,
+            0xdd,
+            0x60,
+            0,
+            0,
+            0,
+            0,
+            payload.len() as u8,
+            next_header,
+            64,
+        ]);
+        frame.extend([0x20; 32]);
+        frame.extend(payload);
+        frame
+    }
+
+    #[test]
+    fn what_is_behind_extension_headers_counts() {
+        let udp = [0, 7, 0, 7, 0, 8, 0, 0];
+        let hop_by_hop = |next: u8| [next, 0, 1, 4, 0, 0, 0, 0];
+        let fragment = |offset: u8| [17, 0, 0, offset << 3 | 1, 0, 0, 0, 9];
+        let first = [fragment(0), udp].concat();
+        for (frame, carries) in [
+            (v6(17, &udp), Some(Protocol::Udp)),
+            (v6(0, &[hop_by_hop(17), udp].concat()), Some(Protocol::Udp)),
+            (v6(44, &first), Some(Protocol::Fragments)),
+            (
+                v6(0, &[&hop_by_hop(44)[..], &first].concat()),
+                Some(Protocol::Fragments),
+            ),
+            (v6(44, &[fragment(1), udp].concat()), None),
+            (v6(59, &[]), None),
+            (vec![0xff; 13], None),
+        ] {
+            assert_eq!(carried(&frame), carries, "{frame:02x?}");
+        }
     }
 }

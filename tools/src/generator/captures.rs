@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use corelane::frame::{Frame, MAX_SLOT_SIZE};
@@ -15,8 +16,12 @@ pub struct CaptureSet {
     captures: Vec<Capture>,
     places: Vec<Place>,
     too_large: u64,
+    too_short: u64,
     longest: usize,
 }
+
+/// Bytes of an Ethernet header, without which no link takes a frame.
+const ETHERNET: usize = 14;
 
 #[derive(Clone, Copy)]
 struct Place {
@@ -27,16 +32,23 @@ struct Place {
 impl CaptureSet {
     /// The packets of these captures that fit behind `headroom` bytes in the largest slot there is.
     pub fn new(captures: Vec<Capture>, headroom: usize) -> Self {
-        Self::up_to(captures, MAX_SLOT_SIZE.saturating_sub(headroom))
+        Self::within(captures, 0..=MAX_SLOT_SIZE.saturating_sub(headroom))
     }
 
-    /// The packets of these captures that are frames of `room` bytes at most.
-    pub fn up_to(captures: Vec<Capture>, room: usize) -> Self {
-        let (mut places, mut too_large, mut longest) = (Vec::new(), 0, 0);
+    /// The packets of these captures that links take: frames, of `room` bytes at most.
+    pub fn of_links(captures: Vec<Capture>, room: usize) -> Self {
+        Self::within(captures, ETHERNET..=room)
+    }
+
+    fn within(captures: Vec<Capture>, lengths: RangeInclusive<usize>) -> Self {
+        let mut places = Vec::new();
+        let (mut too_large, mut too_short, mut longest) = (0, 0, 0);
         for (capture, packets) in captures.iter().enumerate() {
             for (packet, bytes) in packets.packets().enumerate() {
-                if bytes.len() > room {
+                if bytes.len() > *lengths.end() {
                     too_large += 1;
+                } else if bytes.len() < *lengths.start() {
+                    too_short += 1;
                 } else {
                     longest = longest.max(bytes.len());
                     places.push(Place {
@@ -50,6 +62,7 @@ impl CaptureSet {
             captures,
             places,
             too_large,
+            too_short,
             longest,
         }
     }
@@ -72,6 +85,11 @@ impl CaptureSet {
     /// Packets that there is no room for.
     pub fn too_large(&self) -> u64 {
         self.too_large
+    }
+
+    /// Packets that are no frames.
+    pub fn too_short(&self) -> u64 {
+        self.too_short
     }
 
     /// The length of the longest packet that can be sent, as a frame, in bytes.

@@ -1206,3 +1206,17 @@ fn a_signature_says_its_stream_or_that_it_was_changed() {
     };
     assert_eq!(Signature::read(&unknown.bytes()), Some(Err(Corrupt)));
 }
+
+#[test]
+fn links_are_given_what_has_a_header_and_fits_them() {
+    let mut out = PcapWriter::new(Vec::new()).unwrap();
+    for len in [1, 13, 14, 60, 100, 101] {
+        out.write(0, &vec![7; len]).unwrap();
+    }
+    let bytes = out.into_inner().unwrap();
+    let capture = || corelane::io::pcap::Capture::from_bytes("all", bytes.clone()).unwrap();
+    let set = CaptureSet::of_links(vec![capture()], 100);
+    assert_eq!((set.len(), set.too_short(), set.too_large()), (3, 2, 1));
+    let set = CaptureSet::new(vec![capture()], 0);
+    assert_eq!((set.len(), set.too_short(), set.too_large()), (6, 0, 0));
+}

@@ -129,6 +129,13 @@ impl NicState {
             totals.dropped(),
             totals.sent
         )?;
+        if totals.send_dropped > 0 {
+            let count = totals.send_dropped;
+            writeln!(
+                text,
+                "  {count} to be sent that the link had no room for, or sends none of"
+            )?;
+        }
         let drops = totals.drops();
         let drops = drops.map(|(reason, count)| (reason.label(), reason.description(), count));
         write_counted(text, "Dropped", drops)?;

@@ -666,6 +666,10 @@ fn text_says_what_became_of_each_stream() {
     let text = report.text();
     let line = "voice     56.50 pps          110            -            -          -          -          -          -";
     assert!(text.contains(line), "{text}");
+    assert!(
+        text.contains("\n  no frame has a number that anybody looks at: "),
+        "{text}"
+    );
     report.streams = None;
     assert!(!report.text().contains("stream"), "{}", report.text());
 }

@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{
-    GeneratorShare, LatenessShare, Limit, OrderReport, Report, SloShare, StreamShare, link_text,
-};
+use super::{GeneratorShare, LatenessShare, Limit, Report, SloShare, StreamShare, link_text};
 use crate::generator::Gone;
 use crate::latency::Percentiles;
 
@@ -319,6 +317,7 @@ fn streams(out: &mut String, streams: &[StreamShare]) -> std::fmt::Result {
         "{:<width$} {:>12} {:>12} {:>12} {:>12} {:>10} {:>10} {:>10} {:>10}",
         "stream", "planned", "sent", "arrived", "missing", "p50", "p99", "p99.9", "max"
     )?;
+    let any_numbered = streams.iter().any(|stream| stream.order.numbered > 0);
     for stream in streams {
         let order = &stream.order;
         // Nobody looks at those without a number.
@@ -343,12 +342,18 @@ fn streams(out: &mut String, streams: &[StreamShare]) -> std::fmt::Result {
         let unnumbered = stream
             .sent
             .saturating_sub(order.numbered + stream.pool_empty);
-        if unnumbered > 0 {
+        if unnumbered > 0 && any_numbered {
             writeln!(
                 out,
                 "  {unnumbered} of them have no number that anybody looks at: what became of these is not known"
             )?;
         }
+    }
+    if !any_numbered {
+        writeln!(
+            out,
+            "  no frame has a number that anybody looks at: what became of each stream is not known"
+        )?;
     }
     Ok(())
 }
@@ -455,7 +460,7 @@ fn engine_ledger(out: &mut String, report: &Report) -> std::fmt::Result {
         "  received {} = delivered {} + forwarded {} + consumed {} + dropped {dropped}",
         report.received, report.delivered, report.forwarded, report.consumed,
     )?;
-    order(out, &report.order)?;
+    order(out, report)?;
     if let Some(sockets) = report.sockets {
         writeln!(
             out,
@@ -482,7 +487,8 @@ fn goals(out: &mut String, slo: &SloShare) -> std::fmt::Result {
 }
 
 /// Order, duplicates and corruption, as the numbers of frames tell.
-fn order(out: &mut String, order: &OrderReport) -> std::fmt::Result {
+fn order(out: &mut String, report: &Report) -> std::fmt::Result {
+    let order = &report.order;
     let found = &order.found;
     if order.numbered > 0 {
         writeln!(
@@ -505,10 +511,16 @@ fn order(out: &mut String, order: &OrderReport) -> std::fmt::Result {
     }
     match found.unchecked {
         0 => Ok(()),
-        n => writeln!(
-            out,
-            "  {n} frames without a number (IPv6 under 82 bytes, or no UDP): order and duplicates not checked"
-        ),
+        n => {
+            let why = match report.flags.get("check") {
+                Some(check) if check == "off" => "--check off",
+                _ => "IPv6 under 82 bytes, or no UDP",
+            };
+            writeln!(
+                out,
+                "  {n} frames without a number ({why}): order and duplicates not checked"
+            )
+        }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Layout {
     frames: Sequence,
     /// One, unless there is a profile.
     streams: Arc<[Stream]>,
+    /// What makes the streams of a profile another load than those of another; null without one.
+    stream_flags: Value,
     frames_s: f64,
     tags: usize,
 }
@@ -60,6 +62,7 @@ impl Layout {
             setting: Setting::of_load(engine, load),
             frames,
             streams: [whole].into(),
+            stream_flags: Value::Null,
             target,
             tags: traffic.vlan.len(),
             frames_s: before.elapsed().as_secs_f64(),
@@ -103,9 +106,15 @@ impl Layout {
             streams: settings.len(),
             ..Setting::of_load(engine, load)
         };
+        let streams: Arc<[Stream]> = settings.iter().enumerate().map(stream).collect();
+        let flags = streams.iter().zip(&traffic).enumerate();
+        let flags: Vec<_> = flags
+            .map(|(number, (stream, traffic))| stream.flags(traffic, frames.mean_size(number)))
+            .collect();
         Ok(Self {
             setting,
-            streams: settings.iter().enumerate().map(stream).collect(),
+            streams,
+            stream_flags: json!(flags),
             tags: tags.max().unwrap_or(0),
             frames,
             target,
@@ -155,18 +164,7 @@ impl Layout {
 
     /// What makes the streams of a profile another load than those of another; null without one.
     pub fn stream_flags(&self) -> Value {
-        let of = |(number, stream): (usize, &Stream)| {
-            Some(json!({
-                "name": stream.name,
-                "pps": stream.pps,
-                "arrival": stream.arrival?.to_string(),
-                "start_s": stream.start as f64 / 1e9,
-                "stop_s": (stream.stop != u64::MAX).then_some(stream.stop as f64 / 1e9),
-                "mean_bytes": self.frames.mean_size(number),
-            }))
-        };
-        let streams: Option<Vec<_>> = self.streams.iter().enumerate().map(of).collect();
-        json!(streams)
+        self.stream_flags.clone()
     }
 
     /// The mean size of the frames on the wire, of all streams in proportion.
@@ -268,6 +266,19 @@ impl Layout {
     /// When frames are due in a trial at `pps`: at those of a profile its streams in proportion.
     pub fn plan(&self, pps: f64, arrival: Arrival) -> Plan {
         plan(&self.streams, pps, arrival, self.setting.seed)
+    }
+
+    /// A plan that nobody can keep up with, of all streams from the beginning on: it tells what the generator can do.
+    pub fn ceiling(&self, arrival: Arrival) -> Pace {
+        /// Frames per second.
+        const ALL: f64 = 1e9;
+        let all_the_time = |stream: &Stream| Stream {
+            start: 0,
+            stop: u64::MAX,
+            ..stream.clone()
+        };
+        let streams: Vec<_> = self.streams.iter().map(all_the_time).collect();
+        Pace::Planned(plan(&streams, ALL, arrival, self.setting.seed))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Streams of a profile, and what was counted of each.
 
+use serde_json::{Value, json};
+
 use super::Measured;
-use crate::generator::StreamTotals;
+use crate::generator::{StreamTotals, Traffic};
 use crate::report::{StreamShare, StreamSums};
 use crate::sink::StreamSeen;
 use crate::unit::Arrival;
@@ -26,6 +28,28 @@ impl Stream {
     pub fn frames_within(&self, seconds: f64) -> f64 {
         let [start, stop] = [self.start, self.stop].map(|ns| ns as f64 / 1e9);
         self.pps * (seconds.min(stop) - start).max(0.0)
+    }
+
+    /// What makes it another load than another, as one of a profile, with frames of this traffic.
+    pub(super) fn flags(&self, traffic: &Traffic, mean_bytes: f64) -> Value {
+        json!({
+            "name": self.name,
+            "pps": self.pps,
+            "arrival": self.arrival.map(|arrival| arrival.to_string()),
+            "start_s": self.start as f64 / 1e9,
+            "stop_s": (self.stop != u64::MAX).then_some(self.stop as f64 / 1e9),
+            "frame_size": traffic.frame_size.to_string(),
+            "mean_bytes": mean_bytes,
+            "family": traffic.family.to_string(),
+            "destinations": traffic.destinations.to_string(),
+            "hit_ratio": traffic.hit_ratio,
+            "flows": traffic.flows,
+            "flow_law": traffic.flow_law.to_string(),
+            "protocols": traffic.protocols.to_string(),
+            "malformed": traffic.malformed,
+            "vlan": traffic.vlan,
+            "port": traffic.port,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use corelane::engine::WhenFull;
+use serde_json::Value;
 
 use super::burst::{BackToBack, longest_burst};
 use super::controller::{Found, Limits, SearchError, search};
@@ -63,6 +64,8 @@ pub struct Results {
     pub sizes: Vec<Searched>,
     /// What the frames go to, in a few words.
     pub target: String,
+    /// For each size, what makes the streams of a profile another load than those of another; null without one.
+    pub streams: Vec<Value>,
     /// What may make the results mean less.
     pub warnings: Vec<String>,
     /// The rate by workers.
@@ -188,9 +191,9 @@ impl Run<'_> {
         for (&size, layout) in suite.sizes.iter().zip(&layouts) {
             self.results.target = layout.target().describe();
             self.progress.stage("self-test", None);
-            // A plan that nobody can keep up with.
-            let pace = layout.window(&Trial::new(Some(1e9), CEILING)).pace;
+            let pace = layout.ceiling(suite.arrival);
             let self_check = SelfCheck::run(layout.frames().clone(), pace)?;
+            self.results.streams.push(layout.stream_flags());
             let searched = Searched::new(suite.name_of(size), layout, self_check);
             self.results.sizes.push(searched);
         }

@@ -85,10 +85,7 @@ pub(super) fn measure(
         Some(_) => WhenFull::Drop,
     };
     progress.stage("self-test", None);
-    let pace = planned_pps.map_or(Pace::Max, |_| {
-        // A plan that nobody can keep up with.
-        Pace::Planned(layout.plan(1e9, arrival))
-    });
+    let pace = planned_pps.map_or(Pace::Max, |_| layout.ceiling(arrival));
     let self_check = SelfCheck::run(layout.frames().clone(), pace)?;
     let trial = |duration| Trial {
         pps: planned_pps,
@@ -210,7 +207,10 @@ pub(super) fn flags(args: &BenchArgs, layout: &Layout) -> BTreeMap<&'static str,
     let mut flags = layout.setting().flags();
     flags.extend(args.load.flags());
     flags.extend([
-        ("frame_size", json!(args.frame_size.to_string())),
+        (
+            "frame_size",
+            json!(args.profile.is_none().then(|| args.frame_size.to_string())),
+        ),
         ("profile", json!(args.profile)),
         ("streams", layout.stream_flags()),
         (

@@ -11,6 +11,7 @@ use super::link_report::{LinkConditions, assemble, check_sent, flags_on_links};
 use super::{finish, outputs};
 use crate::cli::{BenchArgs, LinkEnds};
 use crate::exit::Exit;
+use crate::generator::Pace;
 use crate::interrupt::Interrupt;
 use crate::links::{LinkBed, Ports};
 use crate::progress::Progress;
@@ -42,11 +43,11 @@ pub(super) fn bench(
     let layout = layout(args, Some(ports.device().mac))?;
     let arrival = args.arrival.unwrap_or(Arrival::Cbr);
     progress.stage("self-test", None);
-    let pace = layout.window(&Trial::new(
-        (args.rate != Rate::Max || args.profile.is_some()).then_some(1e9),
-        CALIBRATION,
-    ));
-    let self_check = SelfCheck::run(layout.frames().clone(), pace.pace)?;
+    let pace = match args.rate {
+        Rate::Max if args.profile.is_none() => Pace::Max,
+        _ => layout.ceiling(arrival),
+    };
+    let self_check = SelfCheck::run(layout.frames().clone(), pace)?;
 
     let mut bed = LinkBed::start(&mut ports, &layout)?;
     let mut run = |stage, trial: Trial| {

@@ -48,6 +48,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     let set = CaptureSet::new(captures(args)?, PoolConfig::default().headroom);
     let set = Arc::new(set);
     check_not_empty(args, set.len() as u64 + set.too_large())?;
+    check_pace(args, &set)?;
     let frames_s = before.elapsed().as_secs_f64();
     let (output, latencies) = outputs(&args.engine, taken(args))?;
     let kept = FramesKept::of(&args.keep)?;
@@ -150,6 +151,20 @@ pub(super) fn check_not_empty(args: &ReplayArgs, packets: u64) -> Result<(), Usa
         .map(|file| file.display().to_string())
         .collect();
     Err(Usage::new(format!("no packets in {}", files.join(", "))))
+}
+
+/// Packets that go round and round at a pace of their own have one.
+pub(super) fn check_pace(args: &ReplayArgs, set: &CaptureSet) -> Result<(), Usage> {
+    let is_paced = args.duration.is_some() && args.speed != Speed::Max;
+    let (_, period) = set.times();
+    if !is_paced || period > 0 || set.is_empty() {
+        return Ok(());
+    }
+    Err(Usage::value(
+        "--duration",
+        "all packets of the capture have one time, so that it has no pace to go on at",
+        "--speed max",
+    ))
 }
 
 /// Their files, so that none is written over.

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::frames_kept::FramesKept;
 use super::link_report::{LinkConditions, assemble, check_sent, flags_on_links};
 use super::replay::{
-    SEED, captures, check_not_empty, expected, flags, pace, say_if_long, shares, taken, warnings,
-    window,
+    SEED, captures, check_not_empty, check_pace, expected, flags, pace, say_if_long, shares, taken,
+    warnings, window,
 };
 use super::{finish, outputs};
 use crate::cli::{LinkEnds, ReplayArgs, Usage};
@@ -35,16 +35,15 @@ pub(super) fn replay(
     let kept = FramesKept::of(&args.keep)?;
     progress.stage("links", None);
     let mut ports = Ports::open(&args.links, ends, &FramesKept::between(kept.as_ref()))?;
-    let set = Arc::new(CaptureSet::up_to(captures, ports.longest()));
+    let set = Arc::new(CaptureSet::of_links(captures, ports.longest()));
     let frames_s = before.elapsed().as_secs_f64();
-    check_not_empty(args, set.len() as u64 + set.too_large())?;
+    let left_out = left_out(&set);
+    check_not_empty(args, set.len() as u64 + left_out.len() as u64)?;
     if set.is_empty() {
-        return Err(Usage::new(format!(
-            "there is nothing to send: {} packets are longer than the links take",
-            set.too_large()
-        ))
-        .into());
+        let left_out = left_out.join(", ");
+        return Err(Usage::new(format!("there is nothing to send: {left_out}")).into());
     }
+    check_pace(args, &set)?;
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
     let setting = Setting::new(&args.engine, when_full, SEED);
     progress.stage("self-test", None);
@@ -61,12 +60,8 @@ pub(super) fn replay(
     check_sent(&result, ends, interrupt)?;
 
     let mut warnings = warnings(&set);
-    if set.too_large() > 0 {
-        warnings.push(format!(
-            "{} packets are longer than the links take, and were not sent",
-            set.too_large()
-        ));
-    }
+    let not_sent = |left_out: String| format!("{left_out}, and were not sent");
+    warnings.extend(left_out.into_iter().map(not_sent));
     let conditions = LinkConditions {
         verb: "replay",
         seed: SEED,
@@ -91,6 +86,18 @@ pub(super) fn replay(
     let measured = &result.measured;
     latencies.write(measured.latency.as_ref(), &measured.intervals)?;
     finish(&report, output)
+}
+
+/// What the links do not take, in words.
+fn left_out(set: &CaptureSet) -> Vec<String> {
+    [
+        (set.too_large(), "are longer than the links take"),
+        (set.too_short(), "are shorter than a link's header"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, are)| format!("{count} packets {are}"))
+    .collect()
 }
 
 /// The options.

@@ -71,7 +71,9 @@ pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, F
         .iter()
         .any(|size| size.slo.as_ref().is_some_and(|slo| !slo.met));
     let setting = Setting::of_load(&suite.engine, &suite.load);
-    let flags = flags(args, &suite, &setting);
+    let mut flags = flags(args, &suite, &setting);
+    let streams = suite.profile.as_ref().map(|_| &results.streams);
+    flags.insert("streams", json!(streams));
     let report = SearchReport {
         schema: SCHEMA,
         kind: "search",

@@ -106,7 +106,10 @@ fn load(run: &Run) -> String {
             Err(_) => size,
         });
     }
-    parts.extend(run.flag("family"));
+    match run.flag("profile") {
+        Some(file) => parts.push(format!("streams of {file}")),
+        None => parts.extend(run.flag("family")),
+    }
     let is_on = |name: &str| run.flag(name).is_some_and(|value| value != "false");
     if is_on("forward") {
         let routes = run.flag("routes").unwrap_or_default();
