@@ -131,8 +131,20 @@ fn down_and_up_and_away() -> Outcome {
     Ok(())
 }
 
-/// In the memory that holds so many frames of full length.
+/// In the memory that holds so many frames of full length: if they come fast enough. A block whose time is over is
+/// handed on as it is, and where a machine has something else to do meanwhile, blocks are few.
 fn holds_more() -> Outcome {
+    const TRIES: usize = 20;
+    for _ in 0..TRIES {
+        if holds_more_now()? {
+            return Ok(());
+        }
+    }
+    Err("frames were dropped each time, though there was room for all".into())
+}
+
+/// Whether none was dropped of those that there is room for.
+fn holds_more_now() -> Result<bool, Box<dyn std::error::Error>> {
     const MORE: usize = 8 * RING;
     let mut wire = Wire::new(Kind::Listener, 1)?;
     let mut raw = raw::open(&mut wire, 1920)?;
@@ -147,17 +159,19 @@ fn holds_more() -> Outcome {
         socket.send_to(&at.to_be_bytes(), to)?;
     }
     let (mut taken, mut got) = (0, Vec::new());
-    eventually("all of them arrive", || {
+    eventually("all of them arrive or are counted", || {
         let frames = raw.receive(0)?;
         taken += frames.len() as u64;
         got.extend(frames.iter().filter_map(|it| number(it)));
-        Ok(got.len() >= MORE)
+        Ok(got.len() >= MORE || wire.counter("kernel_dropped")? > 0)
     })?;
+    if wire.counter("kernel_dropped")? > 0 {
+        return Ok(false);
+    }
     assert!(
         got.iter().copied().eq(0..MORE as u32),
         "in order, each once"
     );
-    assert_eq!(wire.counter("kernel_dropped")?, 0);
     // And more than it has room for.
     for at in 0..4 * MORE as u32 {
         socket.send_to(&at.to_be_bytes(), to)?;
@@ -173,7 +187,7 @@ fn holds_more() -> Outcome {
     // It goes on at once.
     socket.send_to(&u32::MAX.to_be_bytes(), to)?;
     raw.find(|frame| (number(frame)? == u32::MAX).then_some(()))?;
-    Ok(())
+    Ok(true)
 }
 
 fn super_frames() -> Outcome {
