@@ -129,8 +129,8 @@ impl LoadProfile {
         });
         let streams: Vec<_> = streams.collect::<Result<_, _>>()?;
         for (number, stream) in streams.iter().enumerate() {
-            let before = streams.iter().take(number);
-            if before.clone().any(|other| other.name == stream.name)
+            let mut before = streams.iter().take(number);
+            if before.any(|other| other.name == stream.name)
                 && let Some(item) = items.get(number)
             {
                 return Err(item.error(format!(

@@ -72,9 +72,14 @@ pub struct StreamTotals {
 }
 
 impl StreamTotals {
+    /// Frames whose time has gone by: emitted, or lost for want of a buffer.
+    pub fn sent(&self) -> u64 {
+        self.emitted + self.pool_empty
+    }
+
     /// Frames that were due and not emitted before the window ended.
     pub fn late(&self) -> u64 {
-        self.intended.saturating_sub(self.emitted + self.pool_empty)
+        self.intended.saturating_sub(self.sent())
     }
 }
 

@@ -137,7 +137,7 @@ impl<S: Source> GeneratorQueue<S> {
             };
             StreamTotals {
                 // A stop can come before the time of frames that were emitted in the same nanosecond.
-                intended: due.max(totals.emitted + totals.pool_empty),
+                intended: due.max(totals.sent()),
                 numbered: self.source.numbered(stream),
                 ..*totals
             }

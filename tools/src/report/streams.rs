@@ -33,7 +33,7 @@ impl StreamShare {
             planned_pps: stream.pps,
             arrival: stream.arrival.map(|arrival| arrival.to_string()),
             intended: totals.intended,
-            sent: totals.emitted + totals.pool_empty,
+            sent: totals.sent(),
             unsent: Unsent {
                 late: totals.late(),
                 ..Unsent::default()

@@ -67,7 +67,7 @@ impl Measured {
 
     /// Sums over the streams of a profile; none without one.
     pub(super) fn stream_sums(&self) -> Option<StreamSums> {
-        let sent = self.streams.iter().map(|it| it.emitted + it.pool_empty);
+        let sent = self.streams.iter().map(StreamTotals::sent);
         let seen = self.streams_seen();
         (!seen.is_empty()).then(|| StreamSums {
             sent: sent.sum(),
