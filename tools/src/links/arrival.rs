@@ -8,6 +8,7 @@ use corelane::wire::{
 use std::net::IpAddr;
 
 use super::identity::FrameId;
+use super::order::FlowId;
 use crate::generator::{Signature, class, network_packet};
 
 /// Bytes of an ICMP echo in front of its data.
@@ -66,6 +67,7 @@ impl Arrival {
             Ok(said) if !verify || is_right(protocol, datagram, addresses) => {
                 Self::Numbered(FrameId {
                     class: class(said.hash, addresses.0.is_ipv6()),
+                    flow: FlowId::new(said.hash, addresses.0.is_ipv6()),
                     number: said.number,
                     stream: said.stream,
                 })

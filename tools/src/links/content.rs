@@ -1,31 +1,35 @@
 //! Frames of captures, which have no numbers: known again by what is in them.
 //!
 //! Of a content, as many frames come back as were sent: what is more is a duplicate. Which of several it was that
-//! came, nobody can tell; it is taken to be the one that keeps the order, so that neither frames of the same
+//! came, nobody can tell; it is taken to be the one that keeps the order of its flow, so that neither frames of the same
 //! content behind one another nor those of the next round are taken for late ones when one is lost.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arrayvec::ArrayVec;
+use corelane::engine::rss::{RssKey, Toeplitz, flow_hash};
 use corelane::frame::Frame;
 use corelane::wire::EtherType;
 
 use super::flight::{Flight, Landing};
 use super::identity::{FrameId, Land, Landed, Launch, Launched, is_ahead};
+use super::order::FlowId;
 use crate::generator::network_packet;
 
 /// Frames of the same content that can be told to be out: those sent last.
 const OUT: usize = 16;
 
-/// The only class of flows: the order of a capture is that of all its frames.
+/// The only class of flows: the frames of a capture are numbered one behind the other.
 const CLASS: usize = 0;
 
-fn id(number: u32) -> FrameId {
+fn id(flow: FlowId, number: u32) -> FrameId {
     FrameId {
         class: CLASS,
+        flow,
         number,
         stream: 0,
     }
@@ -40,8 +44,8 @@ pub(super) struct Contents {
 }
 
 /// The frames of a content that were sent.
-#[derive(Default)]
 struct Sent {
+    flow: FlowId,
     /// How many.
     count: AtomicU32,
     /// The numbers of the last ones, each at its place in the count.
@@ -51,12 +55,20 @@ struct Sent {
 impl Contents {
     /// Of these frames.
     pub(super) fn of(frames: impl Iterator<Item = Vec<u8>>) -> Self {
-        let mut known = HashMap::new();
+        let toeplitz = Toeplitz::new(&RssKey::default());
+        let (mut known, mut sent) = (HashMap::new(), Vec::new());
         for frame in frames {
-            let place = known.len();
-            known.entry(digest(&frame)).or_insert(place);
+            let Entry::Vacant(entry) = known.entry(digest(&frame)) else {
+                continue;
+            };
+            entry.insert(sent.len());
+            let is_v6 = network_packet(&frame).is_some_and(|(it, _)| it == EtherType::IPV6);
+            sent.push(Sent {
+                flow: FlowId::new(flow_hash(&toeplitz, &frame), is_v6),
+                count: AtomicU32::new(0),
+                numbers: Default::default(),
+            });
         }
-        let sent = known.iter().map(|_| Sent::default()).collect();
         Self { known, sent }
     }
 
@@ -75,7 +87,7 @@ impl Contents {
         let land = LandContents {
             came: vec![0; contents.sent.len()],
             contents,
-            next: 0,
+            next: HashMap::new(),
         };
         (launch, land)
     }
@@ -97,8 +109,8 @@ pub(super) struct LandContents {
     contents: Arc<Contents>,
     /// How many came of each content.
     came: Vec<u32>,
-    /// The number behind the highest that came.
-    next: u32,
+    /// The number behind the highest that came, of each flow.
+    next: HashMap<FlowId, u32>,
 }
 
 impl Launch for LaunchContents {
@@ -112,7 +124,7 @@ impl Launch for LaunchContents {
         sent.numbers[count as usize % OUT].store(number, Ordering::Relaxed);
         // The receiver looks at the numbers that it is told of.
         sent.count.store(count.wrapping_add(1), Ordering::Release);
-        Some(id(number))
+        Some(id(sent.flow, number))
     }
 }
 
@@ -135,10 +147,11 @@ impl Land for LandContents {
             let last = sent.numbers[count.wrapping_sub(1) as usize % OUT].load(Ordering::Relaxed);
             return match count {
                 0 => Landed::Stray,
-                _ => Landed::Again(id(last)),
+                _ => Landed::Again(id(sent.flow, last)),
             };
         }
         *came += 1;
+        let next = next.entry(sent.flow).or_default();
         let mut last: ArrayVec<u32, OUT> = (1..=OUT.min(count as usize) as u32)
             .map(|back| {
                 sent.numbers[count.wrapping_sub(back) as usize % OUT].load(Ordering::Relaxed)
@@ -156,7 +169,7 @@ impl Land for LandContents {
                 }
                 return Landed::First(Launched {
                     planned,
-                    id: id(number),
+                    id: id(sent.flow, number),
                 });
             }
         }

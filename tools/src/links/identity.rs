@@ -4,13 +4,16 @@ use corelane::frame::Frame;
 
 use super::arrival::Arrival;
 use super::flight::{Flight, Landing};
+use super::order::FlowId;
 
 /// What a frame is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameId {
     /// Its class of flows.
     pub(super) class: usize,
-    /// Its number: higher than those of its class that were sent before.
+    /// Its flow.
+    pub(super) flow: FlowId,
+    /// Its number: higher than those of its class, and so of its flow, that were sent before.
     pub(super) number: u32,
     /// Its stream, of a profile.
     pub(super) stream: u8,

@@ -182,8 +182,8 @@ impl LinkMeasured {
         self.latency.as_ref().map(Percentiles::of_latencies)
     }
 
-    /// Whether the books balance. What is lost is no violation, nor what comes in another order: a device
-    /// may well spread a class of flows, which is ours, over ways of its own.
+    /// Whether the books balance. What is lost is no violation, nor what comes in another order, which is a property of
+    /// the device (RFC 4737).
     pub fn check(&self) -> Accounting {
         let seen = &self.seen;
         let order = &seen.order;

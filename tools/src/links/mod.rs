@@ -24,6 +24,7 @@
 //! | `sender`, `receiver` | the threads |
 //! | `flight`, `stamps` | what is out, and when it came |
 //! | `identity`, `arrival`, `content` | how frames are known again: by their numbers, by what is in them |
+//! | `order` | whether the frames of a flow come in order |
 //! | `session`, `measured` | windows of load, and what was counted |
 //! | `bed`, `replay` | trials of synthetic frames; captures |
 
@@ -35,6 +36,7 @@ mod guard;
 mod identity;
 mod measured;
 mod neighbor;
+mod order;
 mod ports;
 mod receiver;
 mod replay;

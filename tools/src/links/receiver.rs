@@ -9,12 +9,12 @@ use corelane::sync::counters::{CounterKey, CounterWriter};
 use crossbeam::utils::CachePadded;
 
 use super::flight::Flight;
-use super::identity::{FrameId, Land, Landed, Launched, is_ahead};
+use super::identity::{Land, Landed, Launched};
 use super::neighbor::Answerer;
+use super::order::FlowOrder;
 use super::ports::{ReceiveHalf, Reply};
 use super::stamps::Stamps;
 use crate::clock::Clock;
-use crate::generator::CLASSES;
 use crate::latency::LatencyWriter;
 use crate::sink::{Arrival, StreamCounts};
 
@@ -25,7 +25,7 @@ pub(super) enum Received {
     Frames,
     /// Bytes of those of the trial.
     Bytes,
-    /// Higher numbers than all before in their class of flows.
+    /// Higher numbers than all before in their flow.
     InOrder,
     /// Lower ones, each for the first time.
     Reordered,
@@ -74,8 +74,7 @@ pub(super) struct Receiver<L> {
     pub(super) stamps: Option<Stamps>,
     pub(super) answerer: Answerer,
     pub(super) shared: Arc<Shared>,
-    /// By queue, the number behind the highest of each class: between queues there is no order.
-    pub(super) next: Vec<[u32; CLASSES]>,
+    pub(super) order: FlowOrder,
 }
 
 impl<L: Land> Receiver<L> {
@@ -127,7 +126,7 @@ impl<L: Land> Receiver<L> {
                     latency.record(ns, 1);
                     self.streams.record(id.stream, ns);
                 }
-                let arrival = self.order(queue, id);
+                let arrival = self.order.note(queue, id);
                 self.streams.note(id.stream, arrival, frame.len());
                 match arrival {
                     Arrival::InOrder => Received::InOrder,
@@ -156,16 +155,6 @@ impl<L: Land> Receiver<L> {
         self.counts.add(found, 1);
         self.counts.add(Received::Frames, 1);
         Ok(())
-    }
-
-    fn order(&mut self, queue: usize, FrameId { class, number, .. }: FrameId) -> Arrival {
-        let next = &mut self.next[queue][class % CLASSES];
-        if is_ahead(number, *next) {
-            *next = number.wrapping_add(1);
-            Arrival::InOrder
-        } else {
-            Arrival::Reordered
-        }
     }
 
     /// Answers a question for a neighbor, if it is one.

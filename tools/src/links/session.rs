@@ -12,13 +12,14 @@ use crossbeam::channel::{Receiver as Inbox, Sender as Outbox, bounded};
 use super::flight::Flight;
 use super::identity::{Land, Launch};
 use super::measured::{LinkMeasured, Seen};
+use super::order::FlowOrder;
 use super::ports::{Ports, ReceiveHalf, SendHalf};
 use super::receiver::{Received, Receiver, Shared};
 use super::sender::{Sender, Sent};
 use super::stamps::Stamps;
 use super::streams::{LinkStream, NotTaken};
 use crate::clock::Clock;
-use crate::generator::{CLASSES, GeneratorHandle, GeneratorLink, Pace, Source, Window};
+use crate::generator::{GeneratorHandle, GeneratorLink, Pace, Source, Window};
 use crate::interrupt::Interrupt;
 use crate::latency::{self, LatencyReader, Snapshot};
 use crate::progress::Progress;
@@ -120,7 +121,6 @@ impl<'a> LinkSession<'a> {
             not_taken: not_taken.clone(),
             clock,
         };
-        let next = vec![[0; CLASSES]; receive.rx.len()];
         let receiver = Receiver {
             land,
             half: receive,
@@ -133,7 +133,7 @@ impl<'a> LinkSession<'a> {
             stamps: stamps.then(|| Stamps::new(clock)),
             answerer,
             shared: Arc::clone(&shared),
-            next,
+            order: FlowOrder::default(),
         };
         let mut cores = setting.cores.iter().copied();
         let receiver = spawn("receiver", cores.next(), names.1, tell.clone(), || {

@@ -30,7 +30,7 @@
 //! | `drops` | packets dropped by the NIC, by reason; every reason is there |
 //! | `sockets` | null without `--sockets`; of all sockets: `queued` (put into their queues), `read` and `read_bytes` (by the thread that reads them), `full` and `closed` (dropped, as the sockets count it) |
 //! | `egress` | null without `--forward`; of the second NIC: `sent`, `sent_bytes`, `send_dropped` (found no room on the link), `taken` (by the link's peer) |
-//! | `order` | of frames that arrived: `in_order`, `reordered` (a lower number than one before in the same class of flows, for the first time), `duplicates`, `too_late` (so far behind that it is not known whether it was there before), `corrupt` (signature, or addresses and ports, that were not sent; with `--check full` wrong checksums too), `unchecked` (no number: IPv6 under 82 bytes, no UDP, or `--check off`); `numbered` (sent with a number to who looks at it: none to sockets), `missing` (of these, not received unique) |
+//! | `order` | of frames that arrived: `in_order`, `reordered` (a lower number than one before in the same class of flows, on real links in the same flow, for the first time), `duplicates`, `too_late` (so far behind that it is not known whether it was there before), `corrupt` (signature, or addresses and ports, that were not sent; with `--check full` wrong checksums too), `unchecked` (no number: IPv6 under 82 bytes, no UDP, or `--check off`); `numbered` (sent with a number to who looks at it: none to sockets), `missing` (of these, not received unique) |
 //! | `streams[]` | null without `--profile`; see below |
 //! | `in_flight_at_end` | frames handed to workers and not accounted for: 0 |
 //! | `workers[]` | `id`, `core` (null if not pinned), `packets`, `bytes`, `busy_ratio` (0 to 1), `ns_per_packet` (null if there were none), `polls`, `empty_polls`, `allocations` (null if not counted) |
@@ -110,5 +110,5 @@
 //! - with `--forward`: forwarded = sent + send_dropped of the egress, and its sent = taken
 //! - on real links instead: intended = sent + unsent, sent = received unique + lost, frames that came =
 //!   received unique + duplicates + corrupt + strays + foreign, duplicates = 0, corrupt = 0 (another order within
-//!   a class of flows is the device's own business, and told)
+//!   a flow is a property of the device, and told)
 //! - nothing is in flight at the end, and every frame is back in its pool

@@ -96,15 +96,17 @@
 //! `replay` sends captures likewise. Their frames have no numbers, and nothing is written into them: a frame that comes
 //! is known by what is in it, but for link addresses, tags, the class of traffic, hop limit and header checksum, which
 //! a router may change. Of a content as many come back as were sent; what is more is a duplicate. Which of several of
-//! one content it was that came, nobody can tell: it is taken to be the first that keeps the order of the capture. So a
+//! one content it was that came, nobody can tell: it is taken to be the first that keeps the order of its flow. So a
 //! loss is not taken for a reordering, nor is what comes a round later. What a NAT or a proxy has changed is foreign, and what
 //! was sent is lost.
 //!
 //! `intended = sent + unsent` (late; no buffer; not taken by the link within a millisecond), `sent = received unique +
 //! lost`, and all that came is one of unique, duplicate, corrupt, stray (a number of an earlier trial, or of another
 //! tester) and foreign. A trial ends when all has come, or nothing has for 200 ms, after 2 s at most. What the kernel
-//! dropped because the receiver was behind is the tester's loss, and the status is 5. Another order within a class of
-//! flows is told and no violation: the classes are ours, and a device may spread them.
+//! dropped because the receiver was behind is the tester's loss, and the status is 5. Another order
+//! within a flow is told and no violation: it is a property of the device (RFC 4737). A flow's numbers go up as it is
+//! sent, with those of others of its class between them, so that a device is free to spread flows over as many ways as
+//! it likes: only what comes behind a later frame of its own flow is reordered.
 //!
 //! A latency ends when the kernel had the frame, where the link says so (AF_PACKET; to the precision with which its
 //! clock and ours are compared, under a microsecond), and otherwise when the receiver found it; the report says which,
