@@ -1041,6 +1041,63 @@ fn each_stream_of_a_profile_has_results_of_its_own() {
 }
 
 #[test]
+fn a_replay_is_written_at_its_pace_and_not_sent() {
+    let [once, thrice] = ["once.pcap", "thrice.pcap"].map(scratch);
+    let [once, thrice] = [&once, &thrice].map(|it| it.to_str().unwrap());
+    let line = |line: &str| corelane(&line.split(' ').collect::<Vec<_>>());
+    let made = "bench --rate 1kpps --arrival poisson --duration 50ms --pcap-out";
+    assert_eq!(line(&format!("{made} {once}")).status.code(), Some(0));
+    let times = |file| -> Vec<u64> {
+        let capture = Capture::open(file).unwrap();
+        let times = capture.packets().map(|packet| packet.offset_ns());
+        times.collect()
+    };
+    let before = times(once);
+    let n = before.len();
+    let output = line(&format!(
+        "replay --speed 2 --repeat 3 --pcap-out {thrice} {once}"
+    ));
+    assert_eq!(
+        text(&output.stdout),
+        format!("{} frames written to {thrice}, none sent\n", 3 * n)
+    );
+    let after = times(thrice);
+    assert!(after.iter().zip(&before).all(|(a, b)| *a == b / 2));
+    // And so the next round, a mean gap after the last packet.
+    let round = after[n];
+    let gap = (before[n - 1] - before[0]) / (n as u64 - 1);
+    assert_eq!(round, (before[n - 1] + gap) / 2);
+    let next = after.iter().skip(n).map(|time| time - round);
+    assert!(next.zip(&after).all(|(a, b)| a == *b));
+
+    let output = line(&format!(
+        "replay --speed 1 --duration 20ms --pcap-out {thrice} {once}"
+    ));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let within = before.iter().filter(|time| **time < 20_000_000);
+    assert_eq!(times(thrice).len(), within.count());
+    for (more, message) in [
+        (
+            format!("--pcap-out {thrice}"),
+            "--pcap-out: at --speed max frames have no times; did you mean '--speed 1'?",
+        ),
+        (
+            format!("--speed 1 --pcap-out {once}"),
+            "would be written over a capture that is replayed",
+        ),
+        (
+            format!("--speed 1 --latency --pcap-out {thrice}"),
+            "not together with",
+        ),
+    ] {
+        let output = line(&format!("replay {more} {once}"));
+        assert_eq!(output.status.code(), Some(2), "{more}");
+        let said = text(&output.stderr);
+        assert!(said.contains(message), "{said}");
+    }
+}
+
+#[test]
 fn frames_carry_what_those_of_a_capture_do() {
     let file = scratch("mix.pcap");
     let path = file.to_str().unwrap();

@@ -159,6 +159,7 @@ pub(super) const REPLAY_NOTES: &str = "\
 Example:
   corelane replay --promiscuous --speed 1 --latency trace.pcapng
   corelane replay --forward --duration 10s --churn 1000 trace.pcapng
+  corelane replay --speed 2 --repeat 3 --pcap-out faster.pcap trace.pcapng
   corelane replay --tx af_packet:eth1 --rx af_packet:eth2 --dst-mac 192.0.2.1 --speed 1 trace.pcapng
 
 One round, of up to 65,536 packets, goes through unmeasured first, at full speed.
@@ -170,8 +171,8 @@ On real links (--tx and --rx, or --link) there is no engine, and no round before
 are known again by what is in them, but for what a router changes (link addresses, tags, class of traffic, hop \
 limit, header checksum). What a NAT or a proxy changes comes back as foreign, and is lost. With --dst-mac frames \
 go to the device's link address, without to those in the capture. Packets longer than the links take are not \
-sent. Of several packets with the same content that are out at once, the first that keeps the order is taken to \
-be the one that came.";
+sent. Of several packets with the same content that are out at once, the first that keeps the order of its flow \
+is taken to be the one that came.";
 
 pub(super) const SELFTEST_NOTES: &str = "\
 Example:

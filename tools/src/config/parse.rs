@@ -143,7 +143,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
     let routes = top
         .items("route", "an array of tables, [[route]],")?
         .iter()
-        .map(|item| route(item, &nics))
+        .map(|item| route(item, &nics, &mut warnings))
         .collect::<Result<_, _>>()?;
     let neighbors = neighbors(&top, &nics)?;
     let services = service::services(&top, &nics)?;
@@ -287,9 +287,21 @@ pub(super) fn route_of(
     })
 }
 
-fn route(item: &Field<'_>, nics: &[NicSetting]) -> Result<RouteSetting, ConfigError> {
+fn route(
+    item: &Field<'_>,
+    nics: &[NicSetting],
+    warnings: &mut Warnings<'_>,
+) -> Result<RouteSetting, ConfigError> {
     let fields = item.table("a table, [[route]],", &["to", "via", "nic"])?;
-    route_of(&fields, nics)
+    let route = route_of(&fields, nics)?;
+    let by = nics.iter().find(|nic| nic.name == route.nic);
+    if let Some(field) = fields.get("nic")
+        && by.is_some_and(|nic| nic.link.receive_only)
+    {
+        let what = "the link is to receive only: what the route takes is counted, and not sent";
+        warnings.of(&field, what);
+    }
+    Ok(route)
 }
 
 fn neighbors(top: &Fields<'_>, nics: &[NicSetting]) -> Result<Vec<NeighborSetting>, ConfigError> {

@@ -838,6 +838,11 @@ fn a_link_that_is_to_receive_only_is_explained_and_answers_nobody() {
         panic!("{:?}", addresses.warnings);
     };
     assert!(warning.contains("is not answered"), "{warning}");
+    let route = config(listens, "[[route]]\nto = '0.0.0.0/0'\nnic = 'wan'");
+    let [warning] = &route.warnings[..] else {
+        panic!("{:?}", route.warnings);
+    };
+    assert!(warning.contains("counted, and not sent"), "{warning}");
     for link in [
         "kind = 'af_packet', name = 'x'",
         "kind = 'tap', name = 'x', receive_only = false",

@@ -18,8 +18,8 @@ pub enum CaptureOutError {
     Write(#[from] PcapWriteError),
 }
 
-/// Writes the frames that are due before `end` nanoseconds, each at its planned time, and says how many
-/// they are. They are those that the generator sends first.
+/// Writes the frames that are due before `end` nanoseconds, at most so many, each at its planned time, and says how
+/// many they are. They are those that the generator sends first.
 ///
 /// # Errors
 /// There is no memory, or the capture cannot be written.
@@ -27,6 +27,7 @@ pub fn write_capture<W: Write>(
     source: &mut impl Source,
     mut plan: Plan,
     end: u64,
+    most: u64,
     out: &mut PcapWriter<W>,
 ) -> Result<u64, CaptureOutError> {
     let default = PoolConfig::default();
@@ -38,7 +39,9 @@ pub fn write_capture<W: Write>(
     let mut cache = pool.cache();
     let mut burst = Burst::new();
     let mut written = 0;
-    while let Some((time, stream)) = plan.next_before(end) {
+    while written < most
+        && let Some((time, stream)) = plan.next_before(end)
+    {
         cache.alloc_burst(&mut burst, 1);
         source.fill(stream, &mut burst);
         for frame in &burst {

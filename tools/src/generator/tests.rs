@@ -1101,9 +1101,15 @@ fn a_capture_of_what_would_be_sent_is_what_is_sent() {
     };
     let sequence = Sequence::draw_frames(&traffic, 100);
     let plan = || Plan::from(Schedule::new(Arrival::Poisson, 100_000.0, 3));
-    let mut out = PcapWriter::new(Vec::new()).unwrap();
-    let written = write_capture(&mut sequence.clone(), plan(), 5_000_000, &mut out).unwrap();
-    let bytes = out.into_inner().unwrap();
+    let write = |most| {
+        let mut out = PcapWriter::new(Vec::new()).unwrap();
+        let source = &mut sequence.clone();
+        let written = write_capture(source, plan(), 5_000_000, most, &mut out).unwrap();
+        (written, out.into_inner().unwrap())
+    };
+    let (written, bytes) = write(u64::MAX);
+    let (few, front) = write(7);
+    assert!(few == 7 && written > 7 && bytes.starts_with(&front));
     let capture = corelane::io::pcap::Capture::from_bytes("out", bytes).unwrap();
 
     let clock = Clock::told();

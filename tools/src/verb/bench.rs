@@ -1,26 +1,25 @@
 //! `bench`: synthetic traffic.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
 use corelane::engine::WhenFull;
-use corelane::io::pcap::PcapWriter;
 use corelane::wire::MacAddr;
 use serde_json::{Value, json};
 
 use super::frames_kept::FramesKept;
+use super::pcap_out;
 use super::{finish, outputs};
 use crate::churn::Churn;
 use crate::cli::{BenchArgs, Usage};
 use crate::config::LoadProfile;
 use crate::exit::Exit;
-use crate::generator::{Pace, Spread, write_capture};
+use crate::generator::{Pace, Spread, Window};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{Setup, time};
-use crate::run::{Bed, Conditions, Failure, Layout, Measured, Outcome, Trial, assemble, print};
+use crate::run::{Bed, Conditions, Failure, Layout, Measured, Outcome, Trial, assemble};
 use crate::selftest::SelfCheck;
 use crate::unit::{Arrival, Rate};
 
@@ -170,26 +169,18 @@ fn write_frames(args: &BenchArgs, file: &Path) -> Result<Exit, Failure> {
     let layout = layout(args, None)?;
     let pps = match args.profile {
         Some(_) => Some(layout.pps()),
+        None if matches!(args.rate, Rate::Percent(_)) => None,
         None => args.rate.pps(layout.frames().mean_size(0), 0.0),
     };
-    let Some(pps) = pps.filter(|_| !matches!(args.rate, Rate::Percent(_))) else {
-        return Err(Usage::value(
-            "--pcap-out",
-            &format!("at --rate {} frames have no times", args.rate),
-            "--rate 1Mpps",
-        )
-        .into());
+    let arrival = args.arrival.unwrap_or(Arrival::Cbr);
+    let window = Window {
+        pace: pps.map_or(Pace::Max, |pps| Pace::Planned(layout.plan(pps, arrival))),
+        duration: Some(args.duration),
+        frames: None,
     };
-    let name = file.display();
-    let fail = |error: &dyn Display| Failure::Run(format!("cannot write {name}: {error}"));
-    let plan = layout.plan(pps, args.arrival.unwrap_or(Arrival::Cbr));
-    let end = u64::try_from(args.duration.as_nanos()).unwrap_or(u64::MAX);
-    let mut out = PcapWriter::create(file)
-        .map_err(|error| Usage::new(format!("--pcap-out: {name}: {error}")))?;
-    let frames = write_capture(&mut layout.frames().clone(), plan, end, &mut out)
-        .map_err(|error| fail(&error))?;
-    print(&format!("{frames} frames written to {name}, none sent\n"))?;
-    Ok(Exit::Done)
+    let at = format!("--rate {}", args.rate);
+    let frames = &mut layout.frames().clone();
+    pcap_out::write(file, frames, window, (&at, "--rate 1Mpps"))
 }
 
 /// What the engine takes at `max`, in frames per second.

@@ -9,6 +9,7 @@ mod doctor;
 mod frames_kept;
 mod latency_files;
 mod link_report;
+mod pcap_out;
 mod profile;
 mod replay;
 mod replay_links;

@@ -1,6 +1,7 @@
 //! `replay`: captures as the traffic.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use corelane::stack::Nic;
 use serde_json::{Value, json};
 
 use super::frames_kept::FramesKept;
+use super::pcap_out;
 use super::{finish, outputs};
 use crate::churn::{Churn, Churned};
 use crate::cli::{ReplayArgs, Usage};
@@ -22,7 +24,7 @@ use crate::generator::{
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{CaptureShare, Setup};
-use crate::run::{Conditions, Failure, Session, Setting, Taken, assemble, install};
+use crate::run::{Conditions, Failure, Session, Setting, Taken, assemble, check_free, install};
 use crate::selftest::SelfCheck;
 use crate::unit::{Family, Speed};
 
@@ -39,6 +41,9 @@ const NOTHING_DELIVERED: &str = "nothing was delivered, the NIC has no address: 
                                  destinations of the capture, --promiscuous lets it take any";
 
 pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    if let Some(file) = &args.pcap_out {
+        return write_frames(args, file);
+    }
     if let Some(ends) = args.links.ends() {
         return super::replay_links::replay(args, &ends, interrupt);
     }
@@ -131,6 +136,20 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         report.warnings.push(NOTHING_DELIVERED.to_owned());
     }
     finish(&report, output)
+}
+
+fn write_frames(args: &ReplayArgs, file: &Path) -> Result<Exit, Failure> {
+    let set = Arc::new(CaptureSet::new(
+        captures(args)?,
+        PoolConfig::default().headroom,
+    ));
+    check_not_empty(args, set.len() as u64)?;
+    check_pace(args, &set)?;
+    check_free("--pcap-out", file, &taken(args))?;
+    let (pace, ..) = pace(args.speed, &set);
+    let window = window(args, pace, &set);
+    let frames = &mut CaptureFrames::new(Arc::clone(&set));
+    pcap_out::write(file, frames, window, ("--speed max", "--speed 1"))
 }
 
 /// The captures.

@@ -48,6 +48,17 @@ pub struct ReplayArgs {
     )]
     pub churn: Option<u32>,
 
+    /// Send nothing, but write what would be sent to this pcap file: each packet at its planned time, so often or
+    /// for so long
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "tx", "link", "json", "latency", "hgrm", "hlog", "slo", "churn", "capture", "own", "forward", "promiscuous"
+        ]
+    )]
+    pub pcap_out: Option<PathBuf>,
+
     /// Frames that are kept.
     #[command(flatten)]
     pub keep: KeepArgs,
