@@ -201,12 +201,50 @@ fn j3_no_error_is_told_about_some() {
         problem(ran.only(0));
     }
     // Without an address to tell from, nothing is.
-    net.nics[0].remove_address(ip("10.0.0.1")).unwrap();
+    for (n, nic) in net.nics.iter().enumerate() {
+        nic.remove_address(ip(&format!("10.0.{n}.1"))).unwrap();
+    }
     let frame = net.udp(0, far);
     let ran = net.run(0, &[frame]);
     assert_eq!(ran.only_drop(0, DropReason::NoRoute), 1);
     assert_eq!(ran.totals[0].icmp_of(IcmpCounter::V4Unsent), 1);
     ran.nothing_sent();
+    net.assert_no_leak();
+}
+
+#[test]
+fn j3_a_nic_without_an_address_tells_from_anothers() {
+    let mut net = Net::router(3);
+    let own = |n: usize| [format!("10.0.{n}.1"), format!("2001:db8:{n}::1")];
+    let from = |net: &mut Net| {
+        ["203.0.113.7", "2001:db8:77::7"].map(|destination| {
+            let frame = net.udp(0, destination);
+            problem(net.run(0, &[frame]).only(0)).from.to_string()
+        })
+    };
+    let without = |net: &Net, n: usize| {
+        own(n)
+            .iter()
+            .for_each(|it| net.nics[n].remove_address(ip(it)).unwrap());
+    };
+    let readable = |n| own(n).map(|it| ip(&it).to_string());
+    without(&net, 0);
+    assert_eq!(from(&mut net), readable(1));
+    // One that is good on its link only is none for what comes from beyond it.
+    let local = ["169.254.1.1", "fe80::1"];
+    for address in local {
+        net.nics[0].add_address(ip(address)).unwrap();
+    }
+    net.poll();
+    assert_eq!(from(&mut net), readable(1));
+    without(&net, 1);
+    assert_eq!(from(&mut net), readable(2));
+    without(&net, 2);
+    assert_eq!(from(&mut net), local);
+    for network in ["10.0.0.1/24", "2001:db8::1/64"] {
+        net.nics[0].add_address(prefix(network)).unwrap();
+    }
+    assert_eq!(from(&mut net), readable(0));
     net.assert_no_leak();
 }
 

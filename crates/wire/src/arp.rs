@@ -165,6 +165,9 @@ pub enum ArpError {
     /// The sender's link address is a group's or zero; only [`parse_arp_message`] looks.
     #[error("an ARP sender whose link address is not one station's")]
     SenderMac,
+    /// The sender's address is a group's, loopback or reserved; only [`parse_arp_message`] looks.
+    #[error("an ARP sender whose address is no host's")]
+    SenderIp,
 }
 
 /// An ARP packet that may be acted on.
@@ -176,8 +179,9 @@ pub enum ArpMessage<'a> {
     Reply(&'a ArpPacket),
 }
 
-/// As [`parse_arp`], and checks what its receiver relies on: the operation is known, and the sender's
-/// link address is that of one station, so that nobody is sent to a group (RFC 1812 section 3.3.2).
+/// As [`parse_arp`], and checks what its receiver relies on: the operation is known, the sender's
+/// link address is that of one station, so that nobody is sent to a group (RFC 1812 section 3.3.2), and its address
+/// one that a host can have on a link, or none.
 ///
 /// # Errors
 /// The first rule the bytes break, see [`ArpError`].
@@ -191,6 +195,11 @@ pub fn parse_arp_message(bytes: &[u8]) -> Result<ArpMessage<'_>, ArpError> {
     };
     if !packet.sender_mac.is_unicast() {
         return Err(ArpError::SenderMac);
+    }
+    // Groups, what is reserved and the broadcast are at the end.
+    let sender = packet.sender_ip();
+    if sender.is_loopback() || sender.octets()[0] >= 0xe0 {
+        return Err(ArpError::SenderIp);
     }
     Ok(message)
 }
@@ -302,6 +311,13 @@ mod tests {
         assert_eq!(error_of(|p| p.sender_mac = MacAddr::BROADCAST), wrong);
         assert_eq!(error_of(|p| p.sender_mac = MacAddr::UNSPECIFIED), wrong);
         assert_eq!(error_of(|p| p.sender_mac.0[0] |= 1), wrong);
+        for sender in [[127, 0, 0, 1], [224, 0, 0, 5], [240, 0, 0, 1], [255; 4]] {
+            let mut packet = packet();
+            packet.sender_ip = sender;
+            let error = parse_arp_message(packet.as_bytes()).err();
+            assert_eq!(error, Some(ArpError::SenderIp), "{sender:?}");
+        }
+        assert_eq!(error_of(|p| p.sender_ip = [0; 4]), None, "a probe");
         assert_eq!(
             error_of(|p| p.hardware_len = 8),
             Some(ArpError::AddressLength)

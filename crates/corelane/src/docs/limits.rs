@@ -14,7 +14,10 @@
 //! | **TCP** | segments are checked for their header and answered with a reset where nobody takes them; there is no TCP |
 //! | **Transport checksums** | verified for sockets, and before anything is answered; not for handlers ([`Packet::udp`](crate::stack::Packet::udp) says how to) |
 //! | **Sending** | a handler sends frames, headers and all, on the NIC the packet came from ([`Packet::send`](crate::stack::Packet::send)); other threads, sockets among them, send through a NIC's queue of 256 frames ([`Nic::send`](crate::stack::Nic::send), [`Route`](crate::stack::Route), [`UdpSocket`](crate::stack::UdpSocket)): for what is rare |
-//! | **ICMP errors** | go back the way the packet came, to the link address it came from, not by a route |
+//! | **ICMP errors** | go back the way the packet came, to the link address it came from, not by a route. Those of a router are from an address of the NIC it came by that is good beyond its link, otherwise from another NIC's, otherwise from a link-local one |
+//! | **Reverse paths** | a source is not looked for in the routes. A NIC refuses its own addresses and the broadcasts of its own subnets as sources, and not those of other NICs |
+//! | **A router's own addresses** | a NIC that forwards is in the groups that it is told to join, not in those of all routers, and takes no subnet-router anycast (RFC 4291 section 2.8) |
+//! | **Scopes** | a packet from a link-local address to one beyond the link is dropped, and its sender not told (RFC 4443 section 3.1, code 2) |
 //! | **MAC filter** | none: the destination MAC address is looked at only to leave an echo request to a group unanswered |
 //! | **VLAN** | tagged frames are `unknown_protocol` (RSS does look behind up to two tags) |
 //! | **MTU** | routes and [`Nic::send`](crate::stack::Nic::send) refuse what is larger; what a handler sends is not measured against it |

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use corelane_frame::{Frame, PoolCache};
-use corelane_stack::{IcmpCounter, IcmpLimiter, Inbound, NicCounter, NicView, PacketFlags, Time};
+use corelane_stack::{
+    ErrorSources, IcmpCounter, IcmpLimiter, Inbound, NicCounter, NicView, PacketFlags, Time,
+};
 use corelane_sync::counters::CounterWriter;
 use corelane_wire::icmp_error::{
     Icmpv4Problem, Icmpv4Unreachable, Icmpv6Problem, Icmpv6Unreachable, TimeExceeded,
@@ -131,6 +133,16 @@ impl Error {
     }
 }
 
+/// Who tells of an error.
+struct Teller<'v> {
+    /// The NIC that the packet came by.
+    arrival: &'v NicView<'v>,
+    /// The NIC whose address it is for.
+    local: &'v NicView<'v>,
+    /// From where, if the error is a router's.
+    sources: ErrorSources,
+}
+
 /// Tells the sender of a packet, back the way it came, if he may be told: not about errors, nor what was
 /// for many, and only so many in a second. `local` is the NIC whose address the packet is for.
 pub(super) fn icmp_error<O: Observer>(
@@ -142,9 +154,15 @@ pub(super) fn icmp_error<O: Observer>(
 ) {
     let now = context.stack.now();
     let is_v4 = packet.flags.has(PacketFlags::V4);
-    let made = make(
-        &context.arrival,
+    let arrival = &context.arrival;
+    let sources = arrival.error_sources();
+    let teller = Teller {
+        arrival,
         local,
+        sources: sources.or(context.stack.fib.error_sources()),
+    };
+    let made = make(
+        &teller,
         frame,
         is_v4,
         error,
@@ -171,15 +189,18 @@ pub(super) fn reassembly_timeout(
 ) -> Option<Frame> {
     let is_v4 = first.data().get(NETWORK).is_some_and(|byte| byte >> 4 == 4);
     let error = Error::ReassemblyTimeout;
-    make(
-        &view, &view, first, is_v4, error, limiter, now, cache, counters,
-    )
+    // It is from the address that the datagram was for.
+    let teller = Teller {
+        arrival: &view,
+        local: &view,
+        sources: view.error_sources(),
+    };
+    make(&teller, first, is_v4, error, limiter, now, cache, counters)
 }
 
 #[expect(clippy::too_many_arguments, reason = "parts of two workers' contexts")]
 fn make(
-    arrival: &NicView<'_>,
-    local: &NicView<'_>,
+    teller: &Teller<'_>,
     frame: &Frame,
     is_v4: bool,
     error: Error,
@@ -193,7 +214,7 @@ fn make(
     if from.is_multicast() {
         return None;
     }
-    let (source, destination) = addresses(arrival, local, ethernet.payload, to, is_v4, error)?;
+    let (source, destination) = addresses(teller, ethernet.payload, to, is_v4, error)?;
     let (rate_limited, unsent) = if is_v4 {
         (IcmpCounter::V4RateLimited, IcmpCounter::V4Unsent)
     } else {
@@ -205,7 +226,7 @@ fn make(
     }
     let made = source.and_then(|source| {
         let mut made = cache.alloc()?;
-        let mac = arrival.mac();
+        let mac = teller.arrival.mac();
         match write(
             &mut made,
             mac,
@@ -216,7 +237,7 @@ fn make(
             ethernet.payload,
         ) {
             Some(()) => {
-                made.set_nic(arrival.id().0);
+                made.set_nic(teller.arrival.id().0);
                 made.set_rx_time(frame.rx_time());
                 Some(made)
             }
@@ -238,8 +259,7 @@ fn make(
 /// From where to where the error goes; None if there may be none. There may be no address to send
 /// from.
 fn addresses(
-    arrival: &NicView<'_>,
-    local: &NicView<'_>,
+    teller: &Teller<'_>,
     packet: &[u8],
     link_destination: MacAddr,
     is_v4: bool,
@@ -250,13 +270,13 @@ fn addresses(
         let packet = parse_ipv4(packet).ok()?;
         let (source, destination) = (packet.source(), packet.destination());
         let to_many = to_many
-            || local.is_directed_broadcast(destination)
-            || arrival.is_directed_broadcast(source);
+            || teller.local.is_directed_broadcast(destination)
+            || teller.arrival.is_directed_broadcast(source);
         if !may_answer_with_error_ipv4(&packet, to_many) {
             return None;
         }
         let from = if error.is_of_router() {
-            arrival.error_sources().v4
+            teller.sources.v4
         } else {
             Some(destination)
         };
@@ -268,7 +288,7 @@ fn addresses(
         return None;
     }
     let from = if error.is_of_router() || destination.is_multicast() {
-        arrival.error_sources().v6
+        teller.sources.v6
     } else {
         Some(destination)
     };

@@ -206,6 +206,9 @@ fn solicited(
 ) -> Verdict {
     let target = message.target;
     let is_probe = source.is_unspecified();
+    // A group's link address is nobody's, whoever says so (RFC 1812 section 3.3.2).
+    let told = message.source_link_address();
+    let told = told.filter(|mac| mac.is_unicast() && !is_probe);
     let mut owned = ownership(nic.shared(), target, is_probe);
     if owned == Owned::Tentative && is_probe {
         let verdict = probed_by_other(nic, target, message.nonce(), sender);
@@ -223,7 +226,7 @@ fn solicited(
             let to_group = destination.is_multicast();
             // Whoever asks is going to be answered: what it says of itself comes first (RFC 4861
             // section 7.2.3). A probe says nothing.
-            if let Some(mac) = message.source_link_address().filter(|_| !is_probe) {
+            if let Some(mac) = told {
                 let key = Key::v6(source.to_bits());
                 nic.stack()
                     .shared()
@@ -238,7 +241,7 @@ fn solicited(
                 destination_mac: if is_probe {
                     MacAddr::from_ipv6_multicast(ndp::ALL_NODES)
                 } else {
-                    message.source_link_address().unwrap_or(sender)
+                    told.unwrap_or(sender)
                 },
                 target,
                 router: nic.forwarding().v6,

@@ -108,6 +108,9 @@ pub(crate) struct Control {
     next_conflict: Time,
     rng: fastrand::Rng,
     publisher: Publisher<NicSnapshot, Life>,
+    /// As they are published, and whether the stack has yet to be told.
+    error_sources: ErrorSources,
+    error_sources_changed: bool,
     /// Whether `table` and the rest differ from what is published.
     changed: bool,
     /// Unlinked since the last publish.
@@ -179,6 +182,8 @@ impl Control {
             // Another stream than the hash's.
             rng: fastrand::Rng::with_seed(!seed),
             publisher: Publisher::new(first),
+            error_sources: ErrorSources::default(),
+            error_sources_changed: false,
             changed: false,
             unlinked: Vec::new(),
             added: Vec::new(),
@@ -221,13 +226,16 @@ impl Control {
     fn publish(&mut self, endpoints: &Endpoints) {
         if self.changed {
             self.changed = false;
+            let error_sources = self.error_sources(endpoints);
+            self.error_sources_changed |= self.error_sources != error_sources;
+            self.error_sources = error_sources;
             let next = NicSnapshot {
                 table: self.table.clone(),
                 ranges: Arc::clone(&self.ranges),
                 groups: self.groups.set().clone(),
                 broadcasts: self.broadcasts.clone(),
                 own: self.own.filter().clone(),
-                error_sources: self.error_sources(endpoints),
+                error_sources,
                 taps: self.taps.clone(),
                 promiscuous: self.promiscuous,
                 spoofing: self.spoofing,
@@ -238,6 +246,11 @@ impl Control {
             self.yield_to_permanent(endpoints);
         }
         self.collect(endpoints);
+    }
+
+    /// Whether the NIC sends errors from other addresses than when this was asked last.
+    pub(crate) fn take_error_sources_changed(&mut self) -> bool {
+        std::mem::take(&mut self.error_sources_changed)
     }
 
     /// Step 2 of adding (see the module): temporary endpoints give way to what was added.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Control;
 use crate::address::{Family, PrimaryEndpointBehavior};
-use crate::datapath::ErrorSources;
+use crate::datapath::{ErrorSources, is_wide_v4, is_wide_v6};
 use crate::endpoint::{Endpoint, Endpoints};
 use crate::source::SourceIndex;
 
@@ -37,7 +37,7 @@ impl Control {
     }
 
     /// The addresses that errors about packets for others are sent from: the first in primary order
-    /// that is in use, an IPv6 one that is not link-local before one that is.
+    /// that is in use, one that is good beyond its link before one that is not.
     ///
     /// Only so many are looked at, that a change costs the same however many addresses there are.
     pub(super) fn error_sources(&self, endpoints: &Endpoints) -> ErrorSources {
@@ -50,20 +50,21 @@ impl Control {
                 .filter(|endpoint| endpoint.refs.load().is_assigned())
                 .map(Endpoint::address)
         };
-        let v4 = in_use(Family::V4).find_map(|address| match address {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
-        });
+        let v4 = || {
+            in_use(Family::V4).filter_map(|address| match address {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            })
+        };
         let v6 = || {
             in_use(Family::V6).filter_map(|address| match address {
                 IpAddr::V6(address) => Some(address),
                 IpAddr::V4(_) => None,
             })
         };
-        let wide = v6().find(|address| !address.is_unicast_link_local());
         ErrorSources {
-            v4,
-            v6: wide.or_else(|| v6().next()),
+            v4: v4().find(is_wide_v4).or_else(|| v4().next()),
+            v6: v6().find(is_wide_v6).or_else(|| v6().next()),
         }
     }
 

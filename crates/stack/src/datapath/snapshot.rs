@@ -43,6 +43,37 @@ pub struct ErrorSources {
     pub v6: Option<Ipv6Addr>,
 }
 
+impl ErrorSources {
+    /// These, and in place of what there is none of, or one that is good on its own link only, those of `others`.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        let wide = self.wide();
+        Self {
+            v4: wide.v4.or(others.v4).or(self.v4),
+            v6: wide.v6.or(others.v6).or(self.v6),
+        }
+    }
+
+    /// Those that are good beyond their own link.
+    #[must_use]
+    pub(crate) fn wide(self) -> Self {
+        Self {
+            v4: self.v4.filter(is_wide_v4),
+            v6: self.v6.filter(is_wide_v6),
+        }
+    }
+}
+
+/// Whether an IPv4 address is good beyond its own link (RFC 3927 section 2.7) and host.
+pub(crate) const fn is_wide_v4(address: &Ipv4Addr) -> bool {
+    !address.is_link_local() && !address.is_loopback()
+}
+
+/// Likewise, of IPv6 (RFC 4291 section 2.5.6).
+pub(crate) const fn is_wide_v6(address: &Ipv6Addr) -> bool {
+    !address.is_unicast_link_local() && !address.is_loopback()
+}
+
 impl NicSnapshot {
     /// The endpoint under `key`, of any kind, dead or alive.
     pub(crate) fn find(&self, endpoints: &Endpoints, key: Key) -> Option<u32> {

@@ -225,7 +225,11 @@ impl Nic {
         };
         let messages = control.take_messages();
         let due = control.next_deadline().is_some_and(|due| due <= now);
+        let error_sources_changed = control.take_error_sources_changed();
         drop(control);
+        if error_sources_changed {
+            self.shared.stack.shared().note_error_sources(&self.shared);
+        }
         if !messages.is_empty() {
             self.shared.transmit(messages);
         }

@@ -11,6 +11,7 @@ use corelane_wire::MacAddr;
 
 use crate::address::Key;
 use crate::clock::{Clock, Time};
+use crate::datapath::ErrorSources;
 use crate::demux::DemuxDatapath;
 use crate::fib::{Hop, NO_NEIGHBOR};
 use crate::icmp_limit::IcmpLimiter;
@@ -204,6 +205,13 @@ impl FibDatapath {
     #[inline]
     fn interface(&self, nic: NicId) -> Option<&InterfaceView> {
         self.snapshot()?.interface(nic)
+    }
+
+    /// What errors are sent from on a NIC that has no address for it.
+    pub fn error_sources(&self) -> ErrorSources {
+        self.snapshot()
+            .map(|fib| fib.error_sources)
+            .unwrap_or_default()
     }
 
     /// Looks routes up for a burst of destinations; [`Hop::NOWHERE`] stands where there is none. Returns

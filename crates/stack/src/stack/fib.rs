@@ -7,9 +7,10 @@ use corelane_frame::Frame;
 use corelane_sync::snapshot::{Handle, Publisher};
 
 use crate::clock::Time;
+use crate::datapath::ErrorSources;
 use crate::fib::{Garbage, Lpm, LpmStore, RouteTable};
 use crate::neighbor::{NeighborAction, NeighborCache, NeighborLines, Turn};
-use crate::nic::{NicId, Settings};
+use crate::nic::{NicId, NicShared, Settings};
 use crate::table::Table;
 
 use super::{StackShared, lock};
@@ -32,6 +33,8 @@ pub(crate) struct FibSnapshot {
     pub(crate) store: Arc<LpmStore>,
     /// By number.
     pub(crate) interfaces: Arc<[Option<InterfaceView>]>,
+    /// What a NIC sends errors from that has no address for it: another's.
+    pub(crate) error_sources: ErrorSources,
 }
 
 /// The neighbors of one NIC.
@@ -57,6 +60,7 @@ enum Retired {
 /// The neighbors of one NIC as the control plane has them.
 struct Interface {
     cache: NeighborCache<Pending>,
+    error_sources: ErrorSources,
 }
 
 /// What stands behind the lock.
@@ -77,6 +81,7 @@ impl Fib {
             lpm: routes.version(),
             store: Arc::clone(routes.trie().store()),
             interfaces: Arc::from([]),
+            error_sources: ErrorSources::default(),
         };
         Self {
             routes,
@@ -105,7 +110,11 @@ impl Fib {
 
     pub(super) fn add_interface(&mut self, settings: &Settings) {
         let cache = NeighborCache::new(settings.neighbors, self.rng.u64(..));
-        self.interfaces.insert(settings.id, Interface { cache });
+        let interface = Interface {
+            cache,
+            error_sources: ErrorSources::default(),
+        };
+        self.interfaces.insert(settings.id, interface);
         self.changed = true;
     }
 
@@ -117,6 +126,13 @@ impl Fib {
     pub(super) fn remove_interface(&mut self, nic: NicId) {
         self.interfaces.remove(&nic);
         self.changed = true;
+    }
+
+    /// Addresses of NICs that errors can be sent from on any link: of each family, the first NIC's that has one (RFC 1812
+    /// section 4.3.2.4, RFC 4443 section 2.2).
+    fn error_sources(&self) -> ErrorSources {
+        let all = self.interfaces.values().map(|it| it.error_sources.wide());
+        all.fold(ErrorSources::default(), ErrorSources::or)
     }
 
     pub(super) fn cache(&self, nic: NicId) -> Option<&NeighborCache<Pending>> {
@@ -197,6 +213,7 @@ impl Fib {
                 lpm: self.routes.version(),
                 store: Arc::clone(self.routes.trie().store()),
                 interfaces: views.into(),
+                error_sources: self.error_sources(),
             };
             retired.extend(self.routes.take_garbage().into_iter().map(Retired::Route));
             self.publisher.publish(next, retired);
@@ -239,6 +256,18 @@ impl StackShared {
             self.carry_out(actions);
         }
         result
+    }
+
+    /// A NIC sends errors from other addresses than before.
+    pub(crate) fn note_error_sources(&self, nic: &NicShared) {
+        self.look_at_fib(|fib, _| {
+            // What is published is looked at under the lock: of two that tell of changes, the last tells of both.
+            let sources = nic.snapshots.load().error_sources;
+            if let Some(interface) = fib.interfaces.get_mut(&nic.id()) {
+                interface.error_sources = sources;
+                fib.changed = true;
+            }
+        });
     }
 
     /// Routes and neighbors as they are published.

@@ -337,6 +337,13 @@ fn g10_solicitations_for_own_addresses_are_answered_as_linux_does() {
         (OTHER, asker, (true, false), None),
         "unicast: without the override flag and the link address"
     );
+    for nobodys in [MacAddr::BROADCAST, MacAddr::UNSPECIFIED] {
+        assert_eq!(
+            answer(&solicitation(ADDRESS, true, Some(nobodys))).0,
+            OTHER,
+            "told a link address that is no station's: to the frame's"
+        );
+    }
     assert_eq!(
         answer(&probe(ADDRESS, Some([1; 6]))),
         (
