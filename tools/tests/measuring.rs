@@ -179,8 +179,23 @@ fn a_search_takes_the_arrivals_and_the_streams_of_bench() {
     let other = "[[stream]]\nname = \"b\"\nrate = \"300kpps\"\nframe_size = \"512\"\n";
     fs::write(&file, format!("{one}{other}")).unwrap();
     let path = file.to_str().unwrap();
-    let json = search(&["--profile", path, "--family", "v4"]);
+    let json = search(&["--profile", path, "--family", "v4", "--latency"]);
     assert_eq!(json["flags"]["profile"], path);
+    for under in json["sizes"][0]["latency"].as_array().unwrap() {
+        let streams = under["streams"].as_array().unwrap();
+        let of = |what: &str| -> Vec<_> { streams.iter().map(|it| &it[what]).collect() };
+        assert_eq!(of("name"), ["a", "b"]);
+        let counts = of("latency_ns").into_iter().map(|it| it["count"].as_u64());
+        assert_eq!(
+            counts.sum::<Option<u64>>(),
+            under["latency_ns"]["count"].as_u64()
+        );
+        let lost = of("loss_ratio").into_iter().map(Value::as_f64);
+        assert!(
+            lost.flatten().all(|it| (0.0..=1.0).contains(&it)),
+            "{under}"
+        );
+    }
     assert_eq!(json["sizes"][0]["frame_size"], "profile");
     // A quarter of 64 and three of 512.
     assert_eq!(json["sizes"][0]["mean_bytes"], json!(400.0));

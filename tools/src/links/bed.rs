@@ -72,7 +72,10 @@ impl TestBed for LinkBed<'_> {
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<TrialResult<()>, Failure> {
-        Ok(self.trial(trial, progress, interrupt)?.apart().0)
+        let (mut result, measured) = self.trial(trial, progress, interrupt)?.apart();
+        let streams = self.layout.profile_streams();
+        result.streams = measured.stream_shares(streams).unwrap_or_default();
+        Ok(result)
     }
 
     fn room(&self) -> u64 {

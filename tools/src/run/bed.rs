@@ -393,7 +393,9 @@ impl TestBed for Bed {
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<TrialResult<()>, Failure> {
-        Ok(self.trial(trial, progress, interrupt)?.apart().0)
+        let (mut result, measured) = self.trial(trial, progress, interrupt)?.apart();
+        result.streams = measured.stream_shares(&self.streams).unwrap_or_default();
+        Ok(result)
     }
 
     fn room(&self) -> u64 {

@@ -7,7 +7,7 @@ use crate::generator::Lateness;
 use crate::interrupt::Interrupt;
 use crate::latency::Percentiles;
 use crate::progress::Progress;
-use crate::report::{Accounting, GeneratorDrops, Limit, Unsent};
+use crate::report::{Accounting, GeneratorDrops, Limit, StreamShare, Unsent};
 use crate::threads::Waited;
 use crate::unit::Arrival;
 
@@ -88,6 +88,8 @@ pub struct TrialResult<M = Measured> {
     pub accounting: Accounting,
     /// Frames that the tester itself lost on their way back, which says nothing about who sent them.
     pub lost_by_tester: u64,
+    /// What became of each stream of a profile; empty without one, and until a bed that knows them says so.
+    pub streams: Vec<StreamShare>,
     /// All that was counted.
     pub measured: M,
 }
@@ -114,6 +116,7 @@ impl TrialResult {
             tester_limited: latency.map(|latency| lateness.spoils(&latency)),
             accounting: ledger.check(),
             lost_by_tester: 0,
+            streams: Vec::new(),
             measured,
         }
     }
@@ -138,6 +141,7 @@ impl<M> TrialResult<M> {
             tester_limited: self.tester_limited,
             accounting: self.accounting,
             lost_by_tester: self.lost_by_tester,
+            streams: self.streams,
             measured: (),
         };
         (result, self.measured)

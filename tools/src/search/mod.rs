@@ -57,8 +57,8 @@ pub use goal::{Attributes, Goal, GoalError};
 pub use goal_text::GoalText;
 pub use ledger::{Books, Lost};
 pub use report::{
-    GoalReport, RepeatReport, ScalingPoint, SearchReport, Searched, SizeReport, TrialReport,
-    UnderLoad,
+    GoalReport, RepeatReport, ScalingPoint, SearchReport, Searched, SizeReport, StreamUnderLoad,
+    TrialReport, UnderLoad,
 };
 pub use slo::{check_targets, reached, under_most};
 pub use suite::{Results, Suite};

@@ -15,7 +15,7 @@ use super::text;
 use super::trial::{Load, Trial};
 use crate::latency::Percentiles;
 use crate::machine::{Machine, Versions};
-use crate::report::SloShare;
+use crate::report::{SloShare, StreamShare};
 use crate::run::{Layout, TrialResult};
 use crate::selftest::{CoreStalls, SelfCheck};
 
@@ -147,7 +147,7 @@ pub struct TrialReport {
 }
 
 /// Latency under a load.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UnderLoad {
     /// The share of the first goal's rate; 0 for a trickle that is as good as no load.
     pub fraction: f64,
@@ -159,6 +159,19 @@ pub struct UnderLoad {
     pub latency_ns: Percentiles,
     /// Whether frames were sent so late that it says little about the engine.
     pub tester_limited: bool,
+    /// By stream of a profile; empty without one.
+    pub streams: Vec<StreamUnderLoad>,
+}
+
+/// Latency of a stream under a load of all streams.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StreamUnderLoad {
+    /// Its name.
+    pub name: String,
+    /// What of its numbered frames did not arrive; null if none has a number.
+    pub loss_ratio: Option<f64>,
+    /// As of all frames; null if none of it came.
+    pub latency_ns: Option<Percentiles>,
 }
 
 /// The rate with so many workers.
@@ -319,7 +332,18 @@ impl UnderLoad {
             loss_ratio: result.loss_ratio(),
             latency_ns: result.latency?,
             tester_limited: result.tester_limited.unwrap_or(false),
+            streams: result.streams.iter().map(StreamUnderLoad::of).collect(),
         })
+    }
+}
+
+impl StreamUnderLoad {
+    fn of(share: &StreamShare) -> Self {
+        Self {
+            name: share.name.clone(),
+            loss_ratio: share.loss_ratio(),
+            latency_ns: share.latency_ns,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::ledger::Books;
 use super::report::{GoalReport, RepeatReport, SearchReport, SizeReport};
 use super::suite::FRACTIONS;
 use super::trial::Spoiler;
+use crate::latency::Percentiles;
 use crate::report::{scaled, time, time_if_any};
 use crate::selftest::{CoreStalls, LEAST};
 
@@ -360,30 +361,43 @@ fn latency(out: &mut String, size: &SizeReport) -> fmt::Result {
         "load", "offered", "lost", "p50", "p90", "p99", "p99.9", "max"
     )?;
     for under in &size.latency {
-        let p = &under.latency_ns;
-        writeln!(
-            out,
-            "  {:>7}  {:>12} {:>8} {:>10} {:>10} {:>10} {:>10} {:>10}{}",
-            if under.fraction == 0.0 {
-                "none".to_owned()
-            } else {
-                percent(under.fraction)
-            },
-            scaled(under.offered_pps, "pps"),
-            percent(under.loss_ratio),
-            time(p.p50),
-            time_if_any(p.p90),
-            time_if_any(p.p99),
-            time_if_any(p.p999),
-            time(p.max),
-            if under.tester_limited {
-                "  the generator was late itself"
-            } else {
-                ""
-            },
-        )?;
+        let load = match under.fraction {
+            0.0 => "none".to_owned(),
+            fraction => percent(fraction),
+        };
+        let offered = scaled(under.offered_pps, "pps");
+        let lost = Some(under.loss_ratio);
+        let late = match under.tester_limited {
+            true => "  the generator was late itself",
+            false => "",
+        };
+        latency_row(out, (&load, &offered, late), lost, Some(&under.latency_ns))?;
+        for stream in &under.streams {
+            let columns = ("", &*stream.name, "");
+            latency_row(out, columns, stream.loss_ratio, stream.latency_ns.as_ref())?;
+        }
     }
     Ok(())
+}
+
+/// A row of the table of latencies: a load, or a stream under it; `-` stands where nothing is known.
+fn latency_row(
+    out: &mut String,
+    (load, of, remark): (&str, &str, &str),
+    lost: Option<f64>,
+    latency: Option<&Percentiles>,
+) -> fmt::Result {
+    let ns = |of: fn(&Percentiles) -> Option<u64>| time_if_any(latency.and_then(of));
+    writeln!(
+        out,
+        "  {load:>7}  {of:>12} {:>8} {:>10} {:>10} {:>10} {:>10} {:>10}{remark}",
+        lost.map_or("-".to_owned(), percent),
+        ns(|it| Some(it.p50)),
+        ns(|it| it.p90),
+        ns(|it| it.p99),
+        ns(|it| it.p999),
+        ns(|it| Some(it.max)),
+    )
 }
 
 fn bursts(out: &mut String, size: &SizeReport) -> fmt::Result {
