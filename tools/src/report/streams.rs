@@ -69,6 +69,15 @@ impl StreamShare {
         }
     }
 
+    /// The share of frames intended that did not arrive; none if there were others than numbered ones.
+    pub fn lost_of_intended(&self) -> Option<f64> {
+        let are_numbered = self.order.numbered + self.pool_empty >= self.sent;
+        let arrived = self.order.found.unique();
+        are_numbered
+            .then(|| super::per(self.intended.saturating_sub(arrived), self.intended))
+            .flatten()
+    }
+
     /// The share of numbered frames that did not arrive; none if nobody looks at numbers.
     pub fn loss_ratio(&self) -> Option<f64> {
         let OrderReport {

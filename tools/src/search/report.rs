@@ -168,7 +168,8 @@ pub struct UnderLoad {
 pub struct StreamUnderLoad {
     /// Its name.
     pub name: String,
-    /// What of its numbered frames did not arrive; null if none has a number.
+    /// What of it was lost, as of all frames; null if not all of its frames have numbers, by which alone a stream's are
+    /// known.
     pub loss_ratio: Option<f64>,
     /// As of all frames; null if none of it came.
     pub latency_ns: Option<Percentiles>,
@@ -341,7 +342,7 @@ impl StreamUnderLoad {
     fn of(share: &StreamShare) -> Self {
         Self {
             name: share.name.clone(),
-            loss_ratio: share.loss_ratio(),
+            loss_ratio: share.lost_of_intended(),
             latency_ns: share.latency_ns,
         }
     }
