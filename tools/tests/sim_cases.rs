@@ -91,10 +91,13 @@ cases! {
     j2_promiscuous
     j3_no_route
     j6_fragmentation
+    j6_fragments_wait
     j6_hop_limit
     j8_gateway
+    j8_untold_take_no_token
     k11_tcp_reset
     k12_rate_limit
+    k12_rate_limit_of_all
     k12_unknown_destination
     k5_services
     kitchen_sink

@@ -290,6 +290,10 @@ mod table {
             "for another host, larger than the next link takes, not to be cut" => large(),
             "for another host, larger than the next link takes" => may_be_cut(large()),
             "for another host whose link address is not known" => datagram("10.0.1.77"),
+            "for another host whose link address is not known, larger than the next link takes" => {
+                let frame = udp("10.0.0.9", "10.0.1.77", (1000, 7), &[7; 1400]);
+                may_be_cut(host(frame))
+            }
             "for another host who does not answer" => {
                 let frame = datagram("10.0.1.77");
                 net.run(0, std::slice::from_ref(&frame));

@@ -13,7 +13,7 @@ use corelane::frame::Burst;
 use corelane::io::memory::{MemoryConfig, memory_link};
 use corelane::stack::{
     DropReason, Event, Forwarding, Handler, IcmpCounter, IcmpLimiter, NdpConfig, NeighborChange,
-    NicId, NicTotals, Packet, RouteSpec, StackConfig,
+    Nic, NicId, NicTotals, Packet, ProtocolCounter, RouteSpec, StackConfig,
 };
 use corelane::wire::arp::ArpPacket;
 use corelane::wire::build::build_arp;
@@ -522,21 +522,110 @@ fn j6_bug16_what_may_be_cut_is_cut() {
     net.assert_no_leak();
 }
 
+/// A packet for 10.0.2.77 that the narrow link does not take whole.
+fn large(net: &Net, identification: u8) -> Vec<u8> {
+    let payload: Vec<u8> = (0..1400u32).map(|n| n as u8 ^ identification).collect();
+    let whole = net.host_sends(0, udp("10.0.0.9", "10.0.2.77", (1, 7), &payload));
+    patched(may_be_cut(whole), |header| {
+        header[4..6].copy_from_slice(&[7, identification]);
+    })
+}
+
 #[test]
-fn j6_fragments_of_a_packet_wait_for_its_next_hop_together() {
+fn j6_j9_a_packet_that_is_too_big_waits_whole_and_is_cut_then() {
     let mut net = narrow();
-    let whole = net.host_sends(0, udp("10.0.0.9", "10.0.2.77", (1, 7), &[5; 1400]));
-    let ran = net.run(0, &[may_be_cut(whole)]);
+    let frames: Vec<_> = (0..10).map(|n| large(&net, n)).collect();
+    let ran = net.run(0, &frames);
+    let totals = &ran.totals[0];
     assert_eq!(
-        (ran.totals[0].forwarded, ran.out[2].len()),
-        (1, 1),
-        "a question"
+        (totals.consumed, totals.forwarded),
+        (10, 0),
+        "none has left"
     );
+    assert_eq!(ran.out[2].len(), 1, "a question");
+    let known = net.stack().neighbors(NicId(2));
+    let waits = known.iter().map(|it| it.pending).sum::<usize>();
+    assert_eq!(waits, 10, "packets");
     let mac = MacAddr([2, 9, 9, 9, 9, 9]);
     let reply = arp_reply((mac, "10.0.2.77"), (nic_mac(2), "10.0.2.1"));
     let ran = net.run(2, &[reply]);
-    assert_eq!(ran.out[2].len(), 2);
-    assert!(ran.out[2].iter().all(|it| read(it).destination_mac == mac));
+    assert_eq!((ran.totals[2].sent, ran.out[2].len()), (20, 20));
+    let of = |counter| net.nics[2].protocol_counter(counter);
+    assert_eq!(of(ProtocolCounter::NeighborPacketsSent), 10, "packets");
+    assert_eq!(of(ProtocolCounter::NeighborPacketsDropped), 0);
+    for out in &ran.out[2] {
+        assert!(out.len() <= 14 + 1300);
+        let sent = read(out);
+        assert_eq!((sent.ttl, sent.destination_mac), (2, mac));
+        assert_eq!(sent.source_mac, nic_mac(2));
+    }
+    // Its receiver puts each together, in order.
+    let mut other = Net::plain(1);
+    other.nics[0].add_address(ip("10.0.2.77")).unwrap();
+    other.run(0, &ran.out[2]);
+    let got: Vec<_> = other.got().into_iter().map(|it| it.payload).collect();
+    let expected: Vec<_> = frames.iter().map(|it| read(it).payload).collect();
+    assert_eq!(got, expected);
+    net.assert_no_leak();
+}
+
+#[test]
+fn j6_j9_all_fragments_of_what_waited_leave_or_none() {
+    let mut lans = vec![Lan::new(0), Lan::new(1)];
+    lans[1].mtu = 100;
+    let mut net = Net::build(lans, unlimited(), |_| {});
+    net.furnish();
+    let frames: Vec<_> = (0..16)
+        .map(|n| {
+            let whole = udp("10.0.0.9", "10.0.1.77", (1, 7), &[n; 1400]);
+            let whole = net.host_sends(0, whole);
+            patched(may_be_cut(whole), |header| {
+                header[4..6].copy_from_slice(&[7, n]);
+            })
+        })
+        .collect();
+    assert_eq!(net.run(0, &frames).totals[0].consumed, 16);
+    // 18 fragments of each, and room for 256.
+    let mac = MacAddr([2, 9, 9, 9, 9, 9]);
+    let before: Vec<_> = net.nics.iter().map(Nic::counters).collect();
+    let stack = net.stack().clone();
+    stack.add_neighbor(NicId(1), ip("10.0.1.77"), mac).unwrap();
+    let ran = net.ran(&before);
+    assert_eq!(ran.out[1].len(), 14 * 18);
+    assert_eq!(ran.totals[1].send_dropped, 0);
+    let of = |counter| net.nics[1].protocol_counter(counter);
+    assert_eq!(of(ProtocolCounter::NeighborPacketsSent), 14);
+    assert_eq!(of(ProtocolCounter::Unsent), 2);
+    let mut other = Net::plain(1);
+    other.nics[0].add_address(ip("10.0.1.77")).unwrap();
+    other.run(0, &ran.out[1]);
+    assert_eq!(other.got().len(), 14);
+    net.assert_no_leak();
+}
+
+#[test]
+fn j8_who_sent_what_was_to_be_cut_is_told_of_it_as_it_came() {
+    let mut net = narrow();
+    let frame = large(&net, 1);
+    let mut told = net.run(0, std::slice::from_ref(&frame)).out[0].clone();
+    for _ in 0..3 {
+        net.advance(Duration::from_secs(1));
+        told.extend(net.take(0));
+    }
+    // Of two fragments there would have been two errors, or one about half of it.
+    let [told] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    let told = problem(told);
+    assert_eq!((told.kind, told.code), (3, 1));
+    let quoted = patched([&frame[..NETWORK], &told.quoted].concat(), |header| {
+        header[8] += 1;
+    });
+    assert_eq!(quoted[NETWORK..], frame[NETWORK..][..told.quoted.len()]);
+    // And at once, while it does not answer.
+    let ran = net.run(0, std::slice::from_ref(&frame));
+    assert_eq!(ran.only_drop(0, DropReason::NeighborUnreachable), 1);
+    assert_eq!(problem(&ran.out[0][0]).quoted, told.quoted);
     net.assert_no_leak();
 }
 

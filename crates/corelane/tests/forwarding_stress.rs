@@ -813,8 +813,7 @@ fn answer(world: &World, end: &mut End, cache: &mut PoolCache, request: &ArpPack
 /// together.
 fn ways_out(ingress: &Nic, first: &Nic, gone: &[Nic]) -> [(u64, u64); 2] {
     let totals = ingress.counters();
-    let errors = totals.icmp_of(IcmpCounter::V4DestinationUnreachableSent)
-        + ingress.protocol_counter(ProtocolCounter::UnreachablesSent);
+    let errors = totals.icmp_of(IcmpCounter::V4DestinationUnreachableSent);
     let (mut put, mut sent) = (totals.forwarded, 0);
     for nic in gone.iter().chain([first]) {
         put += nic.protocol_counter(ProtocolCounter::NeighborPacketsSent)

@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::net::{Lan, Net, gateway_mac, host_mac, nic_mac, prefix, unlimited};
-use common::packets::{between, hop_limit, ttl};
+use common::packets::{between, fragment_v4, hop_limit, icmp, ttl};
 use common::*;
 use corelane::engine::{Engine, Idle, NicConfig, WhenFull};
 use corelane::frame::{Burst, PoolConfig};
 use corelane::io::memory::{MemoryConfig, PeerSender, memory_link};
 use corelane::stack::{
-    DropReason, Event, Forwarding, NeighborAnswer, NeighborChange, NeighborConfig, NeighborCounts,
-    NeighborInfo, NeighborState, NicId, ProtocolCounter, Resolution, RouteSpec, SendError,
+    DropReason, Event, Forwarding, IcmpCounter, NeighborAnswer, NeighborChange, NeighborConfig,
+    NeighborCounts, NeighborInfo, NeighborState, NicId, ProtocolCounter, Resolution, RouteSpec,
+    SendError, StackConfig,
 };
 use corelane::wire::arp::{ArpMessage, ArpPacket, parse_arp_message};
 use corelane::wire::build::build_arp;
@@ -291,6 +292,129 @@ fn o1_the_wait_is_bounded_for_each_neighbor() {
     let ports: Vec<_> = ran.out[1].iter().map(|it| u16::from(it[35])).collect();
     assert!(ports.into_iter().eq(24..40), "the newest, in order");
     net.assert_no_leak();
+}
+
+/// A router that sends so many ICMP errors in a burst, and one more in an hour.
+fn router_with_burst(burst: u32) -> Net {
+    let config = StackConfig {
+        seed: Some(7),
+        icmp_rate: Some(1),
+        icmp_burst: burst,
+        ..StackConfig::default()
+    };
+    let mut net = Net::build(vec![Lan::new(0), Lan::new(1)], config, |_| {});
+    net.furnish();
+    net.events();
+    net
+}
+
+/// Has time pass until nobody has answered; what NIC 0 sent then.
+fn nobody_answers(net: &mut Net) -> Vec<Vec<u8>> {
+    net.poll();
+    for _ in 0..3 {
+        assert!(net.take(0).is_empty());
+        net.advance(SECOND);
+    }
+    net.take(0)
+}
+
+#[test]
+fn j8_k12_what_may_not_be_told_takes_nothing_of_what_may() {
+    // A burst of at most two: a packet takes a quarter of one, or seven.
+    let mut net = router_with_burst(2);
+    for case in &CASES {
+        let is_v4 = case.local.contains('.');
+        let source = if is_v4 { "10.0.0.9" } else { "2001:db8:0::9" };
+        let silent = |net: &Net, n: u32| {
+            let host = case.host.replace("77", &format!("{}", 100 + n));
+            if is_v4 {
+                let error = icmp(source, &host, 3, 3, &[0; 28]);
+                let part = fragment_v4(source, &host, 64, false, &[1; 16]);
+                [error, part].map(|it| net.host_sends(0, it)).to_vec()
+            } else {
+                let error = icmp(source, &host, 1, 4, &[0; 60]);
+                vec![net.host_sends(0, error)]
+            }
+        };
+        let mut frames: Vec<_> = (0..10).flat_map(|n| silent(&net, n)).collect();
+        let waits = frames.len() as u64 + 1;
+        frames.push(net.udp(0, case.host));
+        assert_eq!(net.run(0, &frames).totals[0].consumed, waits);
+        let told = nobody_answers(&mut net);
+        assert_eq!(told.len(), 1, "about the datagram");
+        assert!(is_host_unreachable(&told[0]));
+        net.advance(3600 * SECOND);
+        net.take(0);
+        net.take(1);
+    }
+    let totals = net.nics[0].counters();
+    for (counter, expected) in [
+        (IcmpCounter::V4DestinationUnreachableSent, 1),
+        (IcmpCounter::V6DestinationUnreachableSent, 1),
+        (IcmpCounter::V4RateLimited, 0),
+        (IcmpCounter::V6RateLimited, 0),
+        (IcmpCounter::V4Unsent, 0),
+        (IcmpCounter::V6Unsent, 0),
+    ] {
+        assert_eq!(totals.icmp_of(counter), expected, "{}", counter.label());
+    }
+    assert_eq!(net.nics[0].protocol_counter(ProtocolCounter::Unsent), 0);
+    net.assert_no_leak();
+}
+
+#[test]
+fn k12_l6_errors_of_workers_and_control_plane_are_limited_together_and_counted() {
+    let mut net = router_with_burst(50);
+    let waiting: Vec<_> = (0..256)
+        .map(|n| net.udp(0, &format!("10.0.1.{}", 100 + n % 16)))
+        .collect();
+    assert_eq!(net.run(0, &waiting).totals[0].consumed, 256);
+    // In the instant in which these fail, the worker has errors to send too.
+    let routeless: Vec<_> = (0..20).map(|_| net.udp(0, "203.0.113.7")).collect();
+    for _ in 0..2 {
+        net.advance(SECOND);
+    }
+    net.clock.advance(SECOND);
+    for frame in &routeless {
+        net.inject(0, frame);
+    }
+    net.poll_datapath();
+    let by_worker = net.take(0).len() as u64;
+    net.poll();
+    let by_control = net.take(0).len() as u64;
+    let more = net.run(0, &routeless).out[0].len() as u64;
+    let told = by_worker + by_control + more;
+    assert!(by_worker > 0 && by_control > 0, "{by_worker} {by_control}");
+    assert!((28..100).contains(&told), "{told}: one burst");
+    let totals = net.nics[0].counters();
+    let of = |counter| totals.icmp_of(counter);
+    assert_eq!(of(IcmpCounter::V4DestinationUnreachableSent), told);
+    assert_eq!(of(IcmpCounter::V4RateLimited), 256 + 40 - told);
+    assert_eq!(of(IcmpCounter::V4Unsent), 0);
+    let unreachables = ProtocolCounter::UnreachablesSent;
+    assert_eq!(net.nics[0].protocol_counter(unreachables), by_control);
+    net.assert_no_leak();
+}
+
+#[test]
+fn l6_errors_about_what_waited_without_an_address_to_send_from_are_counted() {
+    for (case, address, counter) in [
+        (&CASES[0], "10.0.0.1", IcmpCounter::V4Unsent),
+        (&CASES[1], "2001:db8:0::1", IcmpCounter::V6Unsent),
+    ] {
+        let mut net = router();
+        let frame = net.udp(0, case.host);
+        net.run(0, &[frame]);
+        net.nics[0].remove_address(ip(address)).unwrap();
+        net.take(0);
+        for _ in 0..3 {
+            net.advance(SECOND);
+        }
+        assert!(!net.take(0).iter().any(|it| is_host_unreachable(it)));
+        assert_eq!(net.nics[0].counters().icmp_of(counter), 1);
+        let unsent = net.nics[0].protocol_counter(ProtocolCounter::Unsent);
+        assert_eq!(unsent, 0);
+    }
 }
 
 #[test]

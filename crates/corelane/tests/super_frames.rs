@@ -14,7 +14,7 @@ use corelane::engine::Builder;
 use corelane::frame::{Burst, Frame, PoolConfig};
 use corelane::stack::{
     DropReason, Family, Handler, Nic, NicTotals, Packet, PacketEndpointConfig, PacketProtocol,
-    PacketQueue, RawBind, SocketQueue, UdpBind,
+    PacketQueue, ProtocolCounter, RawBind, SocketQueue, UdpBind,
 };
 use corelane::wire::{
     IpProtocol, Offload, Offloads, PartialChecksum, SegmentKind, Segmentation, SuperFrame,
@@ -335,17 +335,7 @@ fn segments_that_do_not_fit_are_cut_into_fragments_if_they_may_be() {
             let out = sent(&mut net, 1);
             assert_eq!(out.len(), 2 * count - 1);
             assert!(out.iter().all(|it| it.len() <= 1314 && !it.has_offload()));
-            let mut host = Vec::new();
-            for pair in out.chunks(2) {
-                let parts: Vec<_> = pair.iter().map(|it| read(it.data()).payload).collect();
-                let whole = packet(
-                    "10.0.0.9",
-                    "10.0.1.9",
-                    left_protocol(&left),
-                    &parts.concat(),
-                );
-                host.extend(checked(&whole));
-            }
+            let host = joined(&out, "10.0.1.9", left_protocol(&left));
             assert_eq!(host, payload);
         }
         // An ordinary one that is not done.
@@ -360,6 +350,66 @@ fn segments_that_do_not_fit_are_cut_into_fragments_if_they_may_be() {
         assert_eq!(parts.len(), 2);
         let whole = packet("10.0.0.9", "10.0.1.9", 17, &parts.concat());
         assert_eq!(checked(&whole), bytes(1400));
+        net.assert_no_leak();
+    }
+}
+
+/// The payloads of packets of two fragments each.
+fn joined(out: &[Frame], destination: &str, protocol: u8) -> Vec<u8> {
+    let packets = out.chunks(2).flat_map(|pair| {
+        let parts: Vec<_> = pair.iter().map(|it| read(it.data()).payload).collect();
+        checked(&packet("10.0.0.9", destination, protocol, &parts.concat()))
+    });
+    packets.collect()
+}
+
+#[test]
+fn what_waits_for_its_next_hop_is_cut_when_that_is_known() {
+    for offloads in [ALL, Offloads::NONE] {
+        let mut net = router_of(offloads, 1300, roomy);
+        let payload = bytes(20_000);
+        let mut added = net.nics[1].counters();
+        for (host, segment) in [
+            ("10.0.1.77", tcp(&payload)),
+            ("10.0.1.78", udp_to(7, &payload)),
+        ] {
+            let (frame, left) = undone("10.0.0.9", host, segment, 1400);
+            let frame = net.host_sends(0, may_be_cut(frame));
+            inject(&mut net, 0, &frame, Some(left));
+            net.poll();
+            assert_eq!(sent(&mut net, 1).len(), 1, "who has it");
+            let stack = net.nics[1].stack();
+            let known = stack.add_neighbor(net.nics[1].id(), ip(host), host_mac(7));
+            known.unwrap();
+            net.poll();
+            let out = sent(&mut net, 1);
+            let totals = net.nics[1].counters().since(&added);
+            let count = 20_000usize.div_ceil(1400);
+            assert_eq!((totals.segmented, totals.segments), (1, count as u64));
+            assert_eq!(out.len(), 2 * count - 1);
+            assert!(out.iter().all(|it| it.len() <= 1314 && !it.has_offload()));
+            assert_eq!(joined(&out, host, left_protocol(&left)), payload);
+            added = net.nics[1].counters();
+        }
+        // An ordinary one that is not done.
+        let host = "10.0.1.79";
+        let (frame, left) = undone("10.0.0.9", host, udp_to(7, &bytes(1400)), 0);
+        let frame = net.host_sends(0, may_be_cut(frame));
+        inject(&mut net, 0, &frame, Some(left));
+        net.poll();
+        sent(&mut net, 1);
+        let stack = net.nics[1].stack();
+        let known = stack.add_neighbor(net.nics[1].id(), ip(host), host_mac(7));
+        known.unwrap();
+        net.poll();
+        let out = sent(&mut net, 1);
+        assert_eq!(out.len(), 2);
+        assert_eq!(joined(&out, host, 17), bytes(1400));
+        let totals = net.nics[1].counters().since(&added);
+        assert_eq!(totals.checksums_completed, 1);
+        let waited = ProtocolCounter::NeighborPacketsSent;
+        assert_eq!(net.nics[1].protocol_counter(waited), 3);
+        drop(out);
         net.assert_no_leak();
     }
 }

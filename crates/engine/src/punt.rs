@@ -13,7 +13,8 @@ pub(crate) const PUNT_RING: usize = 256;
 
 /// What has to do with a neighbor.
 pub(crate) enum NeighborPunt {
-    /// A packet whose next hop on a NIC has no link address yet: all is done with it but that.
+    /// A packet whose next hop on a NIC has no link address yet: all is done with it but that, and that
+    /// it is cut if the NIC does not take it whole.
     Unresolved {
         /// The packet, in the frame it came in.
         frame: Frame,

@@ -39,14 +39,14 @@ labelled! {
         V4TimeExceededSent => "v4_time_exceeded_sent", "ICMPv4 time exceeded.";
         V4ParameterProblemSent => "v4_parameter_problem_sent", "ICMPv4 parameter problem.";
         V4RateLimited => "v4_rate_limited", "ICMPv4 errors that were not sent because of the limit on their rate.";
-        V4Unsent => "v4_unsent", "ICMPv4 errors for which there was no frame or no source address.";
+        V4Unsent => "v4_unsent", "ICMPv4 errors for which there was no frame, no source address or no room.";
         V6EchoReplySent => "v6_echo_reply_sent", "ICMPv6 echo replies.";
         V6DestinationUnreachableSent => "v6_destination_unreachable_sent", "ICMPv6 destination unreachable.";
         V6PacketTooBigSent => "v6_packet_too_big_sent", "ICMPv6 packet too big.";
         V6TimeExceededSent => "v6_time_exceeded_sent", "ICMPv6 time exceeded.";
         V6ParameterProblemSent => "v6_parameter_problem_sent", "ICMPv6 parameter problem.";
         V6RateLimited => "v6_rate_limited", "ICMPv6 errors that were not sent because of the limit on their rate.";
-        V6Unsent => "v6_unsent", "ICMPv6 errors for which there was no frame or no source address.";
+        V6Unsent => "v6_unsent", "ICMPv6 errors for which there was no frame, no source address or no room.";
     }
 }
 

@@ -19,7 +19,7 @@ labelled! {
         NeighborPacketsSent => "neighbor_packets_sent", "Packets that waited for a link address, sent.";
         NeighborPacketsFailed => "neighbor_packets_failed", "Packets that waited for a link address of somebody who does not answer.";
         NeighborPacketsDropped => "neighbor_packets_dropped", "Packets that waited for a link address and gave way to others.";
-        UnreachablesSent => "unreachables_sent", "ICMP errors about packets whose next hop does not answer.";
+        UnreachablesSent => "unreachables_sent", "ICMP errors about packets that waited for a next hop that does not answer; each is in its counter of ICMP, too.";
         ErrorsReceived => "errors_received", "ICMP errors about packets that were sent from here.";
         ErrorsIgnored => "errors_ignored", "ICMP errors that are malformed, or about nothing that was sent from here.";
         PathMtuReports => "path_mtu_reports", "ICMP errors that lowered the MTU of a path.";
@@ -31,7 +31,7 @@ labelled! {
         DuplicateAddresses => "duplicate_addresses", "Tentative addresses given up because somebody else has them.";
         LoopedBackProbes => "looped_back_probes", "Probes of our own that came back.";
         AddressConflicts => "address_conflicts", "Advertisements of others for an address in use here.";
-        Unsent => "unsent", "Attempts to send a message of the NIC's own, or a packet of a route, that found no frame or no room in the queue.";
+        Unsent => "unsent", "Attempts to send a message of the NIC's own (ICMP errors have their own counter), a packet of a route, or one that waited, that found no frame or no room in the queue.";
     }
 }
 

@@ -39,8 +39,10 @@
 //! ```
 //!
 //! (`consumed` counts echo replies, one for each request, and the packets that the control plane
-//! took. What waited for a neighbor is counted there: `neighbor_packets_sent`, `_failed`, `_dropped`. A message of the NIC's own that found no frame or no room in its queue is no frame yet: that is
-//! its protocol counter `unsent`.) Whoever gives a frame to the link counts it: the
+//! took. What waited for a neighbor is counted there: `neighbor_packets_sent`, `_failed`, `_dropped`; one
+//! that is larger than the link takes is cut when its next hop is known, and counts once. What found no
+//! frame or no room in its queue is no frame yet: it is counted `unsent`, an ICMP error `v4_unsent` or
+//! `v6_unsent`.) Whoever gives a frame to the link counts it: the
 //! worker, or the NIC's distributor, whose share is in the NIC's sum and not in that of a worker. A
 //! worker counts as `send_dropped` what found the ring to the distributor full.
 //!
@@ -113,7 +115,7 @@
 //!
 //! # Counters of a NIC
 //!
-//! [`NicTotals`](crate::stack::NicTotals), per worker and in sum (with what distributors sent). They are added to by the burst.
+//! [`NicTotals`](crate::stack::NicTotals), per worker and in sum (with what distributors sent, and what the control plane counts). They are added to by the burst.
 //!
 //! | counter | counts |
 //! |---|---|
@@ -121,7 +123,7 @@
 //! | `received_bytes` | their bytes, Ethernet headers included |
 //! | `delivered` | packets put into the queue of a socket (of several or one: once), or given to a handler, those it did not ask for included |
 //! | `forwarded` | packets for other hosts, in line on the NIC they leave by; one that was cut into fragments, and a super-frame, counts once |
-//! | `consumed` | packets the stack dealt with itself: echo requests answered, messages taken by the control plane, fragments kept for their datagram, packets that wait for their next hop |
+//! | `consumed` | packets the stack dealt with itself: echo requests answered, messages taken by the control plane, fragments kept for their datagram, packets that wait for their next hop, whole |
 //! | `sent` | frames that the link took |
 //! | `sent_bytes` | their bytes |
 //! | `send_dropped` | frames that the link, or the ring to its distributor, had no room for |
@@ -136,7 +138,8 @@
 //!
 //! # ICMP counters of a NIC
 //!
-//! [`IcmpCounter`](crate::stack::IcmpCounter), in `icmp` of [`NicTotals`](crate::stack::NicTotals): per worker.
+//! [`IcmpCounter`](crate::stack::IcmpCounter), in `icmp` of [`NicTotals`](crate::stack::NicTotals): per worker, and in
+//! sum, with the errors that the control plane sends when a neighbor does not answer.
 //!
 //! | counter | counts |
 //! |---|---|
@@ -170,14 +173,14 @@
 //! | `v4_time_exceeded_sent` | ICMPv4 time exceeded. |
 //! | `v4_parameter_problem_sent` | ICMPv4 parameter problem. |
 //! | `v4_rate_limited` | ICMPv4 errors that were not sent because of the limit on their rate. |
-//! | `v4_unsent` | ICMPv4 errors for which there was no frame or no source address. |
+//! | `v4_unsent` | ICMPv4 errors for which there was no frame, no source address or no room. |
 //! | `v6_echo_reply_sent` | ICMPv6 echo replies. |
 //! | `v6_destination_unreachable_sent` | ICMPv6 destination unreachable. |
 //! | `v6_packet_too_big_sent` | ICMPv6 packet too big. |
 //! | `v6_time_exceeded_sent` | ICMPv6 time exceeded. |
 //! | `v6_parameter_problem_sent` | ICMPv6 parameter problem. |
 //! | `v6_rate_limited` | ICMPv6 errors that were not sent because of the limit on their rate. |
-//! | `v6_unsent` | ICMPv6 errors for which there was no frame or no source address. |
+//! | `v6_unsent` | ICMPv6 errors for which there was no frame, no source address or no room. |
 //!
 //! # Counters of a NIC's protocols
 //!
@@ -198,7 +201,7 @@
 //! | `neighbor_packets_sent` | Packets that waited for a link address, sent. |
 //! | `neighbor_packets_failed` | Packets that waited for a link address of somebody who does not answer. |
 //! | `neighbor_packets_dropped` | Packets that waited for a link address and gave way to others. |
-//! | `unreachables_sent` | ICMP errors about packets whose next hop does not answer. |
+//! | `unreachables_sent` | ICMP errors about packets that waited for a next hop that does not answer; each is in its counter of ICMP, too. |
 //! | `errors_received` | ICMP errors about packets that were sent from here. |
 //! | `errors_ignored` | ICMP errors that are malformed, or about nothing that was sent from here. |
 //! | `path_mtu_reports` | ICMP errors that lowered the MTU of a path. |
@@ -210,7 +213,7 @@
 //! | `duplicate_addresses` | Tentative addresses given up because somebody else has them. |
 //! | `looped_back_probes` | Probes of our own that came back. |
 //! | `address_conflicts` | Advertisements of others for an address in use here. |
-//! | `unsent` | Attempts to send a message of the NIC's own, or a packet of a route, that found no frame or no room in the queue. |
+//! | `unsent` | Attempts to send a message of the NIC's own (ICMP errors have their own counter), a packet of a route, or one that waited, that found no frame or no room in the queue. |
 //!
 //! # Counters of a distributor
 //!

@@ -159,7 +159,14 @@
 //! of fragments holds no frame that links need.
 //!
 //! **ICMP errors** are made by the worker that drops the packet and go back the way it came. Each
-//! worker has its share of the limit on their rate.
+//! worker has its share of the limit on their rate. Of packets that waited for a next hop that does not
+//! answer the control thread makes them, out of the workers' shares: whichever has something left. So
+//! the limit holds for all together, and none of it lies idle with a thread that rarely needs it. A
+//! share is one atomic word, which nobody touches but for an error.
+//!
+//! **Packets that wait** for their next hop's link address do so whole, with the control thread. It cuts
+//! those that are larger than the link takes when the address is known, and queues all fragments or none;
+//! an error quotes the packet that came.
 //!
 //! # NICs at run time
 //!

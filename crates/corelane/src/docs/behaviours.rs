@@ -184,8 +184,8 @@
 //! | J5 | under that NIC's primary address | changed | BUG 12: to the address itself; replies and errors come from it | `j5_` |
 //! | J6 | otherwise written unchanged | changed | BUG 16: a hop less, with the checksum put right (RFC 1624); expired, too big or malformed: told; IPv4 without the don't-fragment bit is cut | `j6_` |
 //! | J7 | a tentative address counts as owned | changed | BUG 6: it does not; the packet waits for whoever has it | `j7_` |
-//! | J8 | the frame's link addresses are the ingress NIC's and the original sender's | changed | BUG 16: the egress NIC's and the next hop's; while that is looked for the packet waits, and its sender is told if nobody answers | `j8_` |
-//! | J9 | write error and success are counted, sent bytes those of the network packet | changed | `forwarded` where it arrived, `sent`, `sent_bytes` (whole frames) or `send_dropped` where it left | `j9_` |
+//! | J8 | the frame's link addresses are the ingress NIC's and the original sender's | changed | BUG 16: the egress NIC's and the next hop's; while that is looked for the packet waits, whole, and its sender is told if nobody answers and he may be told | `j8_` |
+//! | J9 | write error and success are counted, sent bytes those of the network packet | changed | `forwarded` where it arrived, `sent`, `sent_bytes` (whole frames) or `send_dropped` where it left; `consumed` if it waited | `j9_` |
 //! | J10 | out of the NIC it came from; groups, broadcasts and link-local ones too | changed | the first stays, without redirects; the others never (RFC 1812 section 5.3.4, RFC 2644, RFC 3927 section 7, RFC 4291 section 2.5.6), nor what came in a frame for many | `j10_` |
 //! | J11 | in J4 only the receiving NIC's counters move | kept | | `j11_` |
 //! | J12 | to all, a group or link-local on a NIC that is given: no row needed | kept | 169.254.0.0/16 too; there is one error, [`RouteError::NoRoute`](crate::stack::RouteError::NoRoute), or what is wrong with the NIC | `j12_` |
@@ -213,7 +213,7 @@
 //! | K9 | nobody has the port: counted for UDP | changed | `unknown_port`, for TCP too; a wrong checksum is `transport_checksum` | `k9_` |
 //! | K10 | then the default handler of the protocol; false: K11 | changed | one handler for all protocols; [`refuse`](crate::stack::Packet::refuse) is its false | `k10_` |
 //! | K11 | then the protocol's answer to an unknown destination | kept | TCP: a reset (RFC 9293 section 3.10.7.1), not to groups or broadcasts | `k11_` |
-//! | K12 | port unreachable, of 576 or 1,280 bytes at most; silence for groups, broadcasts and from nobody; 1,000 in a second, 50 at once | kept | the limit has jitter and is divided by workers; no error about errors (RFC 1122 section 3.2.2, RFC 4443 section 2.4) | `k12_` |
+//! | K12 | port unreachable, of 576 or 1,280 bytes at most; silence for groups, broadcasts and from nobody; 1,000 in a second, 50 at once | kept | the limit has jitter and is divided by workers, out of whose shares the control thread sends its own; no error about errors (RFC 1122 section 3.2.2, RFC 4443 section 2.4) | `k12_` |
 //! | K13 | raw sockets and errors have the transport part twice | changed | BUG 21: once | `k13_` |
 //! | K14 | the same identity twice is in use, unless both share; a failure undoes; no sharing with a remote; other NICs do not clash | kept | chosen ports are nobody else's, in whatever way he is bound (RFC 6056) | `k14_` |
 //! | K14b | the NIC that is named when a socket is registered counts for nothing; only binding it to a device does | kept | there is one NIC to name, and it binds | `k14b_` |

@@ -572,8 +572,20 @@ fn odd<O: Observer>(
             let mtu = egress.mtu as u32;
             (DropReason::PacketTooBig, Some(Error::TooBig { mtu }))
         }
+        (Err(Obstacle::Fragment), Adjacency::Usable(mac)) => {
+            return cut(context, frames, packet, mac, egress);
+        }
+        (Err(Obstacle::Fragment), Adjacency::Stale(mac, neighbor)) => {
+            tell_used(context, neighbor);
+            return cut(context, frames, packet, mac, egress);
+        }
+        // It waits whole, and is cut when its next hop is known: if that does not answer, its sender is
+        // told of what he sent, and of what finds no room no part is sent.
         (Err(Obstacle::Fragment), adjacency) => {
-            return cut(context, frames, packet, adjacency, next_hop, egress);
+            if let Some(frame) = frames.get_mut(usize::from(packet.frame)) {
+                count_hop(frame, packet);
+            }
+            return odd(context, frames, packet, Ok(()), adjacency, next_hop, egress);
         }
         (Ok(()), Adjacency::Full) => (DropReason::NeighborFull, None),
         (Ok(()), Adjacency::Unreachable) => (
@@ -644,33 +656,21 @@ fn cut<O: Observer>(
     context: &mut Context<'_, O>,
     frames: &mut [Frame],
     packet: &Inbound,
-    adjacency: Adjacency,
-    next_hop: Key,
+    mac: MacAddr,
     egress: &mut Egress<'_>,
 ) {
-    let mac = match adjacency {
-        Adjacency::Usable(mac) | Adjacency::Stale(mac, _) => Some(mac),
-        Adjacency::Unresolved => None,
-        Adjacency::Full | Adjacency::Unreachable | Adjacency::Retry(_) => {
-            return odd(context, frames, packet, Ok(()), adjacency, next_hop, egress);
-        }
-    };
-    if let Adjacency::Stale(_, neighbor) = adjacency {
-        tell_used(context, neighbor);
-    }
     let Some(whole) = frames.get_mut(usize::from(packet.frame)) else {
         return;
     };
     count_hop(whole, packet);
     let mut whole = std::mem::take(whole);
-    let way = (mac, next_hop);
     let done = match whole.offload().and_then(|it| it.segmentation) {
         None => {
             segment::complete(&mut whole, egress.counters(&mut context.tally));
-            let sent = send_in_fragments(context, &whole, way, egress);
+            let sent = send_in_fragments(context, &whole, mac, egress);
             sent.ok_or(DropReason::PacketTooBig)
         }
-        Some(segmentation) => send_segments(context, &whole, segmentation, way, egress)
+        Some(segmentation) => send_segments(context, &whole, segmentation, mac, egress)
             .ok_or(DropReason::SuperFrameInvalid),
     };
     let outcome = match done {
@@ -687,16 +687,13 @@ fn cut<O: Observer>(
     context.cache.recycle(whole);
 }
 
-/// The next hop, and its link address if that is known.
-type Way = (Option<MacAddr>, Key);
-
 /// Sends the segments of a super-frame, each in fragments; what there is no buffer for is dropped, and
 /// counted as others that are not sent. None if it is no super-frame.
 fn send_segments<O: Observer>(
     context: &mut Context<'_, O>,
     whole: &Frame,
     segmentation: Segmentation,
-    way: Way,
+    mac: MacAddr,
     egress: &mut Egress<'_>,
 ) -> Option<()> {
     let parts = segment::parse(whole, segmentation)?;
@@ -706,7 +703,7 @@ fn send_segments<O: Observer>(
     for index in 0..parts.count() {
         let made = segment::segment(context.cache, whole, &parts, index);
         let sent = made.and_then(|part| {
-            let sent = send_in_fragments(context, &part, way, egress);
+            let sent = send_in_fragments(context, &part, mac, egress);
             context.cache.recycle(part);
             sent
         });
@@ -722,7 +719,7 @@ fn send_segments<O: Observer>(
 fn send_in_fragments<O: Observer>(
     context: &mut Context<'_, O>,
     whole: &Frame,
-    (mac, next_hop): Way,
+    mac: MacAddr,
     egress: &mut Egress<'_>,
 ) -> Option<()> {
     let mut pieces = ArrayVec::<Frame, BURST>::new();
@@ -733,20 +730,10 @@ fn send_in_fragments<O: Observer>(
         return None;
     }
     for mut piece in pieces {
-        match mac {
-            Some(mac) => {
-                if let Some(ethernet) = piece.data_mut().first_chunk_mut() {
-                    address(ethernet, mac, egress.mac);
-                }
-                forward(context, egress, piece);
-            }
-            None => {
-                // What finds no room is missing at the other end, as on any link.
-                if let Some(back) = wait(context, piece, next_hop, egress.nic) {
-                    context.cache.recycle(back);
-                }
-            }
+        if let Some(ethernet) = piece.data_mut().first_chunk_mut() {
+            address(ethernet, mac, egress.mac);
         }
+        forward(context, egress, piece);
     }
     Some(())
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use corelane_frame::{Frame, PoolCache};
-use corelane_sync::counters::{CounterReader, counters};
+use corelane_sync::counters::{CounterReader, CounterWriter, counters};
 use corelane_sync::snapshot::Handle;
 use corelane_wire::NoRoom;
 
@@ -34,7 +34,7 @@ pub(crate) struct NicShared {
     pub(super) control: Mutex<Control>,
     /// Removed: handles and references stay, and nothing can be done with them.
     pub(super) gone: AtomicBool,
-    /// What each worker counts, and what those count that send for them.
+    /// What each worker counts, and what those count that send for them, or are no workers.
     pub(super) counters: Mutex<NicCounters>,
     pub(super) protocol_counters: Arc<ProtocolCounters>,
     /// Where frames come from that no worker makes.
@@ -94,6 +94,11 @@ impl NicShared {
         self.protocol_counters.add(counter);
     }
 
+    /// Counts what is done by threads that are no workers: in the NIC's sum.
+    pub(crate) fn count_frames(&self, counter: NicCounter, frames: u64) {
+        self.counters().of_control().add(counter, frames);
+    }
+
     /// A frame of this NIC's without content; None if there is no free one.
     fn blank_frame(&self) -> Option<Frame> {
         let mut cache = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,6 +127,11 @@ impl NicShared {
         let mut copy = self.blank_frame()?;
         copy.set_data(frame.data()).ok()?;
         Some(copy)
+    }
+
+    /// Whether so many more frames can be put in line to be sent, as of now.
+    pub(crate) fn has_room_for(&self, frames: usize) -> bool {
+        self.outbound.room() >= frames
     }
 
     /// Puts a frame in line to be sent, and shows it to the packet endpoints that asked for that: here,
@@ -164,9 +174,7 @@ impl NicShared {
     #[cold]
     fn count_unsent(&self, frames: usize) {
         if frames > 0 {
-            let (mut writer, reader) = counters();
-            self.counters().senders.push(reader);
-            writer.add(NicCounter::SendDropped, frames as u64);
+            self.count_frames(NicCounter::SendDropped, frames as u64);
         }
     }
 
@@ -199,4 +207,17 @@ impl NicShared {
 pub(super) struct NicCounters {
     pub(super) workers: Vec<CounterReader<NicCounter>>,
     pub(super) senders: Vec<CounterReader<NicCounter>>,
+    /// What threads count that are no workers; made when there is something.
+    control: Option<CounterWriter<NicCounter>>,
+}
+
+impl NicCounters {
+    fn of_control(&mut self) -> &mut CounterWriter<NicCounter> {
+        let senders = &mut self.senders;
+        self.control.get_or_insert_with(|| {
+            let (writer, reader) = counters();
+            senders.push(reader);
+            writer
+        })
+    }
 }

@@ -16,7 +16,8 @@ pub struct StackConfig {
     pub seed: Option<u64>,
     /// Bounds of reassembly, of each worker.
     pub reassembly: ReassemblyConfig,
-    /// ICMP errors sent in a second, of all workers together; None: as many as there is cause for.
+    /// ICMP errors sent in a second, by all workers and the control plane together; None: as many as
+    /// there is cause for.
     pub icmp_rate: Option<u32>,
     /// How many of them in a burst.
     pub icmp_burst: u32,

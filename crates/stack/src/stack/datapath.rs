@@ -93,12 +93,9 @@ impl StackDatapath {
             },
             demux: shared.demux.datapath(),
             reassembly: Reassembly::new(&config.reassembly, &shared.jumbo)?,
-            limiter: IcmpLimiter::new(
-                config.icmp_rate,
-                config.icmp_burst,
-                shared.workers,
-                seed.wrapping_add(worker as u64),
-            ),
+            limiter: shared
+                .icmp_limit
+                .of_worker(worker, seed.wrapping_add(worker as u64)),
             seat,
             clock: shared.clock.clone(),
             deadline: None,

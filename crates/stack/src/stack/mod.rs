@@ -27,6 +27,7 @@ mod fib;
 mod neighbors;
 mod routes;
 mod wait;
+mod waited;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -41,7 +42,7 @@ use foldhash::quality::SeedableRandomState;
 use crate::clock::{Clock, Time};
 use crate::demux::Demux;
 use crate::event::EventSender;
-use crate::icmp_limit::IcmpLimiter;
+use crate::icmp_limit::{IcmpLimit, IcmpLimiter};
 use crate::nic::{NicId, NicShared};
 use crate::packet_endpoint::{
     PacketEndpoint, PacketEndpointConfig, PacketEndpointError, PacketProtocol, PacketQueue,
@@ -66,7 +67,6 @@ pub struct Stack {
 
 pub(crate) struct StackShared {
     pub(crate) config: StackConfig,
-    workers: usize,
     pub(crate) clock: Clock,
     pub(crate) events: EventSender,
     pub(crate) pool: Pool,
@@ -84,6 +84,7 @@ pub(crate) struct StackShared {
     seats: Mutex<Vec<Option<Seat>>>,
     /// The seat of threads that are no workers.
     control_seat: Mutex<Seat>,
+    icmp_limit: IcmpLimit,
     /// Of the errors that the control plane sends.
     limiter: Mutex<IcmpLimiter>,
     /// Registered with all NICs, those to come included.
@@ -119,20 +120,16 @@ impl Stack {
         let (seat_plan, mut seats) = SeatPlan::mint(workers + 1);
         let control_seat = seats.pop().ok_or(StackError::NoWorker)?;
         let fib = Fib::new(seed);
+        let icmp_limit = IcmpLimit::new(config.icmp_rate, config.icmp_burst, workers);
         let shared = StackShared {
             fibs: fib.handle(),
             fib: Mutex::new(fib),
             demux: Demux::new(seed),
             path_mtus: Mutex::new(PathMtuCache::new(config.path_mtus)),
             identifications: SeedableRandomState::with_seed(seed ^ 2, &SHARED_SEED),
-            limiter: Mutex::new(IcmpLimiter::new(
-                config.icmp_rate,
-                config.icmp_burst,
-                1,
-                seed ^ 1,
-            )),
+            limiter: Mutex::new(icmp_limit.of_control(seed.wrapping_add(workers as u64))),
+            icmp_limit,
             config,
-            workers,
             clock,
             events,
             pool,

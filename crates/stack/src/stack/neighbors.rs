@@ -1,22 +1,17 @@
 //! Running the NICs' neighbor caches: what comes in for them, and what they want done.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use corelane_frame::Frame;
 use corelane_wire::build::build_arp;
-use corelane_wire::ethernet::ethernet_header_mut;
-use corelane_wire::icmp_error::{
-    Icmpv4Problem, Icmpv4Unreachable, Icmpv6Problem, Icmpv6Unreachable, build_icmp_error_ipv4,
-    build_icmp_error_ipv6, may_answer_with_error_ipv4, may_answer_with_error_ipv6,
-};
 use corelane_wire::ndp::{SolicitationSpec, build_neighbor_solicitation};
-use corelane_wire::{ArpPacket, MacAddr, parse_ethernet, parse_ipv4, parse_ipv6};
+use corelane_wire::{ArpPacket, MacAddr};
 use thiserror::Error;
 
 use super::datapath::NeighborId;
 use super::fib::{Action, Pending};
-use super::{Stack, StackShared, lock};
+use super::{Stack, StackShared, waited};
 use crate::address::Key;
 use crate::clock::Time;
 use crate::event::Event;
@@ -205,7 +200,7 @@ impl StackShared {
             };
             match action {
                 NeighborAction::Request { target, to } => self.request(&nic, target, to),
-                NeighborAction::Send { packet, mac } => send(&nic, packet, mac),
+                NeighborAction::Send { packet, mac } => waited::send(&nic, packet, mac),
                 NeighborAction::Failed { packet, .. } => {
                     nic.count(ProtocolCounter::NeighborPacketsFailed);
                     self.tell_unreachable(&packet);
@@ -262,28 +257,6 @@ impl StackShared {
         };
         push(nic, frame, counter);
     }
-
-    /// Nobody answers where a packet was to go: its sender is told, if it is another host.
-    fn tell_unreachable(&self, packet: &Pending) {
-        let Some(ingress) = packet.arrived_on.and_then(|nic| self.nic(nic)) else {
-            return;
-        };
-        if !lock(&self.limiter).allow(self.clock.now()) {
-            return;
-        }
-        let sources = ingress.snapshots.load().error_sources;
-        let mac = ingress.settings.mac;
-        let Ok(ethernet) = parse_ethernet(packet.frame.data()) else {
-            return;
-        };
-        let to = ethernet.header.source;
-        let frame = match ethernet.payload.first().map(|byte| byte >> 4) {
-            Some(4) => unreachable_v4(&ingress, sources.v4, mac, to, ethernet.payload),
-            Some(6) => unreachable_v6(&ingress, sources.v6, mac, to, ethernet.payload),
-            _ => return,
-        };
-        push(&ingress, frame, ProtocolCounter::UnreachablesSent);
-    }
 }
 
 /// Puts a message of the NIC's own in line.
@@ -293,53 +266,4 @@ fn push(nic: &NicShared, frame: Option<Frame>, counter: ProtocolCounter) {
         // It is asked again.
         _ => nic.count(ProtocolCounter::Unsent),
     }
-}
-
-/// Sends a packet whose next hop is known now.
-fn send(nic: &NicShared, packet: Pending, mac: MacAddr) {
-    let mut frame = packet.frame;
-    if let Some(header) = ethernet_header_mut(frame.data_mut()) {
-        header.destination = mac;
-        header.source = nic.settings.mac;
-    }
-    frame.set_nic(nic.id().0);
-    let counter = match nic.push_outbound(frame) {
-        Ok(()) => ProtocolCounter::NeighborPacketsSent,
-        Err(_) => ProtocolCounter::Unsent,
-    };
-    nic.count(counter);
-}
-
-fn unreachable_v4(
-    nic: &NicShared,
-    source: Option<Ipv4Addr>,
-    mac: MacAddr,
-    to: MacAddr,
-    original: &[u8],
-) -> Option<Frame> {
-    let packet = parse_ipv4(original).ok()?;
-    let destination = packet.source();
-    let problem = Icmpv4Problem::Unreachable(Icmpv4Unreachable::Host);
-    let may = may_answer_with_error_ipv4(&packet, to.is_multicast());
-    let source = source.filter(|_| may)?;
-    nic.make_frame(|buffer| {
-        build_icmp_error_ipv4(buffer, mac, to, source, destination, problem, original)
-    })
-}
-
-fn unreachable_v6(
-    nic: &NicShared,
-    source: Option<Ipv6Addr>,
-    mac: MacAddr,
-    to: MacAddr,
-    original: &[u8],
-) -> Option<Frame> {
-    let packet = parse_ipv6(original).ok()?;
-    let destination = packet.source();
-    let problem = Icmpv6Problem::Unreachable(Icmpv6Unreachable::Address);
-    let may = may_answer_with_error_ipv6(&packet, problem, to.is_multicast());
-    let source = source.filter(|_| may)?;
-    nic.make_frame(|buffer| {
-        build_icmp_error_ipv6(buffer, mac, to, source, destination, problem, original)
-    })
 }
