@@ -796,6 +796,20 @@ fn j8_a_next_hop_that_does_not_answer_is_told_of() {
 }
 
 #[test]
+fn j8_a_nic_without_an_address_tells_of_it_from_anothers() {
+    let mut net = Net::router(2);
+    net.nics[0].remove_address(ip("10.0.0.1")).unwrap();
+    let frame = net.udp(0, "10.0.1.77");
+    net.run(0, &[frame]);
+    for _ in 0..5 {
+        net.advance(Duration::from_secs(1));
+    }
+    let out = net.take(0);
+    assert_eq!(out.len(), 1);
+    assert_eq!(problem(&out[0]).from, ip("10.0.1.1"));
+}
+
+#[test]
 fn j8_only_so_many_packets_wait() {
     let mut net = Net::router(2);
     let frames = vec![net.udp(0, "10.0.1.77"); 200];

@@ -398,14 +398,20 @@ fn k12_l6_errors_of_workers_and_control_plane_are_limited_together_and_counted()
 
 #[test]
 fn l6_errors_about_what_waited_without_an_address_to_send_from_are_counted() {
-    for (case, address, counter) in [
-        (&CASES[0], "10.0.0.1", IcmpCounter::V4Unsent),
-        (&CASES[1], "2001:db8:0::1", IcmpCounter::V6Unsent),
+    for (case, addresses, counter) in [
+        (&CASES[0], ["10.0.0.1", "10.0.1.1"], IcmpCounter::V4Unsent),
+        (
+            &CASES[1],
+            ["2001:db8:0::1", "2001:db8:1::1"],
+            IcmpCounter::V6Unsent,
+        ),
     ] {
         let mut net = router();
         let frame = net.udp(0, case.host);
         net.run(0, &[frame]);
-        net.nics[0].remove_address(ip(address)).unwrap();
+        for (nic, address) in net.nics.iter().zip(addresses) {
+            nic.remove_address(ip(address)).unwrap();
+        }
         net.take(0);
         for _ in 0..3 {
             net.advance(SECOND);

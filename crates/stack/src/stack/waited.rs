@@ -19,6 +19,7 @@ use super::fib::Pending;
 use super::{StackShared, lock};
 use crate::address::Key;
 use crate::counters::NicCounter;
+use crate::datapath::ErrorSources;
 use crate::icmp_counter::IcmpCounter;
 use crate::nic::NicShared;
 use crate::protocol_counters::ProtocolCounter;
@@ -147,7 +148,8 @@ impl StackShared {
         let Some(ingress) = packet.arrived_on.and_then(|nic| self.nic(nic)) else {
             return;
         };
-        let Some(unreachable) = Unreachable::about(packet.frame.data(), &ingress) else {
+        let others = self.fib_snapshot().error_sources;
+        let Some(unreachable) = Unreachable::about(packet.frame.data(), &ingress, others) else {
             return;
         };
         let [sent, rate_limited, unsent] = unreachable.counters();
@@ -164,13 +166,13 @@ impl StackShared {
 }
 
 impl<'p> Unreachable<'p> {
-    /// About a frame as it came; None if its sender may not be told.
-    fn about(frame: &'p [u8], ingress: &NicShared) -> Option<Self> {
+    /// About a frame as it came; None if its sender may not be told. `others` are what other NICs send errors from.
+    fn about(frame: &'p [u8], ingress: &NicShared, others: ErrorSources) -> Option<Self> {
         let ethernet = parse_ethernet(frame).ok()?;
         let (to, packet) = (ethernet.header.source, ethernet.payload);
         let to_many = ethernet.header.destination.is_multicast();
         let snapshot = ingress.snapshots.load();
-        let sources = snapshot.error_sources;
+        let sources = snapshot.error_sources.or(others);
         let (source, destination) = match packet.first()? >> 4 {
             4 => {
                 let packet = parse_ipv4(packet).ok()?;
