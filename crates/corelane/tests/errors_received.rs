@@ -455,6 +455,65 @@ fn l4_a_report_has_to_be_of_less_than_what_was_sent() {
     assert_eq!(stack.path_mtu(ip(PEER_V4)), Some(552));
 }
 
+/// A socket that sends to anybody vouches only for what it did send; nobody does for what workers send.
+#[test]
+fn l4_a_report_has_to_be_about_what_was_sent_lately() {
+    let (clock, hand) = Clock::manual();
+    let mut bench = bench_with(|b| {
+        b.clock(clock);
+    });
+    let stack = bench.nic.stack().clone();
+    let socket = open(&stack, UdpBind::new(7));
+    let v4 = send(&mut bench, &socket, "192.0.2.9:53", 1472);
+    let v6 = send(&mut bench, &socket, "[2001:db8::9]:53", 1452);
+    let changed = |packet: &[u8], at: usize, value: u8| {
+        let mut packet = packet.to_vec();
+        packet[at] = value;
+        packet
+    };
+    // Another destination, port, protocol: TCP, GRE, ICMP.
+    for packet in [
+        changed(&v4, 19, 8),
+        changed(&v4, 23, 54),
+        changed(&v4, 9, 6),
+        changed(&v4, 9, 47),
+        changed(&v4, 9, 1),
+    ] {
+        assert!(!is_taken(
+            &mut bench,
+            error_v4(V4, frag_needed(600), &packet)
+        ));
+    }
+    for packet in [
+        changed(&v6, 39, 8),
+        changed(&v6, 43, 54),
+        changed(&v6, 6, 6),
+        changed(&v6, 6, 253),
+        changed(&v6, 6, 58),
+    ] {
+        assert!(!is_taken(&mut bench, error_v6(V6, too_big(1280), &packet)));
+    }
+    // A worker's echo replies go by the MTU of the NIC.
+    let ping = [ping(PEER_V4, V4, &[0; 1400]), ping(PEER_V6, V6, &[0; 1400])];
+    let replies = bench.run(&ping).1;
+    let packet = replies[0][14..].to_vec();
+    assert!(!is_taken(
+        &mut bench,
+        error_v4(V4, frag_needed(600), &packet)
+    ));
+    let packet = replies[1][14..].to_vec();
+    assert!(!is_taken(&mut bench, error_v6(V6, too_big(1280), &packet)));
+    assert!(stack.path_mtus().is_empty());
+    // Believed for a minute at most.
+    hand.advance(Duration::from_secs(59));
+    assert!(is_taken(&mut bench, error_v4(V4, frag_needed(1400), &v4)));
+    hand.advance(Duration::from_secs(1));
+    assert!(!is_taken(&mut bench, error_v4(V4, frag_needed(1300), &v4)));
+    assert!(!is_taken(&mut bench, error_v6(V6, too_big(1280), &v6)));
+    assert_eq!(stack.path_mtu(ip(PEER_V4)), Some(1400));
+    assert_eq!(stack.path_mtu(ip(PEER_V6)), None);
+}
+
 /// An ICMPv4 message to this host; its checksum is put right.
 fn icmp_v4(message: &[u8], hop_limit: u8) -> Vec<u8> {
     let (IpAddr::V4(from), IpAddr::V4(to)) = (ip(PEER_V4), ip(V4)) else {

@@ -25,6 +25,7 @@
 //! | `drop_reason`, `counters`, `icmp_counter`, `protocol_counters`, `event`, `error` | what is counted, told and refused |
 //! | `reassembly` | fragments put together, by worker |
 //! | `icmp_limit`, `path_mtu` | how many ICMP errors are sent; what those received say of paths |
+//! | `sent_packets` | what was sent lately, and errors can be about |
 //! | `clock` | time, real or set by hand |
 #![forbid(unsafe_code)]
 
@@ -56,6 +57,7 @@ mod queue;
 mod range;
 mod reassembly;
 mod route;
+mod sent_packets;
 mod socket;
 mod source;
 mod source_filter;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use corelane_frame::Frame;
 use corelane_sync::refs::AddressKind;
 use corelane_wire::ethernet::{ethernet_header_mut, write_ethernet};
+use corelane_wire::extension::skip_extensions;
 use corelane_wire::fragment::{
     plan_ipv4_fragments, plan_ipv6_fragments, write_ipv4_fragment_header,
     write_ipv6_fragment_headers,
@@ -23,6 +24,7 @@ use crate::error::{BadAddress, HoldError, NicGone, RouteError, SendError};
 use crate::neighbor::static_link_address;
 use crate::nic::{Nic, NicId, NicShared};
 use crate::protocol_counters::ProtocolCounter;
+use crate::sent_packets::SentKind;
 use crate::stack::{Pending, Resolution, longest_packet};
 
 /// Hops a route's packets may take unless said otherwise.
@@ -333,10 +335,37 @@ impl Route {
             Resolution::Unreachable => return Err(SendError::NoLinkAddress(self.next_hop)),
         };
         let frames = self.frames(&packet, path.mtu)?;
+        // First: routers may be quick.
+        let stack = nic.stack.shared();
+        stack.note_sent(self.kind(protocol, payload), packet.len());
         for frame in frames {
             self.send_frame(nic, frame, link)?;
         }
         Ok(())
+    }
+
+    /// What an error about a packet with these bytes behind its IP header will say of it.
+    fn kind(&self, protocol: IpProtocol, payload: &[u8]) -> SentKind {
+        let (protocol, transport) = match self.family() {
+            Family::V4 => (protocol, payload),
+            Family::V6 => {
+                let chain = skip_extensions(protocol, payload);
+                let transport = payload.get(chain.offset - IPV6_HEADER_LEN..);
+                (chain.next_header, transport.unwrap_or_default())
+            }
+        };
+        let ports = match transport {
+            &[a, b, c, d, ..] if protocol.has_ports() => {
+                Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+            }
+            _ => None,
+        };
+        SentKind {
+            source: self.local(),
+            destination: self.remote,
+            protocol,
+            ports,
+        }
     }
 
     /// The packet, network header first.

@@ -228,7 +228,7 @@
 //! | L1 | an error that quotes too little is dropped, not counted | changed | counted: `errors_ignored` | `l1_` |
 //! | L2 | the quoted packet was sent from here: its source is the local side | kept | | `l2_` |
 //! | L3 | one best hit, of the receiving NIC first | kept | of those that share a port, the one that the answers go to | `l3_` |
-//! | L4 | port unreachable and too big are passed up, if the quoted source is the address that the error came to; a first fragment's header is skipped | changed | host and network unreachable too; too big only of less than what was sent and, for UDP, if a socket has sent it: then it lowers the [path MTU](crate::stack::Stack::path_mtu) for ten minutes, not under 552 or 1,280 (RFC 1191, RFC 8201) | `l4_` |
+//! | L4 | port unreachable and too big are passed up, if the quoted source is the address that the error came to; a first fragment's header is skipped | changed | host and network unreachable too; too big only of less than the packet was, and only if such a packet, no shorter, was sent there by a route or a socket within the last minute, from the same address, of the same protocol and, for UDP, from a socket that is there and to the same port ([limits](super::limits)): then it lowers the [path MTU](crate::stack::Stack::path_mtu) for ten minutes, not under 552 or 1,280 (RFC 1191, RFC 8201) | `l4_` |
 //! | L5 | echo: counted, handed up, answered; ICMPv4 with a wrong checksum is handed up, ICMPv6's is not verified | changed | verified in both, and dropped as `icmp_checksum`; raw sockets see it | `l5_` |
 //! | L6 | short and unknown ones are invalid; each known type has its counter | kept | so are those with a wrong checksum, and those of neighbor and listener discovery that break its rules | `l6_` |
 //!

@@ -19,6 +19,7 @@
 //! | **A router's own addresses** | a NIC that forwards is in the groups that it is told to join, not in those of all routers, and takes no subnet-router anycast (RFC 4291 section 2.8) |
 //! | **Scopes** | a packet from a link-local address to one beyond the link is dropped, and its sender not told (RFC 4443 section 3.1, code 2) |
 //! | **MAC filter** | none: the destination MAC address is looked at only to leave an echo request to a group unanswered |
+//! | **Path MTU** | known to routes and sockets, and lowered by reports about what these sent: addresses, protocol and ports have to be those of a packet of the last minute that was no shorter than the quoted one and longer than any link takes (68 bytes, 1,280 in IPv6); the MTU less than the quoted packet; the destination no IPv4 group or broadcast, and no address of this host. Whoever sees that traffic, or guesses it, can still forge one: what the packet carried, its number and its checksum are not kept. Nothing is believed of what workers and handlers send ([`Packet::send`](crate::stack::Packet::send), [`Nic::send`](crate::stack::Nic::send)), echo replies among it: no record is kept of it, and it goes by the MTU of its NIC. Such errors reach nobody but raw sockets |
 //! | **VLAN** | tagged frames are `unknown_protocol` (RSS does look behind up to two tags) |
 //! | **MTU** | routes and [`Nic::send`](crate::stack::Nic::send) refuse what is larger; what a handler sends is not measured against it |
 //! | **Offloads** | TAP and AF_PACKET take and give partial checksums and super-frames; AF_XDP has none: it counts checksums left to hardware, drops super-frames that come, and what it sends is completed and cut in software ([`real_links`](super::real_links)); one frame is one slot, at most 128 KiB |
@@ -45,6 +46,7 @@
 //! | frames of a NIC's own, and of routes, on their way | 256 |
 //! | control packets of one worker on their way to the control plane | 256, and as many that wait for a neighbor |
 //! | fragments' datagrams of one worker in progress | 64 unless configured |
+//! | path MTUs | 4,096 unless configured; and as many kinds of packets that reports are believed of, in each half a minute |
 //! | neighbors of a NIC | 512 unless configured, beside static ones and gateways |
 //! | packets that wait for a neighbor | 16 for each, 1,024 in all, unless configured |
 //! | routes | 2²⁶ nodes of the tries; 1 million is what it is built for |

@@ -21,7 +21,7 @@ pub struct StackConfig {
     pub icmp_rate: Option<u32>,
     /// How many of them in a burst.
     pub icmp_burst: u32,
-    /// Path MTUs remembered.
+    /// Path MTUs remembered; and kinds of packets sent lately, of which reports are believed.
     pub path_mtus: usize,
 }
 

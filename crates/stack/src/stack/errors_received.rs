@@ -1,7 +1,15 @@
 //! ICMP errors about packets that were sent from here (BEHAVIOURS section L).
 //!
 //! Anybody can send one. It counts only if it quotes a packet that this host may have sent: from the
-//! address that the error came to, which is one of its own, and of a socket that is there.
+//! address that the error came to, which is one of its own, and of a socket that is there. What it says
+//! of a path's MTU holds for everybody who sends there, so that it has to quote what a [`Route`] has sent
+//! there lately: its addresses, protocol and ports, and no more bytes. Not what workers send, who share
+//! nothing that each packet writes to: echo replies, resets, errors, and what handlers send go by the
+//! MTU of their NIC, and nothing that is said of them is believed.
+//!
+//! Whoever sees what is sent here, or guesses it, can still lower a path's MTU, to 552 or 1,280 bytes.
+//!
+//! [`Route`]: crate::route::Route
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,13 +22,14 @@ use corelane_wire::{
 };
 
 use super::StackShared;
-use crate::address::Family;
+use crate::address::{Family, Key};
 use crate::control::Verdict;
 use crate::demux::Flow;
 use crate::nic::Nic;
 use crate::path_mtu::PathMtuCache;
 use crate::protocol_counters::ProtocolCounter;
-use crate::socket::{SocketError, SocketErrorKind};
+use crate::sent_packets::SentKind;
+use crate::socket::{Socket, SocketError, SocketErrorKind};
 
 /// What an error says, in either family.
 #[derive(Clone, Copy)]
@@ -108,15 +117,7 @@ impl StackShared {
         if quoted.source != to || !self.is_own(to) {
             return ignored(nic);
         }
-        let flow = quoted.ports.map(|(local, remote)| {
-            let local = (quoted.source.into(), local);
-            let remote = (quoted.destination.into(), remote);
-            let family = Family::of(quoted.source);
-            Flow::new(quoted.protocol, family, local, remote, nic.id())
-        });
-        let socket = flow
-            .filter(|_| quoted.is_first)
-            .and_then(|flow| self.demux().find_for_error(&flow));
+        let socket = self.socket_of(nic, quoted);
         let remote_port = quoted.ports.map_or(0, |(_, remote)| remote);
         let remote = SocketAddr::new(quoted.destination, remote_port);
         match problem {
@@ -127,13 +128,13 @@ impl StackShared {
                 socket.push_error(SocketError { kind, remote });
             }
             Problem::TooBig { mtu } => {
-                // Of UDP there has to be a socket; of the rest, nobody here keeps count.
-                let is_unsent = quoted.protocol == IpProtocol::UDP && socket.is_none();
+                // Who sent it by a socket that is gone has no use for it any more.
+                let is_nobodys = quoted.protocol == IpProtocol::UDP && socket.is_none();
                 // A router that drops a packet for its size takes none of that size.
                 let is_no_less = mtu >= quoted.len;
                 // No IPv6 link has less (RFC 8201 section 4).
                 let is_too_little = to.is_ipv6() && mtu < PathMtuCache::MIN_IPV6;
-                if is_unsent || is_no_less || is_too_little {
+                if is_nobodys || is_no_less || is_too_little || !self.was_sent(quoted) {
                     return ignored(nic);
                 }
                 let now = self.clock.now();
@@ -155,6 +156,45 @@ impl StackShared {
             }
         }
         noted(nic)
+    }
+
+    /// The socket that sent a packet.
+    fn socket_of(&self, nic: &Nic, quoted: &Quoted) -> Option<Socket> {
+        let (local, remote) = quoted.ports.filter(|_| quoted.is_first)?;
+        let local = (quoted.source.into(), local);
+        let remote = (quoted.destination.into(), remote);
+        let family = Family::of(quoted.source);
+        let flow = Flow::new(quoted.protocol, family, local, remote, nic.id());
+        self.demux().find_for_error(&flow)
+    }
+
+    /// Whether a packet was sent lately that a router may have found too big.
+    fn was_sent(&self, quoted: &Quoted) -> bool {
+        let kind = SentKind {
+            source: quoted.source,
+            destination: quoted.destination,
+            protocol: quoted.protocol,
+            ports: quoted.ports,
+        };
+        self.has_sent(&kind, quoted.len) && self.is_behind_routers(quoted.destination)
+    }
+
+    /// Whether a router may say of a packet to there that it was too big: not if it stays here, nor about
+    /// IPv4 packets for many (RFC 1122 section 3.2.2). About those to IPv6 groups they do (RFC 4443
+    /// section 2.4).
+    fn is_behind_routers(&self, destination: IpAddr) -> bool {
+        let key = Key::from(destination);
+        let is_for_all = || {
+            let nics = self.nics();
+            let mut nics = nics.iter();
+            nics.any(|nic| nic.snapshots.load().is_directed_broadcast(key))
+        };
+        let is_for_many = match destination {
+            IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || is_for_all(),
+            IpAddr::V6(_) => false,
+        };
+        let is_here = destination.is_unspecified() || destination.is_loopback();
+        !is_for_many && !is_here && !self.is_own(destination)
     }
 }
 

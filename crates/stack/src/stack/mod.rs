@@ -49,6 +49,7 @@ use crate::packet_endpoint::{
     RegisterPacketEndpointError,
 };
 use crate::path_mtu::{PathMtu, PathMtuCache};
+use crate::sent_packets::{SentKind, SentPackets};
 
 use call::ControlCall;
 pub use config::{StackConfig, StackError, StackParts};
@@ -77,6 +78,8 @@ pub(crate) struct StackShared {
     fibs: Handle<FibSnapshot>,
     demux: Demux,
     path_mtus: Mutex<PathMtuCache>,
+    /// What errors about path MTUs can be about.
+    sent: Mutex<SentPackets>,
     pub(crate) seat_plan: SeatPlan,
     /// Makes the numbers of datagrams that are sent in fragments.
     identifications: SeedableRandomState,
@@ -126,6 +129,7 @@ impl Stack {
             fib: Mutex::new(fib),
             demux: Demux::new(seed),
             path_mtus: Mutex::new(PathMtuCache::new(config.path_mtus)),
+            sent: Mutex::new(SentPackets::new(config.path_mtus)),
             identifications: SeedableRandomState::with_seed(seed ^ 2, &SHARED_SEED),
             limiter: Mutex::new(icmp_limit.of_control(seed.wrapping_add(workers as u64))),
             icmp_limit,
@@ -294,6 +298,18 @@ impl StackShared {
 
     pub(crate) fn path_mtus(&self) -> MutexGuard<'_, PathMtuCache> {
         lock(&self.path_mtus)
+    }
+
+    /// A packet of so many bytes is sent.
+    pub(crate) fn note_sent(&self, kind: SentKind, len: usize) {
+        let now = self.clock.now();
+        lock(&self.sent).add(kind, len, now);
+    }
+
+    /// Whether a packet of this kind, and no shorter, was sent lately.
+    pub(crate) fn has_sent(&self, kind: &SentKind, len: usize) -> bool {
+        let now = self.clock.now();
+        lock(&self.sent).has(kind, len, now)
     }
 
     /// The seat of threads that are no workers, for a moment.

@@ -12,6 +12,7 @@ use corelane_wire::{
     ETHERNET_HEADER_LEN, IpProtocol, MacAddr, parse_arp, parse_ethernet, parse_ipv4, parse_ipv6,
 };
 
+use crate::sent_packets::SentPackets;
 use crate::testing::*;
 use crate::*;
 
@@ -529,6 +530,18 @@ fn j18_ipv6_over_the_mtu_goes_in_fragments_on_request() {
     assert_eq!(packet.next_header(), PROTOCOL);
 }
 
+/// Sends a packet of so many bytes.
+fn send(bed: &Bed, local: &str, remote: &str, protocol: IpProtocol, len: usize) {
+    let mut route = bed.nic.route(Some(ip(local)), ip(remote)).unwrap();
+    if route.remote_link_address().is_none() {
+        route.set_remote_link_address(OTHER);
+    }
+    let headers = if route.remote().is_ipv4() { 20 } else { 40 };
+    let payload = vec![7; len - headers];
+    route.write_packet(protocol, &payload, None).unwrap();
+    bed.sent();
+}
+
 /// What the NIC makes of "too big", about a packet of this length from `local`, to its sender.
 fn too_big(bed: &Bed, local: &str, remote: &str, len: usize, mtu: u16) -> Verdict {
     let mut buffer = vec![0; 2048];
@@ -578,11 +591,13 @@ fn j18_a_report_lowers_the_path_mtu_and_packets_follow() {
         let mut route = bed.nic.route(None, ip(remote)).unwrap();
         route.set_remote_link_address(OTHER);
         assert_eq!(route.path_mtu(), 1500);
+        let payload = vec![7; 1500 - headers];
+        route.write_packet(PROTOCOL, &payload, None).unwrap();
+        assert_eq!(bed.sent().len(), 1);
         assert_eq!(too_big(&bed, local, remote, 1500, 1400), Verdict::Noted);
         assert_eq!(route.path_mtu(), 1400);
         assert_eq!(bed.nic.stack().path_mtu(ip(remote)), Some(1400));
         assert_eq!(bed.nic.protocol_counter(ProtocolCounter::PathMtuReports), 1);
-        let payload = vec![7; 1500 - headers];
         let options = SendOptions {
             fragmentation: SourceFragmentation::Requested,
             ..SendOptions::default()
@@ -624,20 +639,79 @@ fn j18_a_report_lowers_the_path_mtu_and_packets_follow() {
 fn j18_reports_about_what_was_not_sent_are_ignored() {
     let bed = bed();
     bed.add(prefix("192.0.2.1/24"));
+    bed.add(prefix("192.0.2.2/24"));
     bed.add(prefix("2001:db8::1/64"));
+    for (local, remote, len) in [
+        ("192.0.2.1", "203.0.113.5", 1450),
+        ("2001:db8::1", "2001:db8:9::5", 1450),
+        ("192.0.2.1", "203.0.113.6", 60),
+        ("2001:db8::1", "2001:db8:9::6", 1280),
+    ] {
+        send(&bed, local, remote, PROTOCOL, len);
+    }
+    send(&bed, "192.0.2.1", "203.0.113.7", IpProtocol::TCP, 1450);
     for (local, remote, len, mtu) in [
         // Not from here; not larger than what it says the link takes.
-        ("192.0.2.77", "203.0.113.5", 1500, 1400),
-        ("2001:db8::77", "2001:db8:9::5", 1500, 1400),
+        ("192.0.2.77", "203.0.113.5", 1450, 1400),
+        ("2001:db8::77", "2001:db8:9::5", 1450, 1400),
         ("192.0.2.1", "203.0.113.5", 1400, 1400),
         ("2001:db8::1", "2001:db8:9::5", 1300, 1400),
+        // Nothing as long, from another address, to another one, of another protocol.
+        ("192.0.2.1", "203.0.113.5", 1451, 1400),
+        ("2001:db8::1", "2001:db8:9::5", 1451, 1400),
+        ("192.0.2.1", "203.0.113.6", 1450, 1400),
+        ("2001:db8::1", "2001:db8:9::6", 1281, 1280),
+        ("192.0.2.2", "203.0.113.5", 1450, 1400),
+        ("192.0.2.1", "203.0.113.7", 1450, 1400),
+        ("192.0.2.1", "203.0.113.8", 1450, 1400),
+        ("2001:db8::1", "2001:db8:9::8", 1450, 1400),
+        // Less than any IPv6 link has.
+        ("2001:db8::1", "2001:db8:9::5", 1450, 1000),
     ] {
         let verdict = too_big(&bed, local, remote, len, mtu);
-        assert_eq!(verdict, Verdict::Ignored, "{local} {len}");
+        assert_eq!(verdict, Verdict::Ignored, "{local} > {remote} {len}");
     }
-    // Less than any IPv6 link has.
-    too_big(&bed, "2001:db8::1", "2001:db8:9::5", 1500, 1000);
+    // Too long ago.
+    bed.clock.advance(SentPackets::LIFETIME);
+    for (local, remote) in [
+        ("192.0.2.1", "203.0.113.5"),
+        ("2001:db8::1", "2001:db8:9::5"),
+    ] {
+        let verdict = too_big(&bed, local, remote, 1450, 1400);
+        assert_eq!(verdict, Verdict::Ignored, "{local}");
+    }
     assert!(bed.nic.stack().path_mtus().is_empty());
+}
+
+/// No router says that of IPv4 packets for many, nor of what stays here; of IPv6 groups' they do.
+#[test]
+fn j18_l4_reports_about_what_no_router_cuts_are_ignored() {
+    let bed = bed();
+    bed.add(prefix("192.0.2.1/24"));
+    bed.add(prefix("192.0.2.2/24"));
+    bed.add(prefix("2001:db8::1/64"));
+    bed.add(prefix("2001:db8::2/64"));
+    for (local, remote, verdict) in [
+        ("192.0.2.1", "224.1.1.1", Verdict::Ignored),
+        ("192.0.2.1", "255.255.255.255", Verdict::Ignored),
+        ("192.0.2.1", "192.0.2.255", Verdict::Ignored),
+        ("192.0.2.1", "192.0.2.2", Verdict::Ignored),
+        ("192.0.2.1", "127.0.0.1", Verdict::Ignored),
+        ("2001:db8::1", "2001:db8::2", Verdict::Ignored),
+        ("2001:db8::1", "::1", Verdict::Ignored),
+        ("2001:db8::1", "ff0e::1234", Verdict::Noted),
+    ] {
+        send(&bed, local, remote, PROTOCOL, 1450);
+        assert_eq!(
+            too_big(&bed, local, remote, 1450, 1400),
+            verdict,
+            "{remote}"
+        );
+    }
+    for (local, remote) in [("192.0.2.1", "0.0.0.0"), ("2001:db8::1", "::")] {
+        let verdict = too_big(&bed, local, remote, 1450, 1400);
+        assert_eq!(verdict, Verdict::Ignored, "{remote}");
+    }
 }
 
 /// A router reported less than what is believed: packets must leave it to others to cut them.
@@ -661,7 +735,7 @@ fn j18_where_a_path_may_be_narrower_routers_may_cut() {
         packet.header.dont_fragment()
     };
     assert!(forbids(SourceFragmentation::OfFamily));
-    too_big(&bed, "192.0.2.1", "203.0.113.5", 1500, 300);
+    too_big(&bed, "192.0.2.1", "203.0.113.5", 420, 300);
     assert_eq!(route.path_mtu(), PathMtuCache::MIN_IPV4);
     assert!(!forbids(SourceFragmentation::OfFamily));
     assert!(forbids(SourceFragmentation::Forbidden), "as it says");
