@@ -102,6 +102,7 @@ cases! {
     k5_services
     kitchen_sink
     l4_errors_received
+    l5_echo_replies
     m2_nic_down_up
     m3_disabled_from_the_start
     o1_neighbor_states

@@ -295,7 +295,9 @@ fn echo_requests_are_answered_in_place() {
     ]);
     assert_eq!((totals.consumed, totals.dropped(), totals.sent), (2, 1, 2));
     let v4 = parse_ethernet(&replies[0]).unwrap();
-    assert_eq!((v4.header.source, v4.header.destination), (HOST, PEER));
+    let link = (v4.header.source, v4.header.destination);
+    assert_eq!(link, (bench.nic.mac(), PEER), "whatever it was sent to");
+    assert_ne!(bench.nic.mac(), HOST);
     assert_eq!(v4.header.ethertype(), EtherType::IPV4);
     let packet = parse_ipv4(v4.payload).expect("a valid header, checksum included");
     assert_eq!(packet.source().to_string(), "192.0.2.1");

@@ -11,6 +11,7 @@ use common::net::*;
 use common::packets::*;
 use common::*;
 use corelane::engine::NicConfig;
+use corelane::frame::PoolConfig;
 use corelane::stack::{
     DropReason, Event, Forwarding, Handler, IcmpCounter, NdpConfig, Nic, NicTotals, Packet,
     PacketEndpointConfig, PacketProtocol, SendOptions,
@@ -916,6 +917,69 @@ fn i12_the_longest_datagrams_come_out_whole_and_their_echo_goes_back_in_fragment
         other.assert_no_leak();
     }
     net.assert_no_leak();
+}
+
+/// A host on a link of this MTU, with so many frames, and room for so many on their way to the link.
+fn narrow_host(mtu: usize, slots: usize, room: usize) -> Net {
+    let lan = Lan { mtu, ..Lan::new(0) };
+    let net = Net::build(vec![lan], unlimited(), |builder| {
+        builder.pool(PoolConfig {
+            slots,
+            ..PoolConfig::default()
+        });
+        builder.ring_capacity(room);
+    });
+    net.nics[0].add_address(prefix("10.0.0.1/24")).unwrap();
+    net.nics[0].add_address(prefix("2001:db8:0::1/64")).unwrap();
+    net
+}
+
+#[test]
+fn j18_l5_echo_replies_of_more_fragments_than_a_burst_has_are_sent_whole() {
+    for (mtu, source, destination) in [
+        (276, "10.0.0.9", "10.0.0.1"),
+        (800, "10.0.0.9", "10.0.0.1"),
+        (1280, "2001:db8:0::9", "2001:db8:0::1"),
+    ] {
+        let mut net = narrow_host(mtu, 16_384, 256);
+        let data = [0x5a; 60_000];
+        let request = between(ping(source, destination, &data), host_mac(0), nic_mac(0));
+        let ran = net.run(0, &fragments(&request, 1400, 3));
+        let (totals, replies) = (&ran.totals[0], &ran.out[0]);
+        assert_eq!(
+            (totals.sent, totals.send_dropped),
+            (replies.len() as u64, 0)
+        );
+        assert!(replies.iter().all(|frame| frame.len() <= 14 + mtu));
+        let counter = match destination.contains(':') {
+            true => IcmpCounter::V6EchoReplySent,
+            false => IcmpCounter::V4EchoReplySent,
+        };
+        assert_eq!(totals.icmp_of(counter), 1);
+        let mut other = Net::plain(1);
+        other.nics[0].add_address(ip(source)).unwrap();
+        other.run(0, replies);
+        assert!(other.got()[0].payload[8..] == data, "{mtu}");
+        net.assert_no_leak();
+        other.assert_no_leak();
+    }
+}
+
+#[test]
+fn j18_l5_an_echo_reply_for_which_there_is_no_room_is_not_counted_as_sent() {
+    // It is 1,250 fragments: there are too few frames, or is too little room for them.
+    for (slots, room) in [(512, 4096), (16_384, 256)] {
+        let mut net = narrow_host(68, slots, room);
+        let request = ping("10.0.0.9", "10.0.0.1", &[0x5a; 60_000]);
+        let request = between(request, host_mac(0), nic_mac(0));
+        let ran = net.run(0, &fragments(&request, 1400, 3));
+        let totals = &ran.totals[0];
+        assert!((1..=129).contains(&totals.send_dropped), "{totals:?}");
+        assert_eq!(totals.sent, ran.out[0].len() as u64);
+        assert_eq!(totals.icmp_of(IcmpCounter::V4EchoRequestReceived), 1);
+        assert_eq!(totals.icmp_of(IcmpCounter::V4EchoReplySent), 0);
+        net.assert_no_leak();
+    }
 }
 
 #[test]

@@ -127,6 +127,16 @@ impl Ipv4Header {
         self.checksum.set(updated);
     }
 
+    /// Makes it the header of a packet of so many bytes, header included, that has no options, and
+    /// computes the checksum anew.
+    pub fn drop_options(&mut self, total_length: u16) {
+        self.version_ihl = 4 << 4 | (IPV4_HEADER_LEN / 4) as u8;
+        self.total_length.set(total_length);
+        self.checksum.set(0);
+        let checksum = checksum::sum(self.as_bytes()).checksum();
+        self.checksum.set(checksum);
+    }
+
     /// Takes one hop off for a packet that is forwarded, and updates the checksum (RFC 1624
     /// equation 3). Returns whether the packet may go on: with one hop left or none it may not
     /// (RFC 1812 section 5.3.1), and is left as it came, as an error message quotes it.

@@ -291,7 +291,8 @@ fn is_host(datagram: &Datagram) -> bool {
     datagram.ports.source != 0 && !source.is_unspecified() && !many
 }
 
-/// Sends the packet back: addresses, ports and link addresses change places.
+/// Sends the packet back: addresses and ports change places. It leaves from the NIC's link address,
+/// whatever it was sent to.
 fn answer(packet: &mut Packet<'_>, datagram: &Datagram, payload: &[u8], nics: &[Outgoing]) -> bool {
     let Some(nic) = nics.iter().find(|nic| nic.id == packet.nic()) else {
         return false;
@@ -299,11 +300,7 @@ fn answer(packet: &mut Packet<'_>, datagram: &Datagram, payload: &[u8], nics: &[
     let Ok(ethernet) = parse_ethernet(packet.frame().data()) else {
         return false;
     };
-    let (source, destination) = (ethernet.header.source, ethernet.header.destination);
-    // A packet for one may come in a frame for many.
-    let source_mac = Some(destination)
-        .filter(|mac| mac.is_unicast())
-        .unwrap_or(nic.mac);
+    let source = ethernet.header.source;
     if source.is_multicast() {
         return false;
     }
@@ -315,7 +312,7 @@ fn answer(packet: &mut Packet<'_>, datagram: &Datagram, payload: &[u8], nics: &[
     frame.truncate(0);
     let written = match (datagram.destination, datagram.source) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
-            let spec = spec(source_mac, source, from, to);
+            let spec = spec(nic.mac, source, from, to);
             let written = build_udp_ipv4(frame.spare_mut(), &spec, ports, payload);
             // What came in fragments goes back in fragments.
             written.inspect(|len| {
@@ -325,7 +322,7 @@ fn answer(packet: &mut Packet<'_>, datagram: &Datagram, payload: &[u8], nics: &[
             })
         }
         (IpAddr::V6(from), IpAddr::V6(to)) => {
-            let spec = spec(source_mac, source, from, to);
+            let spec = spec(nic.mac, source, from, to);
             build_udp_ipv6(frame.spare_mut(), &spec, ports, payload)
         }
         _ => return false,

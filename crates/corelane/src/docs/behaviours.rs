@@ -194,7 +194,7 @@
 //! | J15 | a route to its own local address only loops | kept | to any address of its NIC; on a loopback link the link brings it back | `j15_` |
 //! | J16 | the table is set as a whole, and the caller's slice kept | changed | rows are added and removed, one by one or in a transaction; what is read is a copy | `j16_` |
 //! | J17 | sending: expired fails, errors counted, sent bytes without the network header, also if only looped | changed | BUG 18: the link counts whole frames when it takes them, and what only loops is not sent; no room is counted `unsent` | `j17_` |
-//! | J18 | IPv4 over the MTU is fragmented, IPv6 not | kept | IPv6 [on request](crate::stack::SourceFragmentation); the MTU is the path's, as routers report it (RFC 1191, 8201); echo replies are as large as their requests, in fragments | `j18_` |
+//! | J18 | IPv4 over the MTU is fragmented, IPv6 not | kept | IPv6 [on request](crate::stack::SourceFragmentation); the MTU is the path's, as routers report it (RFC 1191, 8201); echo replies are as large as their requests, in fragments that the NIC takes | `j18_` |
 //! | J19 | resolving: known, in progress or failed | kept | [`Resolution`](crate::stack::Resolution); what is sent meanwhile waits; an event tells the end | `j19_` |
 //! | J20 | header-included packets: IPv4 fields filled in, others not supported | changed | not there: [`Nic::send`](crate::stack::Nic::send) sends a whole frame as it is made, of any protocol | `j20_` |
 //!
@@ -229,7 +229,7 @@
 //! | L2 | the quoted packet was sent from here: its source is the local side | kept | | `l2_` |
 //! | L3 | one best hit, of the receiving NIC first | kept | of those that share a port, the one that the answers go to | `l3_` |
 //! | L4 | port unreachable and too big are passed up, if the quoted source is the address that the error came to; a first fragment's header is skipped | changed | host and network unreachable too; too big only of less than the packet was, and only if such a packet, no shorter, was sent there by a route or a socket within the last minute, from the same address, of the same protocol and, for UDP, from a socket that is there and to the same port ([limits](super::limits)): then it lowers the [path MTU](crate::stack::Stack::path_mtu) for ten minutes, not under 552 or 1,280 (RFC 1191, RFC 8201) | `l4_` |
-//! | L5 | echo: counted, handed up, answered; ICMPv4 with a wrong checksum is handed up, ICMPv6's is not verified | changed | verified in both, and dropped as `icmp_checksum`; raw sockets see it | `l5_` |
+//! | L5 | echo: counted, handed up, answered; ICMPv4 with a wrong checksum is handed up, ICMPv6's is not verified | changed | verified in both, and dropped as `icmp_checksum`; raw sockets see it. The reply has none of the request's IPv4 options, as there, and of its IPv6 extension headers (RFC 8200 section 8.4, RFC 8021); it counts as sent if there was room for all of its fragments | `l5_` |
 //! | L6 | short and unknown ones are invalid; each known type has its counter | kept | so are those with a wrong checksum, and those of neighbor and listener discovery that break its rules | `l6_` |
 //!
 //! # M. NIC creation, link attach

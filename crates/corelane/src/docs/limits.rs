@@ -6,8 +6,8 @@
 //! | **Router discovery** | router advertisements and redirects go to the handler as any ICMPv6; there is no address autoconfiguration but the link-local address |
 //! | **IPv4 address conflicts** | an ARP packet from an address in use is told as a conflict; addresses are not probed before they are used (RFC 5227 section 2.1) |
 //! | **Source-specific groups** | joins are for any source (RFC 3376's EXCLUDE{}) |
-//! | **IPv6 extension headers** | walked in packets to this host; hop-by-hop options of forwarded packets are not looked at (RFC 8200 section 4 leaves that to configuration). No routing type and no option is acted on |
-//! | **IPv4 options** | none is acted on: source routes are refused, malformed ones answered, others carried as they are; a router records no route and no time |
+//! | **IPv6 extension headers** | walked in packets to this host; hop-by-hop options of forwarded packets are not looked at (RFC 8200 section 4 leaves that to configuration). No routing type and no option is acted on, and echo replies have none of them |
+//! | **IPv4 options** | none is acted on: source routes are refused, malformed ones answered, others carried as they are; a router records no route and no time, and echo replies have none of their requests' (RFC 1122 section 3.2.2.6 would have routes and times go back) |
 //! | **Multicast forwarding** | none: groups are not routed |
 //! | **Redirects** | neither sent nor followed |
 //! | **Equal-cost paths** | one way for each destination: the first row whose NIC is up |
@@ -18,7 +18,7 @@
 //! | **Reverse paths** | a source is not looked for in the routes. A NIC refuses its own addresses and the broadcasts of its own subnets as sources, and not those of other NICs |
 //! | **A router's own addresses** | a NIC that forwards is in the groups that it is told to join, not in those of all routers, and takes no subnet-router anycast (RFC 4291 section 2.8) |
 //! | **Scopes** | a packet from a link-local address to one beyond the link is dropped, and its sender not told (RFC 4443 section 3.1, code 2) |
-//! | **MAC filter** | none: the destination MAC address is looked at only to leave an echo request to a group unanswered |
+//! | **MAC filter** | none: whatever MAC address a frame is for, its packet is delivered as netstack does (I7), UDP to one address in a frame for many too, which RFC 1122 section 3.3.6 would have discarded. To what comes in a frame for many the engine sends no echo reply, error or reset, and it sends none of it on; sockets and handlers may answer |
 //! | **Path MTU** | known to routes and sockets, and lowered by reports about what these sent: addresses, protocol and ports have to be those of a packet of the last minute that was no shorter than the quoted one and longer than any link takes (68 bytes, 1,280 in IPv6); the MTU less than the quoted packet; the destination no IPv4 group or broadcast, and no address of this host. Whoever sees that traffic, or guesses it, can still forge one: what the packet carried, its number and its checksum are not kept. Nothing is believed of what workers and handlers send ([`Packet::send`](crate::stack::Packet::send), [`Nic::send`](crate::stack::Nic::send)), echo replies among it: no record is kept of it, and it goes by the MTU of its NIC. Such errors reach nobody but raw sockets |
 //! | **VLAN** | tagged frames are `unknown_protocol` (RSS does look behind up to two tags) |
 //! | **MTU** | routes and [`Nic::send`](crate::stack::Nic::send) refuse what is larger; what a handler sends is not measured against it |
@@ -46,6 +46,7 @@
 //! | frames of a NIC's own, and of routes, on their way | 256 |
 //! | control packets of one worker on their way to the control plane | 256, and as many that wait for a neighbor |
 //! | fragments' datagrams of one worker in progress | 64 unless configured |
+//! | fragments of an echo reply, and of what a handler sends | what MTU and length make of it, up to 1,365. Of more than 64 the first are sent before the last are made; where frames of the pool, or room to the link (256 frames from a worker to a distributor unless configured), run out, the rest is dropped as `send_dropped`, and the reply does not count as sent |
 //! | path MTUs | 4,096 unless configured; and as many kinds of packets that reports are believed of, in each half a minute |
 //! | neighbors of a NIC | 512 unless configured, beside static ones and gateways |
 //! | packets that wait for a neighbor | 16 for each, 1,024 in all, unless configured |

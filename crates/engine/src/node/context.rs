@@ -27,13 +27,14 @@ pub(super) struct Context<'p, O> {
 
 impl<O: Observer> Context<'_, O> {
     /// Sends a frame on the NIC that the burst arrived on, in fragments if the link does not take it
-    /// whole.
+    /// whole; returns whether it was put in line.
     #[inline]
-    pub(super) fn reply(&mut self, frame: Frame) {
+    pub(super) fn reply(&mut self, frame: Frame) -> bool {
         if frame.len() > NETWORK + self.arrival.mtu() {
             return source_fragments::send_in_fragments(self, frame);
         }
         self.stage(frame);
+        true
     }
 
     /// Sends a frame that the link takes.

@@ -3,11 +3,8 @@
 
 use arrayvec::ArrayVec;
 use corelane_frame::{BURST, Frame, PoolCache};
-use corelane_wire::fragment::{
-    plan_ipv4_fragments, plan_ipv6_fragments, write_ipv4_fragment_header,
-    write_ipv6_fragment_headers,
-};
-use corelane_wire::{NoRoom, parse_ipv4, parse_ipv6};
+use corelane_wire::fragment::{plan_ipv4_fragments, write_ipv4_fragment_header};
+use corelane_wire::{NoRoom, parse_ipv4};
 
 use super::ip_lookup::NETWORK;
 
@@ -22,47 +19,33 @@ pub(super) fn cut_v4(
     let packet = parse_ipv4(whole.data().get(NETWORK..)?).ok()?;
     for fragment in plan_ipv4_fragments(&packet, mtu).ok()? {
         let payload = packet.payload.get(fragment.range.clone())?;
-        add(cache, whole, payload, pieces, |buffer| {
+        let piece = piece(cache, whole, payload, |buffer| {
             write_ipv4_fragment_header(buffer, &packet, &fragment)
         })?;
+        if let Err(full) = pieces.try_push(piece) {
+            cache.recycle(full.element());
+            return None;
+        }
     }
     Some(())
 }
 
-/// As [`cut_v4`], of an IPv6 packet that is sent from here.
-pub(super) fn cut_v6(
-    cache: &mut PoolCache,
-    whole: &Frame,
-    mtu: usize,
-    identification: u32,
-    pieces: &mut ArrayVec<Frame, BURST>,
-) -> Option<()> {
-    let packet = parse_ipv6(whole.data().get(NETWORK..)?).ok()?;
-    let plan = plan_ipv6_fragments(&packet, mtu).ok()?;
-    for fragment in plan.clone() {
-        let payload = packet.payload.get(fragment.range.clone())?;
-        add(cache, whole, payload, pieces, |buffer| {
-            write_ipv6_fragment_headers(buffer, &packet, &plan, &fragment, identification)
-        })?;
-    }
-    Some(())
-}
-
-/// Adds a piece: the link header of `whole`, network headers, and a part of the payload.
-fn add(
+/// A piece in a frame of its own: the link header of `whole`, network headers, and a part of the payload.
+/// None if there is no frame for it.
+pub(super) fn piece(
     cache: &mut PoolCache,
     whole: &Frame,
     payload: &[u8],
-    pieces: &mut ArrayVec<Frame, BURST>,
     headers: impl FnOnce(&mut [u8]) -> Result<usize, NoRoom>,
-) -> Option<()> {
+) -> Option<Frame> {
     let mut frame = cache.alloc()?;
-    let written = write(&mut frame, whole, payload, headers);
-    if let Err(full) = pieces.try_push(frame) {
-        cache.recycle(full.element());
-        return None;
+    match write(&mut frame, whole, payload, headers) {
+        Some(()) => Some(frame),
+        None => {
+            cache.recycle(frame);
+            None
+        }
     }
-    written
 }
 
 /// The link header of `whole`, network headers, and the part of the payload.

@@ -12,7 +12,9 @@ use corelane_wire::icmpv4::{self, parse_icmpv4};
 use corelane_wire::icmpv6::{self, parse_icmpv6};
 use corelane_wire::ipv4::ipv4_header_mut;
 use corelane_wire::ipv6::ipv6_header_mut;
-use corelane_wire::{Echo, EchoKind, Icmpv4Error, Icmpv6Error};
+use corelane_wire::{
+    Echo, EchoKind, IPV4_HEADER_LEN, IPV6_HEADER_LEN, Icmpv4Error, Icmpv6Error, IpProtocol, MacAddr,
+};
 
 use super::context::Context;
 use super::control_input::{self, Examined};
@@ -62,7 +64,9 @@ pub(super) fn icmp_input<O: Observer>(
         Kind::Other => trace::IcmpInput::PassedOn,
         Kind::Control => trace::IcmpInput::ControlInput,
         Kind::Dropped(reason) => trace::IcmpInput::Dropped(reason),
-        Kind::EchoRequest if echo(view, frame, packet) => trace::IcmpInput::Replied,
+        Kind::EchoRequest if echo(context.arrival.mac(), view, frame, packet) => {
+            trace::IcmpInput::Replied
+        }
         Kind::EchoRequest => trace::IcmpInput::PassedOn,
     };
     context.observer.step(frame, Outcome::IcmpInput(outcome));
@@ -77,21 +81,26 @@ pub(super) fn icmp_input<O: Observer>(
             false
         }
         trace::IcmpInput::Replied => {
-            let mut reply = std::mem::take(frame);
-            context.tally.consumed();
-            let is_v4 = packet.flags.has(PacketFlags::V4);
-            context.tally.icmp(if is_v4 {
-                IcmpCounter::V4EchoReplySent
-            } else {
-                IcmpCounter::V6EchoReplySent
-            });
-            if is_v4 && reply.len() > NETWORK + context.arrival.mtu() {
-                // Its request came in fragments (RFC 1122 section 3.2.2.6).
-                allow_fragments(&mut reply);
-            }
-            context.reply(reply);
+            let reply = std::mem::take(frame);
+            send(context, reply, packet.flags.has(PacketFlags::V4));
             false
         }
+    }
+}
+
+/// Sends an echo reply, in fragments if it has to be, and counts it if all of it can be sent.
+fn send<O: Observer>(context: &mut Context<'_, O>, mut reply: Frame, is_v4: bool) {
+    context.tally.consumed();
+    if is_v4 && reply.len() > NETWORK + context.arrival.mtu() {
+        // Its request came in fragments (RFC 1122 section 3.2.2.6).
+        allow_fragments(&mut reply);
+    }
+    if context.reply(reply) {
+        context.tally.icmp(if is_v4 {
+            IcmpCounter::V4EchoReplySent
+        } else {
+            IcmpCounter::V6EchoReplySent
+        });
     }
 }
 
@@ -149,8 +158,8 @@ fn v6(address: std::net::IpAddr) -> Ipv6Addr {
 ///
 /// Only a request from one host to one host is answered, by link address too: a reply to a group or
 /// a broadcast would come from an address that is nobody's, and one to such a source would reach
-/// many.
-fn echo(view: &NicView<'_>, frame: &mut Frame, packet: &Inbound) -> bool {
+/// many. `mac` is the link address that it leaves from, whatever the request was sent to.
+fn echo(mac: MacAddr, view: &NicView<'_>, frame: &mut Frame, packet: &Inbound) -> bool {
     let to_one = ethernet_header_mut(frame.data_mut())
         .is_some_and(|header| !header.destination.is_multicast() && !header.source.is_multicast());
     let network = usize::from(packet.network);
@@ -163,7 +172,7 @@ fn echo(view: &NicView<'_>, frame: &mut Frame, packet: &Inbound) -> bool {
     } else {
         turn_v6(headers)
     };
-    swapped && finish(frame, packet)
+    swapped && finish(mac, frame, packet)
 }
 
 fn turn_v4(view: &NicView<'_>, headers: &mut [u8]) -> bool {
@@ -192,8 +201,8 @@ fn turn_v6(headers: &mut [u8]) -> bool {
     true
 }
 
-/// What both families' replies have in common: the message itself, the link header, no padding.
-fn finish(frame: &mut Frame, packet: &Inbound) -> bool {
+/// What both families' replies have in common: the message itself, the link header, nothing beside.
+fn finish(mac: MacAddr, frame: &mut Frame, packet: &Inbound) -> bool {
     let (transport, end) = (usize::from(packet.transport), packet.end as usize);
     let is_v4 = packet.flags.has(PacketFlags::V4);
     let data = frame.data_mut();
@@ -209,10 +218,41 @@ fn finish(frame: &mut Frame, packet: &Inbound) -> bool {
         return false;
     }
     if let Some(header) = ethernet_header_mut(data) {
-        header.swap_addresses();
+        header.destination = header.source;
+        header.source = mac;
     }
     frame.truncate(end);
-    true
+    let header_len = if is_v4 {
+        IPV4_HEADER_LEN
+    } else {
+        IPV6_HEADER_LEN
+    };
+    let bare = usize::from(packet.network) + header_len;
+    transport == bare || strip(frame, packet, bare).is_some()
+}
+
+/// Takes out what stands between the IP header, which ends at `bare`, and the message. What a request asked
+/// of its way is not for the way back: nothing of it is reversed (RFC 8200 section 8.4), and no reply that
+/// is in one piece says that it is a fragment (RFC 8021).
+#[cold]
+fn strip(frame: &mut Frame, packet: &Inbound, bare: usize) -> Option<()> {
+    let taken = usize::from(packet.transport).checked_sub(bare)?;
+    if taken + bare > frame.len() {
+        return None;
+    }
+    frame.data_mut().copy_within(..bare, taken);
+    frame.pull_front(taken).ok()?;
+    let message = u16::try_from(frame.len() - bare).ok()?;
+    let headers = frame.data_mut().get_mut(usize::from(packet.network)..)?;
+    if packet.flags.has(PacketFlags::V4) {
+        let total_length = message.checked_add(IPV4_HEADER_LEN as u16)?;
+        ipv4_header_mut(headers)?.drop_options(total_length);
+    } else {
+        let header = ipv6_header_mut(headers)?;
+        header.payload_length.set(message);
+        header.next_header = IpProtocol::ICMPV6;
+    }
+    Some(())
 }
 
 /// Whether the address can be one host's.

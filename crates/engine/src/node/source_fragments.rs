@@ -1,10 +1,14 @@
 //! What this host sends and a link does not take whole: cut into fragments (RFC 791 section 3.2, RFC 8200
 //! section 4.5). Datagrams that came in fragments have answers as long.
 
-use arrayvec::ArrayVec;
-use corelane_frame::{BURST, Burst, Frame};
+use corelane_frame::{Burst, Frame};
 use corelane_stack::NicCounter;
+use corelane_wire::fragment::{
+    plan_ipv4_fragments, plan_ipv6_fragments, write_ipv4_fragment_header,
+    write_ipv6_fragment_headers,
+};
 use corelane_wire::ipv4::ipv4_header_mut;
+use corelane_wire::{parse_ipv4, parse_ipv6};
 
 use super::context::Context;
 use super::ip_lookup::NETWORK;
@@ -12,17 +16,21 @@ use super::observer::Observer;
 use super::{fragment, ip_forward, segment};
 use crate::trace::{LinkOutput, Outcome};
 
-/// Sends a frame that is longer than the link takes, by the NIC that the burst arrived on. One that may
-/// not be cut, that would be more pieces than a burst has, or for which there are not enough frames is
+/// Sends a frame that is longer than the link takes, by the NIC that the burst arrived on; returns whether
+/// there was room for all of it. One that may not be cut, or for which there are not enough frames, is
 /// dropped as one that finds no room.
 #[cold]
-pub(super) fn send_in_fragments<O: Observer>(context: &mut Context<'_, O>, mut frame: Frame) {
+pub(super) fn send_in_fragments<O: Observer>(
+    context: &mut Context<'_, O>,
+    mut frame: Frame,
+) -> bool {
     let mtu = context.arrival.mtu();
     if ip_forward::fits_in_segments(&frame, mtu) {
-        return context.stage(frame);
+        context.stage(frame);
+        return true;
     }
     segment::complete(&mut frame, context.tally.counters());
-    let mut pieces = ArrayVec::new();
+    let mut pieces = Burst::new();
     let cut = match frame.data().get(NETWORK).map(|byte| byte >> 4) {
         Some(4) => cut_v4(context, &mut frame, mtu, &mut pieces),
         Some(6) => cut_v6(context, &frame, mtu, &mut pieces),
@@ -33,17 +41,39 @@ pub(super) fn send_in_fragments<O: Observer>(context: &mut Context<'_, O>, mut f
         None => LinkOutput::NoRoom,
     };
     context.observer.step(&frame, Outcome::LinkOutput(outcome));
-    for piece in pieces {
-        match cut {
-            Some(()) => context.stage(piece),
-            // What is left of it is of no use.
-            None => context.cache.recycle(piece),
-        }
-    }
     if cut.is_none() {
+        // What is left of it is of no use.
+        context.cache.recycle_burst(&mut pieces);
         context.tally.counters().add(NicCounter::SendDropped, 1);
     }
+    let sent = cut.and_then(|()| stage_all(context, &mut pieces));
     context.cache.recycle(frame);
+    sent.is_some()
+}
+
+/// Adds a piece. Those of a burst are sent when there are more: None if there was no room for them, which
+/// makes the others useless.
+fn add<O: Observer>(context: &mut Context<'_, O>, pieces: &mut Burst, piece: Frame) -> Option<()> {
+    let sent = if pieces.is_full() {
+        stage_all(context, pieces)
+    } else {
+        Some(())
+    };
+    pieces.push(piece);
+    sent
+}
+
+/// Puts pieces in line; None if something in it found no room.
+fn stage_all<O: Observer>(context: &mut Context<'_, O>, pieces: &mut Burst) -> Option<()> {
+    let dropped = |context: &mut Context<'_, O>| {
+        let counters = context.tally.counters();
+        counters.value(NicCounter::SendDropped)
+    };
+    let before = dropped(context);
+    for piece in pieces.drain(..) {
+        context.stage(piece);
+    }
+    (dropped(context) == before).then_some(())
 }
 
 /// Cuts what a handler put in line, from place `from` on, where it is too long.
@@ -64,28 +94,45 @@ fn send_again<O: Observer>(context: &mut Context<'_, O>, from: usize) {
     }
 }
 
-fn cut_v4<O>(
+fn cut_v4<O: Observer>(
     context: &mut Context<'_, O>,
-    frame: &mut Frame,
+    whole: &mut Frame,
     mtu: usize,
-    pieces: &mut ArrayVec<Frame, BURST>,
+    pieces: &mut Burst,
 ) -> Option<()> {
-    let identification = context.stack.identification(frame.data().get(NETWORK..)?);
-    let header = ipv4_header_mut(frame.data_mut().get_mut(NETWORK..)?)?;
+    let identification = context.stack.identification(whole.data().get(NETWORK..)?);
+    let header = ipv4_header_mut(whole.data_mut().get_mut(NETWORK..)?)?;
     if header.dont_fragment() {
         return None;
     }
     // Not zero, which packets that are in one piece have.
     header.set_identification((identification >> 16) as u16 | 1);
-    fragment::cut_v4(context.cache, frame, mtu, pieces)
+    let packet = parse_ipv4(whole.data().get(NETWORK..)?).ok()?;
+    for fragment in plan_ipv4_fragments(&packet, mtu).ok()? {
+        let payload = packet.payload.get(fragment.range.clone())?;
+        let piece = fragment::piece(context.cache, whole, payload, |buffer| {
+            write_ipv4_fragment_header(buffer, &packet, &fragment)
+        })?;
+        add(context, pieces, piece)?;
+    }
+    Some(())
 }
 
-fn cut_v6<O>(
+fn cut_v6<O: Observer>(
     context: &mut Context<'_, O>,
     whole: &Frame,
     mtu: usize,
-    pieces: &mut ArrayVec<Frame, BURST>,
+    pieces: &mut Burst,
 ) -> Option<()> {
     let identification = context.stack.identification(whole.data().get(NETWORK..)?);
-    fragment::cut_v6(context.cache, whole, mtu, identification, pieces)
+    let packet = parse_ipv6(whole.data().get(NETWORK..)?).ok()?;
+    let plan = plan_ipv6_fragments(&packet, mtu).ok()?;
+    for fragment in plan.clone() {
+        let payload = packet.payload.get(fragment.range.clone())?;
+        let piece = fragment::piece(context.cache, whole, payload, |buffer| {
+            write_ipv6_fragment_headers(buffer, &packet, &plan, &fragment, identification)
+        })?;
+        add(context, pieces, piece)?;
+    }
+    Some(())
 }

@@ -163,6 +163,18 @@ fn changes_in_place_keep_the_checksum() {
 }
 
 #[test]
+fn without_options_a_header_is_as_it_would_be_written() {
+    for options in (0..=40).step_by(4) {
+        let mut bytes = packet(options);
+        let header = ipv4_header_mut(&mut bytes).unwrap();
+        header.drop_options(20 + PAYLOAD.len() as u16);
+        bytes.drain(20..20 + options);
+        assert_eq!(bytes, packet(0), "{options}");
+        assert_eq!(parse_ipv4(&bytes).unwrap().payload, PAYLOAD);
+    }
+}
+
+#[test]
 fn a_hop_less_keeps_every_checksum_right() {
     // Every identification gives another checksum, so that all there are come up; 0 stands for
     // 0xffff too, which no header sums up to but which verifies in its place.
