@@ -36,7 +36,7 @@ pub struct Identity {
     /// `::` for any.
     remote: Key,
     /// In one word, so that comparing and hashing is that of five: local port, remote port (0 for
-    /// any), protocol and family.
+    /// any), protocol, whether there is a remote address, and family.
     rest: u64,
 }
 
@@ -45,6 +45,9 @@ const REMOTE_PORT: u32 = 32;
 /// In a [`FlowWord`] only.
 const NIC: u32 = 16;
 const PROTOCOL: u32 = 8;
+/// Of what is bound to a remote address, and what is looked for there: a packet may be from `::` and port 0,
+/// which is not any sender.
+const HAS_REMOTE: u64 = 1 << 1;
 
 impl Identity {
     /// Of no socket and no packet.
@@ -53,22 +56,6 @@ impl Identity {
         remote: ANY,
         rest: 0,
     };
-
-    /// Of what has these addresses and ports. The family is that of the local address, unless that is
-    /// any.
-    #[inline]
-    fn new(
-        protocol: IpProtocol,
-        family: Family,
-        (local, local_port): (Key, u16),
-        (remote, remote_port): (Key, u16),
-    ) -> Self {
-        Self {
-            local,
-            remote,
-            rest: Self::rest(protocol, family, local_port, remote_port),
-        }
-    }
 
     #[inline]
     fn rest(protocol: IpProtocol, family: Family, local_port: u16, remote_port: u16) -> u64 {
@@ -82,12 +69,12 @@ impl Identity {
     pub(super) fn of(binding: &Binding, port: u16) -> Self {
         let remote = key_or_any(binding.remote.map(|remote| remote.ip()));
         let remote_port = binding.remote.map_or(0, |remote| remote.port());
-        Self::new(
-            IpProtocol::UDP,
-            binding.family,
-            (key_or_any(binding.local), port),
-            (remote, remote_port),
-        )
+        let has_remote = binding.remote.map_or(0, |_| HAS_REMOTE);
+        Self {
+            local: key_or_any(binding.local),
+            remote,
+            rest: Self::rest(IpProtocol::UDP, binding.family, port, remote_port) | has_remote,
+        }
     }
 
     /// Whether it is this one: as `==`, in one branch.
@@ -180,11 +167,10 @@ impl FlowWord {
     /// What of it a socket is bound to that is found in this way.
     #[inline(always)]
     const fn rest(self, way: Way) -> u64 {
-        let aside = match way {
-            Way::Exact | Way::AnyLocal => 0xffff << NIC,
-            Way::AnyRemote | Way::PortOnly => 0xffff << NIC | 0xffff << REMOTE_PORT,
-        };
-        self.0 & !aside
+        match way {
+            Way::Exact | Way::AnyLocal => self.0 & !(0xffff << NIC) | HAS_REMOTE,
+            Way::AnyRemote | Way::PortOnly => self.0 & !(0xffff << NIC | 0xffff << REMOTE_PORT),
+        }
     }
 }
 
