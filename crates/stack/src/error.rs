@@ -215,6 +215,9 @@ pub enum SendError {
         /// The largest the NIC sends.
         mtu: usize,
     },
+    /// The packet may take no hop, and is for another host.
+    #[error("a packet without a hop does not leave this host")]
+    NoHops,
     /// The frame is shorter than an Ethernet header, or an empty handle.
     #[error("a frame of {0} bytes has no Ethernet header")]
     NotAFrame(usize),

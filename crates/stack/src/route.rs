@@ -67,7 +67,7 @@ struct Path {
 /// How a packet is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SendOptions {
-    /// Hops that it may take: 64 unless said.
+    /// Hops that it may take: 64 unless said. With none it stays in this host.
     pub hop_limit: Option<u8>,
     /// What happens to one that is larger than the path takes.
     pub fragmentation: SourceFragmentation,
@@ -151,10 +151,18 @@ impl Nic {
         };
         let loops = !shared.settings.is_loopback
             && (is_broadcast || key.is_multicast() && shared.settings.multicast_loop);
-        let goes = if loops {
+        let goes = if !shared.settings.is_loopback && is_of_interface(remote) {
+            Goes::Back
+        } else if loops {
             Goes::ToLinkAndBack
         } else if !shared.settings.is_loopback && self.has_address(remote) {
             Goes::Back
+        } else if !shared.settings.is_loopback && remote.is_loopback() {
+            // Not for any wire (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3).
+            return Err(RouteError::BadRemoteAddress {
+                address: remote,
+                reason: BadAddress::Loopback,
+            });
         } else {
             Goes::ToLink
         };
@@ -294,7 +302,8 @@ impl Route {
     }
 
     /// Sends a packet with these bytes behind its IP header, as
-    /// [`write_packet_with`](Self::write_packet_with). `hop_limit` is 64 unless said.
+    /// [`write_packet_with`](Self::write_packet_with). `hop_limit` is 64 unless said; with 0 it stays in
+    /// this host.
     ///
     /// # Errors
     /// [`SendError`]; no counter of frames has moved then.
@@ -326,6 +335,7 @@ impl Route {
     ) -> Result<(), SendError> {
         self.check()?;
         let nic = self.local.nic();
+        let goes = self.goes_with(options)?;
         // Once: it may be lowered meanwhile.
         let path = self.path();
         let packet = self.build(protocol, payload, options, path)?;
@@ -339,9 +349,20 @@ impl Route {
         let stack = nic.stack.shared();
         stack.note_sent(self.kind(protocol, payload), packet.len());
         for frame in frames {
-            self.send_frame(nic, frame, link)?;
+            self.send_frame(nic, frame, link, goes)?;
         }
         Ok(())
+    }
+
+    /// Where a packet goes: without a hop left, on no link (RFC 1122 section 3.2.1.7).
+    fn goes_with(&self, options: SendOptions) -> Result<Goes, SendError> {
+        match self.goes {
+            goes if options.hop_limit != Some(0) => Ok(goes),
+            Goes::Back | Goes::ToLinkAndBack => Ok(Goes::Back),
+            // It leads back here.
+            Goes::ToLink if self.local.nic().settings.is_loopback => Ok(Goes::ToLink),
+            Goes::ToLink => Err(SendError::NoHops),
+        }
     }
 
     /// What an error about a packet with these bytes behind its IP header will say of it.
@@ -481,6 +502,7 @@ impl Route {
         nic: &NicShared,
         mut frame: Frame,
         link: Option<MacAddr>,
+        goes: Goes,
     ) -> Result<(), SendError> {
         let Some(mac) = link else {
             let packet = Pending {
@@ -495,7 +517,7 @@ impl Route {
             header.source = nic.settings.mac;
             header.destination = mac;
         }
-        match self.goes {
+        match goes {
             Goes::ToLink => nic.push_outbound(frame).map_err(|_| nic.no_room()),
             Goes::Back => nic.push_looped(frame).map_err(|_| nic.no_room()),
             Goes::ToLinkAndBack => {
@@ -510,6 +532,12 @@ impl Route {
             }
         }
     }
+}
+
+/// Whether it is a group that no link has (RFC 4291 section 2.7).
+fn is_of_interface(address: IpAddr) -> bool {
+    const INTERFACE_LOCAL: u8 = 1;
+    matches!(address, IpAddr::V6(v6) if v6.is_multicast() && v6.octets()[1] & 0xf <= INTERFACE_LOCAL)
 }
 
 /// The longest headers in front of a fragment: IPv4's with options.
