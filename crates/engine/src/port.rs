@@ -190,7 +190,14 @@ impl Port {
             let nic = self.nic.id();
             burst.iter_mut().for_each(|frame| frame.set_nic(nic.0));
             self.nic.counters.add(NicCounter::Looped, frames as u64);
+            self.output.begin_loop();
         }
+    }
+
+    /// Puts the answers to such frames in line with them.
+    pub(crate) fn loop_answers(&mut self, cache: &mut PoolCache) {
+        let (view, counters) = self.nic.load();
+        self.output.end_loop(&view, cache, counters);
     }
 
     /// Sends what is in line.

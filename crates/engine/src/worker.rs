@@ -176,6 +176,9 @@ impl Context {
         counters.add(WorkerCounter::Packets, frames as u64);
         counters.add(WorkerCounter::Bytes, bytes);
         if let Some(port) = ports.get_mut(at) {
+            if origin == Origin::Looped {
+                port.loop_answers(&mut self.cache);
+            }
             self.send(port);
         }
         self.send_touched(ports);

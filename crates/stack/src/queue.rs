@@ -14,7 +14,7 @@ const CAPACITY: usize = 256;
 /// A bounded queue that any thread puts frames into; one thread of the datapath empties it.
 ///
 /// Lock-free at both ends. What goes through it is rare beside what workers send themselves: a
-/// worker never puts anything in.
+/// worker puts nothing in but answers to what came out, where the NIC sent to itself.
 pub(crate) struct FrameQueue {
     frames: ArrayQueue<Frame>,
     bell: OnceLock<Doorbell>,

@@ -8,6 +8,7 @@ use corelane_sync::counters::CounterWriter;
 use corelane_sync::doorbell::Doorbell;
 use corelane_sync::ring::Producer;
 use corelane_sync::seat::Seat;
+use corelane_wire::parse_ethernet;
 
 use super::observer::Observer;
 use super::segment;
@@ -30,6 +31,8 @@ pub(crate) struct LinkOutput {
     staged: Burst,
     /// How many at its front packet endpoints have been shown.
     shown: usize,
+    /// Whether what is put in line answers what the NIC sent to itself.
+    is_looping: bool,
     /// How the transmit queue ended, until somebody is told.
     failed: Option<LinkError>,
 }
@@ -40,6 +43,7 @@ impl LinkOutput {
             outlet,
             staged: Burst::new(),
             shown: 0,
+            is_looping: false,
             failed: None,
         }
     }
@@ -61,6 +65,45 @@ impl LinkOutput {
         debug_assert!(self.is_empty(), "each burst is sent at its end");
         self.shown = queue.pop_burst(&mut self.staged);
         self.shown
+    }
+
+    /// Before a burst that the NIC sent to itself: what is for the NIC itself goes back to it, until
+    /// [`end_loop`](Self::end_loop).
+    pub(crate) fn begin_loop(&mut self) {
+        self.is_looping = true;
+    }
+
+    /// After such a burst.
+    pub(crate) fn end_loop(
+        &mut self,
+        view: &NicView<'_>,
+        cache: &mut PoolCache,
+        counters: &mut CounterWriter<NicCounter>,
+    ) {
+        self.turn_back(view, cache, counters);
+        self.is_looping = false;
+    }
+
+    /// Takes what is for the NIC itself out of the line: its answers to itself are on no link, as what they
+    /// answer was on none.
+    #[cold]
+    fn turn_back(
+        &mut self,
+        view: &NicView<'_>,
+        cache: &mut PoolCache,
+        counters: &mut CounterWriter<NicCounter>,
+    ) {
+        let mac = view.mac();
+        for frame in &mut self.staged {
+            let link = parse_ethernet(frame.data());
+            if link.is_ok_and(|link| link.header.destination == mac)
+                && let Err(frame) = view.loop_back(std::mem::take(frame))
+            {
+                counters.add(NicCounter::SendDropped, 1);
+                cache.recycle(frame);
+            }
+        }
+        self.staged.retain(|frame| !frame.is_vacant());
     }
 
     /// Puts a frame in line: a reply of the stack, or a packet that is sent on. A full line is sent
@@ -119,6 +162,9 @@ impl LinkOutput {
         counters: &mut CounterWriter<NicCounter>,
         observer: &mut O,
     ) {
+        if self.is_looping {
+            self.turn_back(view, cache, counters);
+        }
         let result = self.flush(view, seat, cache, counters, observer);
         // Told when the rest is sent: the outlet is closed by now.
         self.failed = self.failed.take().or(result.err());

@@ -73,7 +73,7 @@ use tally::Tally;
 pub(crate) enum Origin {
     /// From the link.
     Link,
-    /// From the NIC itself: what it sent to a group or a broadcast, come back.
+    /// From the NIC itself: what it sent to an address of its own, or to a group or a broadcast.
     Looped,
 }
 

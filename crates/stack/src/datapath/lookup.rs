@@ -167,6 +167,14 @@ impl NicView<'_> {
         self.nic.settings.mac
     }
 
+    /// Queues a frame that the NIC sends to itself.
+    ///
+    /// # Errors
+    /// The frame, if there is no room.
+    pub fn loop_back(&self, frame: Frame) -> Result<(), Frame> {
+        self.nic.push_looped(frame)
+    }
+
     /// The largest network packet it sends, in bytes.
     #[inline]
     pub fn mtu(&self) -> usize {
