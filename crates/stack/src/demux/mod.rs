@@ -217,6 +217,11 @@ impl Demux {
         self.snapshots.load().find(flow).cloned()
     }
 
+    /// Whether some socket has a port of a family, however it is bound.
+    pub(crate) fn has_port(&self, family: Family, port: u16) -> bool {
+        self.control().ports.is_taken(family, port)
+    }
+
     /// How many identities sockets are bound to.
     pub fn len(&self) -> usize {
         self.control().table.len()

@@ -47,10 +47,15 @@ impl Ports {
             .find(|port| bindings.iter().all(|it| self.is_free(it, *port)))
     }
 
+    /// Whether somebody has a port, at whatever address.
+    pub(super) fn is_taken(&self, family: Family, port: u16) -> bool {
+        self.at_port.contains_key(&(family, port))
+    }
+
     fn is_free(&self, binding: &Binding, port: u16) -> bool {
         let family = binding.family;
         match key_or_any(binding.local) {
-            ANY => !self.at_port.contains_key(&(family, port)),
+            ANY => !self.is_taken(family, port),
             local => {
                 let is_taken = |local| self.at_address.contains_key(&(family, local, port));
                 !is_taken(local) && !is_taken(ANY)
