@@ -272,6 +272,35 @@ fn h4_what_a_nic_that_is_disabled_drops_is_not_shown() {
 }
 
 #[test]
+fn h4_h6_short_and_tagged_frames_are_shown_once_to_each_who_asked() {
+    let mut net = Net::plain(2);
+    let tagged = {
+        let inner = net.udp(0, "10.0.0.1");
+        [&inner[..12], &[0x81, 0, 0, 5], &inner[12..]].concat()
+    };
+    let mut all = Tap::inbound(net.stack()).on(&net.nics[0], All);
+    let mut vlan = Tap::inbound(net.stack()).on(&net.nics[0], One(EtherType::VLAN));
+    let mut zero = Tap::inbound(net.stack()).on(&net.nics[0], One(EtherType(0)));
+    let mut elsewhere = Tap::inbound(net.stack()).on(&net.nics[1], All);
+    let bare = vec![0; 14];
+    let frames = [
+        vec![0; 13],
+        bare.clone(),
+        tagged.clone(),
+        vec![3],
+        net.udp(0, "10.0.0.1")[..20].to_vec(),
+    ];
+    net.run(0, &frames);
+    assert_eq!(all.bytes(), frames);
+    assert_eq!(vlan.bytes(), [tagged]);
+    // A frame without a whole header is of no protocol, not even of 0.
+    assert_eq!(zero.bytes(), [bare]);
+    assert!(elsewhere.take().is_empty());
+    drop((all, vlan, zero, elsewhere));
+    net.assert_no_leak();
+}
+
+#[test]
 fn h7_from_the_next_burst_on_nothing_is_shown_to_one_that_is_not_registered() {
     let mut bench = Bench::new(|builder| {
         builder.workers(3);

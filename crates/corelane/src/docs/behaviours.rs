@@ -191,7 +191,7 @@
 //! | J12 | to all, a group or link-local on a NIC that is given: no row needed | kept | 169.254.0.0/16 too; there is one error, [`RouteError::NoRoute`](crate::stack::RouteError::NoRoute), or what is wrong with the NIC | `j12_` |
 //! | J13 | the first row that fits, with a NIC and a source | changed | the longest prefix that fits, then the least metric, then the first; if none does, the error of the nearest | `j13_` |
 //! | J14 | no remote address: the local one; the gateway only for what needs a route | changed | there is no route to nobody; the gateway as there | `j14_` |
-//! | J15 | a route to its own local address only loops | kept | to any address of its NIC; on a loopback link the link brings it back | `j15_` |
+//! | J15 | a route to its own local address only loops | kept | to any address of its NIC, and so do the NIC's answers; on a loopback link the link brings it back. Loopback addresses of others, groups of the interface alone and packets without a hop are on no link (RFC 1122 sections 3.2.1.3 and 3.2.1.7, RFC 4291 section 2.7) | `j15_` |
 //! | J16 | the table is set as a whole, and the caller's slice kept | changed | rows are added and removed, one by one or in a transaction; what is read is a copy | `j16_` |
 //! | J17 | sending: expired fails, errors counted, sent bytes without the network header, also if only looped | changed | BUG 18: the link counts whole frames when it takes them, and what only loops is not sent; no room is counted `unsent` | `j17_` |
 //! | J18 | IPv4 over the MTU is fragmented, IPv6 not | kept | IPv6 [on request](crate::stack::SourceFragmentation); the MTU is the path's, as routers report it (RFC 1191, 8201); echo replies are as large as their requests, in fragments that the NIC takes | `j18_` |
