@@ -4,9 +4,10 @@ mod common;
 
 use std::sync::mpsc;
 
+use common::net::prefix;
 use common::*;
 use corelane::io::memory::MemoryConfig;
-use corelane::stack::{AddressConfig, DropReason, Event, Handler, Packet, Prefix};
+use corelane::stack::{AddressConfig, DropReason, Event, Handler, Packet};
 use corelane::wire::{
     EchoKind, EtherType, IpProtocol, parse_ethernet, parse_icmpv4, parse_icmpv6, parse_ipv4,
     parse_ipv6,
@@ -45,10 +46,6 @@ fn telling() -> (Bench, mpsc::Receiver<Seen>) {
         b.handler(move |_| Tell(sender.clone()));
     });
     (bench, receiver)
-}
-
-fn prefix(text: &str) -> Prefix {
-    text.parse().expect("a prefix")
 }
 
 #[test]

@@ -2,15 +2,15 @@
 
 mod common;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
+use common::sockets::remote;
 use common::*;
 use corelane::engine::Builder;
 use corelane::stack::{
-    Clock, DropReason, Family, IcmpCounter, Prefix, ProtocolCounter, RawBind, RouteSpec, SendError,
-    SendOptions, SocketError, SocketErrorKind, SourceFragmentation, Stack, UdpBind, UdpSendError,
-    UdpSocket,
+    Clock, DropReason, Family, IcmpCounter, ProtocolCounter, RawBind, SendError, SendOptions,
+    SocketError, SocketErrorKind, SourceFragmentation, Stack, UdpBind, UdpSendError, UdpSocket,
 };
 use corelane::wire::build::{build_ipv4, build_ipv6};
 use corelane::wire::icmp_error::{
@@ -29,14 +29,6 @@ const PEER_V6: &str = "2001:db8::9";
 const ROUTER_V4: &str = "192.0.2.254";
 const ROUTER_V6: &str = "2001:db8::254";
 
-fn prefix(text: &str) -> Prefix {
-    text.parse().expect("a prefix")
-}
-
-fn remote(text: &str) -> SocketAddr {
-    text.parse().expect("an address and a port")
-}
-
 fn bench() -> Bench {
     bench_with(|_| {})
 }
@@ -44,23 +36,8 @@ fn bench() -> Bench {
 /// A NIC with an address of each family, and two neighbors.
 fn bench_with(configure: impl FnOnce(&mut Builder)) -> Bench {
     let bench = Bench::refusing(configure);
-    let (nic, stack) = (&bench.nic, bench.nic.stack());
-    for (address, to) in [
-        ("192.0.2.1/24", "192.0.2.0/24"),
-        ("2001:db8::1/64", "2001:db8::/64"),
-    ] {
-        nic.add_address(prefix(address)).unwrap();
-        let route = RouteSpec {
-            to: prefix(to),
-            via: None,
-            nic: nic.id(),
-            metric: 0,
-        };
-        stack.add_route(route).unwrap();
-    }
-    for address in [PEER_V4, PEER_V6, "192.0.2.8"] {
-        stack.add_neighbor(nic.id(), ip(address), PEER).unwrap();
-    }
+    let networks = ["192.0.2.0/24", "2001:db8::/64"];
+    sockets::furnish(&bench, networks, &[PEER_V4, PEER_V6, "192.0.2.8"]);
     bench
 }
 

@@ -3,45 +3,29 @@
 
 mod common;
 
-use std::net::SocketAddr;
-
+use common::net::prefix;
 use common::packets::{fragments, with_options};
+use common::sockets::{open, remote};
 use common::*;
-use corelane::engine::{Builder, NicConfig};
+use corelane::engine::Builder;
 use corelane::frame::{Burst, PoolConfig};
-use corelane::io::memory::{MemoryConfig, MemoryPeer, memory_link};
+use corelane::io::memory::MemoryPeer;
 use corelane::stack::{
     BadAddress, BindError, DropReason, Family, Nic, PacketEndpointConfig, PacketProtocol,
-    PacketQueue, Prefix, RawBind, RouteError, RouteSpec, SendError, SendOptions, SocketErrorKind,
-    SocketQueue, SourceFragmentation, Stack, UdpBind, UdpSendError, UdpSocket,
+    PacketQueue, RawBind, RouteError, RouteSpec, SendError, SendOptions, SocketErrorKind,
+    SourceFragmentation, UdpBind, UdpSendError,
 };
+use corelane::wire::IpProtocol;
 use corelane::wire::icmp_error::{Icmpv4Problem, Icmpv4Unreachable, build_icmp_error_ipv4};
-use corelane::wire::{IpProtocol, MacAddr};
 
-fn prefix(text: &str) -> Prefix {
-    text.parse().expect("a prefix")
-}
-
-fn remote(text: &str) -> SocketAddr {
-    text.parse().expect("an address and a port")
+fn furnish(bench: &Bench) {
+    let neighbors = ["192.0.2.9", "2001:db8::9"];
+    sockets::furnish(bench, ["0.0.0.0/0", "::/0"], &neighbors);
 }
 
 fn bench_with(configure: impl FnOnce(&mut Builder)) -> Bench {
     let bench = Bench::refusing(configure);
-    let (nic, stack) = (&bench.nic, bench.nic.stack());
-    for (address, to) in [("192.0.2.1/24", "0.0.0.0/0"), ("2001:db8::1/64", "::/0")] {
-        nic.add_address(prefix(address)).unwrap();
-        let route = RouteSpec {
-            to: prefix(to),
-            via: None,
-            nic: nic.id(),
-            metric: 0,
-        };
-        stack.add_route(route).unwrap();
-    }
-    for address in ["192.0.2.9", "2001:db8::9"] {
-        stack.add_neighbor(nic.id(), ip(address), PEER).unwrap();
-    }
+    furnish(&bench);
     bench
 }
 
@@ -50,36 +34,7 @@ fn bench() -> Bench {
 }
 
 fn two_nics() -> (Bench, Nic, MemoryPeer) {
-    let (link, peer) = memory_link(MemoryConfig {
-        mac: Some(MacAddr([2, 0, 0, 0, 0, 3])),
-        ..MemoryConfig::default()
-    })
-    .unwrap();
-    let mut second = None;
-    let bench = bench_with(|b| second = Some(b.nic(NicConfig::new("second"), Box::new(link))));
-    let nic = bench.parts.lifecycle.nic(second.unwrap()).unwrap();
-    nic.add_address(prefix("198.51.100.1/24")).unwrap();
-    (bench, nic, peer)
-}
-
-struct Open {
-    socket: UdpSocket,
-    queue: SocketQueue,
-}
-
-fn open(stack: &Stack, bind: UdpBind) -> Open {
-    let (socket, mut queues) = stack.udp_socket(bind).expect("a socket");
-    Open {
-        socket,
-        queue: queues.swap_remove(0),
-    }
-}
-
-impl Open {
-    fn payloads(&mut self) -> Vec<Vec<u8>> {
-        let read = std::iter::from_fn(|| self.queue.recv());
-        read.map(|datagram| datagram.payload().to_vec()).collect()
-    }
+    sockets::two_nics(furnish)
 }
 
 /// What the NIC has sent.

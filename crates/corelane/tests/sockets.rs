@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use common::net::prefix;
+use common::sockets::{Open, open, remote};
 use common::*;
-use corelane::engine::{Builder, NicConfig};
-use corelane::io::memory::{MemoryConfig, MemoryPeer, memory_link};
+use corelane::engine::Builder;
+use corelane::io::memory::MemoryPeer;
 use corelane::stack::{
-    AddressConfig, BindError, Datagram, DatagramBurst, DropReason, Family, Forwarding, Handler,
-    IcmpCounter, Nic, NicId, Packet, Prefix, RawBind, RouteSpec, SendError, SendOptions,
-    SocketQueue, SourceFragmentation, Stack, StackConfig, UdpBind, UdpSendError, UdpSocket,
+    AddressConfig, BindError, DatagramBurst, DropReason, Family, Forwarding, Handler, IcmpCounter,
+    Nic, NicId, Packet, RawBind, RouteSpec, SendError, SendOptions, SourceFragmentation,
+    StackConfig, UdpBind, UdpSendError,
 };
 use corelane::sync::doorbell::{Woken, doorbell};
 use corelane::wire::build::{build_ipv4, build_ipv6};
@@ -25,8 +27,8 @@ use corelane::wire::ipv4::{Fragmentation, Ipv4Fields};
 use corelane::wire::ipv6::Ipv6Fields;
 use corelane::wire::udp::{Ports, write_udp_ipv4};
 use corelane::wire::{
-    EtherType, IpProtocol, MacAddr, parse_ethernet, parse_icmpv4, parse_icmpv6, parse_ipv4,
-    parse_ipv6, parse_tcp, parse_udp,
+    EtherType, IpProtocol, parse_ethernet, parse_icmpv4, parse_icmpv6, parse_ipv4, parse_ipv6,
+    parse_tcp, parse_udp,
 };
 
 const V4: &str = "192.0.2.1";
@@ -41,53 +43,8 @@ fn bench() -> Bench {
 
 fn bench_with(configure: impl FnOnce(&mut Builder)) -> Bench {
     let bench = Bench::refusing(configure);
-    add_addresses(&bench.nic);
+    sockets::add_addresses(&bench);
     bench
-}
-
-fn add_addresses(nic: &Nic) {
-    nic.add_address(prefix("192.0.2.1/24")).unwrap();
-    nic.add_address(prefix("2001:db8::1/64")).unwrap();
-}
-
-fn prefix(text: &str) -> Prefix {
-    text.parse().expect("a prefix")
-}
-
-fn remote(text: &str) -> SocketAddr {
-    text.parse().expect("an address and a port")
-}
-
-/// A socket, and the queue of the first worker.
-struct Open {
-    socket: UdpSocket,
-    queue: SocketQueue,
-}
-
-fn open(stack: &Stack, bind: UdpBind) -> Open {
-    let (socket, queues) = stack.udp_socket(bind).expect("a socket");
-    let mut queues = queues;
-    assert!(!queues.is_empty());
-    Open {
-        socket,
-        queue: queues.swap_remove(0),
-    }
-}
-
-impl Open {
-    /// The payloads of what there is.
-    fn payloads(&mut self) -> Vec<Vec<u8>> {
-        let read = std::iter::from_fn(|| self.queue.recv());
-        read.map(|datagram| datagram.payload().to_vec()).collect()
-    }
-
-    fn read(&mut self) -> Vec<Datagram> {
-        std::iter::from_fn(|| self.queue.recv()).collect()
-    }
-
-    fn count(&mut self) -> usize {
-        self.read().len()
-    }
 }
 
 /// Puts another checksum into a UDP frame without options or extension headers.
@@ -384,19 +341,8 @@ fn k4_k5_the_most_specific_socket_has_a_packet() {
     bench.assert_no_leak();
 }
 
-/// A bench with a second NIC, which gets the number 1.
 fn two_nics() -> (Bench, Nic, MemoryPeer) {
-    let (link, peer) = memory_link(MemoryConfig {
-        mac: Some(MacAddr([2, 0, 0, 0, 0, 3])),
-        ..MemoryConfig::default()
-    })
-    .unwrap();
-    let mut second = None;
-    let bench = bench_with(|b| second = Some(b.nic(NicConfig::new("second"), Box::new(link))));
-    let id = second.expect("its number");
-    let nic = bench.parts.lifecycle.nic(id).expect("the second NIC");
-    nic.add_address(prefix("198.51.100.1/24")).unwrap();
-    (bench, nic, peer)
+    sockets::two_nics(sockets::add_addresses)
 }
 
 #[test]

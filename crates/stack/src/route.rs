@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use corelane_frame::Frame;
 use corelane_sync::refs::AddressKind;
-use corelane_wire::ethernet::{ethernet_header_mut, write_ethernet};
+use corelane_wire::ethernet::ethernet_header_mut;
 use corelane_wire::extension::skip_extensions;
 use corelane_wire::fragment::{
     plan_ipv4_fragments, plan_ipv6_fragments, write_ipv4_fragment_header,
@@ -15,8 +15,9 @@ use corelane_wire::ipv4::{Fragmentation, Ipv4Fields, write_ipv4};
 use corelane_wire::ipv6::{Ipv6Fields, write_ipv6};
 use corelane_wire::{
     ETHERNET_HEADER_LEN, EtherType, EthernetHeader, IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpProtocol,
-    MacAddr, NoRoom, parse_ipv4, parse_ipv6,
+    MacAddr, parse_ipv4, parse_ipv6,
 };
+use zerocopy::IntoBytes;
 
 use crate::address::{Family, Key, is_mapped};
 use crate::endpoint::EndpointRef;
@@ -444,12 +445,19 @@ impl Route {
     /// The frames of a packet: one, or one for each fragment.
     fn frames(&self, packet: &[u8], mtu: usize) -> Result<Vec<Frame>, SendError> {
         let nic = self.local.nic();
-        let whole = |bytes: &[u8]| {
-            let frame = nic.make_frame(|buffer| assemble(buffer, self.family(), &[bytes]));
+        // Link addresses are to be filled in.
+        let nobody = MacAddr::UNSPECIFIED;
+        let ethertype = match self.family() {
+            Family::V4 => EtherType::IPV4,
+            Family::V6 => EtherType::IPV6,
+        };
+        let ethernet = EthernetHeader::new(nobody, nobody, ethertype);
+        let make = |headers: &[u8], payload: &[u8]| {
+            let frame = nic.frame_of(&[ethernet.as_bytes(), headers, payload]);
             frame.ok_or_else(|| nic.no_room())
         };
         if packet.len() <= mtu {
-            return Ok(vec![whole(packet)?]);
+            return Ok(vec![make(&[], packet)?]);
         }
         let too_long = |_| SendError::MessageTooLong {
             len: packet.len(),
@@ -464,9 +472,7 @@ impl Route {
                     let len = write_ipv4_fragment_header(&mut headers, &packet, &fragment)
                         .map_err(|_| nic.no_room())?;
                     let payload = packet.payload.get(fragment.range).unwrap_or_default();
-                    let parts = [headers.get(..len).unwrap_or_default(), payload];
-                    let frame = nic.make_frame(|buffer| assemble(buffer, Family::V4, &parts));
-                    frames.push(frame.ok_or_else(|| nic.no_room())?);
+                    frames.push(make(headers.get(..len).unwrap_or_default(), payload)?);
                 }
             }
             Family::V6 => {
@@ -483,9 +489,7 @@ impl Route {
                     )
                     .map_err(|_| nic.no_room())?;
                     let payload = packet.payload.get(fragment.range).unwrap_or_default();
-                    let parts = [headers.get(..len).unwrap_or_default(), payload];
-                    let frame = nic.make_frame(|buffer| assemble(buffer, Family::V6, &parts));
-                    frames.push(frame.ok_or_else(|| nic.no_room())?);
+                    frames.push(make(headers.get(..len).unwrap_or_default(), payload)?);
                 }
             }
         }
@@ -541,28 +545,7 @@ fn is_of_interface(address: IpAddr) -> bool {
 }
 
 /// The longest headers in front of a fragment: IPv4's with options.
-const MAX_HEADERS: usize = 60;
-
-/// Writes a frame of these parts, with link addresses to be filled in.
-fn assemble(buffer: &mut [u8], family: Family, parts: &[&[u8]]) -> Result<usize, NoRoom> {
-    let ethertype = match family {
-        Family::V4 => EtherType::IPV4,
-        Family::V6 => EtherType::IPV6,
-    };
-    let nobody = MacAddr::UNSPECIFIED;
-    let header = EthernetHeader::new(nobody, nobody, ethertype);
-    let mut len = write_ethernet(buffer, &header)?;
-    for part in parts {
-        let end = len + part.len();
-        let room = buffer.len();
-        let place = buffer.get_mut(len..end);
-        place
-            .ok_or(NoRoom { needed: end, room })?
-            .copy_from_slice(part);
-        len = end;
-    }
-    Ok(len)
-}
+pub(crate) const MAX_HEADERS: usize = 60;
 
 /// An address of a route between IPv6 addresses, which has no other.
 fn v6(address: IpAddr) -> Ipv6Addr {

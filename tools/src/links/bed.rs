@@ -9,7 +9,7 @@ use crate::cli::Usage;
 use crate::generator::Source;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::run::{Failure, Layout, TestBed, Trial, TrialResult};
+use crate::run::{Failure, Layout, LoadResult, TestBed, Trial, TrialResult};
 
 /// Frames that a device is taken to have room for, where it cannot be asked: the least receive ring of usual
 /// NICs.
@@ -71,11 +71,10 @@ impl TestBed for LinkBed<'_> {
         trial: &Trial,
         progress: &Progress,
         interrupt: &Interrupt,
-    ) -> Result<TrialResult<()>, Failure> {
-        let (mut result, measured) = self.trial(trial, progress, interrupt)?.apart();
+    ) -> Result<LoadResult, Failure> {
+        let result = self.trial(trial, progress, interrupt)?;
         let streams = self.layout.profile_streams();
-        result.streams = measured.stream_shares(streams).unwrap_or_default();
-        Ok(result)
+        Ok(result.map(|measured| measured.stream_shares(streams).unwrap_or_default()))
     }
 
     fn room(&self) -> u64 {

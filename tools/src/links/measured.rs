@@ -241,7 +241,6 @@ impl LinkMeasured {
             tester_limited: latency.map(|latency| lateness.spoils(&latency)),
             accounting: self.check(),
             lost_by_tester: self.lost_by_tester(),
-            streams: Vec::new(),
             measured: self,
         }
     }

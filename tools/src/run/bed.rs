@@ -9,7 +9,8 @@ use corelane::wire::MacAddr;
 use serde_json::{Value, json};
 
 use super::{
-    Failure, Nics, Outcome, Session, Setting, Stream, Target, TestBed, Trial, TrialResult,
+    Failure, LoadResult, Nics, Outcome, Session, Setting, Stream, Target, TestBed, Trial,
+    TrialResult,
 };
 use crate::cli::{EngineArgs, LoadArgs};
 use crate::clock::Clock;
@@ -392,10 +393,9 @@ impl TestBed for Bed {
         trial: &Trial,
         progress: &Progress,
         interrupt: &Interrupt,
-    ) -> Result<TrialResult<()>, Failure> {
-        let (mut result, measured) = self.trial(trial, progress, interrupt)?.apart();
-        result.streams = measured.stream_shares(&self.streams).unwrap_or_default();
-        Ok(result)
+    ) -> Result<LoadResult, Failure> {
+        let result = self.trial(trial, progress, interrupt)?;
+        Ok(result.map(|measured| measured.stream_shares(&self.streams).unwrap_or_default()))
     }
 
     fn room(&self) -> u64 {

@@ -17,5 +17,5 @@ pub use output::{Output, Taken, check_free, print, print_to_reader};
 pub use session::{Nics, Outcome, Session, Setting};
 pub use streams::Stream;
 pub use target::{Target, install};
-pub use trial::{TestBed, Trial, TrialResult};
+pub use trial::{LoadResult, TestBed, Trial, TrialResult};
 pub use watch::{Counts, INTERVAL, Interval, Watch, Watchable, until_the_end};

@@ -35,6 +35,9 @@ impl Trial {
     }
 }
 
+/// What any bed says of a trial: by stream of a profile what became of it, nothing more without one.
+pub type LoadResult = TrialResult<Vec<StreamShare>>;
+
 /// Where trials can be run, one after the other: an engine in this process, or a device on real links.
 pub trait TestBed {
     /// Runs a trial: from nothing in flight to nothing in flight. It prints nothing.
@@ -47,7 +50,7 @@ pub trait TestBed {
         trial: &Trial,
         progress: &Progress,
         interrupt: &Interrupt,
-    ) -> Result<TrialResult<()>, Failure>;
+    ) -> Result<LoadResult, Failure>;
 
     /// Frames that may come at once and not be lost, because there is room for them to wait: as far as that
     /// is known.
@@ -88,9 +91,7 @@ pub struct TrialResult<M = Measured> {
     pub accounting: Accounting,
     /// Frames that the tester itself lost on their way back, which says nothing about who sent them.
     pub lost_by_tester: u64,
-    /// What became of each stream of a profile; empty without one, and until a bed that knows them says so.
-    pub streams: Vec<StreamShare>,
-    /// All that was counted.
+    /// All that was counted, or what is made of it.
     pub measured: M,
 }
 
@@ -116,16 +117,15 @@ impl TrialResult {
             tester_limited: latency.map(|latency| lateness.spoils(&latency)),
             accounting: ledger.check(),
             lost_by_tester: 0,
-            streams: Vec::new(),
             measured,
         }
     }
 }
 
 impl<M> TrialResult<M> {
-    /// Apart from all that was counted.
-    pub fn apart(self) -> (TrialResult<()>, M) {
-        let result = TrialResult {
+    /// With what `derive` makes of all that was counted, in its place.
+    pub fn map<N>(self, derive: impl FnOnce(M) -> N) -> TrialResult<N> {
+        TrialResult {
             seconds: self.seconds,
             intended: self.intended,
             offered: self.offered,
@@ -141,10 +141,8 @@ impl<M> TrialResult<M> {
             tester_limited: self.tester_limited,
             accounting: self.accounting,
             lost_by_tester: self.lost_by_tester,
-            streams: self.streams,
-            measured: (),
-        };
-        (result, self.measured)
+            measured: derive(self.measured),
+        }
     }
 
     /// Frames that were intended and not received: what was not sent counts as lost, because a generator

@@ -8,7 +8,7 @@ use crate::generator::Lateness;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::scaled;
-use crate::run::{self, Failure, TestBed, TrialResult};
+use crate::run::{self, Failure, LoadResult, TestBed};
 use crate::threads::Waited;
 use crate::unit::Arrival;
 
@@ -62,7 +62,7 @@ impl OnBed<'_> {
     }
 
     /// Runs a trial, and keeps in mind whether its books balance. None if it was interrupted.
-    pub(super) fn run(&mut self, trial: &run::Trial) -> Result<Option<TrialResult<()>>, Failure> {
+    pub(super) fn run(&mut self, trial: &run::Trial) -> Result<Option<LoadResult>, Failure> {
         self.trials += 1;
         self.progress.note(&format!(
             "{}, trial {} after {:.0} s, {}",

@@ -16,7 +16,7 @@ use super::trial::{Load, Trial};
 use crate::latency::Percentiles;
 use crate::machine::{Machine, Versions};
 use crate::report::{SloShare, StreamShare};
-use crate::run::{Layout, TrialResult};
+use crate::run::{Layout, LoadResult};
 use crate::selftest::{CoreStalls, SelfCheck};
 
 /// The result of `search`; as JSON, version 1.
@@ -326,14 +326,14 @@ impl GoalReport {
 
 impl UnderLoad {
     /// Of a trial that measured latency.
-    pub(super) fn of(fraction: f64, offered_pps: f64, result: &TrialResult<()>) -> Option<Self> {
+    pub(super) fn of(fraction: f64, offered_pps: f64, result: &LoadResult) -> Option<Self> {
         Some(Self {
             fraction,
             offered_pps,
             loss_ratio: result.loss_ratio(),
             latency_ns: result.latency?,
             tester_limited: result.tester_limited.unwrap_or(false),
-            streams: result.streams.iter().map(StreamUnderLoad::of).collect(),
+            streams: result.measured.iter().map(StreamUnderLoad::of).collect(),
         })
     }
 }

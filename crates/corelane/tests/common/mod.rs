@@ -3,6 +3,7 @@
 
 pub mod net;
 pub mod packets;
+pub mod sockets;
 
 use std::net::IpAddr;
 

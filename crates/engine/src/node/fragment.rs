@@ -1,31 +1,28 @@
 //! Cuts packets that a link does not take whole into fragments (RFC 791 section 3.2, RFC 8200
 //! section 4.5).
 
-use arrayvec::ArrayVec;
-use corelane_frame::{BURST, Frame, PoolCache};
+use corelane_frame::{Frame, PoolCache};
 use corelane_wire::fragment::{plan_ipv4_fragments, write_ipv4_fragment_header};
 use corelane_wire::{NoRoom, parse_ipv4};
 
+use super::context::Context;
 use super::ip_lookup::NETWORK;
 
-/// Cuts an IPv4 packet into `pieces`, each in a frame of its own. None if there are not enough frames, or
-/// more pieces than a burst has; what there is by then is in `pieces`.
-pub(super) fn cut_v4(
-    cache: &mut PoolCache,
+/// Cuts an IPv4 packet into pieces, each in a frame of its own, which `take` is given in order. None if there are
+/// not enough frames, or `take` has no use for more.
+pub(super) fn cut_v4<O>(
+    context: &mut Context<'_, O>,
     whole: &Frame,
     mtu: usize,
-    pieces: &mut ArrayVec<Frame, BURST>,
+    mut take: impl FnMut(&mut Context<'_, O>, Frame) -> Option<()>,
 ) -> Option<()> {
     let packet = parse_ipv4(whole.data().get(NETWORK..)?).ok()?;
     for fragment in plan_ipv4_fragments(&packet, mtu).ok()? {
         let payload = packet.payload.get(fragment.range.clone())?;
-        let piece = piece(cache, whole, payload, |buffer| {
+        let piece = piece(context.cache, whole, payload, |buffer| {
             write_ipv4_fragment_header(buffer, &packet, &fragment)
         })?;
-        if let Err(full) = pieces.try_push(piece) {
-            cache.recycle(full.element());
-            return None;
-        }
+        take(context, piece)?;
     }
     Some(())
 }

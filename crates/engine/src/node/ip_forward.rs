@@ -723,7 +723,13 @@ fn send_in_fragments<O: Observer>(
     egress: &mut Egress<'_>,
 ) -> Option<()> {
     let mut pieces = ArrayVec::<Frame, BURST>::new();
-    if fragment::cut_v4(context.cache, whole, egress.mtu, &mut pieces).is_none() {
+    let cut = fragment::cut_v4(context, whole, egress.mtu, |context, piece| {
+        let pushed = pieces.try_push(piece);
+        pushed
+            .map_err(|full| context.cache.recycle(full.element()))
+            .ok()
+    });
+    if cut.is_none() {
         for piece in pieces {
             context.cache.recycle(piece);
         }

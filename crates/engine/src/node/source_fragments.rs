@@ -3,12 +3,9 @@
 
 use corelane_frame::{Burst, Frame};
 use corelane_stack::NicCounter;
-use corelane_wire::fragment::{
-    plan_ipv4_fragments, plan_ipv6_fragments, write_ipv4_fragment_header,
-    write_ipv6_fragment_headers,
-};
+use corelane_wire::fragment::{plan_ipv6_fragments, write_ipv6_fragment_headers};
 use corelane_wire::ipv4::ipv4_header_mut;
-use corelane_wire::{parse_ipv4, parse_ipv6};
+use corelane_wire::parse_ipv6;
 
 use super::context::Context;
 use super::ip_lookup::NETWORK;
@@ -107,15 +104,9 @@ fn cut_v4<O: Observer>(
     }
     // Not zero, which packets that are in one piece have.
     header.set_identification((identification >> 16) as u16 | 1);
-    let packet = parse_ipv4(whole.data().get(NETWORK..)?).ok()?;
-    for fragment in plan_ipv4_fragments(&packet, mtu).ok()? {
-        let payload = packet.payload.get(fragment.range.clone())?;
-        let piece = fragment::piece(context.cache, whole, payload, |buffer| {
-            write_ipv4_fragment_header(buffer, &packet, &fragment)
-        })?;
-        add(context, pieces, piece)?;
-    }
-    Some(())
+    fragment::cut_v4(context, whole, mtu, |context, piece| {
+        add(context, pieces, piece)
+    })
 }
 
 fn cut_v6<O: Observer>(

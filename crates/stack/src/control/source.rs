@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Control;
 use crate::address::{Family, PrimaryEndpointBehavior};
-use crate::datapath::{ErrorSources, is_wide_v4, is_wide_v6};
+use crate::datapath::{ErrorSources, is_wide};
 use crate::endpoint::{Endpoint, Endpoints};
 use crate::source::SourceIndex;
 
@@ -50,21 +50,20 @@ impl Control {
                 .filter(|endpoint| endpoint.refs.load().is_assigned())
                 .map(Endpoint::address)
         };
-        let v4 = || {
-            in_use(Family::V4).filter_map(|address| match address {
-                IpAddr::V4(address) => Some(address),
-                IpAddr::V6(_) => None,
-            })
-        };
-        let v6 = || {
-            in_use(Family::V6).filter_map(|address| match address {
-                IpAddr::V6(address) => Some(address),
-                IpAddr::V4(_) => None,
-            })
+        let best = |family| {
+            in_use(family)
+                .find(is_wide)
+                .or_else(|| in_use(family).next())
         };
         ErrorSources {
-            v4: v4().find(is_wide_v4).or_else(|| v4().next()),
-            v6: v6().find(is_wide_v6).or_else(|| v6().next()),
+            v4: match best(Family::V4) {
+                Some(IpAddr::V4(address)) => Some(address),
+                _ => None,
+            },
+            v6: match best(Family::V6) {
+                Some(IpAddr::V6(address)) => Some(address),
+                _ => None,
+            },
         }
     }
 

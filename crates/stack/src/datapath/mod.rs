@@ -14,4 +14,4 @@ pub use lookup::{Found, NicDatapath, NicView};
 pub use packet::{Delivery, Inbound, Packet, PacketBurst, PacketFlags};
 pub use snapshot::ErrorSources;
 pub(crate) use snapshot::NicSnapshot;
-pub(crate) use snapshot::{is_wide_v4, is_wide_v6};
+pub(crate) use snapshot::is_wide;

@@ -1,6 +1,6 @@
 //! One version of a NIC.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use corelane_sync::refs::AddressKind;
@@ -58,20 +58,19 @@ impl ErrorSources {
     #[must_use]
     pub(crate) fn wide(self) -> Self {
         Self {
-            v4: self.v4.filter(is_wide_v4),
-            v6: self.v6.filter(is_wide_v6),
+            v4: self.v4.filter(|it| is_wide(&(*it).into())),
+            v6: self.v6.filter(|it| is_wide(&(*it).into())),
         }
     }
 }
 
-/// Whether an IPv4 address is good beyond its own link (RFC 3927 section 2.7) and host.
-pub(crate) const fn is_wide_v4(address: &Ipv4Addr) -> bool {
-    !address.is_link_local() && !address.is_loopback()
-}
-
-/// Likewise, of IPv6 (RFC 4291 section 2.5.6).
-pub(crate) const fn is_wide_v6(address: &Ipv6Addr) -> bool {
-    !address.is_unicast_link_local() && !address.is_loopback()
+/// Whether an address is good beyond its own link (RFC 3927 section 2.7, RFC 4291 section 2.5.6) and host.
+pub(crate) fn is_wide(address: &IpAddr) -> bool {
+    let is_link_local = match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    !is_link_local && !address.is_loopback()
 }
 
 impl NicSnapshot {

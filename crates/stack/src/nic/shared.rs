@@ -123,10 +123,17 @@ impl NicShared {
         Some(frame)
     }
 
+    /// A frame of these parts, one behind the other; None if there is no free frame, or no room in it.
+    pub(crate) fn frame_of(&self, parts: &[&[u8]]) -> Option<Frame> {
+        let mut frame = self.blank_frame()?;
+        for part in parts {
+            frame.append(part).ok()?;
+        }
+        Some(frame)
+    }
+
     pub(crate) fn copy_frame(&self, frame: &Frame) -> Option<Frame> {
-        let mut copy = self.blank_frame()?;
-        copy.set_data(frame.data()).ok()?;
-        Some(copy)
+        self.frame_of(&[frame.data()])
     }
 
     /// Whether so many more frames can be put in line to be sent, as of now.

@@ -129,9 +129,7 @@ impl StackShared {
             }
             Problem::TooBig { mtu } => {
                 // Who sent it by a socket that is gone has no use for it any more.
-                let is_nobodys = quoted.protocol == IpProtocol::UDP
-                    && socket.is_none()
-                    && !self.has_socket_at(quoted);
+                let is_nobodys = quoted.protocol == IpProtocol::UDP && !self.has_socket_at(quoted);
                 // A router that drops a packet for its size takes none of that size.
                 let is_no_less = mtu >= quoted.len;
                 // No IPv6 link has less (RFC 8201 section 4).
@@ -170,8 +168,8 @@ impl StackShared {
         self.demux().find_for_error(&flow)
     }
 
-    /// Whether there is a socket with the port that a packet was sent from. One that is bound to a group
-    /// sends from an address that it does not have, one of another NIC is not looked for on this one.
+    /// Whether there is a socket with the port that a packet was sent from: [`socket_of`](Self::socket_of) finds
+    /// neither one that is bound to a group, which sends from an address that it does not have, nor one of another NIC.
     fn has_socket_at(&self, quoted: &Quoted) -> bool {
         let port = quoted.ports.filter(|_| quoted.is_first);
         port.is_some_and(|(local, _)| self.demux().has_port(Family::of(quoted.source), local))

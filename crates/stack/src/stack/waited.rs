@@ -11,8 +11,7 @@ use corelane_wire::icmp_error::{
     build_icmp_error_ipv6, may_answer_with_error_ipv4, may_answer_with_error_ipv6,
 };
 use corelane_wire::{
-    ETHERNET_HEADER_LEN, MacAddr, NoRoom, Segmentation, SuperFrame, parse_ethernet, parse_ipv4,
-    parse_ipv6,
+    ETHERNET_HEADER_LEN, MacAddr, Segmentation, SuperFrame, parse_ethernet, parse_ipv4, parse_ipv6,
 };
 
 use super::fib::Pending;
@@ -23,6 +22,7 @@ use crate::datapath::ErrorSources;
 use crate::icmp_counter::IcmpCounter;
 use crate::nic::NicShared;
 use crate::protocol_counters::ProtocolCounter;
+use crate::route::MAX_HEADERS;
 
 /// Sends a packet whose next hop is known now. It waited whole: one that is longer than the link takes
 /// is cut here, and all of its fragments are sent or none.
@@ -87,7 +87,8 @@ fn cut_super_frame(
     let (kind, size) = (segmentation.kind, segmentation.segment_size);
     let parts = SuperFrame::parse(whole.data(), kind, size).ok()?;
     for index in 0..parts.count() {
-        let segment = piece(nic, whole, |buffer| parts.write(index, buffer))?;
+        let segment = nic.make_frame(|buffer| parts.write(index, buffer))?;
+        let segment = part_of(whole, segment);
         cut(nic, &segment, pieces)?;
     }
     Some(parts.count())
@@ -98,37 +99,22 @@ fn cut_super_frame(
 fn cut(nic: &NicShared, whole: &Frame, pieces: &mut Vec<Frame>) -> Option<()> {
     let (ethernet, packet) = whole.data().split_at_checked(ETHERNET_HEADER_LEN)?;
     let packet = parse_ipv4(packet).ok()?;
+    let mut headers = [0; MAX_HEADERS];
     for fragment in plan_ipv4_fragments(&packet, nic.settings.mtu).ok()? {
         let payload = packet.payload.get(fragment.range.clone())?;
-        pieces.push(piece(nic, whole, |buffer| {
-            let room = buffer.len();
-            let needed = ETHERNET_HEADER_LEN;
-            let (front, rest) = buffer
-                .split_at_mut_checked(needed)
-                .ok_or(NoRoom { needed, room })?;
-            front.copy_from_slice(ethernet);
-            let len = write_ipv4_fragment_header(rest, &packet, &fragment)?;
-            let needed = needed + len + payload.len();
-            rest.get_mut(len..len + payload.len())
-                .ok_or(NoRoom { needed, room })?
-                .copy_from_slice(payload);
-            Ok(needed)
-        })?);
+        let len = write_ipv4_fragment_header(&mut headers, &packet, &fragment).ok()?;
+        let frame = nic.frame_of(&[ethernet, headers.get(..len)?, payload])?;
+        pieces.push(part_of(whole, frame));
     }
     Some(())
 }
 
-/// A frame of what `write` makes of a part of `whole`.
-fn piece(
-    nic: &NicShared,
-    whole: &Frame,
-    write: impl FnOnce(&mut [u8]) -> Result<usize, NoRoom>,
-) -> Option<Frame> {
-    let mut piece = nic.make_frame(write)?;
-    piece.set_rx_time(whole.rx_time());
-    piece.set_rss_hash(whole.rss_hash());
-    piece.set_trace(whole.trace());
-    Some(piece)
+/// What of a frame goes along with a part of it.
+fn part_of(whole: &Frame, mut part: Frame) -> Frame {
+    part.set_rx_time(whole.rx_time());
+    part.set_rss_hash(whole.rss_hash());
+    part.set_trace(whole.trace());
+    part
 }
 
 /// What the sender of a packet is told, back the way it came.
