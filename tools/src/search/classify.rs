@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::target::Target;
-use super::trial::Trial;
+use super::trial::{Spoiler, Trial};
 
 /// What the trials at one load say about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +19,27 @@ pub(super) enum Class {
 /// The trials at one load that count: all but those that missed the target by something that is not the
 /// system's, and may not be there the next time. They are done again; but where twice the time that decides has
 /// been spent on such trials, and three trials at least, it is no chance, and the further ones count as they are.
+/// That is for cores that were taken away. A load that the tester does not send is one that it cannot send, as
+/// likely as not: three trials are enough there. Where it is chance all the same, fewer than half of them, a goal
+/// that half may miss is upheld with them.
 pub(super) fn counted<'a>(
     target: &'a Target,
     trials: &'a [Trial],
 ) -> impl Iterator<Item = &'a Trial> {
-    let mut left = (2 * target.duration_sum).max(3 * target.trial);
+    let few = 3 * target.trial;
+    let (mut for_cores, mut for_tester) = ((2 * target.duration_sum).max(few), few);
     trials.iter().filter(move |trial| {
-        if trial.is_valid() || trial.loss_ratio <= target.loss_ratio || left < trial.duration {
-            return true;
+        let left = match trial.spoiled_by {
+            _ if trial.loss_ratio <= target.loss_ratio => return true,
+            None => return true,
+            Some(Spoiler::Tester) => &mut for_tester,
+            Some(Spoiler::TesterCore | Spoiler::WorkerCore) => &mut for_cores,
+        };
+        let is_aside = *left >= trial.duration;
+        if is_aside {
+            *left -= trial.duration;
         }
-        left -= trial.duration;
-        false
+        !is_aside
     })
 }
 

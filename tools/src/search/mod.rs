@@ -28,8 +28,9 @@
 //! # Where a machine is noisy
 //!
 //! A trial whose loss something else than the system may have caused (its cores were taken away) is set aside
-//! and done again, for twice the time that decides; what is there even then is no chance, and counts from then on. A
-//! search has a time ([`Goal::patience`]) after which it ends with the bounds that it has: for each of them
+//! and done again, for twice the time that decides; what is there even then is no chance, and counts from then on.
+//! Where the tester did not send what was due that is so after three trials: a search whose limit is the tester
+//! ends, and says so. A search has a time ([`Goal::patience`]) after which it ends with the bounds that it has: for each of them
 //! the report says in how many trials the goal was met, and how probable that makes it ([`Evidence`]).
 
 mod burst;

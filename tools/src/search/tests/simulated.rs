@@ -210,6 +210,26 @@ fn a_tester_that_falls_short_is_told_from_a_system_that_does() {
     }
 }
 
+/// By default, too: a tester that cannot send more does not take all the time that a search may take.
+#[test]
+fn a_search_whose_limit_is_the_tester_ends() {
+    let goals = goals(Duration::from_secs(1));
+    let limits = Limits {
+        max_time: Goal::patience(&goals),
+        ..LIMITS
+    };
+    let mut system = Simulated {
+        tester: 5e6,
+        ..Simulated::new(8e6)
+    };
+    let found = search(&goals, &limits, &mut system).unwrap();
+    assert_eq!(found.ended, Ended::Done);
+    for result in &found.goals {
+        assert_eq!(result.irregular, None);
+        assert!(result.tester_limited);
+    }
+}
+
 /// Cores taken away in most trials, at any load: what is set aside leaves the rate of the system, where
 /// counting it would leave none.
 #[test]
