@@ -86,7 +86,7 @@ struct Context {
     id: WorkerId,
     cache: PoolCache,
     /// The burst in work, kept between polls so that it need not be made anew.
-    burst: Burst,
+    burst: Box<Burst>,
     stages: Stages,
     tracer: Option<Box<dyn Tracer>>,
     counters: CounterWriter<WorkerCounter>,
@@ -265,7 +265,7 @@ impl Worker {
             context: Context {
                 id: parts.id,
                 cache: parts.cache,
-                burst: Burst::new(),
+                burst: Box::default(),
                 stages: parts.stages,
                 tracer: parts.tracer,
                 counters: writer,

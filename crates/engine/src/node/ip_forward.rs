@@ -66,7 +66,7 @@ impl Egress<'_> {
 )]
 pub(super) fn ip_forward<O: Observer>(
     context: &mut Context<'_, O>,
-    burst: &mut Burst,
+    burst: &mut Box<Burst>,
     nic: NicId,
     group: &mut PacketBurst,
     hops: &mut [Hop; BURST],
@@ -183,7 +183,7 @@ fn drop_all<O: Observer>(context: &mut Context<'_, O>, frames: &[Frame], group: 
 
 fn send_on<O: Observer>(
     context: &mut Context<'_, O>,
-    burst: &mut Burst,
+    burst: &mut Box<Burst>,
     mut egress: Egress<'_>,
     group: &PacketBurst,
     hops: &[Hop; BURST],
@@ -202,8 +202,7 @@ fn send_on<O: Observer>(
         let hop = hops[odd.at % BURST];
         // Packets leave in the order they came.
         hand_over(context, burst, std::mem::take(&mut ready), &mut egress);
-        let prepared = odd.prepared;
-        if send_odd(context, burst, packet, prepared, hop, *key, &mut egress) {
+        if send_odd(context, burst, packet, odd.obstacle, hop, *key, &mut egress) {
             ready |= 1 << (packet.frame % 64);
         }
     }
@@ -214,8 +213,8 @@ fn send_on<O: Observer>(
 struct Odd {
     /// Its number in its group.
     at: usize,
-    /// If it is ready itself, it is its next hop that is odd.
-    prepared: Result<(), Obstacle>,
+    /// None if it is its next hop that is odd: the packet itself has not been looked at yet.
+    obstacle: Option<Obstacle>,
 }
 
 /// Makes packets ready to leave and notes the places of their frames, until one of them is odd.
@@ -240,11 +239,16 @@ fn address_all(
         let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
             break;
         };
-        match (prepare(frame, packet, *key, mtu), link.usable()) {
-            (Ok(ethernet), Some(mac)) => address(ethernet, mac, source),
-            (prepared, _) => {
-                let prepared = prepared.map(|_| ());
-                odd = Some(Odd { at, prepared });
+        let Some(mac) = link.usable() else {
+            let obstacle = None;
+            odd = Some(Odd { at, obstacle });
+            break;
+        };
+        match prepare(frame, packet, *key, mtu) {
+            Ok(ethernet) => address(ethernet, mac, source),
+            Err(obstacle) => {
+                let obstacle = Some(obstacle);
+                odd = Some(Odd { at, obstacle });
                 break;
             }
         }
@@ -257,7 +261,7 @@ fn address_all(
 /// Puts the frames at these places in line on the way out.
 fn hand_over<O: Observer>(
     context: &mut Context<'_, O>,
-    burst: &mut Burst,
+    burst: &mut Box<Burst>,
     ready: u64,
     egress: &mut Egress<'_>,
 ) {
@@ -304,12 +308,16 @@ fn send_odd<O: Observer>(
     context: &mut Context<'_, O>,
     frames: &mut [Frame],
     packet: &Inbound,
-    prepared: Result<(), Obstacle>,
+    obstacle: Option<Obstacle>,
     hop: Hop,
     destination: Key,
     egress: &mut Egress<'_>,
 ) -> bool {
     let adjacency = context.stack.fib.adjacency(hop, destination);
+    let prepared = match obstacle {
+        Some(obstacle) => Err(obstacle),
+        None => prepare_odd(frames, packet, destination, egress.mtu),
+    };
     let prepared = prepared.or_else(|obstacle| pass_whole(frames, packet, egress.mtu, obstacle));
     let mac = match (prepared, adjacency) {
         (Ok(()), Adjacency::Usable(mac)) => mac,
@@ -331,6 +339,19 @@ fn send_odd<O: Observer>(
         address(ethernet, mac, egress.mac);
     }
     true
+}
+
+/// As [`prepare`], of a packet whose next hop is odd.
+#[inline(never)]
+fn prepare_odd(
+    frames: &mut [Frame],
+    packet: &Inbound,
+    destination: Key,
+    mtu: usize,
+) -> Result<(), Obstacle> {
+    let frame = frames.get_mut(usize::from(packet.frame));
+    let frame = frame.ok_or(Obstacle::NotForwarded)?;
+    prepare(frame, packet, destination, mtu).map(|_| ())
 }
 
 /// A super-frame is not too big if its segments are not: makes it ready to leave.

@@ -118,7 +118,7 @@ pub(super) fn pick(eligible: Eligible, packets: &mut PacketBurst, transit: &mut 
 #[inline(never)]
 pub(super) fn ip_lookup<O: Observer>(
     context: &mut Context<'_, O>,
-    burst: &mut Burst,
+    burst: &mut Box<Burst>,
     transit: &mut Transit,
     locals: &mut PacketBurst,
     local: &mut Local<'_>,

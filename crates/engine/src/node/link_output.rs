@@ -28,7 +28,7 @@ pub(crate) enum Outlet {
 /// The frames a worker is sending on one NIC, and where to.
 pub(crate) struct LinkOutput {
     outlet: Outlet,
-    staged: Burst,
+    staged: Box<Burst>,
     /// How many at its front packet endpoints have been shown.
     shown: usize,
     /// Whether what is put in line answers what the NIC sent to itself.
@@ -41,7 +41,7 @@ impl LinkOutput {
     pub(crate) fn new(outlet: Outlet) -> Self {
         Self {
             outlet,
-            staged: Burst::new(),
+            staged: Box::default(),
             shown: 0,
             is_looping: false,
             failed: None,
@@ -94,7 +94,7 @@ impl LinkOutput {
         counters: &mut CounterWriter<NicCounter>,
     ) {
         let mac = view.mac();
-        for frame in &mut self.staged {
+        for frame in self.staged.iter_mut() {
             let link = parse_ethernet(frame.data());
             if link.is_ok_and(|link| link.header.destination == mac)
                 && let Err(frame) = view.loop_back(std::mem::take(frame))
@@ -131,7 +131,7 @@ impl LinkOutput {
     )]
     pub(crate) fn stage_places<O: Observer>(
         &mut self,
-        frames: &mut Burst,
+        frames: &mut Box<Burst>,
         places: u64,
         view: &NicView<'_>,
         seat: &mut Seat,
@@ -141,7 +141,7 @@ impl LinkOutput {
     ) {
         if self.staged.is_empty() && places.count_ones() as usize == frames.len() {
             // All of them: no need to take one by one out, and to look for what stayed.
-            self.staged = std::mem::take(frames);
+            std::mem::swap(&mut self.staged, frames);
             return;
         }
         let mut left = places;

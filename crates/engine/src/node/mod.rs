@@ -82,7 +82,7 @@ pub(crate) enum Origin {
 /// took are still in `burst`. What is to be sent is in the outputs of that port, and of those that
 /// `stages` names as touched. Returns the bytes received.
 pub(crate) fn deliver_network_packets<O: Observer>(
-    burst: &mut Burst,
+    burst: &mut Box<Burst>,
     stages: &mut Stages,
     cache: &mut PoolCache,
     ports: &mut [Box<Port>],

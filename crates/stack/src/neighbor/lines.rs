@@ -55,8 +55,7 @@ impl LinkWord {
     /// The link address, if packets go there and nobody need be told.
     #[inline]
     pub fn usable(self) -> Option<MacAddr> {
-        let [_, _, a, b, c, d, e, g] = self.0.to_be_bytes();
-        (self.0 >> MAC_BITS == USABLE).then_some(MacAddr([a, b, c, d, e, g]))
+        (self.0 >> MAC_BITS == USABLE).then_some(mac_of(self.0))
     }
 }
 
@@ -67,15 +66,21 @@ const UNREACHABLE: u64 = 2;
 const USABLE: u64 = 3;
 const STALE: u64 = 4;
 
+/// The low ones, the first byte in the lowest: so a link address is written to a frame as it lies here.
 const MAC_BITS: u32 = 48;
+
+#[inline]
+const fn mac_of(link: u64) -> MacAddr {
+    let [a, b, c, d, e, g, _, _] = link.to_le_bytes();
+    MacAddr([a, b, c, d, e, g])
+}
 
 impl NeighborLine {
     /// What to do with a packet for this neighbor, in one load.
     #[inline]
     pub(crate) fn read(&self) -> NeighborView {
         let link = self.link.load(Ordering::Relaxed);
-        let [_, _, a, b, c, d, e, g] = link.to_be_bytes();
-        let mac = MacAddr([a, b, c, d, e, g]);
+        let mac = mac_of(link);
         match link >> MAC_BITS {
             USABLE => NeighborView::Usable(mac),
             STALE => NeighborView::Stale(mac),
@@ -128,7 +133,7 @@ impl NeighborLine {
     pub(super) fn show(&self, view: NeighborView) {
         let word = |state: u64, mac: MacAddr| {
             let [a, b, c, d, e, g] = mac.octets();
-            state << MAC_BITS | u64::from_be_bytes([0, 0, a, b, c, d, e, g])
+            state << MAC_BITS | u64::from_le_bytes([a, b, c, d, e, g, 0, 0])
         };
         let none = MacAddr::UNSPECIFIED;
         let link = match view {
