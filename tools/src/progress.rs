@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ratatui::crossterm::terminal;
 
 use crate::report::{scaled, time};
-use crate::run::Interval;
+use crate::run::{Interval, say};
 
 /// Shows on standard error what goes on: on a terminal a few lines that change, elsewhere a line each
 /// second; nothing at all if it is to be quiet.
@@ -135,7 +135,7 @@ impl Progress {
             Shown::Lines(lines) => {
                 let last = lines.noted.get();
                 if last.is_none_or(|last| last.elapsed() >= PAUSE) {
-                    eprintln!("{stage}: {text}");
+                    say(&format!("{stage}: {text}"));
                     lines.noted.set(Some(Instant::now()));
                 }
             }
@@ -147,7 +147,7 @@ impl Progress {
     pub fn say(&self, what: &str) {
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Lines(_) => eprintln!("{what}"),
+            Shown::Lines(_) => say(what),
             Shown::Terminal(bar) => bar.println(what),
         }
     }
@@ -170,7 +170,10 @@ impl Progress {
                         lines.noted.set(Some(Instant::now()));
                     }
                     lines.since.take();
-                    eprintln!("{stage}: {}", line(view, &since, whole).join(", "));
+                    say(&format!(
+                        "{stage}: {}",
+                        line(view, &since, whole).join(", ")
+                    ));
                 }
             }
             Shown::Terminal(bar) => {

@@ -1199,3 +1199,28 @@ fn the_tester_tests_itself() {
     let output = corelane(&["selftest", "--duration", "10ms"]);
     assert!(text(&output.stdout).ends_with("\npassed\n"));
 }
+
+#[test]
+fn who_reads_standard_error_may_be_gone() {
+    // An error, what goes on while it runs, and the line that says that it is up.
+    let started = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_corelane"));
+        let output = command.args(args).stderr(writer).output().unwrap();
+        (output.status.code(), output.stdout.len())
+    };
+    assert_eq!(started(&["up", "--config", "/no/such/file"]), (Some(2), 0));
+    let bench = [
+        "bench",
+        "--duration",
+        "2500ms",
+        "--warmup",
+        "50ms",
+        "--json",
+        "-",
+    ];
+    let (status, printed) = started(&bench);
+    assert!(matches!(status, Some(0 | 5)), "{status:?}");
+    assert!(printed > 0);
+}

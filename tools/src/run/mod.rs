@@ -13,7 +13,7 @@ mod watch;
 pub use bed::{Bed, Between, Layout};
 pub use failure::Failure;
 pub use measure::{Conditions, Measured, assemble};
-pub use output::{Output, Taken, check_free, print, print_to_reader};
+pub use output::{Output, Taken, check_free, print, print_to_reader, say};
 pub use session::{Nics, Outcome, Session, Setting};
 pub use streams::Stream;
 pub use target::{Target, install};

@@ -130,3 +130,8 @@ pub fn print_to_reader(text: &str) -> Result<bool, Failure> {
         Ok(()) => Ok(true),
     }
 }
+
+/// Says something on standard error. That nobody reads it any more is no reason to end in a panic, as `eprintln` does.
+pub fn say(text: &str) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}

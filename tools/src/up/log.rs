@@ -15,6 +15,7 @@ use tracing::field::display;
 use tracing::level_filters::LevelFilter;
 
 use super::link_state::{FailedLinks, LinkState};
+use super::log_lines::LogLines;
 use crate::config::{Change, LinkSetting, seconds};
 use crate::device::{self, XdpWork};
 use crate::host::{ActionError, TimedEvent};
@@ -70,11 +71,18 @@ pub struct Logs {
 
 impl Logs {
     /// Logs from now on.
-    pub(super) fn start(self) {
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub(super) fn start(self) -> io::Result<LogLines> {
+        let lines = LogLines::to(io::stderr())?;
+        let writer = lines.clone();
         let logs = tracing_subscriber::fmt()
             .with_max_level(self.level.0)
             .with_target(false)
-            .with_writer(io::stderr);
+            // It would say so on standard error, and panic if that is what is wrong.
+            .log_internal_errors(false)
+            .with_writer(move || writer.clone());
         // It fails if there is one already, which is as good.
         let _ = if self.json {
             logs.json().flatten_event(true).try_init()
@@ -82,6 +90,7 @@ impl Logs {
             let is_terminal = io::stderr().is_terminal();
             logs.with_ansi(is_terminal).try_init()
         };
+        Ok(lines)
     }
 }
 
@@ -92,7 +101,8 @@ pub(super) struct LogThread {
 }
 
 impl LogThread {
-    /// From now on; `lifecycle` knows the NICs that it happens to, and `failed` is told what fails.
+    /// From now on; `lifecycle` knows the NICs that it happens to, `failed` is told what fails, and what the log has
+    /// lost of `lines` is told in it.
     ///
     /// # Errors
     /// There is no thread for it.
@@ -100,6 +110,7 @@ impl LogThread {
         events: Events,
         lifecycle: Lifecycle,
         failed: FailedLinks,
+        lines: LogLines,
     ) -> io::Result<Self> {
         let end = Arc::<AtomicBool>::default();
         let ended = Arc::clone(&end);
@@ -125,6 +136,10 @@ impl LogThread {
                         "events were lost: too many at once"
                     );
                     lost = now_lost;
+                }
+                let lines = lines.take_lost();
+                if lines > 0 {
+                    tracing::warn!(lines, "lines of the log were lost: nobody read it");
                 }
                 if is_last {
                     return;

@@ -16,6 +16,7 @@
 //! | `show` | its listings |
 //! | `report` | what it came to |
 //! | `log` | structured logs |
+//! | `log_lines` | their way to standard error |
 //! | `user` | whom it runs as |
 //! | `signals` | what ends it, and what has it read its configuration again |
 //! | `ready` | telling a service manager |
@@ -26,6 +27,7 @@ mod host;
 mod link_state;
 mod links;
 mod log;
+mod log_lines;
 mod ready;
 mod reload;
 mod removed;

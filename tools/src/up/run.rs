@@ -15,6 +15,7 @@ use super::difference::retimed;
 use super::host::Host;
 use super::links::{FileCapture, ServedLink, link};
 use super::log::{LogThread, Logs, Origin, Outcome, log_change};
+use super::log_lines::LogLines;
 use super::ready::notify;
 use super::reload::Reloaded;
 use super::report::UpReport;
@@ -66,7 +67,20 @@ pub fn run(
     setting: &Setting,
     ready: impl FnOnce(&str) -> Result<(), Failure>,
 ) -> Result<UpReport, Failure> {
-    setting.logs.start();
+    let lines = setting.logs.start();
+    let lines = lines.map_err(|error| Failure::Run(format!("no thread for the log: {error}")))?;
+    let result = run_logged(config, setting, &lines, ready);
+    // What is said on standard error after this comes after it.
+    lines.drain();
+    result
+}
+
+fn run_logged(
+    config: Config,
+    setting: &Setting,
+    lines: &LogLines,
+    ready: impl FnOnce(&str) -> Result<(), Failure>,
+) -> Result<UpReport, Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -111,8 +125,13 @@ pub fn run(
     }
     let mut up = Up {
         file: setting.file.clone(),
-        log: LogThread::start(events, running.lifecycle().clone(), host.failed.clone())
-            .map_err(|error| fail(format!("no thread for the log: {error}")))?,
+        log: LogThread::start(
+            events,
+            running.lifecycle().clone(),
+            host.failed.clone(),
+            lines.clone(),
+        )
+        .map_err(|error| fail(format!("no thread for the log: {error}")))?,
         host: Arc::new(Mutex::new(host)),
         running,
         timeline,

@@ -27,7 +27,7 @@ use crate::cli::{self, Asked, EngineArgs};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::report::Report;
-use crate::run::{Failure, Output, Taken, print};
+use crate::run::{Failure, Output, Taken, print, say};
 use latency_files::LatencyFiles;
 
 /// Does what the command line (the program's name first) asks for; errors go to standard error.
@@ -35,7 +35,7 @@ pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
     let exit = match run(args) {
         Ok(exit) => exit,
         Err(failure) => {
-            eprintln!("corelane: {failure}");
+            say(&format!("corelane: {failure}"));
             failure.exit()
         }
     };

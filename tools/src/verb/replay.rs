@@ -24,7 +24,9 @@ use crate::generator::{
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{CaptureShare, Setup};
-use crate::run::{Conditions, Failure, Session, Setting, Taken, assemble, check_free, install};
+use crate::run::{
+    Conditions, Failure, Session, Setting, Taken, assemble, check_free, install, say,
+};
 use crate::selftest::SelfCheck;
 use crate::unit::{Family, Speed};
 
@@ -199,9 +201,9 @@ pub(super) fn taken(args: &ReplayArgs) -> Vec<Taken<'_>> {
 pub(super) fn say_if_long(expected: Option<Duration>) {
     if let Some(long) = expected.filter(|expected| *expected >= LONG) {
         let days = long.as_secs_f64() / 86_400.0;
-        eprintln!(
+        say(&format!(
             "corelane: at this speed the replay takes {days:.1} days; --speed max does not wait"
-        );
+        ));
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::cli::{UpArgs, Usage};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::run::{Failure, Output, Taken, print};
+use crate::run::{Failure, Output, Taken, print, say};
 use crate::up::{self, Logs, Setting, UpReport};
 
 pub(super) fn up(args: &UpArgs) -> Result<Exit, Failure> {
@@ -26,7 +26,7 @@ pub(super) fn up(args: &UpArgs) -> Result<Exit, Failure> {
     };
     let report = up::run(config, &setting, |line| {
         if to_stderr {
-            eprint!("{line}");
+            say(line.trim_end());
             return Ok(());
         }
         print(line)

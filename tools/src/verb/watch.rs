@@ -11,7 +11,7 @@ use crate::cli::{CtlArgs, Usage};
 use crate::control::{Client, Watch, WatchEnd, WatchError, WatchKind, Watched, default_path};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::run::Failure;
+use crate::run::{Failure, say};
 
 pub(super) fn watch(args: &CtlArgs, watch: &Watch) -> Result<Exit, Failure> {
     let interrupt = Interrupt::of_process()
@@ -42,7 +42,7 @@ pub(super) fn watch(args: &CtlArgs, watch: &Watch) -> Result<Exit, Failure> {
         }
         Err(error) => return Err(Failure::Run(error.to_string())),
     };
-    eprintln!("corelane: {}", summary(watch.kind, &watched));
+    say(&format!("corelane: {}", summary(watch.kind, &watched)));
     Ok(exit(watch, watched.end))
 }
 

@@ -1,6 +1,6 @@
 //! `corelane up`: a host or router that is up, and what is done to it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, PipeWriter};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread;
@@ -63,8 +63,20 @@ impl Up {
         Self::start_command(command, dir)
     }
 
-    fn start_command(mut command: Command, dir: Scratch) -> Self {
+    /// Likewise, with its log into this pipe.
+    pub(crate) fn start_logging_to(log: PipeWriter, name: &str, config: &str) -> Self {
+        let dir = Scratch::new(name);
+        let command = command(None, &dir, config);
+        Self::start_logged(command, dir, Some(log))
+    }
+
+    fn start_command(command: Command, dir: Scratch) -> Self {
+        Self::start_logged(command, dir, None)
+    }
+
+    fn start_logged(mut command: Command, dir: Scratch, pipe: Option<PipeWriter>) -> Self {
         let log = std::fs::File::create(dir.path("log")).unwrap();
+        let log = pipe.map_or_else(|| Stdio::from(log), Stdio::from);
         let command = command.stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let stdout = lines(child.stdout.take().unwrap());

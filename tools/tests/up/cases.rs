@@ -10,6 +10,7 @@ use super::bed::{Client, ECHO, frames_of, has_no_xdp, ip, kernel_end, mode, nic}
 use super::common::Scratch;
 use super::common::up::{Up, eventually, refused};
 use super::idle::{idle, wakes};
+use super::log_reader::{log_read_late, log_reader_gone, log_unread};
 use super::measure;
 use super::reload::{sighup, sighup_nics, sighup_refused};
 use super::top::top;
@@ -40,6 +41,9 @@ pub(crate) const ALL: &[Case] = &[
     ("a_device_that_is_taken_away_is_told", taken_away),
     ("a_device_without_carrier_is_told", no_carrier),
     ("capture_shows_what_goes_by", capture),
+    ("a_log_that_nobody_reads_holds_up_nothing", log_unread),
+    ("a_log_that_is_read_late_tells_what_it_lost", log_read_late),
+    ("a_log_whose_reader_is_gone_ends_nothing", log_reader_gone),
     ("capture_loses_copies_and_no_traffic", capture_slow),
     ("trace_shows_the_way_of_the_next_frames", trace),
     ("faults_are_exact_and_captured", faults),

@@ -12,6 +12,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod idle;
+mod log_reader;
 mod measure;
 mod reload;
 mod top;
