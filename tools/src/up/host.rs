@@ -9,8 +9,9 @@ use corelane::stack::{Nic, NicId, Stack};
 use serde_json::{Map, Value};
 
 use super::capture::Capture;
+use super::captures::Captures;
 use super::link_state::{FailedLinks, LinkState, SeenStates};
-use super::links::{FileCapture, ServedLink};
+use super::links::ServedLink;
 use super::log::{Origin, Outcome, log_change, log_link, log_state};
 use super::removed::Removed;
 use super::trace::{Trace, TraceSeat};
@@ -30,7 +31,7 @@ pub(super) struct Host {
     pub(super) links: BTreeMap<NicId, ServedLink>,
     pub(super) failed: FailedLinks,
     pub(super) seen: SeenStates,
-    pub(super) captures: Vec<FileCapture>,
+    pub(super) captures: Captures,
     pub(super) removed: Removed,
     pub(super) pool: PoolConfig,
     pub(super) workers: usize,
@@ -49,9 +50,9 @@ impl Host {
         pool: PoolConfig,
     ) -> Self {
         let nics = running.lifecycle().nics();
-        let (mut by_nic, mut captures) = (BTreeMap::new(), Vec::new());
+        let (mut by_nic, mut captures) = (BTreeMap::new(), Captures::default());
         for (nic, mut link) in nics.iter().zip(links) {
-            captures.extend(link.capture.take());
+            captures.begin(nic.id(), link.capture.take());
             by_nic.insert(nic.id(), link);
         }
         Self {
@@ -217,8 +218,8 @@ impl Host {
         act(&change.action, &scene, &mut self.routes)
     }
 
-    /// What is to be ended when the engine has.
-    pub(super) fn take_captures(&mut self) -> Vec<FileCapture> {
+    /// The captures to files, which are to be ended when the engine has.
+    pub(super) fn take_captures(&mut self) -> Captures {
         std::mem::take(&mut self.captures)
     }
 

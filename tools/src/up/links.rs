@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufWriter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use corelane::engine::link::Link;
 use corelane::io::middleware::{
@@ -82,6 +82,11 @@ pub(super) struct FileCapture {
 }
 
 impl FileCapture {
+    /// Where it is written to.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// What came of it, once the link is gone.
     pub(super) fn end(self) -> String {
         let file = self.file.display();

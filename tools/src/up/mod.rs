@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `host` | the engine while it runs, and what is done to it |
 //! | `difference`, `reload` | what a new configuration changes, and that it is changed |
+//! | `captures` | those to files |
 //! | `capture`, `trace` | frames for a client, while it wants them |
 //! | `link_state` | whether links are up, down or without carrier, or have failed |
 //! | `removed` | the NICs that are no more |
@@ -22,6 +23,7 @@
 //! | `ready` | telling a service manager |
 
 mod capture;
+mod captures;
 mod difference;
 mod host;
 mod link_state;

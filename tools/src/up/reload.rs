@@ -125,7 +125,7 @@ impl Host {
                 tracing::error!(nic = nic.name(), %error, "SIGHUP: {action} failed");
                 failed += 1;
             }
-            self.captures.extend(served.capture.take());
+            self.captures.begin(nic.id(), served.capture.take());
             let state = LinkState::of(&setting.link.name, false);
             log_link(nic.name(), &setting.link, served.xdp.as_ref(), state);
             self.seen.see(nic.id(), state);
@@ -187,7 +187,11 @@ impl Host {
         }
         for nic in gone {
             self.seen.forget(nic.id());
+            self.links.remove(&nic.id());
             let is_closed = !self.lifecycle.is_leaving(nic.id());
+            if is_closed {
+                self.captures.end_of(nic.id());
+            }
             self.removed.add(nic, is_closed);
         }
         failed

@@ -13,7 +13,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::difference::retimed;
 use super::host::Host;
-use super::links::{FileCapture, ServedLink, link};
+use super::links::{ServedLink, link};
 use super::log::{LogThread, Logs, Origin, Outcome, log_change};
 use super::log_lines::LogLines;
 use super::ready::notify;
@@ -381,8 +381,7 @@ impl Up {
         log.end();
         // Of an engine that has not ended they do not end.
         let captures = locked(&host).take_captures();
-        let captures = if drained { captures } else { Vec::new() };
-        let captures = captures.into_iter().map(FileCapture::end).collect();
+        let captures = if drained { captures.end() } else { Vec::new() };
         UpReport::of(&mut locked(&host), up, drained, captures, errors)
     }
 }

@@ -12,7 +12,7 @@ use super::common::up::{Up, eventually, refused};
 use super::idle::{idle, wakes};
 use super::log_reader::{log_read_late, log_reader_gone, log_unread};
 use super::measure;
-use super::reload::{sighup, sighup_nics, sighup_refused};
+use super::reload::{sighup, sighup_capture, sighup_nics, sighup_refused};
 use super::top::top;
 use super::watch::{capture, capture_slow, trace};
 
@@ -34,6 +34,7 @@ pub(crate) const ALL: &[Case] = &[
     ),
     ("sighup_is_refused_as_a_whole", sighup_refused),
     ("sighup_adds_and_removes_nics", sighup_nics),
+    ("a_capture_to_a_file_ends_with_its_nic", sighup_capture),
     ("the_timeline_runs", timeline),
     ("the_control_socket_is_its_owner_s_alone", control_socket),
     ("privileges_are_dropped", privileges),

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use super::bed::{Client, ECHO, Stop, ip, kernel_end, nic, with_echoes};
+use super::bed::{Client, ECHO, Stop, frames_of, ip, kernel_end, nic, with_echoes};
+use super::common::Scratch;
 use super::common::up::{Up, eventually};
 
 pub(crate) fn sighup() {
@@ -180,4 +181,39 @@ pub(crate) fn sighup_nics() {
     ] {
         assert_eq!(text.matches(told).count(), 1, "{told:?}: {text}");
     }
+}
+
+pub(crate) fn sighup_capture() {
+    let dir = Scratch::new("sighup-capture");
+    let file = dir.path("lan.pcapng");
+    let base = format!("spare_nics = 1\n{}{ECHO}", nic("cl40", "'192.0.40.2/24'"));
+    let with = format!(
+        "{base}[[nic]]\nname = 'lan'\nlink = {{ kind = 'tap', name = 'cl41' }}\naddresses = ['192.0.41.2/24']\n\
+         [nic.capture]\nfile = '{}'\nport = 7\n",
+        file.display()
+    );
+    let up = Up::start_in(dir, &base, &[], &[]);
+    let threads = || {
+        std::fs::read_dir(format!("/proc/{}/task", up.id()))
+            .unwrap()
+            .count()
+    };
+    let before = threads();
+    for round in 1..=3 {
+        up.reload(&with, "was read again");
+        ip("addr add 192.0.41.1/24 dev cl41");
+        let client = Client::new("192.0.41.2", 7);
+        eventually("an echo", || client.echo(b"captured"));
+        assert!(threads() > before);
+        up.reload(&base, "was read again");
+        // It has been written to its end, and its thread is no more.
+        assert!(frames_of(&file).len() >= 2);
+        let told = up.log().matches("frames captured, 0 lost").count();
+        assert_eq!(told, round, "{}", up.log());
+        eventually("its threads end", || threads() == before);
+    }
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    // The file has the last of them only.
+    assert_eq!(text.matches("frames captured").count(), 1, "{text}");
 }
