@@ -158,6 +158,25 @@ impl Interface {
         Ok(Self { name, socket })
     }
 
+    /// The device of this number, by the name that it has now; None if there is none in the namespace of the calling
+    /// thread. Needs no privilege.
+    ///
+    /// # Errors
+    /// No descriptor is to be had.
+    pub fn of_index(index: c_int) -> io::Result<Option<Self>> {
+        let mut this = Self::new(InterfaceName([0; libc::IFNAMSIZ]))?;
+        let mut request = this.name.request();
+        request.ifr_ifru.ifru_ifindex = index;
+        match this.ask(libc::SIOCGIFNAME as libc::Ioctl, &mut request) {
+            Ok(()) => {
+                this.name = InterfaceName::of(&request);
+                Ok(Some(this))
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &InterfaceName {
         &self.name
@@ -325,6 +344,9 @@ mod tests {
         assert!(loopback.mtu()? >= 1280);
         assert_eq!(loopback.mac()?, Some([0; 6]));
         assert_eq!(loopback.has_carrier()?, loopback.is_up()?);
+        let by_number = Interface::of_index(loopback.index()?)?;
+        assert_eq!(by_number.map(|it| *it.name()), Some("lo".parse()?));
+        assert!(Interface::of_index(i32::MAX)?.is_none());
         let nobody = Interface::new("no-such-device".parse()?)?;
         let error = nobody.index().map_err(|error| error.raw_os_error());
         assert_eq!(error, Err(Some(libc::ENODEV)));

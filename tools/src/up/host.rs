@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 
 use super::capture::Capture;
 use super::captures::Captures;
-use super::link_state::{FailedLinks, LinkState, SeenStates};
+use super::link_state::{FailedLinks, LinkState, SeenStates, mtu_of};
 use super::links::ServedLink;
-use super::log::{Origin, Outcome, log_change, log_link, log_state};
+use super::log::{Origin, Outcome, log_change, log_link, log_narrow, log_state};
 use super::removed::Removed;
 use super::trace::{Trace, TraceSeat};
-use crate::config::{Change, Config};
+use crate::config::{Change, Config, LinkKind, LinkSetting};
 use crate::control::{Answer, Problem, Reply, Request, Watch, WatchKind};
 use crate::device::{LinkCounters, XdpWork};
 use crate::host::{ActionError, Routes, Scene, Services, Unset, act, set_up};
@@ -119,22 +119,36 @@ impl Host {
         }
     }
 
-    /// Logs the states of links that are another by now.
+    /// Logs the states of links that are another by now, and MTUs of theirs that have become too small.
     pub(super) fn look_at_states(&mut self) {
         for nic in &self.nics {
+            let Some(LinkSetting { kind, name, .. }) =
+                self.config.nic(nic.name()).map(|setting| &setting.link)
+            else {
+                continue;
+            };
             let state = self.state(nic);
             if self.seen.see(nic.id(), state)
-                && let (Some(state), Some(setting)) = (state, self.config.nic(nic.name()))
+                && let Some(state) = state
             {
-                log_state(nic.name(), &setting.link.name, state);
+                log_state(nic.name(), name, state);
+            }
+            // A TAP takes from the engine what its slots hold.
+            let mtu = mtu_of(self.device(nic)).filter(|_| *kind != LinkKind::Tap);
+            if self.seen.narrows(nic.id(), nic.mtu(), mtu) {
+                log_narrow(nic.name(), name, nic.mtu(), mtu);
             }
         }
     }
 
+    /// The number of the device of a NIC.
+    fn device(&self, nic: &Nic) -> Option<i32> {
+        self.links.get(&nic.id())?.device
+    }
+
     /// How the link of a NIC is; None where the system does not know its device.
     pub(super) fn state(&self, nic: &Nic) -> Option<LinkState> {
-        let setting = self.config.nic(nic.name())?;
-        LinkState::of(&setting.link.name, self.failed.has(nic.id()))
+        LinkState::of(self.device(nic), self.failed.has(nic.id()))
     }
 
     /// Does what a client asks for.

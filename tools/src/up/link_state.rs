@@ -20,12 +20,13 @@ pub(super) enum LinkState {
 }
 
 impl LinkState {
-    /// That of a link on this device; None where the system does not know the device.
-    pub(super) fn of(device: &str, has_failed: bool) -> Option<Self> {
+    /// That of a link on the device of this number, whatever its name is by now; None where the system does not know
+    /// it, as one that is in another namespace.
+    pub(super) fn of(device: Option<i32>, has_failed: bool) -> Option<Self> {
         if has_failed {
             return Some(Self::Failed);
         }
-        let interface = Interface::new(device.parse().ok()?).ok()?;
+        let interface = device_of(device)?;
         let is_up = || interface.is_up().ok();
         Some(if !is_up()? {
             Self::Down
@@ -48,6 +49,15 @@ impl LinkState {
             Self::Failed => "failed",
         }
     }
+}
+
+fn device_of(number: Option<i32>) -> Option<Interface> {
+    Interface::of_index(number?).ok()?
+}
+
+/// The largest packet that the device of this number takes, in bytes without the link header.
+pub(super) fn mtu_of(device: Option<i32>) -> Option<usize> {
+    device_of(device)?.mtu().ok()
 }
 
 /// The NICs whose links have failed. Clones are the same.
@@ -77,20 +87,36 @@ impl FailedLinks {
 
 /// The states of links as they were last seen.
 #[derive(Default)]
-pub(super) struct SeenStates(BTreeMap<NicId, Option<LinkState>>);
+pub(super) struct SeenStates {
+    states: BTreeMap<NicId, Option<LinkState>>,
+    /// Of those that take less than their NIC's MTU: what they take.
+    narrow: BTreeMap<NicId, usize>,
+}
 
 impl SeenStates {
     /// Takes in how the link of a NIC is; whether its device is another way than when it was last seen. That a link
     /// failed is told by its own event.
     pub(super) fn see(&mut self, nic: NicId, state: Option<LinkState>) -> bool {
-        let before = self.0.insert(nic, state).flatten();
+        let before = self.states.insert(nic, state).flatten();
         let is_of_device = |state: LinkState| state != LinkState::Failed;
         before.is_some_and(is_of_device) && state.is_some_and(is_of_device) && before != state
     }
 
+    /// Takes in the MTU of a link; whether that is less than the NIC's, and another than when it was last seen.
+    pub(super) fn narrows(&mut self, nic: NicId, of_nic: usize, of_link: Option<usize>) -> bool {
+        match of_link.filter(|mtu| *mtu < of_nic) {
+            Some(mtu) => self.narrow.insert(nic, mtu) != Some(mtu),
+            None => {
+                self.narrow.remove(&nic);
+                false
+            }
+        }
+    }
+
     /// Its number may be another's soon.
     pub(super) fn forget(&mut self, nic: NicId) {
-        self.0.remove(&nic);
+        self.states.remove(&nic);
+        self.narrow.remove(&nic);
     }
 }
 
@@ -119,6 +145,22 @@ mod tests {
     }
 
     #[test]
+    fn an_mtu_that_is_too_small_is_told_once() {
+        let (mut seen, nic) = (SeenStates::default(), NicId(3));
+        for (mtu, is_told) in [
+            (Some(1500), false),
+            (Some(1400), true),
+            (Some(1400), false),
+            (Some(1300), true),
+            (Some(9000), false),
+            (Some(1300), true),
+            (None, false),
+        ] {
+            assert_eq!(seen.narrows(nic, 1500, mtu), is_told, "{mtu:?}");
+        }
+    }
+
+    #[test]
     fn a_link_has_failed_until_its_nic_is_removed() {
         let (failed, nic) = (FailedLinks::default(), NicId(3));
         let error = "unplugged".to_owned();
@@ -132,8 +174,9 @@ mod tests {
 
     #[test]
     fn what_the_system_does_not_know_has_no_state() {
-        assert_eq!(LinkState::of("no-such-dev", false), None);
-        assert_eq!(LinkState::of("a name that is none", false), None);
-        assert_eq!(LinkState::of("no-such-dev", true), Some(LinkState::Failed));
+        assert_eq!(LinkState::of(None, false), None);
+        assert_eq!(LinkState::of(Some(i32::MAX), false), None);
+        assert_eq!(LinkState::of(None, true), Some(LinkState::Failed));
+        assert_eq!(mtu_of(Some(i32::MAX)), None);
     }
 }

@@ -11,6 +11,7 @@ use corelane::io::middleware::{
     Mirrored, PcapngSink,
 };
 use corelane::io::pcap::Interface;
+use corelane_sys::interface::Interface as DeviceInterface;
 
 use super::capture::{queue_of, whole_frame};
 use crate::config::{FaultsSetting, LinkKind, NicSetting};
@@ -24,6 +25,8 @@ pub(super) struct ServedLink {
     pub(super) counters: LinkCounters,
     /// Of an AF_XDP link.
     pub(super) xdp: Option<XdpWork>,
+    /// The number of its device, which it keeps when it is renamed.
+    pub(super) device: Option<i32>,
     /// Frames that it holds.
     pub(super) held: usize,
     /// The longest frame that it takes where there is room.
@@ -131,6 +134,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), Stri
     let mut served = ServedLink {
         counters,
         xdp,
+        device: index(&nic.link.name),
         held: link.holds(),
         longest: link.longest_frame(),
         capture: None,
@@ -165,6 +169,12 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), Stri
         served.capture = Some(FileCapture { file, handle });
     }
     Ok((link, served))
+}
+
+/// The number of the device of this name, if there is one.
+fn index(device: &str) -> Option<i32> {
+    let interface = DeviceInterface::new(device.parse().ok()?).ok()?;
+    interface.index().ok()
 }
 
 #[cfg(test)]

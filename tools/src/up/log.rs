@@ -268,6 +268,18 @@ pub(super) fn log_state(nic: &str, device: &str, state: LinkState) {
     }
 }
 
+/// Logs that the device of a NIC takes less than the NIC gives it.
+pub(super) fn log_narrow(nic: &str, device: &str, mtu: usize, takes: Option<usize>) {
+    tracing::warn!(
+        nic,
+        device,
+        mtu,
+        takes,
+        "the MTU of the device is less by now than that of the NIC: longer packets are lost. Raise it, or end and begin \
+         again: the NIC has that of its device then"
+    );
+}
+
 /// What became of a change.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome<'a> {

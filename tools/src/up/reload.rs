@@ -126,7 +126,7 @@ impl Host {
                 failed += 1;
             }
             self.captures.begin(nic.id(), served.capture.take());
-            let state = LinkState::of(&setting.link.name, false);
+            let state = LinkState::of(served.device, false);
             log_link(nic.name(), &setting.link, served.xdp.as_ref(), state);
             self.seen.see(nic.id(), state);
             self.links.insert(nic.id(), served);

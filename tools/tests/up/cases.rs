@@ -41,10 +41,14 @@ pub(crate) const ALL: &[Case] = &[
     ("what_cannot_be_up_is_told", not_up),
     ("a_device_that_is_taken_away_is_told", taken_away),
     ("a_device_without_carrier_is_told", no_carrier),
-    ("capture_shows_what_goes_by", capture),
+    (
+        "a_device_that_is_renamed_is_known_and_told_of_when_its_mtu_is_too_small",
+        renamed,
+    ),
     ("a_log_that_nobody_reads_holds_up_nothing", log_unread),
     ("a_log_that_is_read_late_tells_what_it_lost", log_read_late),
     ("a_log_whose_reader_is_gone_ends_nothing", log_reader_gone),
+    ("capture_shows_what_goes_by", capture),
     ("capture_loses_copies_and_no_traffic", capture_slow),
     ("trace_shows_the_way_of_the_next_frames", trace),
     ("faults_are_exact_and_captured", faults),
@@ -631,6 +635,36 @@ fn no_carrier() {
     eventually("it is told", || up.log().contains("link_failed"));
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
+}
+
+/// Under its new name, while its old one is another device's.
+fn renamed() {
+    ip("link add cl36 type veth peer name cl36p");
+    ip("link set cl36 up");
+    ip("link set cl36p up");
+    let config = "[[nic]]\nname = 'wan'\nlink = { kind = 'af_packet', name = 'cl36' }\n";
+    let up = Up::start("renamed", config);
+    let log = |line: &str| eventually(line, || up.log().contains(line));
+    // Not every kernel renames a device that is up.
+    ip("link set cl36 down");
+    log("link_state nic=\"wan\" device=\"cl36\" state=\"down\"");
+    ip("link set cl36 name cl36x");
+    ip("link set cl36x up");
+    eventually("it is up", || up.column("nics", "state") == ["up"]);
+    log("link_state nic=\"wan\" device=\"cl36\" state=\"up\"");
+    ip("link add cl36 type veth peer name cl36q");
+    assert_eq!(up.column("nics", "state"), ["up"]);
+    ip("link set cl36x mtu 1600");
+    ip("link set cl36x mtu 1400");
+    log("mtu=1500 takes=1400");
+    ip("link set cl36x down");
+    eventually("it is down", || up.column("nics", "state") == ["down"]);
+    assert_eq!(up.log().matches("mtu=").count(), 1, "{}", up.log());
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    for device in ["cl36", "cl36x"] {
+        ip(&format!("link del {device}"));
+    }
 }
 
 fn taken_away() {
