@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::capture::Capture;
 use super::captures::Captures;
-use super::link_state::{FailedLinks, LinkState, SeenStates, mtu_of};
+use super::link_state::{FailedLinks, LinkState, SeenStates, mtu_of, queues_of};
 use super::links::ServedLink;
 use super::log::{Origin, Outcome, log_change, log_link, log_narrow, log_state};
 use super::removed::Removed;
@@ -83,11 +83,12 @@ impl Host {
 
     /// Whether a link is to be [looked at](Self::look_at_links).
     pub(super) fn has_links_to_look_at(&self) -> bool {
-        self.links.values().any(|link| link.watched)
+        self.links.values().any(|link| link.xdp.is_some())
     }
 
     /// Tells, once for each link, of what has to be set up elsewhere for it to work.
     pub(super) fn look_at_links(&mut self) {
+        self.look_at_queues();
         for nic in &self.nics {
             let Some(link) = self.links.get_mut(&nic.id()).filter(|link| link.watched) else {
                 continue;
@@ -103,6 +104,31 @@ impl Host {
                     "senders leave checksums to hardware, for which AF_XDP has no word: their frames are dropped. On a \
                      veth run `ethtool -K PEER tx off` in the namespace of its peer, on a NIC `ethtool -K {device} gro \
                      off lro off`"
+                );
+            }
+        }
+    }
+
+    /// A link of AF_XDP has a socket for each queue of its device: what comes by one that is made later goes to the
+    /// kernel, which tells nobody of it.
+    fn look_at_queues(&mut self) {
+        for nic in &self.nics {
+            let Some(setting) = self.config.nic(nic.name()).map(|setting| &setting.link) else {
+                continue;
+            };
+            if setting.kind != LinkKind::AfXdp {
+                continue;
+            }
+            let (device, queues) = (&setting.name, setting.queues);
+            let has = queues_of(self.device(nic));
+            if self.seen.spreads(nic.id(), queues, has) {
+                tracing::warn!(
+                    nic = nic.name(),
+                    device,
+                    queues,
+                    has,
+                    "the device receives by other queues than it did: what comes by one that is not the link's is lost \
+                     to the engine. Run `ethtool -L {device} combined {queues}` (of a veth, `rx {queues}`)"
                 );
             }
         }

@@ -60,6 +60,12 @@ pub(super) fn mtu_of(device: Option<i32>) -> Option<usize> {
     device_of(device)?.mtu().ok()
 }
 
+/// How many queues the device of this number receives by, as far as its driver tells.
+pub(super) fn queues_of(device: Option<i32>) -> Option<usize> {
+    let queues = device_of(device)?.receive_queues().ok()??;
+    usize::try_from(queues).ok()
+}
+
 /// The NICs whose links have failed. Clones are the same.
 #[derive(Clone, Default)]
 pub(super) struct FailedLinks(Arc<Mutex<BTreeSet<NicId>>>);
@@ -90,7 +96,26 @@ impl FailedLinks {
 pub(super) struct SeenStates {
     states: BTreeMap<NicId, Option<LinkState>>,
     /// Of those that take less than their NIC's MTU: what they take.
-    narrow: BTreeMap<NicId, usize>,
+    narrow: Wrong,
+    /// Of those whose devices have other queues than they: how many.
+    spread: Wrong,
+}
+
+/// What is wrong with links, as it was last told.
+#[derive(Default)]
+struct Wrong(BTreeMap<NicId, usize>);
+
+impl Wrong {
+    /// Takes in what is wrong now, if something is; whether that is news.
+    fn see(&mut self, nic: NicId, wrong: Option<usize>) -> bool {
+        match wrong {
+            Some(wrong) => self.0.insert(nic, wrong) != Some(wrong),
+            None => {
+                self.0.remove(&nic);
+                false
+            }
+        }
+    }
 }
 
 impl SeenStates {
@@ -104,19 +129,21 @@ impl SeenStates {
 
     /// Takes in the MTU of a link; whether that is less than the NIC's, and another than when it was last seen.
     pub(super) fn narrows(&mut self, nic: NicId, of_nic: usize, of_link: Option<usize>) -> bool {
-        match of_link.filter(|mtu| *mtu < of_nic) {
-            Some(mtu) => self.narrow.insert(nic, mtu) != Some(mtu),
-            None => {
-                self.narrow.remove(&nic);
-                false
-            }
-        }
+        self.narrow.see(nic, of_link.filter(|mtu| *mtu < of_nic))
+    }
+
+    /// Takes in the queues of a device; whether they are not as many as the link's, and others than when they were
+    /// last seen.
+    pub(super) fn spreads(&mut self, nic: NicId, of_link: usize, of_device: Option<usize>) -> bool {
+        let other = of_device.filter(|queues| *queues != of_link);
+        self.spread.see(nic, other)
     }
 
     /// Its number may be another's soon.
     pub(super) fn forget(&mut self, nic: NicId) {
         self.states.remove(&nic);
-        self.narrow.remove(&nic);
+        self.narrow.see(nic, None);
+        self.spread.see(nic, None);
     }
 }
 
@@ -158,6 +185,23 @@ mod tests {
         ] {
             assert_eq!(seen.narrows(nic, 1500, mtu), is_told, "{mtu:?}");
         }
+    }
+
+    #[test]
+    fn queues_that_are_others_are_told_once() {
+        let (mut seen, nic) = (SeenStates::default(), NicId(3));
+        for (queues, is_told) in [
+            (Some(2), false),
+            (Some(4), true),
+            (Some(4), false),
+            (Some(1), true),
+            (None, false),
+            (Some(1), true),
+            (Some(2), false),
+        ] {
+            assert_eq!(seen.spreads(nic, 2, queues), is_told, "{queues:?}");
+        }
+        assert_eq!(queues_of(Some(i32::MAX)), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -685,14 +686,29 @@ fn taken_away() {
     assert_eq!(status, Some(0), "{text}");
 }
 
+fn set_receive_queues(device: &str, queues: u32) {
+    let mut ethtool = Command::new("ethtool");
+    let output = ethtool
+        .args(["-L", device, "rx", &queues.to_string()])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    // It says so where it has as many already.
+    assert!(
+        output.status.success() || told.contains("unmodified"),
+        "{told}"
+    );
+}
+
 fn af_xdp() {
-    ip("link add cl33 type veth peer name cl33p");
+    ip("link add cl33 numrxqueues 2 type veth peer name cl33p");
     ip("link set cl33 up");
     ip("link set cl33p up");
     kernel_end("cl33p", 33);
     if has_no_xdp("cl33") {
         return;
     }
+    set_receive_queues("cl33", 1);
     let config = "dad_transmits = 0\n[[nic]]\nname = 'wan'\naddresses = ['192.0.33.2/24']\n\
                   link = { kind = 'af_xdp', name = 'cl33', mode = 'generic' }\n";
     let up = Up::start("af-xdp", config);
@@ -710,9 +726,14 @@ fn af_xdp() {
         let _ = socket.send_to(b"hello", "192.0.33.2:7");
         up.log().contains("ethtool -K PEER tx off")
     });
+    // What comes by another queue goes past it.
+    set_receive_queues("cl33", 2);
+    let told = || up.log().matches("queues=1 has=2").count();
+    eventually("another queue is told", || told() == 1);
     ip("link del cl33");
     eventually("it is told", || up.log().contains("link_failed"));
     assert_eq!(up.column("nics", "state"), ["failed"]);
+    assert_eq!(told(), 1, "{}", up.log());
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
 }
