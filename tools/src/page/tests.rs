@@ -255,6 +255,26 @@ fn every_section_there_is() {
 }
 
 #[test]
+fn streams_of_a_search_are_shown_under_its_loads() {
+    let mut result = search();
+    result["sizes"][0]["latency"][0]["streams"] = json!([
+        { "name": "voice", "loss_ratio": 0.25, "latency_ns": { "p50": 1500, "p99": 2500, "max": 9000, "count": 3 } },
+        { "name": "<bulk>", "loss_ratio": null, "latency_ns": null }
+    ]);
+    let html = page(&[("s.json", result)], None);
+    assert!(sections(&html).contains(&"streams"));
+    for text in [
+        "<td class=\"n\" rowspan=\"2\">64</td><td class=\"n\" rowspan=\"2\">50.0% of its rate</td><td>voice</td>\
+         <td class=\"n\">25.0%</td><td class=\"n\">1.50 us</td><td class=\"n\">2.50 us</td>\
+         <td class=\"n\">\u{2013}</td><td class=\"n\">9.00 us</td>",
+        "<td>&lt;bulk&gt;</td><td class=\"n\">\u{2013}</td><td class=\"n\">\u{2013}</td>",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+    assert!(!sections(&page(&[("s.json", search())], None)).contains(&"streams"));
+}
+
+#[test]
 fn nothing_in_a_result_becomes_markup() {
     let hostile =
         "</style></title></table><script>alert(1)</script><img src=x onerror=alert(2)>\"'&";

@@ -84,6 +84,19 @@ pub(in crate::page) struct Trial {
 pub(in crate::page) struct UnderLoad {
     pub(in crate::page) fraction: f64,
     pub(in crate::page) latency_ns: Percentiles,
+    #[serde(default)]
+    pub(in crate::page) streams: Vec<StreamUnderLoad>,
+}
+
+/// A stream of a profile.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::page) struct StreamUnderLoad {
+    pub(in crate::page) name: String,
+    /// None if not all of its frames are known apart.
+    #[serde(default)]
+    pub(in crate::page) loss_ratio: Option<f64>,
+    #[serde(default)]
+    pub(in crate::page) latency_ns: Option<Percentiles>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

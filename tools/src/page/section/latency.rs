@@ -49,7 +49,7 @@ pub(super) fn by_percentile(inputs: &Inputs) -> Option<Markup> {
 }
 
 /// The load that a latency was measured at. The first one is a trickle, whatever the rate.
-fn share_of_rate(fraction: f64) -> String {
+pub(super) fn share_of_rate(fraction: f64) -> String {
     if fraction == 0.0 {
         "no load".to_owned()
     } else {
