@@ -6,7 +6,9 @@ mod common;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{Scratch, corelane, stderr, stdout};
 use serde_json::{Value, json};
@@ -437,6 +439,55 @@ fn rounds_of_the_same_take_turns() {
             .as_str()
             .unwrap()
             .ends_with("bench --endpoints 10")
+    );
+}
+
+#[test]
+fn rounds_that_are_none_are_refused_or_end_in_order() {
+    let refused = |a: &str| {
+        let output = corelane(&["compare", "--a", a, "--b", ""]);
+        assert_eq!(output.status.code(), Some(2), "{a}");
+        stderr(&output).to_owned()
+    };
+    for (a, told) in [
+        (
+            "--json x",
+            "--a: --json of a run is not for others: the comparison has one",
+        ),
+        ("--slo=loss=0", "--a: --slo of a run is not for others"),
+        (
+            "--pcap-out x --rate 1kpps",
+            "--a: --pcap-out of a run is not for others",
+        ),
+        ("--help", "--a: that runs nothing"),
+    ] {
+        let said = refused(a);
+        assert!(said.contains(told), "{a}: {said}");
+    }
+    // Long ones, so that the first has not ended.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_corelane"))
+        .args(["compare", "--a", "", "--b", "", "--duration", "1min"])
+        .process_group(0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut progress = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    progress.read_line(&mut said).unwrap();
+    assert!(said.starts_with("rounds: 0 of 10"), "{said}");
+    // As a terminal has it: to the group, with the run in it.
+    let interrupt = Command::new("kill")
+        .args(["-INT", "--", &format!("-{}", child.id())])
+        .status()
+        .unwrap();
+    assert!(interrupt.success());
+    let began = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let waited = began.elapsed();
+    assert!(
+        waited < Duration::from_secs(50),
+        "no run goes on, or begins: {waited:?}"
     );
 }
 

@@ -1,9 +1,11 @@
 //! A and B in turns.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::verdict::enough_rounds;
@@ -89,7 +91,8 @@ impl Rounds {
             }
             all
         });
-        let nothing = || Failure::Run("interrupted before the first round ended".to_owned());
+        let nothing =
+            || Failure::Interrupted("interrupted before the first round ended".to_owned());
         Ok(Turns {
             sides: sides.or(last).ok_or_else(nothing)?,
             set_aside,
@@ -125,7 +128,10 @@ impl Rounds {
             }
             Ran::Interrupted => Ok(None),
         };
-        let (Some(one), Some(other)) = (ran(order[0])?, ran(order[1])?) else {
+        let Some(one) = ran(order[0])? else {
+            return Ok(None);
+        };
+        let Some(other) = ran(order[1])? else {
             return Ok(None);
         };
         let pair = if a_first { [one, other] } else { [other, one] };
@@ -134,6 +140,10 @@ impl Rounds {
 
     /// One run.
     fn one(&self, side: usize, interrupt: &Interrupt) -> Result<Ran, Failure> {
+        // A run that starts now is not told.
+        if interrupt.is_raised() {
+            return Ok(Ran::Interrupted);
+        }
         let (program, flags) = &self.sides[side];
         let name = ["A", "B"][side];
         let mut command = Command::new(program);
@@ -154,7 +164,9 @@ impl Rounds {
             Failure::Run(format!("{name}: cannot run {}: {error}", show(program)))
         })?;
         let code = output.status.code();
-        if interrupt.is_raised() || code == Some(Exit::Interrupted.code().into()) {
+        // A Ctrl-C is for it too, and it may be told before this process, or before it can end in order.
+        let ended_by_it = output.status.signal() == Some(Signal::SIGINT as i32);
+        if interrupt.is_raised() || ended_by_it || code == Some(Exit::Interrupted.code().into()) {
             return Ok(Ran::Interrupted);
         }
         let invalid = Some(Exit::Invalid.code().into());

@@ -209,18 +209,26 @@ fn of_bench(result: &Value) -> Vec<Figure> {
     .collect()
 }
 
-/// The rate in each interval of the window; not in the last one if it is but a rest.
+/// The rate in each interval of the window, those in which nothing came among them: somebody stood still then. Not in
+/// the last one if it is but a rest. None at all if nothing came in half of them, as between long bursts: then there is
+/// no median to make a ratio of, and the whole stands for them.
 fn interval_rates(result: &Value) -> Vec<f64> {
     const REST_MS: f64 = 50.0;
     let mut before = 0.0;
     let intervals = result["intervals"].as_array().into_iter().flatten();
-    intervals
+    let rates: Vec<f64> = intervals
         .filter_map(|interval| {
             let (at, received) = (interval["at_ms"].as_f64()?, interval["received"].as_f64()?);
             let ms = at - std::mem::replace(&mut before, at);
-            (ms >= REST_MS && received > 0.0).then(|| received / ms * 1e3)
+            (ms >= REST_MS).then(|| received / ms * 1e3)
         })
-        .collect()
+        .collect();
+    let idle = rates.iter().filter(|rate| **rate <= 0.0).count();
+    if 2 * idle < rates.len() {
+        rates
+    } else {
+        Vec::new()
+    }
 }
 
 fn of_search(result: &Value) -> Vec<Figure> {

@@ -381,6 +381,24 @@ fn intervals_of_a_run_are_its_samples() {
 }
 
 #[test]
+fn intervals_in_which_nothing_came_count() {
+    let standing = |still: usize| {
+        let mut result = bench(1e6);
+        let received = |i: usize| if i < still { 0 } else { 100_000 };
+        let interval = |i: usize| json!({ "at_ms": 100 * (i + 1), "received": received(i) });
+        result["intervals"] = (0..10).map(interval).collect();
+        let figure = Side::of(&result).unwrap().figures.swap_remove(0);
+        assert_eq!(figure.name, "delivered_pps");
+        figure.samples
+    };
+    let samples = standing(4);
+    assert_eq!(samples.len(), 10);
+    assert_eq!(samples.iter().filter(|rate| **rate == 0.0).count(), 4);
+    // No ratio can be made of a median of nothing.
+    assert_eq!(standing(5), [1e6]);
+}
+
+#[test]
 fn repeated_searches_are_compared() {
     let comparison = compare(&search(&around(30e6, 5)), &search(&around(20e6, 5)), &[]);
     assert_eq!(comparison.exit(), Exit::Unmet);

@@ -17,6 +17,9 @@ pub enum Failure {
     /// The engine could not be started.
     #[error("cannot start the engine: {0}")]
     Start(#[from] StartError),
+    /// Somebody interrupted before there was anything to report, in words.
+    #[error("{0}")]
+    Interrupted(String),
     /// Something else went wrong, in words.
     #[error("{0}")]
     Run(String),
@@ -27,6 +30,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
+            Self::Interrupted(_) => Exit::Interrupted,
             Self::Build(_) | Self::Start(_) | Self::Run(_) => Exit::Failed,
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cli::{self, CompareArgs, Usage};
+use crate::cli::{self, Asked, CompareArgs, Usage};
 use crate::compare::{Comparison, Difference, Judge, Rounds, Side, Turns};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -84,6 +84,13 @@ fn check_names(names: &[String], a: &Side, b: &Side) -> Result<(), Usage> {
     }
 }
 
+/// Options of `bench` that its runs in rounds do not have.
+const NOT_OF_A_RUN: [(&str, &str); 3] = [
+    ("--json", "the comparison has one"),
+    ("--slo", "the comparison has --tolerance"),
+    ("--pcap-out", "it sends nothing"),
+];
+
 fn rounds(args: &CompareArgs, a: &str, b: &str) -> Result<Rounds, Failure> {
     let this = || {
         std::env::current_exe()
@@ -92,12 +99,14 @@ fn rounds(args: &CompareArgs, a: &str, b: &str) -> Result<Rounds, Failure> {
     let side = |option: &str, flags: &str, binary: Option<&Path>| {
         let flags = shlex::split(flags)
             .ok_or_else(|| Usage::new(format!("{option}: a quote is missing in '{flags}'")))?;
-        if flags
-            .iter()
-            .any(|flag| flag == "--json" || flag.starts_with("--json="))
-        {
-            let what = "--json of a run is not for others: the comparison has one";
-            return Err(Usage::new(format!("{option}: {what}")).into());
+        for (other, why) in NOT_OF_A_RUN {
+            let is_it = |flag: &String| flag.split('=').next() == Some(other);
+            if flags.iter().any(is_it) {
+                return Err(Usage::new(format!(
+                    "{option}: {other} of a run is not for others: {why}"
+                ))
+                .into());
+            }
         }
         let program = match binary {
             Some(path) => path.to_owned(),
@@ -106,8 +115,11 @@ fn rounds(args: &CompareArgs, a: &str, b: &str) -> Result<Rounds, Failure> {
                 let line = ["corelane", "bench"]
                     .into_iter()
                     .chain(flags.iter().map(String::as_str));
-                cli::parse(line).map_err(|usage| Usage::new(format!("{option}: {usage}")))?;
-                this()?
+                match cli::parse(line) {
+                    Ok(Asked::Bench(_)) => this()?,
+                    Ok(_) => return Err(Usage::new(format!("{option}: that runs nothing")).into()),
+                    Err(usage) => return Err(Usage::new(format!("{option}: {usage}")).into()),
+                }
             }
         };
         Ok::<_, Failure>((program, flags))
