@@ -360,6 +360,17 @@ fn repeated_searches_have_their_median_and_are_compared() {
 }
 
 #[test]
+fn a_largest_load_below_the_least_is_bad_usage() {
+    let output = corelane(&["search", "--quick", "--warmup", "0", "--max-rate", "1pps"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(
+        said.contains("corelane: --max-rate: no search from 100 to 1 frames per second"),
+        "{said}"
+    );
+}
+
+#[test]
 fn an_interrupted_search_says_what_it_has() {
     let scratch = Scratch::new("interrupted");
     let file = scratch.path("search.json");

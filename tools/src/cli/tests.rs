@@ -132,6 +132,19 @@ fn links_of_bench_search_and_replay() {
             "--capture is missing, which --capture-file is about",
         ),
         (
+            "bench --vlan 1,2,3".to_owned(),
+            "--vlan: '1,2,3' are more than the two tags that a frame has; did you mean '1,2'?",
+        ),
+        ("search --vlan 1,2,3".to_owned(), "more than the two tags"),
+        (
+            "bench --sockets 5 --slo p99<5us".to_owned(),
+            "--sockets: no latency is measured to who reads them",
+        ),
+        (
+            "search --sockets 5 --slo p99<5us".to_owned(),
+            "--sockets: no latency is measured to who reads them",
+        ),
+        (
             format!("search {pair} --scale-workers"),
             "not together with",
         ),

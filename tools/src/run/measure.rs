@@ -76,7 +76,8 @@ impl Measured {
         const CHANCE: f64 = 6.0;
         const LITTLE: f64 = 0.02;
         let intended = self.totals.intended as f64;
-        let slack = LITTLE * planned + CHANCE * planned.sqrt();
+        // The first frame is due at once, however low the rate is.
+        let slack = 1.0 + LITTLE * planned + CHANCE * planned.sqrt();
         ((intended - planned).abs() > slack).then(|| {
             format!(
                 "{} frames were due in this window, where the rate comes to {planned:.0}: it cuts a burst or an on/off \

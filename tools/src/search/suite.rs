@@ -11,7 +11,7 @@ use super::goal::Goal;
 use super::on_bed::OnBed;
 use super::report::{ScalingPoint, Searched, UnderLoad};
 use super::trial::Load;
-use crate::cli::{EngineArgs, LinkArgs, LoadArgs};
+use crate::cli::{EngineArgs, LinkArgs, LoadArgs, Usage};
 use crate::config::LoadProfile;
 use crate::interrupt::Interrupt;
 use crate::links::{LinkBed, Ports};
@@ -243,10 +243,15 @@ impl Run<'_> {
             match search(&suite.goals, &limits, bed) {
                 Ok(found) => Ok(Some((max_load, Some(found)))),
                 Err(SearchError::Measurer(failure)) => Err(failure),
-                Err(error) => Err(Failure::Run(format!(
-                    "no search from {} to {max_load} frames per second: {error}",
-                    limits.min_load
-                ))),
+                Err(error) => {
+                    let from = limits.min_load;
+                    let what =
+                        format!("no search from {from} to {max_load} frames per second: {error}");
+                    Err(match asked {
+                        Some(_) => Usage::new(format!("--max-rate: {what}")).into(),
+                        None => Failure::Run(what),
+                    })
+                }
             }
         })?;
         Ok(found.unwrap_or_default())

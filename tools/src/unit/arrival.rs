@@ -72,16 +72,17 @@ impl FromStr for Arrival {
     }
 }
 
-/// A time in the largest unit that it is a whole number of, down to microseconds.
+/// A time in the largest unit that it is a whole number of.
 struct Short(Duration);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let us = self.0.as_micros();
-        match us {
-            _ if us.is_multiple_of(1_000_000) => write!(f, "{}s", us / 1_000_000),
-            _ if us.is_multiple_of(1_000) => write!(f, "{}ms", us / 1_000),
-            _ => write!(f, "{us}us"),
+        let ns = self.0.as_nanos();
+        match ns {
+            _ if ns.is_multiple_of(1_000_000_000) => write!(f, "{}s", ns / 1_000_000_000),
+            _ if ns.is_multiple_of(1_000_000) => write!(f, "{}ms", ns / 1_000_000),
+            _ if ns.is_multiple_of(1_000) => write!(f, "{}us", ns / 1_000),
+            _ => write!(f, "{ns}ns"),
         }
     }
 }

@@ -360,6 +360,11 @@ fn words_with_numbers() {
     assert_eq!("cbr".parse(), Ok(Arrival::Cbr));
     assert_eq!("Poisson".parse(), Ok(Arrival::Poisson));
     assert_eq!("burst:64".parse(), Ok(Arrival::Burst(64)));
+    // As a report has it, it is the same again.
+    for text in ["onoff:1500ns:1ms", "onoff:2us:0s", "onoff:90s:1500ms"] {
+        let arrival: Arrival = text.parse().unwrap();
+        assert_eq!(arrival.to_string(), text);
+    }
     for (text, nearest) in [
         ("posson", "poisson"),
         ("burst", "burst:32"),

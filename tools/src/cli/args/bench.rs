@@ -94,12 +94,7 @@ impl BenchArgs {
         }
         self.links.check(&self.engine)?;
         self.links.check_load(&self.load)?;
-        if self.load.sockets.is_some() && self.engine.measures_latency() {
-            return Err(Usage::new(
-                "--sockets: no latency is measured to who reads them; leave out --hgrm, --hlog and goals of \
-                 latency",
-            ));
-        }
+        self.load.check(&self.engine)?;
         self.engine.check()
     }
 }

@@ -4,10 +4,15 @@ use clap::Args;
 use corelane::stack::Prefix;
 use serde_json::{Value, json};
 
+use super::EngineArgs;
 use super::values::{endpoints, flows, neighbors, network, routes, seed, sockets, vlan};
+use crate::cli::Usage;
 use crate::cli::links::LINKS;
 use crate::generator::{Networks, protocols, size_on_wire};
 use crate::unit::{Check, Destinations, Family, Protocols, ratio};
+
+/// VLAN tags of a frame: IEEE 802.1Q has one, and 802.1ad another around it.
+const MAX_TAGS: usize = 2;
 
 /// The options that say what the frames of a load are and where they go, but for their size.
 #[derive(Clone, Debug, Args)]
@@ -96,6 +101,28 @@ pub struct LoadArgs {
 }
 
 impl LoadArgs {
+    /// What no single option shows, of a load on this engine.
+    pub(in crate::cli) fn check(&self, engine: &EngineArgs) -> Result<(), Usage> {
+        if self.vlan.len() > MAX_TAGS {
+            let ids: Vec<_> = self.vlan.iter().map(ToString::to_string).collect();
+            return Err(Usage::value(
+                "--vlan",
+                &format!(
+                    "'{}' are more than the two tags that a frame has",
+                    ids.join(",")
+                ),
+                &ids[..MAX_TAGS].join(","),
+            ));
+        }
+        if self.sockets.is_some() && engine.measures_latency() {
+            return Err(Usage::new(
+                "--sockets: no latency is measured to who reads them; leave out --hgrm, --hlog and goals of \
+                 latency",
+            ));
+        }
+        Ok(())
+    }
+
     /// Where the frames go.
     pub fn destination_networks(&self) -> Networks {
         Networks::DESTINATIONS.with(&self.dst_net)

@@ -101,6 +101,7 @@ impl SearchArgs {
         }
         self.links.check(&self.engine)?;
         self.links.check_load(&self.load)?;
+        self.load.check(&self.engine)?;
         self.engine.check()
     }
 }
