@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use corelane::io::pcap::{Capture, PcapWriter};
@@ -279,12 +279,13 @@ fn a_fixed_rate_is_planned_and_its_latency_measured() {
         assert!((json["window_s"].as_f64().unwrap() - 0.2).abs() < 1e-9);
         let latency = &json["latency_ns"];
         assert_eq!(latency["count"], json["delivered"]);
+        // On a busy machine too few may come for those far out.
         let percentiles: Vec<u64> = ["p50", "p90", "p99", "p99.9", "p99.99", "max"]
             .iter()
-            .map(|p| n(&latency[p]))
+            .filter_map(|p| latency[p].as_u64())
             .collect();
         assert!(
-            percentiles.is_sorted() && percentiles[0] > 0,
+            percentiles.len() >= 2 && percentiles.is_sorted() && percentiles[0] > 0,
             "{percentiles:?}"
         );
         assert!(json["latency_limited_by_generator"].is_boolean());
@@ -436,6 +437,68 @@ fn help_and_version_end_well() {
     assert_eq!(corelane(&[]).status.code(), Some(2));
 }
 
+/// Interrupts a run, and waits until it has ended.
+fn end_in_order(child: &mut Child) {
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn what_measures_nothing_ends_in_order_too() {
+    let frames = scratch("endless.pcap");
+    let name = frames.to_str().unwrap();
+    let start = |line: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_corelane"));
+        let child = command.args(line.split(' ')).stdout(Stdio::piped());
+        child.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    // A hundred frames a second, so that the file stays small: they are written as fast as can be, for a day.
+    let line = format!("bench --pcap-out {name} --rate 100pps --endpoints 1 --duration 24h");
+    let mut child = start(&line);
+    while std::fs::metadata(&frames).is_ok_and(|file| file.len() < 100_000) || !frames.exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    end_in_order(&mut child);
+    let output = child.wait_with_output().unwrap();
+    let capture = Capture::open(&frames).unwrap();
+    let n = capture.packets().count();
+    // A machine may be so fast that it has written all of it.
+    if n < 8_640_000 {
+        assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+        let said = format!("{n} frames written to {name}, none sent; interrupted\n");
+        assert_eq!(text(&output.stdout), said);
+    }
+    std::fs::remove_file(&frames).unwrap();
+
+    let mut child = start("selftest --duration 1h --json -");
+    std::thread::sleep(Duration::from_secs(2));
+    end_in_order(&mut child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    let json: Value = serde_json::from_str(text(&output.stdout)).unwrap();
+    assert_eq!(
+        (&json["interrupted"], &json["passed"], &json["ledger"]),
+        (&json!(true), &json!(false), &Value::Null)
+    );
+    assert_eq!(
+        json["ceilings"],
+        json!([]),
+        "what was cut short is no ceiling"
+    );
+}
+
 #[test]
 #[cfg(unix)]
 fn an_interrupted_run_reports_and_ends_with_130() {
@@ -454,19 +517,7 @@ fn an_interrupted_run_reports_and_ends_with_130() {
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_secs(2));
-    let killed = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-            panic!("it does not end");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    end_in_order(&mut child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     let json: Value = serde_json::from_str(text(&output.stdout)).unwrap();
@@ -965,6 +1016,24 @@ fn what_would_be_sent_is_written_and_not_sent() {
         assert_eq!(output.status.code(), Some(2));
         assert!(text(&output.stderr).contains("have no times; did you mean '--rate 1Mpps'?"));
     }
+}
+
+#[test]
+fn what_would_be_sent_goes_to_standard_output() {
+    let file = scratch("out.pcap");
+    let name = file.to_str().unwrap();
+    let write = |to| {
+        let load = ["--rate", "10kpps", "--duration", "50ms"];
+        corelane(&[&["bench", "--pcap-out", to], &load[..]].concat())
+    };
+    assert_eq!(write(name).status.code(), Some(0));
+    let output = write("-");
+    assert_eq!(output.stdout, std::fs::read(&file).unwrap());
+    let said = "corelane: 500 frames written, none sent\n";
+    assert_eq!(
+        (text(&output.stderr), output.status.code()),
+        (said, Some(0))
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use corelane::frame::{Burst, LINE, Pool, PoolConfig, PoolError};
 use corelane::io::pcap::{PcapWriteError, PcapWriter};
 
 use super::{Plan, Source};
+use crate::interrupt::Interrupt;
 
 /// Why there is no capture.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +19,8 @@ pub enum CaptureOutError {
     Write(#[from] PcapWriteError),
 }
 
-/// Writes the frames that are due before `end` nanoseconds, at most so many, each at its planned time, and says how
-/// many they are. They are those that the generator sends first.
+/// Writes the frames that are due before `end` nanoseconds, at most so many, each at its planned time, until somebody
+/// interrupts, and says how many they are. They are those that the generator sends first.
 ///
 /// # Errors
 /// There is no memory, or the capture cannot be written.
@@ -28,6 +29,7 @@ pub fn write_capture<W: Write>(
     mut plan: Plan,
     end: u64,
     most: u64,
+    interrupt: &Interrupt,
     out: &mut PcapWriter<W>,
 ) -> Result<u64, CaptureOutError> {
     let default = PoolConfig::default();
@@ -40,6 +42,7 @@ pub fn write_capture<W: Write>(
     let mut burst = Burst::new();
     let mut written = 0;
     while written < most
+        && !interrupt.is_raised()
         && let Some((time, stream)) = plan.next_before(end)
     {
         cache.alloc_burst(&mut burst, 1);

@@ -15,6 +15,7 @@ use corelane::wire::{
 
 use super::*;
 use crate::clock::Clock;
+use crate::interrupt::Interrupt;
 use crate::sink::{Ends, Sinks};
 use crate::unit::{Arrival, Check, Destinations, Family, FrameSize};
 
@@ -1101,15 +1102,18 @@ fn a_capture_of_what_would_be_sent_is_what_is_sent() {
     };
     let sequence = Sequence::draw_frames(&traffic, 100);
     let plan = || Plan::from(Schedule::new(Arrival::Poisson, 100_000.0, 3));
+    let interrupt = Interrupt::default();
     let write = |most| {
         let mut out = PcapWriter::new(Vec::new()).unwrap();
         let source = &mut sequence.clone();
-        let written = write_capture(source, plan(), 5_000_000, most, &mut out).unwrap();
+        let written = write_capture(source, plan(), 5_000_000, most, &interrupt, &mut out).unwrap();
         (written, out.into_inner().unwrap())
     };
     let (written, bytes) = write(u64::MAX);
     let (few, front) = write(7);
     assert!(few == 7 && written > 7 && bytes.starts_with(&front));
+    interrupt.raise();
+    assert_eq!(write(u64::MAX).0, 0, "nobody waits for the rest");
     let capture = corelane::io::pcap::Capture::from_bytes("out", bytes).unwrap();
 
     let clock = Clock::told();

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::clock::Clock;
 use crate::generator::{GeneratorLink, Pace, Source, Window};
+use crate::interrupt::Interrupt;
 use crate::run::Failure;
 use crate::sink::{Arrived, Ends, Sinks};
 use crate::unit::Check;
@@ -21,12 +22,17 @@ pub struct Ceiling {
     pub ns: f64,
 }
 
-/// Tries a generator: its frames are recycled by its own thread.
+/// Tries a generator, until somebody interrupts: its frames are recycled by its own thread.
 ///
 /// # Errors
 /// There is no memory for its frames, or it does not run.
-pub fn ceiling(source: impl Source, pace: Pace, duration: Duration) -> Result<Ceiling, Failure> {
-    run(source, pace, duration, None)
+pub fn ceiling(
+    source: impl Source,
+    pace: Pace,
+    duration: Duration,
+    interrupt: &Interrupt,
+) -> Result<Ceiling, Failure> {
+    run(source, pace, duration, None, interrupt)
 }
 
 /// As [`ceiling`], with a sink that checks each frame, as handlers do.
@@ -39,8 +45,9 @@ pub fn ceiling_with_sink(
     duration: Duration,
     check: Check,
     latency: bool,
+    interrupt: &Interrupt,
 ) -> Result<Ceiling, Failure> {
-    run(source, pace, duration, Some((check, latency)))
+    run(source, pace, duration, Some((check, latency)), interrupt)
 }
 
 fn run(
@@ -48,6 +55,7 @@ fn run(
     pace: Pace,
     duration: Duration,
     sink: Option<(Check, bool)>,
+    interrupt: &Interrupt,
 ) -> Result<Ceiling, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::Run(format!("the self-test: {error}"));
     let default = PoolConfig::default();
@@ -86,6 +94,9 @@ fn run(
             recorder.record(|| frames.next().map(|frame| Arrived::frame(frame, *check)));
         }
         cache.recycle_burst(&mut burst);
+        if interrupt.is_raised() {
+            handle.stop();
+        }
         if let Some(totals) = handle.ended() {
             let seconds = totals.elapsed_ns as f64 / 1e9;
             let emitted = totals.emitted.max(1) as f64;

@@ -1,4 +1,14 @@
 //! What the tester can do, found out before it says something of others.
+//!
+//! The JSON of the verb has `schema`, `verb`, `versions` and `machine`, and `clock` and `rss` as in `self_check`, as
+//! [`report::schema`](crate::report::schema) has them, and:
+//!
+//! | field | what |
+//! |---|---|
+//! | `ceilings[]` | what the generator makes alone: `frames`, `pace`, `sink`, `pps`, `ns` (of each frame) |
+//! | `ledger` | a run, and its books with one count changed: `frames`, `balances`, `spoiled` (changed counts), `found` (of these); null if it was interrupted before |
+//! | `interrupted` | whether it was ended early by a signal |
+//! | `passed` | whether all was tried, and is as it should be |
 
 mod ceiling;
 mod clock;
@@ -15,6 +25,7 @@ pub use rss::{RssCheck, check_rss};
 pub use stalls::{CoreStalls, LEAST, check_cores};
 
 use crate::generator::{Pace, Source};
+use crate::interrupt::Interrupt;
 use crate::run::Failure;
 
 /// How long the generator is tried before each run.
@@ -42,8 +53,10 @@ impl SelfCheck {
     /// # Errors
     /// There is no memory for its frames, or it does not run.
     pub fn run(source: impl Source, pace: Pace) -> Result<Self, Failure> {
+        // Too short to be interrupted.
+        let interrupt = &Interrupt::default();
         Ok(Self {
-            ceiling_pps: ceiling(source, pace, SHORT)?.pps,
+            ceiling_pps: ceiling(source, pace, SHORT, interrupt)?.pps,
             ceiling_used: 0.0,
             clock: check_clock(READS),
             rss: check_rss(),

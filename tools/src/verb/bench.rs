@@ -29,7 +29,7 @@ const CALIBRATION: Duration = Duration::from_secs(1);
 
 pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     if let Some(file) = &args.pcap_out {
-        return write_frames(args, file);
+        return write_frames(args, file, interrupt);
     }
     if let Some(ends) = args.links.ends() {
         return super::bench_links::bench(args, &ends, interrupt);
@@ -165,7 +165,7 @@ pub(super) fn layout(args: &BenchArgs, device: Option<MacAddr>) -> Result<Layout
 }
 
 /// Writes what would be sent to a capture, and sends nothing.
-fn write_frames(args: &BenchArgs, file: &Path) -> Result<Exit, Failure> {
+fn write_frames(args: &BenchArgs, file: &Path, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let layout = layout(args, None)?;
     let pps = match args.profile {
         Some(_) => Some(layout.pps()),
@@ -180,7 +180,7 @@ fn write_frames(args: &BenchArgs, file: &Path) -> Result<Exit, Failure> {
     };
     let at = format!("--rate {}", args.rate);
     let frames = &mut layout.frames().clone();
-    pcap_out::write(file, frames, window, (&at, "--rate 1Mpps"))
+    pcap_out::write(file, frames, window, (&at, "--rate 1Mpps"), interrupt)
 }
 
 /// What the engine takes at `max`, in frames per second.

@@ -44,7 +44,7 @@ const NOTHING_DELIVERED: &str = "nothing was delivered, the NIC has no address: 
 
 pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     if let Some(file) = &args.pcap_out {
-        return write_frames(args, file);
+        return write_frames(args, file, interrupt);
     }
     if let Some(ends) = args.links.ends() {
         return super::replay_links::replay(args, &ends, interrupt);
@@ -140,7 +140,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     finish(&report, output)
 }
 
-fn write_frames(args: &ReplayArgs, file: &Path) -> Result<Exit, Failure> {
+fn write_frames(args: &ReplayArgs, file: &Path, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let set = Arc::new(CaptureSet::new(
         captures(args)?,
         PoolConfig::default().headroom,
@@ -151,7 +151,8 @@ fn write_frames(args: &ReplayArgs, file: &Path) -> Result<Exit, Failure> {
     let (pace, ..) = pace(args.speed, &set);
     let window = window(args, pace, &set);
     let frames = &mut CaptureFrames::new(Arc::clone(&set));
-    pcap_out::write(file, frames, window, ("--speed max", "--speed 1"))
+    let instead = ("--speed max", "--speed 1");
+    pcap_out::write(file, frames, window, instead, interrupt)
 }
 
 /// The captures.

@@ -25,7 +25,7 @@ const READS: u32 = 10_000_000;
 /// Frames of the run whose books are checked.
 const BOOKS: Duration = Duration::from_millis(200);
 
-/// The result; `corelane_tools::report::schema` has its fields.
+/// The result; `corelane_tools::selftest` has its fields.
 #[derive(Debug, Serialize)]
 struct SelfTest {
     schema: u32,
@@ -35,7 +35,9 @@ struct SelfTest {
     clock: ClockCheck,
     rss: RssCheck,
     ceilings: Vec<CeilingShare>,
-    ledger: LedgerCheck,
+    /// None if somebody interrupted before.
+    ledger: Option<LedgerCheck>,
+    interrupted: bool,
     passed: bool,
 }
 
@@ -61,10 +63,16 @@ pub(super) fn selftest(args: &SelfTestArgs, interrupt: &Interrupt) -> Result<Exi
     let output = Output::new(args.json.as_deref(), &[])?;
     let clock = check_clock(READS);
     let rss = check_rss();
-    let ceilings = ceilings(args.duration)?;
-    let ledger = ledger(interrupt)?;
+    let ceilings = ceilings(args.duration, interrupt)?;
+    let ledger = if interrupt.is_raised() {
+        None
+    } else {
+        Some(ledger(interrupt)?)
+    };
+    let interrupted = interrupt.is_raised();
     let is_clock = clock.monotonic;
-    let is_ledger = ledger.balances && ledger.spoiled == ledger.found;
+    let holds = |ledger: &LedgerCheck| ledger.balances && ledger.spoiled == ledger.found;
+    let is_ledger = ledger.as_ref().is_none_or(holds);
     let is_rss = rss.wrong == 0;
     let test = SelfTest {
         schema: SCHEMA,
@@ -75,20 +83,23 @@ pub(super) fn selftest(args: &SelfTestArgs, interrupt: &Interrupt) -> Result<Exi
         rss,
         ceilings,
         ledger,
-        passed: is_clock && is_ledger && is_rss,
+        interrupted,
+        passed: is_clock && is_ledger && is_rss && !interrupted,
     };
     let json = serde_json::to_string_pretty(&test)
         .map_err(|error| Failure::Run(format!("no JSON: {error}")))?;
     output.write(&text(&test), &json)?;
     Ok(match (is_ledger, is_clock, is_rss) {
         (false, ..) => Exit::Accounting,
+        _ if interrupted => Exit::Interrupted,
         (_, false, _) => Exit::Invalid,
         (.., false) => Exit::Failed,
         _ => Exit::Done,
     })
 }
 
-fn ceilings(duration: Duration) -> Result<Vec<CeilingShare>, Failure> {
+/// Those that were tried to their end before somebody interrupted.
+fn ceilings(duration: Duration, interrupt: &Interrupt) -> Result<Vec<CeilingShare>, Failure> {
     let size = |size: u16| FrameSize::Fixed(size);
     let imix = "imix".parse().unwrap_or(FrameSize::Fixed(64));
     let mut all = Vec::new();
@@ -108,14 +119,17 @@ fn ceilings(duration: Duration) -> Result<Vec<CeilingShare>, Failure> {
         let planned = Pace::Planned(Schedule::new(Arrival::Cbr, 1e9, 1).into());
         for (pace_name, pace) in [("max", Pace::Max), ("cbr", planned)] {
             let mut push = |sink, ceiling| {
-                all.push(CeilingShare {
-                    frames: format!("{family} {frame_size}"),
-                    pace: pace_name,
-                    sink,
-                    ceiling,
-                });
+                if !interrupt.is_raised() {
+                    all.push(CeilingShare {
+                        frames: format!("{family} {frame_size}"),
+                        pace: pace_name,
+                        sink,
+                        ceiling,
+                    });
+                }
             };
-            push("none", ceiling(frames.clone(), pace.clone(), duration)?);
+            let (source, alone) = (frames.clone(), pace.clone());
+            push("none", ceiling(source, alone, duration, interrupt)?);
             if frame_size == size(64) {
                 for (sink, check, latency) in [
                     ("counts", Check::Off, false),
@@ -126,7 +140,7 @@ fn ceilings(duration: Duration) -> Result<Vec<CeilingShare>, Failure> {
                     let (frames, pace) = (frames.clone(), pace.clone());
                     push(
                         sink,
-                        ceiling_with_sink(frames, pace, duration, check, latency)?,
+                        ceiling_with_sink(frames, pace, duration, check, latency, interrupt)?,
                     );
                 }
             }
@@ -222,18 +236,20 @@ fn write_text(out: &mut String, test: &SelfTest) -> std::fmt::Result {
         rss.right + rss.wrong,
         if rss.wrong > 0 { ": WRONG" } else { "" }
     )?;
-    writeln!(
-        out,
-        "ledger     {} frames {}; {} of {} changed counts found",
-        ledger.frames,
-        if ledger.balances {
-            "balance"
-        } else {
-            "DO NOT BALANCE"
-        },
-        ledger.found,
-        ledger.spoiled,
-    )?;
+    if let Some(ledger) = ledger {
+        writeln!(
+            out,
+            "ledger     {} frames {}; {} of {} changed counts found",
+            ledger.frames,
+            if ledger.balances {
+                "balance"
+            } else {
+                "DO NOT BALANCE"
+            },
+            ledger.found,
+            ledger.spoiled,
+        )?;
+    }
     writeln!(
         out,
         "\n{:<12} {:<5} {:<18} {:>10} {:>9}",
@@ -253,5 +269,10 @@ fn write_text(out: &mut String, test: &SelfTest) -> std::fmt::Result {
             ceiling.ns
         )?;
     }
-    writeln!(out, "\n{}", if test.passed { "passed" } else { "FAILED" })
+    let end = match (test.passed, test.interrupted) {
+        (true, _) => "passed",
+        (false, true) => "INTERRUPTED before all was tried",
+        (false, false) => "FAILED",
+    };
+    writeln!(out, "\n{end}")
 }

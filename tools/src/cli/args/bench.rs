@@ -49,7 +49,7 @@ pub struct BenchArgs {
     pub profile: Option<PathBuf>,
 
     /// Write the frames that would be sent in --duration to a capture, each at its planned time, and send
-    /// none
+    /// none; - is standard output
     #[arg(
         long,
         value_name = "FILE",

@@ -49,7 +49,7 @@ pub struct ReplayArgs {
     pub churn: Option<u32>,
 
     /// Send nothing, but write what would be sent to this pcap file: each packet at its planned time, so often or
-    /// for so long
+    /// for so long; - is standard output
     #[arg(
         long,
         value_name = "FILE",
