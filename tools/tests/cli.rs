@@ -1037,6 +1037,80 @@ fn what_would_be_sent_goes_to_standard_output() {
 }
 
 #[test]
+fn nothing_is_written_over_what_a_load_is_made_of() {
+    let (profile, capture) = (scratch("load.toml"), scratch("load.pcap"));
+    let [p, c] = [&profile, &capture].map(|file| file.to_str().unwrap());
+    std::fs::write(&profile, "[[stream]]\nrate = \"10kpps\"\n").unwrap();
+    let line = |line: &str| corelane(&line.split(' ').collect::<Vec<_>>());
+    let made = line(&format!(
+        "bench --rate 10kpps --duration 50ms --pcap-out {c}"
+    ));
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    let before = [&profile, &capture].map(|file| std::fs::read(file).unwrap());
+    for (args, option) in [
+        (format!("bench --profile {p} --json {p}"), "--json"),
+        (format!("bench --profile {p} --hgrm {p}"), "--hgrm"),
+        (format!("bench --profile {p} --pcap-out {p}"), "--pcap-out"),
+        (
+            format!("bench --profile {p} --capture 5 --capture-file {p}"),
+            "--capture-file",
+        ),
+        (format!("search --profile {p} --json {p}"), "--json"),
+        (format!("profile --profile {p} --svg {p}"), "--svg"),
+        (
+            format!("bench --protocols capture:{c} --json {c}"),
+            "--json",
+        ),
+        (
+            format!("bench --protocols capture:{c} --rate 1kpps --pcap-out {c}"),
+            "--pcap-out",
+        ),
+        (
+            format!("replay --capture 5 --capture-file {c} {c}"),
+            "--capture-file",
+        ),
+    ] {
+        let output = line(&args);
+        assert_eq!(output.status.code(), Some(2), "{args}");
+        let said = text(&output.stderr);
+        assert!(
+            said.starts_with(&format!("corelane: {option}: "))
+                && said.contains("would be written over"),
+            "{args}: {said}"
+        );
+        let after = [&profile, &capture].map(|file| std::fs::read(file).unwrap());
+        assert_eq!(after, before, "{args}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_profile_may_have_a_name_that_is_no_text() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let mut file = scratch("no-text-").into_os_string();
+    file.push(OsStr::from_bytes(b"\xff.toml"));
+    std::fs::write(&file, "[[stream]]\nrate = \"10kpps\"\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_corelane"));
+    let load = [
+        "bench",
+        "--duration",
+        "50ms",
+        "--warmup",
+        "0",
+        "--json",
+        "-",
+    ];
+    let output = command.args(load).arg("--profile").arg(&file).output();
+    let output = output.unwrap();
+    let said = text(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 5)), "{said}");
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let name = json["flags"]["profile"].as_str().unwrap();
+    assert!(name.ends_with("no-text-\u{fffd}.toml"), "{name}");
+}
+
+#[test]
 fn streams_of_a_profile_have_their_rates_and_times() {
     let file = scratch("load.toml");
     let profile = "[[stream]]\nname = \"small\"\nrate = \"10kpps\"\nfamily = \"v4\"\n\
@@ -1052,6 +1126,7 @@ fn streams_of_a_profile_have_their_rates_and_times() {
     let ceiling = json["self_check"]["ceiling_pps"].as_f64().unwrap();
     assert!(ceiling > 100_000.0, "{ceiling}");
     let flags = &json["flags"]["streams"];
+    assert!(flags[0]["protocols_of"].is_null());
     assert_eq!(
         (&flags[0]["family"], &flags[1]["family"]),
         (&"v4".into(), &"mixed".into())
@@ -1189,6 +1264,7 @@ fn frames_carry_what_those_of_a_capture_do() {
             json["flags"]["protocols"],
             "udp:700,tcp-syn:200,fragments:100"
         );
+        assert_eq!(json["flags"]["protocols_of"], path);
     }
     let output = corelane(&["bench", "--protocols", "capture:/nonexistent.pcap"]);
     assert_eq!(output.status.code(), Some(2));

@@ -141,13 +141,13 @@ impl LinkArgs {
                 ("--src-net", !load.src_net.is_empty()),
             ]);
         }
-        if load.protocols.has(Protocol::Fragments) {
+        if load.protocols.mix.has(Protocol::Fragments) {
             return Err(Usage::value(
                 "--protocols",
                 &format!(
                     "'{}' has frames without a number, by which alone a frame is known on real links: no fragment \
                      has one",
-                    load.protocols
+                    load.protocols.mix
                 ),
                 "udp",
             ));

@@ -8,8 +8,8 @@ use toml::de::DeTable;
 use super::error::{ConfigError, Source};
 use super::fields::Fields;
 use super::read;
-use crate::generator::{self, STREAMS};
-use crate::unit::{Arrival, Destinations, Family, FrameSize, Protocols, Rate, ratio};
+use crate::generator::{self, Carried, STREAMS};
+use crate::unit::{Arrival, Destinations, Family, FrameSize, Rate, ratio};
 
 const KEYS: &[&str] = &["stream"];
 
@@ -85,7 +85,7 @@ pub struct StreamSetting {
     /// How those are drawn.
     pub flow_law: Option<Destinations>,
     /// What frames carry.
-    pub protocols: Option<Protocols>,
+    pub protocols: Option<Carried>,
     /// The share of malformed frames.
     pub malformed: Option<f64>,
     /// VLAN tags.

@@ -1,6 +1,6 @@
 //! What the packets of a capture carry, for frames that are made up to carry the same.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use corelane::io::pcap::{Capture, PcapEnd, PcapError};
 use corelane::wire::extension::{ExtensionEnd, ExtensionWalk};
@@ -37,13 +37,30 @@ pub enum ProtocolsError {
     None(String),
 }
 
+/// What frames carry, as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The mix.
+    pub mix: Protocols,
+    /// The capture that it is of, if it is.
+    pub of: Option<PathBuf>,
+}
+
+impl Carried {
+    /// The capture's name.
+    pub fn of_name(&self) -> Option<String> {
+        self.of.as_ref().map(|file| file.display().to_string())
+    }
+}
+
 /// What frames carry: a mix of protocols, or `capture:FILE` for that of a capture.
 ///
 /// # Errors
 /// It is no mix, or the capture cannot be read or has none of what there is in a mix.
-pub fn protocols(text: &str) -> Result<Protocols, ProtocolsError> {
+pub fn protocols(text: &str) -> Result<Carried, ProtocolsError> {
     let Some(file) = text.trim().strip_prefix(CAPTURE) else {
-        return Ok(text.parse()?);
+        let mix = text.parse()?;
+        return Ok(Carried { mix, of: None });
     };
     if file.is_empty() {
         let why = "has no file behind it";
@@ -53,7 +70,7 @@ pub fn protocols(text: &str) -> Result<Protocols, ProtocolsError> {
     let end = capture.end();
     let frames = CaptureSet::new(vec![capture], 0);
     let carried = frames.frames().filter_map(|frame| carried(&frame));
-    Protocols::of(carried).ok_or_else(|| {
+    let mix = Protocols::of(carried).ok_or_else(|| {
         let file = file.to_owned();
         match end {
             PcapEnd::Complete => ProtocolsError::None(file),
@@ -63,7 +80,9 @@ pub fn protocols(text: &str) -> Result<Protocols, ProtocolsError> {
                 why: why.to_string(),
             },
         }
-    })
+    })?;
+    let of = Some(file.into());
+    Ok(Carried { mix, of })
 }
 
 /// What a frame carries; none if that is nothing the generator makes. All TCP counts as its first segment, all ICMP as

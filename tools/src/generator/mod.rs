@@ -60,7 +60,7 @@ mod untag;
 pub use address::{AddressPlan, MAX_ENDPOINTS};
 pub use build::{DESTINATION_MAC, Defect, FrameBuilder, SOURCE_MAC};
 pub use capture_out::{CaptureOutError, write_capture};
-pub use capture_protocols::{ProtocolsError, protocols};
+pub use capture_protocols::{Carried, ProtocolsError, protocols};
 pub use captures::{CaptureFrames, CaptureSet};
 pub use control::{
     Emission, GeneratorHandle, Gone, Lateness, Pace, Stage, StreamTotals, Totals, Window,

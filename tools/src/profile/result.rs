@@ -1,6 +1,6 @@
 //! A profile: what was sampled, and of what run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -28,9 +28,9 @@ pub struct Profile {
     pub threads: Vec<GroupFigures>,
     pub stages: Vec<StageFigures>,
     pub difference: Option<Difference>,
-    pub folded: PathBuf,
-    pub flamegraph: PathBuf,
-    pub difference_flamegraph: Option<PathBuf>,
+    pub folded: String,
+    pub flamegraph: String,
+    pub difference_flamegraph: Option<String>,
     pub bench: Report,
 }
 
@@ -55,9 +55,11 @@ impl Profile {
         on_core: impl Fn(Group) -> OnCore,
         bench: Report,
         before: Option<(String, &Folded)>,
-        files: Files,
+        files: &Files,
         notes: Vec<String>,
     ) -> Self {
+        // JSON has no room for a name that is no text.
+        let name = |file: &Path| file.display().to_string();
         let samples = sampled.folded.samples();
         let (threads, stages) = figures(&sampled.folded, &Load::of(&bench), on_core);
         let mut warnings = notes;
@@ -85,9 +87,9 @@ impl Profile {
             stages,
             difference: before
                 .map(|(against, before)| Difference::new(against, before, &sampled.folded)),
-            folded: files.folded,
-            flamegraph: files.flamegraph,
-            difference_flamegraph: files.difference,
+            folded: name(&files.folded),
+            flamegraph: name(&files.flamegraph),
+            difference_flamegraph: files.difference.as_deref().map(name),
             bench,
         }
     }

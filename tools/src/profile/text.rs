@@ -76,11 +76,11 @@ fn profile_lines(out: &mut String, profile: &Profile) -> std::fmt::Result {
         difference_lines(out, difference)?;
     }
     writeln!(out)?;
-    writeln!(out, "flame graph  {}", profile.flamegraph.display())?;
+    writeln!(out, "flame graph  {}", profile.flamegraph)?;
     if let Some(file) = &profile.difference_flamegraph {
-        writeln!(out, "difference   {}", file.display())?;
+        writeln!(out, "difference   {file}")?;
     }
-    writeln!(out, "stacks       {}", profile.folded.display())
+    writeln!(out, "stacks       {}", profile.folded)
 }
 
 fn group_line(out: &mut String, profile: &Profile, group: &GroupFigures) -> std::fmt::Result {

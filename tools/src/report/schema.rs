@@ -11,7 +11,7 @@
 //! | `versions` | `corelane`; `profile`: `release`, or `debug` |
 //! | `machine` | `cpu`, `cores` (that the process may use), `os`, `kernel`, `arch` |
 //! | `seed` | what random draws started from |
-//! | `flags` | every option as it was in effect, by its name with `_` for `-` |
+//! | `flags` | every option as it was in effect, by its name with `_` for `-`; `protocols_of` is the capture that `protocols` are of, if they are |
 //! | `derived[]` | names of flags that nobody said and that follow from others: two results may differ in them |
 //! | `interrupted` | whether the run was ended early by a signal |
 //! | `conditions` | texts: what ran, as the report for people has it |
@@ -36,7 +36,7 @@
 //! | `workers[]` | `id`, `core` (null if not pinned), `packets`, `bytes`, `busy_ratio` (0 to 1), `ns_per_packet` (null if there were none), `polls`, `empty_polls`, `allocations` (null if not counted) |
 //! | `spread` | null for `replay`; `shares` (of the frames, by worker, known before the run), `hashes` (different ones), `expected_deviation` (of a share, if as many random hashes came equally often) |
 //! | `latency_ns` | null without `--latency`; `min` `p50` `p90` `p99` `p99.9` `p99.99` `p99.999` (null of so few that none is beyond: 10, 100, ... 100,000 have one) `max` `count`, from planned send time (at `max`: emission) to the handler, or to the peer of the second NIC |
-//! | `intervals[]` | each 100 ms of the window, an hour at most: `at_ms` (its end), `sent`, `received`, `dropped`, `p50_ns`, `p99_ns` (null if nothing was measured in it) |
+//! | `intervals[]` | each 100 ms of the window, an hour at most: `at_ms` (its end), `sent`, `received` (by handlers, by who reads sockets or by the peer of the second NIC), `dropped`, `p50_ns`, `p99_ns` (null if nothing was measured in it) |
 //! | `latency_limited_by_generator` | whether frames were sent so late that the latency says little about the engine; null where `latency_ns` is |
 //! | `tester_limited` | whether the result is not valid, with exit status 5: the latency is limited so, or at a fixed rate the generator did not keep it |
 //! | `self_check` | what was found out before the run: `ceiling_pps` (the generator alone, with the same frames), `ceiling_used` (the share of it that the run sent), `clock` (`read_ns`, `step_ns`, `longest_gap_ns`, `monotonic`, `source`, `invariant_tsc`), `rss` (published hashes, `right` and `wrong`) |

@@ -108,9 +108,12 @@ impl Layout {
             ..Setting::of_load(engine, load)
         };
         let streams: Arc<[Stream]> = settings.iter().enumerate().map(stream).collect();
-        let flags = streams.iter().zip(&traffic).enumerate();
+        let flags = streams.iter().zip(&traffic).zip(settings).enumerate();
         let flags: Vec<_> = flags
-            .map(|(number, (stream, traffic))| stream.flags(traffic, frames.mean_size(number)))
+            .map(|(number, ((stream, traffic), setting))| {
+                let carried = setting.protocols.as_ref().unwrap_or(&load.protocols);
+                stream.flags(traffic, carried, frames.mean_size(number))
+            })
             .collect();
         Ok(Self {
             setting,

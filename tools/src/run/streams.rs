@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Measured;
-use crate::generator::{StreamTotals, Traffic};
+use crate::generator::{Carried, StreamTotals, Traffic};
 use crate::report::{StreamShare, StreamSums};
 use crate::sink::StreamSeen;
 use crate::unit::Arrival;
@@ -31,7 +31,7 @@ impl Stream {
     }
 
     /// What makes it another load than another, as one of a profile, with frames of this traffic.
-    pub(super) fn flags(&self, traffic: &Traffic, mean_bytes: f64) -> Value {
+    pub(super) fn flags(&self, traffic: &Traffic, carried: &Carried, mean_bytes: f64) -> Value {
         json!({
             "name": self.name,
             "pps": self.pps,
@@ -46,6 +46,7 @@ impl Stream {
             "flows": traffic.flows,
             "flow_law": traffic.flow_law.to_string(),
             "protocols": traffic.protocols.to_string(),
+            "protocols_of": carried.of_name(),
             "malformed": traffic.malformed,
             "vlan": traffic.vlan,
             "port": traffic.port,

@@ -53,7 +53,7 @@ impl Target {
             frame_size,
             flows: load.flows,
             flow_law: load.flow_law,
-            protocols: load.protocols,
+            protocols: load.protocols.mix,
             malformed: load.malformed,
             vlan: load.vlan.clone(),
             signed: load.check != Check::Off,
@@ -90,7 +90,10 @@ impl Target {
             hit_ratio: stream.hit_ratio.unwrap_or(traffic.hit_ratio),
             flows: stream.flows.unwrap_or(traffic.flows),
             flow_law: stream.flow_law.unwrap_or(traffic.flow_law),
-            protocols: stream.protocols.unwrap_or(traffic.protocols),
+            protocols: stream
+                .protocols
+                .as_ref()
+                .map_or(traffic.protocols, |it| it.mix),
             malformed: stream.malformed.unwrap_or(traffic.malformed),
             vlan: stream.vlan.clone().unwrap_or(traffic.vlan),
             port: stream.port.or(traffic.port),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::frames_kept::FramesKept;
 use super::pcap_out;
-use super::{finish, outputs};
+use super::{finish, outputs, read_by};
 use crate::churn::Churn;
 use crate::cli::{BenchArgs, Usage};
 use crate::config::LoadProfile;
@@ -19,7 +19,9 @@ use crate::generator::{Pace, Spread, Window};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{Setup, time};
-use crate::run::{Bed, Conditions, Failure, Layout, Measured, Outcome, Trial, assemble};
+use crate::run::{
+    Bed, Conditions, Failure, Layout, Measured, Outcome, Trial, assemble, check_free,
+};
 use crate::selftest::SelfCheck;
 use crate::unit::{Arrival, Rate};
 
@@ -34,7 +36,8 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
     if let Some(ends) = args.links.ends() {
         return super::bench_links::bench(args, &ends, interrupt);
     }
-    let (output, latencies) = outputs(&args.engine, FramesKept::taken(&args.keep))?;
+    let read = read_by(&args.load, args.profile.as_deref());
+    let (output, latencies) = outputs(&args.engine, FramesKept::beside(read, &args.keep)?)?;
     let progress = Progress::new(args.engine.json_to_stdout());
     let (conditions, measured, outcome) = measure(args, &progress, interrupt, &mut Alone)?;
     latencies.write(measured.latencies().as_ref(), &measured.intervals)?;
@@ -180,6 +183,8 @@ fn write_frames(args: &BenchArgs, file: &Path, interrupt: &Interrupt) -> Result<
     };
     let at = format!("--rate {}", args.rate);
     let frames = &mut layout.frames().clone();
+    let read = read_by(&args.load, args.profile.as_deref());
+    check_free("--pcap-out", file, &read)?;
     pcap_out::write(file, frames, window, (&at, "--rate 1Mpps"), interrupt)
 }
 
@@ -202,7 +207,10 @@ pub(super) fn flags(args: &BenchArgs, layout: &Layout) -> BTreeMap<&'static str,
             "frame_size",
             json!(args.profile.is_none().then(|| args.frame_size.to_string())),
         ),
-        ("profile", json!(args.profile)),
+        (
+            "profile",
+            json!(args.profile.as_ref().map(|file| file.display().to_string())),
+        ),
         ("streams", layout.stream_flags()),
         (
             "rate",

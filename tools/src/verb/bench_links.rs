@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::bench::{flags, layout};
 use super::frames_kept::FramesKept;
 use super::link_report::{LinkConditions, assemble, check_sent, flags_on_links};
-use super::{finish, outputs};
+use super::{finish, outputs, read_by};
 use crate::cli::{BenchArgs, LinkEnds};
 use crate::exit::Exit;
 use crate::generator::Pace;
@@ -34,7 +34,8 @@ pub(super) fn bench(
     ends: &LinkEnds,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
-    let (output, latencies) = outputs(&args.engine, FramesKept::taken(&args.keep))?;
+    let read = read_by(&args.load, args.profile.as_deref());
+    let (output, latencies) = outputs(&args.engine, FramesKept::beside(read, &args.keep)?)?;
     let progress = Progress::new(args.engine.json_to_stdout());
     progress.stage("links", None);
     let kept = FramesKept::of(&args.keep)?;

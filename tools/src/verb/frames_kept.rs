@@ -8,7 +8,7 @@ use corelane::io::middleware::Layered;
 
 use crate::cli::{KeepArgs, Usage};
 use crate::first_frames::{FirstFrames, FirstFramesHandle};
-use crate::run::{Failure, Taken};
+use crate::run::{Failure, Taken, check_free};
 
 /// The first frames of the measured time, on their way to a file.
 pub(super) struct FramesKept {
@@ -22,13 +22,23 @@ pub(super) struct FramesKept {
 }
 
 impl FramesKept {
-    /// The file that is written, if there is one, so that no other is written over it.
-    pub(super) fn taken(args: &KeepArgs) -> Vec<Taken<'_>> {
-        let file = args.capture.map(|_| Taken {
-            file: &args.capture_file,
-            holds: "the frames of --capture".to_owned(),
-        });
-        file.into_iter().collect()
+    /// The files `others`, which a run reads or writes too, and the one that is written here, if there is one, so that
+    /// no other is written over them.
+    ///
+    /// # Errors
+    /// The one is among the others.
+    pub(super) fn beside<'a>(
+        mut others: Vec<Taken<'a>>,
+        args: &'a KeepArgs,
+    ) -> Result<Vec<Taken<'a>>, Usage> {
+        if args.capture.is_some() {
+            check_free("--capture-file", &args.capture_file, &others)?;
+            others.push(Taken {
+                file: &args.capture_file,
+                holds: "the frames of --capture".to_owned(),
+            });
+        }
+        Ok(others)
     }
 
     /// What the options ask for; None if they do not.

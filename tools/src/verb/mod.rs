@@ -21,9 +21,10 @@ mod top;
 mod up;
 mod watch;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{self, Asked, EngineArgs};
+use crate::cli::{self, Asked, EngineArgs, LoadArgs};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::report::Report;
@@ -66,6 +67,18 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
         Asked::CheckConfig(args) => check_config::check_config(&args),
         Asked::Text(text) => print(&text).map(|()| Exit::Done),
     }
+}
+
+/// Files that a load is made from, so that nothing is written over them.
+fn read_by<'a>(load: &'a LoadArgs, profile: Option<&'a Path>) -> Vec<Taken<'a>> {
+    let profile = profile.map(|file| (file, "the profile of the load"));
+    let capture = load.protocols.of.as_deref();
+    let capture = capture.map(|file| (file, "the capture of --protocols"));
+    let taken = |(file, holds): (&'a Path, &str)| Taken {
+        file,
+        holds: holds.to_owned(),
+    };
+    profile.into_iter().chain(capture).map(taken).collect()
 }
 
 /// Where the results of a run go: the report, and its latencies. Into none of the files `taken`, which it reads or

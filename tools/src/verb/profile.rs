@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::bench::{self, Companion};
 use super::frames_kept::FramesKept;
-use super::{exit_of, outputs};
+use super::{exit_of, outputs, read_by};
 use crate::cli::{ProfileArgs, Usage};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -17,12 +17,16 @@ use crate::threads::Threads;
 
 pub(super) fn profile(args: &ProfileArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let before = args.diff.as_deref().map(read).transpose()?;
-    let files = files(args)?;
+    let files = files(args);
+    let taken = taken(args, &files)?;
     std::fs::create_dir_all(&args.out).map_err(|error| {
         let name = args.out.display();
         Usage::new(format!("--out: cannot make {name}: {error}"))
     })?;
-    let (output, latencies) = outputs(&args.bench.engine, taken(args, &files))?;
+    let (output, latencies) = outputs(
+        &args.bench.engine,
+        FramesKept::beside(taken, &args.bench.keep)?,
+    )?;
     let progress = Progress::new(args.bench.engine.json_to_stdout());
     let mut sampling = Sampling::new(args.sampler, args.frequency);
     let (conditions, measured, outcome) =
@@ -68,7 +72,7 @@ pub(super) fn profile(args: &ProfileArgs, interrupt: &Interrupt) -> Result<Exit,
         |group| at_end.since(&at_begin, group),
         bench,
         before,
-        files,
+        &files,
         notes,
     );
     let json = profile
@@ -90,48 +94,35 @@ fn read(file: &Path) -> Result<(String, Folded), Usage> {
     Ok((name, folded))
 }
 
-fn files(args: &ProfileArgs) -> Result<Files, Failure> {
-    let files = Files {
-        folded: args.out.join("profile.folded"),
-        flamegraph: args
-            .svg
-            .clone()
-            .unwrap_or_else(|| args.out.join("profile.svg")),
-        difference: args.diff.as_ref().map(|_| args.out.join("difference.svg")),
-    };
-    let taken = |file, holds: &str| Taken {
-        file,
-        holds: holds.to_owned(),
-    };
-    let mut read = Vec::new();
-    if let Some(diff) = &args.diff {
-        read.push(taken(diff, "the profile of --diff"));
-        check_free("--out", &files.folded, &read)?;
+fn files(args: &ProfileArgs) -> Files {
+    let in_out = |name| args.out.join(name);
+    Files {
+        folded: in_out("profile.folded"),
+        flamegraph: args.svg.clone().unwrap_or_else(|| in_out("profile.svg")),
+        difference: args.diff.as_ref().map(|_| in_out("difference.svg")),
     }
-    if args.svg.is_some() {
-        read.push(taken(&files.folded, "the folded stacks"));
-        check_free("--svg", &files.flamegraph, &read)?;
-    }
-    Ok(files)
 }
 
-/// The files that results are not to be written over.
-fn taken<'a>(args: &'a ProfileArgs, files: &'a Files) -> Vec<Taken<'a>> {
-    let diff = args.diff.iter().map(|file| ("the profile of --diff", file));
-    let difference = files.difference.iter();
-    [
-        ("the folded stacks", &files.folded),
-        ("the flame graph", &files.flamegraph),
-    ]
-    .into_iter()
-    .chain(diff)
-    .chain(difference.map(|file| ("the flame graph of the difference", file)))
-    .map(|(holds, file)| Taken {
+/// What is read, and the files of the profile: none of these is over another.
+fn taken<'a>(args: &'a ProfileArgs, files: &'a Files) -> Result<Vec<Taken<'a>>, Usage> {
+    let mut taken = read_by(&args.bench.load, args.bench.profile.as_deref());
+    taken.extend(args.diff.iter().map(|file| Taken {
         file,
-        holds: holds.to_owned(),
-    })
-    .chain(FramesKept::taken(&args.bench.keep))
-    .collect()
+        holds: "the profile of --diff".to_owned(),
+    }));
+    let svg = args.svg.as_ref().map_or("--out", |_| "--svg");
+    let difference = files.difference.iter();
+    let difference = difference.map(|it| ("--out", it, "the flame graph of the difference"));
+    let written = [
+        ("--out", &files.folded, "the folded stacks"),
+        (svg, &files.flamegraph, "the flame graph"),
+    ];
+    for (option, file, holds) in difference.chain(written) {
+        check_free(option, file, &taken)?;
+        let holds = holds.to_owned();
+        taken.push(Taken { file, holds });
+    }
+    Ok(taken)
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {

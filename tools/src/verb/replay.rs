@@ -57,7 +57,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     check_not_empty(args, set.len() as u64 + set.too_large())?;
     check_pace(args, &set)?;
     let frames_s = before.elapsed().as_secs_f64();
-    let (output, latencies) = outputs(&args.engine, taken(args))?;
+    let (output, latencies) = outputs(&args.engine, taken(args)?)?;
     let kept = FramesKept::of(&args.keep)?;
 
     let (pace, when_full, planned_pps) = pace(args.speed, &set);
@@ -147,7 +147,7 @@ fn write_frames(args: &ReplayArgs, file: &Path, interrupt: &Interrupt) -> Result
     ));
     check_not_empty(args, set.len() as u64)?;
     check_pace(args, &set)?;
-    check_free("--pcap-out", file, &taken(args))?;
+    check_free("--pcap-out", file, &taken(args)?)?;
     let (pace, ..) = pace(args.speed, &set);
     let window = window(args, pace, &set);
     let frames = &mut CaptureFrames::new(Arc::clone(&set));
@@ -190,12 +190,12 @@ pub(super) fn check_pace(args: &ReplayArgs, set: &CaptureSet) -> Result<(), Usag
 }
 
 /// Their files, so that none is written over.
-pub(super) fn taken(args: &ReplayArgs) -> Vec<Taken<'_>> {
+pub(super) fn taken(args: &ReplayArgs) -> Result<Vec<Taken<'_>>, Usage> {
     let taken = args.files.iter().map(|file| Taken {
         file,
         holds: "a capture that is replayed".to_owned(),
     });
-    taken.chain(FramesKept::taken(&args.keep)).collect()
+    FramesKept::beside(taken.collect(), &args.keep)
 }
 
 /// Says so if the replay takes so long that it may not be what was wanted.

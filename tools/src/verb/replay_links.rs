@@ -31,7 +31,7 @@ pub(super) fn replay(
     progress.stage("captures", None);
     let before = Instant::now();
     let captures = captures(args)?;
-    let (output, latencies) = outputs(&args.engine, taken(args))?;
+    let (output, latencies) = outputs(&args.engine, taken(args)?)?;
     let kept = FramesKept::of(&args.keep)?;
     progress.stage("links", None);
     let mut ports = Ports::open(&args.links, ends, &FramesKept::between(kept.as_ref()))?;

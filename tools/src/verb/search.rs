@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::read_by;
 use crate::cli::{EngineArgs, SearchArgs, Usage};
 use crate::config::LoadProfile;
 use crate::exit::Exit;
@@ -33,7 +34,8 @@ const BURSTS: usize = 50;
 
 pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let suite = suite(args)?;
-    let output = Output::new(args.engine.json.as_deref(), &[])?;
+    let read = read_by(&args.load, args.profile.as_deref());
+    let output = Output::new(args.engine.json.as_deref(), &read)?;
     let progress = Progress::new(args.engine.json_to_stdout());
     let results = suite.run(&progress, interrupt)?;
     let slo = args.engine.slo.as_ref();
@@ -224,7 +226,10 @@ fn flags(args: &SearchArgs, suite: &Suite, setting: &Setting) -> BTreeMap<&'stat
     }
     flags.extend([
         ("frame_size", json!(sizes)),
-        ("profile", json!(args.profile)),
+        (
+            "profile",
+            json!(args.profile.as_ref().map(|file| file.display().to_string())),
+        ),
         (
             "arrival",
             json!(suite.profile.is_none().then(|| suite.arrival.to_string())),

@@ -8,8 +8,8 @@ use super::EngineArgs;
 use super::values::{endpoints, flows, neighbors, network, routes, seed, sockets, vlan};
 use crate::cli::Usage;
 use crate::cli::links::LINKS;
-use crate::generator::{Networks, protocols, size_on_wire};
-use crate::unit::{Check, Destinations, Family, Protocols, ratio};
+use crate::generator::{Carried, Networks, protocols, size_on_wire};
+use crate::unit::{Check, Destinations, Family, ratio};
 
 /// VLAN tags of a frame: IEEE 802.1Q has one, and 802.1ad another around it.
 const MAX_TAGS: usize = 2;
@@ -41,7 +41,7 @@ pub struct LoadArgs {
     /// What frames carry, with parts: udp, tcp-syn, icmp-echo, fragments (udp:90,tcp-syn:10); or capture:FILE,
     /// as the packets of a pcap or pcapng file. Datagrams of fragments have two of them
     #[arg(long, value_name = "MIX", default_value = "udp", value_parser = protocols)]
-    pub protocols: Protocols,
+    pub protocols: Carried,
 
     /// The share of frames that are malformed, in three ways in turn by chance
     #[arg(long, value_name = "SHARE", default_value = "0", conflicts_with_all = ["tx", "link"], value_parser = ratio)]
@@ -134,7 +134,7 @@ impl LoadArgs {
     }
 
     /// As they are in effect, by their names.
-    pub fn flags(&self) -> [(&'static str, Value); 17] {
+    pub fn flags(&self) -> [(&'static str, Value); 18] {
         let texts =
             |networks: &[Prefix]| networks.iter().map(ToString::to_string).collect::<Vec<_>>();
         let endpoints = self.sockets.unwrap_or(self.endpoints);
@@ -149,7 +149,8 @@ impl LoadArgs {
             ("smallest_ipv6_frame", json!(size_on_wire(0, true))),
             ("flows", json!(self.flows)),
             ("flow_law", json!(self.flow_law.to_string())),
-            ("protocols", json!(self.protocols.to_string())),
+            ("protocols", json!(self.protocols.mix.to_string())),
+            ("protocols_of", json!(self.protocols.of_name())),
             ("malformed", json!(self.malformed)),
             ("vlan", json!(self.vlan)),
             ("hit_ratio", json!(self.hit_ratio)),
