@@ -10,7 +10,7 @@ use crate::cli::Usage;
 use crate::exit::Exit;
 use crate::generator::{CaptureOutError, Pace, Source, Window, write_capture};
 use crate::interrupt::Interrupt;
-use crate::run::{Failure, print};
+use crate::run::{Failure, print, say};
 
 /// Writes the frames of a window, each at its planned time; `-` is standard output.
 ///
@@ -59,7 +59,9 @@ pub(super) fn write(
         (Exit::Done, "")
     };
     if is_stdout {
-        eprintln!("corelane: {frames} frames written, none sent{why}");
+        say(&format!(
+            "corelane: {frames} frames written, none sent{why}"
+        ));
     } else {
         print(&format!(
             "{frames} frames written to {name}, none sent{why}\n"
