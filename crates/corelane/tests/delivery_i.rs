@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use corelane::engine::NicConfig;
 use corelane::frame::PoolConfig;
 use corelane::stack::{
     DropReason, Event, Forwarding, Handler, IcmpCounter, NdpConfig, Nic, NicTotals, Packet,
-    PacketEndpointConfig, PacketProtocol, SendOptions,
+    PacketEndpointConfig, PacketProtocol, SendError, SendOptions, UdpBind, UdpSendError, UdpSocket,
 };
 use corelane::wire::arp::ArpPacket;
 use corelane::wire::build::build_arp;
@@ -1064,6 +1065,47 @@ fn i12_a_datagram_whose_time_is_over_is_told_of_and_forgotten() {
         assert!(net.take(0).is_empty() && net.got().is_empty());
         net.assert_no_leak();
     }
+}
+
+/// Has the NIC send itself a datagram of which the last fragment finds no room.
+fn send_to_oneself_in_part(net: &mut Net, socket: &UdpSocket, to: SocketAddr) {
+    // The queue of what a NIC sends to itself has 256 places.
+    for _ in 0..255 {
+        socket.send_to(b"whole", to).unwrap();
+    }
+    let sent = socket.send_to(&[1; 2000], to);
+    assert!(matches!(
+        sent,
+        Err(UdpSendError::Send(SendError::NoBufferSpace))
+    ));
+    net.poll();
+    assert_eq!(net.stack().reassembly_pool().out(), 1);
+}
+
+#[test]
+fn i12_j15_what_a_nic_tells_itself_of_a_datagram_whose_time_is_over_is_on_no_link() {
+    let mut net = host();
+    let (socket, queues) = net.stack().udp_socket(UdpBind::new(7)).unwrap();
+    let to = SocketAddr::new(ip("10.0.0.1"), 7);
+    send_to_oneself_in_part(&mut net, &socket, to);
+    let before = net.nics[0].counters();
+    net.advance(Duration::from_secs(31));
+    assert!(net.take(0).is_empty());
+    let totals = net.nics[0].counters().since(&before);
+    assert_eq!((totals.sent, totals.looped), (0, 1));
+    assert_eq!(totals.icmp_of(IcmpCounter::V4TimeExceededSent), 1);
+    assert_eq!(totals.icmp_of(IcmpCounter::V4TimeExceededReceived), 1);
+    // When the address has gone meanwhile, there is nobody to be told.
+    send_to_oneself_in_part(&mut net, &socket, to);
+    let before = net.nics[0].counters();
+    net.nics[0].remove_address(to.ip()).unwrap();
+    net.advance(Duration::from_secs(31));
+    assert!(net.take(0).is_empty());
+    let totals = net.nics[0].counters().since(&before);
+    assert_eq!((totals.sent, totals.looped), (0, 0));
+    assert_eq!(totals.icmp_of(IcmpCounter::V4TimeExceededSent), 0);
+    drop((socket, queues));
+    net.assert_no_leak();
 }
 
 #[test]

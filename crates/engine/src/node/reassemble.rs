@@ -3,10 +3,10 @@
 
 use corelane_frame::{Frame, PoolCache};
 use corelane_stack::{
-    DropReason, FragmentPlace, Inbound, NicId, NicView, PacketFlags, ReassemblyDrop,
-    ReassemblyOutcome,
+    DropReason, FragmentPlace, Inbound, Key, NicCounter, NicId, NicView, PacketFlags,
+    ReassemblyDrop, ReassemblyOutcome,
 };
-use corelane_wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, parse_ipv4, parse_ipv6};
+use corelane_wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, parse_ethernet, parse_ipv4, parse_ipv6};
 
 use super::context::Context;
 use super::icmp_error::{self, Error};
@@ -144,17 +144,59 @@ pub(crate) fn expire<O: Observer>(
         if !view.is_enabled() {
             return;
         }
+        let sender = Sender::of(first, &view);
+        if sender == Sender::Nobody {
+            return;
+        }
         let timed_out = icmp_error::reassembly_timeout(view, first, limiter, now, cache, counters);
-        if let Some(frame) = timed_out {
-            observer.turn_to(view.id());
-            observer.step(&frame, Outcome::IcmpError(trace::IcmpError::Sent));
-            port.output
-                .stage(frame, &view, seat, cache, counters, observer);
-            if !touched.contains(&at) && !touched.is_full() {
-                touched.push(at);
+        let Some(frame) = timed_out else {
+            return;
+        };
+        observer.turn_to(view.id());
+        observer.step(&frame, Outcome::IcmpError(trace::IcmpError::Sent));
+        if sender == Sender::Itself {
+            if let Err(frame) = view.loop_back(frame) {
+                counters.add(NicCounter::SendDropped, 1);
+                cache.recycle(frame);
             }
+            return;
+        }
+        port.output
+            .stage(frame, &view, seat, cache, counters, observer);
+        if !touched.contains(&at) && !touched.is_full() {
+            touched.push(at);
         }
     });
     stages.stack.note_deadline();
     ended
+}
+
+/// Who is told of a datagram whose time is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    /// A host on the link or behind it, or who a loopback link brings it to.
+    Other,
+    /// The NIC itself: what it answers to itself is on no link.
+    Itself,
+    /// Frames are the NIC's, and the address is its own no more.
+    Nobody,
+}
+
+impl Sender {
+    fn of(first: &Frame, view: &NicView<'_>) -> Self {
+        let Ok(link) = parse_ethernet(first.data()) else {
+            return Self::Nobody;
+        };
+        if link.header.source != view.mac() || view.is_loopback() {
+            return Self::Other;
+        }
+        let v4 = || parse_ipv4(link.payload).map(|it| Key::v4(it.source().to_bits()));
+        let v6 = || parse_ipv6(link.payload).map(|it| Key::v6(it.source().to_bits()));
+        let source = v4().ok().or_else(|| v6().ok());
+        if source.is_some_and(|source| view.is_own_source(source)) {
+            Self::Itself
+        } else {
+            Self::Nobody
+        }
+    }
 }
