@@ -5,7 +5,7 @@ mod common;
 
 use common::net::prefix;
 use common::packets::{fragments, with_options};
-use common::sockets::{open, remote};
+use common::sockets::{Open, open, remote};
 use common::*;
 use corelane::engine::Builder;
 use corelane::frame::{Burst, PoolConfig};
@@ -481,6 +481,8 @@ fn k2_k8_a_datagram_in_fragments_reaches_all_whoever_is_full() {
     for round in 0..40_u8 {
         let whole = to_all(udp("192.0.2.9", "192.0.2.255", (1, 7), &[round; 8000]));
         bench.run(&fragments(&whole, 1500, u16::from(round) + 1));
+        let shown = raws[0].recv().expect("a copy");
+        assert!(shown.payload() == [round; 8000]);
     }
     for it in &mut sockets {
         let stats = it.socket.stats();
@@ -488,8 +490,114 @@ fn k2_k8_a_datagram_in_fragments_reaches_all_whoever_is_full() {
         assert_eq!(it.payloads(), [vec![0; 8000], vec![1; 8000]]);
     }
     assert_eq!(raw.stats().received, 40);
-    assert_eq!(std::iter::from_fn(|| raws[0].recv()).count(), 40);
     drop((sockets, raw, raws));
+    bench.assert_no_leak();
+}
+
+/// Datagrams to this port, each in fragments.
+fn in_fragments(port: u16, payloads: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let datagrams = payloads.iter().zip(1..).flat_map(|(payload, id)| {
+        let whole = udp("192.0.2.9", "192.0.2.1", (1, port), payload);
+        fragments(&whole, 1000, id)
+    });
+    datagrams.collect()
+}
+
+#[test]
+fn i12_k16_a_socket_that_does_not_read_leaves_reassembly_to_others() {
+    let mut bench = bench();
+    let stack = bench.nic.stack().clone();
+    let mut slow = open(&stack, UdpBind::new(7).queue(512));
+    let mut other = open(&stack, UdpBind::new(8));
+    let large: Vec<_> = (0..200).map(|n| vec![n; 4000]).collect();
+    // Of those that need a slot of reassembly few wait, whatever room the queue has.
+    let (totals, _) = bench.run(&in_fragments(7, &large));
+    assert_eq!(only_drop(&totals, DropReason::SocketFull), 184);
+    assert_eq!(totals.delivered, 16);
+    let stats = slow.socket.stats();
+    assert_eq!((stats.received, stats.overflow), (16, 184));
+    // What came whole, and what fits into an ordinary frame, has the room of the queue.
+    let small: Vec<_> = (0..100).map(|n| vec![n; 1500]).collect();
+    assert_eq!(bench.run(&in_fragments(7, &small)).0.delivered, 100);
+    let whole = udp("192.0.2.9", "192.0.2.1", (1, 7), b"whole");
+    assert_eq!(bench.run(&vec![whole; 100]).0.delivered, 100);
+    assert_eq!(bench.run(&in_fragments(8, &large[..16])).0.delivered, 16);
+    assert_eq!(other.payloads(), large[..16]);
+    // Each that is read makes room for one, in their order.
+    for first in &large[..3] {
+        assert_eq!(slow.queue.recv().unwrap().payload(), first);
+    }
+    assert_eq!(bench.run(&in_fragments(7, &large[100..120])).0.delivered, 3);
+    let read = slow.payloads();
+    assert_eq!(read[..13], large[3..16]);
+    assert_eq!(read[13..113], small);
+    assert!(read[113..213].iter().all(|it| it == b"whole"));
+    assert_eq!(read[213..], large[100..103]);
+    assert_eq!(bench.run(&in_fragments(7, &large[..20])).0.delivered, 16);
+    drop((slow, other));
+    bench.assert_no_leak();
+}
+
+#[test]
+fn i12_k16_sockets_that_do_not_read_do_not_end_reassembly_however_many() {
+    let mut bench = bench();
+    let stack = bench.nic.stack().clone();
+    let large: Vec<_> = (0..16).map(|n| vec![n; 4000]).collect();
+    let mut slow: Vec<_> = (0..40)
+        .map(|n| open(&stack, UdpBind::new(100 + n)))
+        .collect();
+    for n in 0..40 {
+        let (totals, _) = bench.run(&in_fragments(100 + n, &large));
+        only_drop(&totals, DropReason::SocketFull);
+    }
+    let held: usize = slow.iter_mut().map(Open::count).sum();
+    for n in 0..40 {
+        bench.run(&in_fragments(100 + n, &large));
+    }
+    // They have all slots that they may: what needs one only while it is put together goes on.
+    let mut other = open(&stack, UdpBind::new(8));
+    let small: Vec<_> = (0..10).map(|n| vec![n; 1500]).collect();
+    assert_eq!(bench.run(&in_fragments(8, &small)).0.delivered, 10);
+    assert_eq!(other.payloads(), small);
+    let (totals, _) = bench.run(&in_fragments(8, &large));
+    assert_eq!(only_drop(&totals, DropReason::SocketFull), 16);
+    let ping = ping("192.0.2.9", "192.0.2.1", &[1; 4000]);
+    let (_, replies) = bench.run(&fragments(&ping, 1000, 99));
+    assert_eq!(replies.len(), 3);
+    // One that reads makes room for others.
+    assert_eq!(slow[0].count(), 16);
+    assert_eq!(bench.run(&in_fragments(8, &large)).0.delivered, 16);
+    assert_eq!(other.payloads(), large);
+    assert_eq!(
+        slow.iter_mut().map(Open::count).sum::<usize>(),
+        held - 16,
+        "as many slots as before"
+    );
+    drop((slow, other));
+    bench.assert_no_leak();
+}
+
+#[test]
+fn i12_k7_copies_of_what_came_in_fragments_are_bounded_too() {
+    let mut bench = bench();
+    let stack = bench.nic.stack().clone();
+    let mut slow = open(&stack, UdpBind::new(7).reuse());
+    let mut reads = open(&stack, UdpBind::new(7).reuse());
+    let (raw, mut raws) = stack
+        .raw_socket(RawBind::new(Family::V4, IpProtocol::UDP))
+        .unwrap();
+    for round in 0..40_u8 {
+        let whole = to_all(udp("192.0.2.9", "192.0.2.255", (1, 7), &[round; 8000]));
+        let (totals, _) = bench.run(&fragments(&whole, 1500, u16::from(round) + 1));
+        assert_eq!(totals.delivered, 1);
+        assert_eq!(reads.payloads(), [[round; 8000]]);
+    }
+    for stats in [slow.socket.stats(), raw.stats()] {
+        assert_eq!((stats.received, stats.overflow), (16, 24));
+    }
+    assert_eq!(slow.count(), 16);
+    assert_eq!(std::iter::from_fn(|| raws[0].recv()).count(), 16);
+    drop((slow, reads, raw, raws));
     bench.assert_no_leak();
 }
 

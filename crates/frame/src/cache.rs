@@ -129,6 +129,11 @@ impl PoolCache {
         }
     }
 
+    /// Whether this is a frame of the cache's pool.
+    pub fn owns(&self, frame: &Frame) -> bool {
+        frame.pool() == self.handle.inner_ptr()
+    }
+
     /// Free slots in this cache now.
     pub fn len(&self) -> usize {
         self.loaded.len + self.spare.len

@@ -49,7 +49,7 @@ labelled! {
         TransportChecksum => "transport_checksum", "The UDP or TCP checksum is wrong.";
         UnknownTransport => "unknown_transport", "A transport protocol that nobody here takes.";
         UnknownPort => "unknown_port", "A UDP or TCP port that nobody here has.";
-        SocketFull => "socket_full", "The queue of the socket is full.";
+        SocketFull => "socket_full", "The queue of the socket is full, or has as many long datagrams from fragments as may wait.";
         SocketClosed => "socket_closed", "Nobody reads the queue of the socket any more.";
         HandlerPanicked => "handler_panicked", "The handler panicked over this packet.";
     }

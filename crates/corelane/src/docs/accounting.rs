@@ -106,7 +106,7 @@
 //! | `transport_checksum` | `transport_demux`, `unknown_destination` | The UDP or TCP checksum is wrong. |
 //! | `unknown_transport` | `unknown_destination` | A transport protocol that nobody here takes. |
 //! | `unknown_port` | `unknown_destination` | A UDP or TCP port that nobody here has. |
-//! | `socket_full` | `transport_demux` | The queue of the socket is full. |
+//! | `socket_full` | `transport_demux` | The queue of the socket is full, or has as many long datagrams from fragments as may wait. |
 //! | `socket_closed` | `transport_demux` | Nobody reads the queue of the socket any more. |
 //! | `handler_panicked` | `local_deliver` | The handler panicked over this packet. |
 //!

@@ -19,6 +19,31 @@ pub(super) fn transport_demux<O: Observer>(
     frames: &mut [Frame],
     packets: &mut PacketBurst,
 ) {
+    if context.stack.reassembly.take_completed() {
+        demux_large(context, frames, packets);
+    } else {
+        demux::<O, false>(context, frames, packets);
+    }
+}
+
+/// Where a datagram came in fragments. Apart, so that other bursts are not asked for each packet.
+#[cold]
+#[inline(never)]
+fn demux_large<O: Observer>(
+    context: &mut Context<'_, O>,
+    frames: &mut [Frame],
+    packets: &mut PacketBurst,
+) {
+    demux::<O, true>(context, frames, packets);
+}
+
+/// `LARGE`: there may be frames among them that have slots of reassembly.
+#[inline(always)]
+fn demux<O: Observer, const LARGE: bool>(
+    context: &mut Context<'_, O>,
+    frames: &mut [Frame],
+    packets: &mut PacketBurst,
+) {
     let mut sights = Vec::new();
     if O::WATCHES {
         // What packets look like before their frames are given away.
@@ -43,7 +68,7 @@ pub(super) fn transport_demux<O: Observer>(
     };
     let mut writer = stack.sockets();
     let sockets = writer.demux.lookup(writer.seat, &described);
-    deliver(&mut writer, cache, frames, packets, &sockets, |at, end| {
+    let ended = |at: usize, end: End| {
         match end {
             End::NoSocket => kept |= 1 << (at % BURST),
             End::Delivered | End::Copied => {}
@@ -55,7 +80,8 @@ pub(super) fn transport_demux<O: Observer>(
         if let Some(sight) = sights.get(at) {
             observer.step_of(sight, Outcome::TransportDemux(end.outcome()));
         }
-    });
+    };
+    deliver::<LARGE>(&mut writer, cache, frames, packets, &sockets, ended);
     let left = kept.count_ones() as usize;
     tally.delivered(count - left - dropped);
     if kept == 0 {
@@ -94,7 +120,7 @@ impl End {
 /// In one pass: the line that a socket is looked at by is on its way since the lookup, and to ask for that
 /// of its slot as well costs more instructions than it saves waiting where sockets are some thousands.
 #[inline(always)]
-fn deliver(
+fn deliver<const LARGE: bool>(
     writer: &mut SocketWriter<'_>,
     cache: &mut PoolCache,
     frames: &mut [Frame],
@@ -108,7 +134,12 @@ fn deliver(
         let end = match (frames.get_mut(usize::from(packet.frame)), socket) {
             (Some(frame), Some(socket)) => {
                 if transport::is_udp_checksum_right(frame.data(), packet) {
-                    match give(writer, socket, frame, packet) {
+                    let given = if LARGE {
+                        give_any(writer, cache, socket, frame, packet)
+                    } else {
+                        give(writer, socket, frame, packet)
+                    };
+                    match given {
                         Ok(queued) => {
                             if queued.bell {
                                 add(&mut bells, at);
@@ -208,10 +239,44 @@ fn give(
     packet: &Inbound,
 ) -> Result<Queued, DropReason> {
     let queued = socket.deliver(writer.seat, frame, packet);
-    queued.map_err(|why| match why {
+    queued.map_err(drop_reason)
+}
+
+#[inline(always)]
+fn drop_reason(why: SocketDrop) -> DropReason {
+    match why {
         SocketDrop::Overflow => DropReason::SocketFull,
         SocketDrop::Closed => DropReason::SocketClosed,
-    })
+    }
+}
+
+/// As [`give`], of a packet that may have a slot of reassembly. Those are few, and are for all sockets:
+/// what fits into an ordinary frame waits in one, and of the rest so many as leave the others room.
+fn give_any(
+    writer: &mut SocketWriter<'_>,
+    cache: &mut PoolCache,
+    socket: &Socket,
+    frame: &mut Frame,
+    packet: &Inbound,
+) -> Result<Queued, DropReason> {
+    if !writer.reassembly.owns(frame) {
+        return give(writer, socket, frame, packet);
+    }
+    if let Some(ordinary) = cache.alloc() {
+        match copied(ordinary, frame) {
+            Ok(copy) => writer.reassembly.recycle(std::mem::replace(frame, copy)),
+            Err(ordinary) => cache.recycle(ordinary),
+        }
+    }
+    if !writer.reassembly.owns(frame) {
+        return give(writer, socket, frame, packet);
+    }
+    if !writer.reassembly.has_reserve() {
+        socket.count_overflow(writer.seat);
+        return Err(DropReason::SocketFull);
+    }
+    let queued = socket.deliver_large(writer.seat, frame, packet);
+    queued.map_err(drop_reason)
 }
 
 /// Puts a copy of a packet into a socket's queue, and rings for it.
@@ -226,8 +291,10 @@ fn give_copy(
         socket.count_overflow(writer.seat);
         return Err(DropReason::SocketFull);
     };
-    let given = give(writer, socket, &mut copy, packet);
-    if !copy.is_vacant() {
+    let given = give_any(writer, cache, socket, &mut copy, packet);
+    if writer.reassembly.owns(&copy) {
+        writer.reassembly.recycle(copy);
+    } else if !copy.is_vacant() {
         cache.recycle(copy);
     }
     if given?.bell {
@@ -238,18 +305,26 @@ fn give_copy(
 
 /// None if there is no frame for it.
 fn copy(writer: &mut SocketWriter<'_>, cache: &mut PoolCache, frame: &Frame) -> Option<Frame> {
-    let mut copy = cache.alloc()?;
-    if copy.set_data(frame.data()).is_err() {
-        // A datagram that came in fragments.
-        cache.recycle(copy);
-        copy = writer.reassembly.alloc()?;
-        copy.set_data(frame.data()).ok()?;
+    let ordinary = cache.alloc()?;
+    let ordinary = match copied(ordinary, frame) {
+        Ok(copy) => return Some(copy),
+        Err(ordinary) => ordinary,
+    };
+    // A datagram that came in fragments.
+    cache.recycle(ordinary);
+    copied(writer.reassembly.alloc()?, frame).ok()
+}
+
+/// A copy of a frame in the slot of this one, which comes back if there is no room in it.
+fn copied(mut into: Frame, frame: &Frame) -> Result<Frame, Frame> {
+    if into.set_data(frame.data()).is_err() {
+        return Err(into);
     }
-    copy.set_nic(frame.nic());
-    copy.set_rx_time(frame.rx_time());
-    copy.set_rss_hash(frame.rss_hash());
-    copy.set_offload(frame.offload());
-    Some(copy)
+    into.set_nic(frame.nic());
+    into.set_rx_time(frame.rx_time());
+    into.set_rss_hash(frame.rss_hash());
+    into.set_offload(frame.offload());
+    Ok(into)
 }
 
 /// Gives a datagram to every socket that it is for, to each its own (BEHAVIOURS K7, K8).
@@ -292,7 +367,7 @@ fn to_many(
         return End::Dropped(DropReason::TransportChecksum);
     }
     // The last one has no need of a copy.
-    match give(writer, last, frame, packet) {
+    match give_any(writer, cache, last, frame, packet) {
         Ok(queued) => {
             if queued.bell {
                 last.ring_bell(writer.seat);

@@ -24,7 +24,7 @@ pub use config::{ReassemblyConfig, ReassemblyError};
 pub use fragment::FragmentPlace;
 pub use outcome::{Outcome, ParameterProblem, ReassemblyCounts, ReassemblyDrop, TimedOutDatagram};
 
-use corelane_frame::{Frame, Pool, PoolCache};
+use corelane_frame::{BURST, Burst, Frame, Pool, PoolCache};
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 use std::hash::BuildHasher;
@@ -62,6 +62,8 @@ pub struct Reassembly {
     /// How many datagrams were begun: the age of each.
     begun: u64,
     counts: ReassemblyCounts,
+    /// Whether any was put together lately.
+    has_completed: bool,
 }
 
 impl Reassembly {
@@ -84,6 +86,7 @@ impl Reassembly {
                 .collect(),
             begun: 0,
             counts: ReassemblyCounts::default(),
+            has_completed: false,
         })
     }
 
@@ -169,6 +172,34 @@ impl Reassembly {
         self.cache.alloc()
     }
 
+    /// Takes a frame back that it gave out.
+    pub fn recycle(&mut self, frame: Frame) {
+        if !frame.is_vacant() {
+            self.cache.recycle(frame);
+        }
+    }
+
+    /// Whether a frame has one of the slots that datagrams are put together in.
+    pub fn owns(&self, frame: &Frame) -> bool {
+        self.cache.owns(frame)
+    }
+
+    /// Whether enough slots are left for what a burst makes whole, so that those given out may stay out for
+    /// as long as a reader likes.
+    pub fn has_reserve(&mut self) -> bool {
+        let wanted = RESERVE.saturating_sub(self.len());
+        let mut free = Burst::new();
+        let is_there = self.cache.alloc_burst(&mut free, wanted) == wanted;
+        self.cache.recycle_burst(&mut free);
+        is_there
+    }
+
+    /// Whether a datagram was put together since this was asked last.
+    #[inline]
+    pub fn take_completed(&mut self) -> bool {
+        std::mem::take(&mut self.has_completed)
+    }
+
     /// Datagrams in progress.
     pub fn len(&self) -> usize {
         self.entries()
@@ -243,6 +274,7 @@ impl Reassembly {
             Added::Last => match datagram.finish(self.max_size) {
                 Ok(frame) => {
                     self.counts.completed += 1;
+                    self.has_completed = true;
                     self.remove(at);
                     return Outcome::Complete(frame);
                 }
@@ -278,13 +310,10 @@ impl Reassembly {
             self.recycle(frame);
         }
     }
-
-    fn recycle(&mut self, frame: Frame) {
-        if !frame.is_vacant() {
-            self.cache.recycle(frame);
-        }
-    }
 }
+
+/// A burst makes no more datagrams whole: each has two fragments at least.
+const RESERVE: usize = BURST / 2;
 
 /// The second seed of the hash, process-wide: the secret is each worker's own.
 static SHARED_SEED: SharedSeed = SharedSeed::from_u64(0x636f_7265_6c61_6e65);

@@ -47,7 +47,8 @@ pub enum SocketDrop {
 pub struct SocketStats {
     /// Packets put into its queues.
     pub received: u64,
-    /// Packets dropped because a queue was full, or there was no frame for a copy.
+    /// Packets dropped because a queue was full, or had as many long datagrams from fragments as may
+    /// wait, or there was no frame for a copy.
     pub overflow: u64,
     /// Packets dropped because the socket was closed, or nobody reads any more.
     pub closed: u64,

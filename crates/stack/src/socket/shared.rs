@@ -23,6 +23,10 @@ use crate::nic::NicId;
 /// Errors that a socket keeps for a reader that is slow.
 const ERRORS: usize = 16;
 
+/// Datagrams that came in fragments and wait in slots of reassembly, in one queue: few enough that some
+/// sockets whose readers are slow leave the others their part.
+pub(super) const LARGE: usize = 16;
+
 /// What was dropped. What was received, the rings count.
 #[derive(Clone, Copy)]
 enum Counted {
@@ -74,6 +78,9 @@ pub(crate) struct AtSeat {
     bell: Bell,
     doorbell: Option<Doorbell>,
     counters: CounterWriter<Counted>,
+    /// The places in the ring of what was queued in slots of reassembly, the oldest first. Those that
+    /// were read since go when the next one comes.
+    large: VecDeque<usize>,
 }
 
 /// What there is to ring.
@@ -122,6 +129,7 @@ impl Socket {
             bell: bell.map_or(Bell::None, |_| Bell::Silent),
             doorbell: bell.cloned(),
             counters,
+            large: VecDeque::with_capacity(LARGE),
         });
         let about = About {
             number,
@@ -194,6 +202,39 @@ impl Socket {
             *bell = Bell::Due;
         }
         Ok(Queued { bell: is_first })
+    }
+
+    /// As [`deliver`](Self::deliver), of a frame that has a slot of reassembly, which all sockets share:
+    /// only so many of them wait in a queue, however much room there is.
+    ///
+    /// # Errors
+    /// As `deliver`.
+    #[cold]
+    pub fn deliver_large(
+        &self,
+        seat: &mut Seat,
+        frame: &mut Frame,
+        packet: &Inbound,
+    ) -> Result<Queued, SocketDrop> {
+        let Some(mut ring) = self.rings.get(seat) else {
+            return Err(SocketDrop::Closed);
+        };
+        let (place, waiting) = (ring.position(), ring.waiting());
+        let is_closed = ring.is_closed();
+        let AtSeat {
+            large, counters, ..
+        } = ring.extra();
+        let is_read = |at: &mut usize| place.wrapping_sub(*at) > waiting;
+        while large.pop_front_if(is_read).is_some() {}
+        if large.len() >= LARGE && !is_closed {
+            counters.add(Counted::Overflow, 1);
+            return Err(SocketDrop::Overflow);
+        }
+        let queued = self.deliver(seat, frame, packet)?;
+        if let Some(mut ring) = self.rings.get(seat) {
+            ring.extra().large.push_back(place);
+        }
+        Ok(queued)
     }
 
     /// Tells the reader what came, once for all that came since the last time (BEHAVIOURS K16).

@@ -77,7 +77,8 @@ impl UdpBind {
     }
 
     /// Datagrams that wait for the reader, of each worker: 64 unless said. Each has a frame of the pool,
-    /// and room for each takes 40 bytes.
+    /// and room for each takes 40 bytes. Of those that came in fragments and are longer than such a frame
+    /// 16 wait at most.
     pub fn queue(mut self, datagrams: usize) -> Self {
         self.queue = datagrams;
         self

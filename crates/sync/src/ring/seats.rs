@@ -226,6 +226,19 @@ impl<T, X> SeatRing<'_, T, X> {
         unsafe { pusher.push_with(&At { tail, body }, make) }
     }
 
+    /// The number of the item that is pushed next, counted from the first one; wrapping.
+    pub fn position(&self) -> usize {
+        self.lane.pusher.tail()
+    }
+
+    /// How many items wait, those that are being popped included.
+    pub fn waiting(&mut self) -> usize {
+        let Self { tail, lane } = self;
+        let Lane { pusher, body, .. } = &mut **lane;
+        let capacity = pusher.capacity();
+        capacity - pusher.free_for(capacity, &At { tail, body })
+    }
+
     /// Whether nobody will pop what is pushed from now on: the consumer is gone, or the rings are
     /// [closed](SeatRings::close).
     #[inline]

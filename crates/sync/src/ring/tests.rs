@@ -199,6 +199,23 @@ fn rings_of_seats_tell_when_an_end_is_gone() {
 }
 
 #[test]
+fn rings_of_seats_tell_what_waits() {
+    let (rings, mut consumers, mut seats) = seat_rings(4);
+    let mut popped = 0;
+    for n in 0..10 {
+        let mut ring = rings.get(&mut seats[0]).unwrap();
+        assert_eq!((ring.position(), ring.waiting()), (n, n - popped));
+        ring.push(n as u8).unwrap();
+        assert_eq!((ring.position(), ring.waiting()), (n + 1, n + 1 - popped));
+        if n > 1 {
+            assert_eq!(consumers[0].pop(), Some(popped as u8));
+            popped += 1;
+        }
+    }
+    assert_eq!(rings.get(&mut seats[1]).unwrap().waiting(), 0);
+}
+
+#[test]
 fn what_is_in_rings_of_seats_is_dropped_with_the_last_of_them() {
     let (plan, mut seats) = SeatPlan::mint(2);
     for consumers_first in [false, true] {
