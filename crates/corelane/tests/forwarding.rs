@@ -854,6 +854,74 @@ fn j8_nobody_is_asked_on_a_nic_that_is_down() {
 }
 
 #[test]
+fn j8_m2_nobody_is_told_by_a_nic_that_went_down_while_his_packet_waited() {
+    for is_removed in [false, true] {
+        let mut net = Net::router(2);
+        for destination in ["10.0.1.77", "2001:db8:1::77"] {
+            let frame = net.udp(0, destination);
+            net.run(0, &[frame]);
+        }
+        let lifecycle = &mut net.parts.lifecycle;
+        if is_removed {
+            lifecycle.remove_nic(NicId(0)).unwrap();
+        } else {
+            lifecycle.disable_nic(NicId(0)).unwrap();
+        }
+        net.take(0);
+        let before = net.nics[0].counters();
+        for _ in 0..5 {
+            net.advance(Duration::from_secs(1));
+        }
+        assert!(net.take(0).is_empty(), "removed: {is_removed}");
+        let totals = net.nics[0].counters().since(&before);
+        assert_eq!(totals.sent, 0);
+        for counter in [
+            IcmpCounter::V4DestinationUnreachableSent,
+            IcmpCounter::V6DestinationUnreachableSent,
+        ] {
+            assert_eq!(totals.icmp_of(counter), 0);
+        }
+        assert_eq!(net.protocols(0)["unreachables_sent"], 0);
+        assert_eq!(net.protocols(1)["neighbor_packets_failed"], 2);
+        net.assert_no_leak();
+    }
+}
+
+#[test]
+fn j8_j14_what_waits_for_a_gateway_goes_by_it_though_the_route_has_another_meanwhile() {
+    let mut net = Net::router(2);
+    let stack = net.stack().clone();
+    let (old, new) = ("10.0.1.200", "10.0.1.201");
+    net.route("203.0.113.0/24", Some(old), 1);
+    let frame = net.udp(0, "203.0.113.5");
+    let ran = net.run(0, std::slice::from_ref(&frame));
+    assert_eq!(asked_for(ran.only(1)), ip(old));
+    net.route("203.0.113.0/24", Some(new), 1);
+    let removed = stack.remove_route(prefix("203.0.113.0/24"), Some(ip(old)), NicId(1));
+    removed.unwrap();
+    let ran = net.run(0, std::slice::from_ref(&frame));
+    assert_eq!(asked_for(ran.only(1)), ip(new));
+    for (n, gateway) in [(1, old), (2, new)] {
+        let mac = MacAddr([2, 9, 9, 9, 9, n]);
+        let ran = net.run(1, &[arp_reply((mac, gateway), (nic_mac(1), "10.0.1.1"))]);
+        assert_eq!(read(ran.only(1)), sent_on(&frame, nic_mac(1), mac));
+    }
+    // One whose row is gone and that does not answer is told of as any other.
+    net.route("198.51.100.0/24", Some("10.0.1.202"), 1);
+    let frame = net.udp(0, "198.51.100.5");
+    net.run(0, std::slice::from_ref(&frame));
+    let removed = stack.remove_route(prefix("198.51.100.0/24"), Some(ip("10.0.1.202")), NicId(1));
+    removed.unwrap();
+    for _ in 0..5 {
+        net.advance(Duration::from_secs(1));
+    }
+    let out = net.take(0);
+    assert_eq!(out.len(), 1);
+    assert_eq!((problem(&out[0]).kind, problem(&out[0]).code), (3, 1));
+    net.assert_no_leak();
+}
+
+#[test]
 fn j8_j14_bug16_a_gateway_is_the_next_hop() {
     let mut net = Net::router(3);
     net.route("203.0.113.0/24", Some("10.0.1.254"), 1);

@@ -131,7 +131,9 @@ impl StackShared {
     /// Nobody answers where a packet was to go: its sender is told, if it is another host, and he may be
     /// told. Those who may not take nothing of what may be sent.
     pub(super) fn tell_unreachable(&self, packet: &Pending) {
-        let Some(ingress) = packet.arrived_on.and_then(|nic| self.nic(nic)) else {
+        let ingress = packet.arrived_on.and_then(|nic| self.nic(nic));
+        // What is down tells nothing.
+        let Some(ingress) = ingress.filter(|nic| nic.check_up().is_ok()) else {
             return;
         };
         let others = self.fib_snapshot().error_sources;
