@@ -288,6 +288,9 @@ mod table {
             "to a link-local address" => datagram("169.254.1.1"),
             "for an address of another NIC" => datagram("10.0.1.1"),
             "for all hosts of another NIC's subnet" => datagram("10.0.1.255"),
+            "from a link-local address, for a host on another link" => {
+                host(udp("fe80::9", "2001:db8:1::9", (1000, 7), b"payload"))
+            }
             "for another host, with a TTL of 1" => ttl(far(), 1),
             "for another host, larger than the next link takes, not to be cut" => large(),
             "for another host, larger than the next link takes" => may_be_cut(large()),

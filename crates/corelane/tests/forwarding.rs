@@ -988,7 +988,7 @@ fn j10_bug16_what_is_of_one_link_stays_there() {
         ("10.0.0.9", "0.0.0.0"),
         ("10.0.0.9", "240.0.0.9"),
         ("2001:db8:0::9", "fe80::5"),
-        ("fe80::5", "2001:db8:1::9"),
+        ("fe80::5", "fe80::9"),
         ("::", "2001:db8:1::9"),
         ("2001:db8:0::9", "::"),
     ] {
@@ -1035,6 +1035,44 @@ fn j10_bug16_what_is_of_one_link_stays_there() {
         );
         ran.nothing_sent();
     }
+    net.assert_no_leak();
+}
+
+#[test]
+fn j10_who_sends_beyond_the_scope_of_his_address_is_told() {
+    let mut net = Net::router(2);
+    let far = udp("fe80::5", "2001:db8:1::9", (1, 7), b"payload");
+    let frame = net.host_sends(0, far.clone());
+    let ran = net.run(0, std::slice::from_ref(&frame));
+    assert_eq!(ran.only_drop(0, DropReason::NotForwarded), 1);
+    let told = problem(ran.only(0));
+    assert_eq!((told.kind, told.code), (1, 2));
+    assert_eq!((told.from, told.to), (ip("2001:db8:0::1"), ip("fe80::5")));
+    assert_eq!(told.mac, host_mac(0));
+    assert_eq!(told.quoted, frame[NETWORK..], "as it came");
+    let counter = IcmpCounter::V6DestinationUnreachableSent;
+    assert_eq!(ran.totals[0].icmp_of(counter), 1);
+    // Whether its next hop is known or not, or it has a hop left.
+    for (destination, hops) in [("2001:db8:1::77", 3), ("2001:db8:1::9", 1)] {
+        let frame = udp("fe80::5", destination, (1, 7), b"payload");
+        let ran = net.run(0, &[hop_limit(net.host_sends(0, frame), hops)]);
+        assert_eq!(ran.only_drop(0, DropReason::NotForwarded), 1);
+        assert_eq!(problem(ran.only(0)).code, 2);
+    }
+    // Not about an error, nor of what would stay on the link.
+    let error = hop_limit(
+        net.host_sends(0, icmp("fe80::5", "2001:db8:1::9", 1, 4, &far)),
+        64,
+    );
+    let on_link = net.host_sends(0, udp("fe80::5", "2001:db8:0::9", (1, 7), b"payload"));
+    for frame in [error, on_link] {
+        let ran = net.run(0, &[frame]);
+        assert_eq!(ran.only_drop(0, DropReason::NotForwarded), 1);
+        ran.nothing_sent();
+    }
+    // An address of this host is in scope, whatever NIC has it.
+    let own = net.host_sends(0, udp("fe80::5", "2001:db8:1::1", (1, 7), b"payload"));
+    assert_eq!(net.run(0, &[own]).totals[0].delivered, 1);
     net.assert_no_leak();
 }
 

@@ -118,6 +118,8 @@ pub enum Icmpv6Unreachable {
     NoRoute,
     /// Code 1: a filter refused it.
     Prohibited,
+    /// Code 2: its source has no meaning where it would have to go.
+    BeyondScope,
     /// Code 3: the host does not answer.
     Address,
     /// Code 4: nobody listens to the port.
@@ -239,6 +241,7 @@ impl Icmpv6Problem {
             kind::V6_UNREACHABLE => Self::Unreachable(match header.code {
                 0 => U::NoRoute,
                 1 => U::Prohibited,
+                2 => U::BeyondScope,
                 3 => U::Address,
                 4 => U::Port,
                 other => U::Other(other),
@@ -261,6 +264,7 @@ impl Icmpv6Problem {
                 let code = match why {
                     U::NoRoute => 0,
                     U::Prohibited => 1,
+                    U::BeyondScope => 2,
                     U::Address => 3,
                     U::Port => 4,
                     U::Other(other) => other,

@@ -117,7 +117,7 @@ fn problem_v6(mtu: u32, pointer: u32) -> Vec<(Icmpv6Problem, Icmpv6Type)> {
     let unreachable = [
         (U::NoRoute, D::NoRoute),
         (U::Prohibited, D::Prohibited),
-        (U::Other(2), D::BeyondScope),
+        (U::BeyondScope, D::BeyondScope),
         (U::Address, D::Address),
         (U::Port, D::Port),
     ]

@@ -62,13 +62,14 @@
 //! | 46 | `ip_lookup` | to a link-local address | `not_forwarded` | | J10 |
 //! | 47 | `ip_forward` | for an address of another NIC | `delivered` | | J4, J11 |
 //! | 48 | `ip_forward` | for all hosts of another NIC's subnet | `not_forwarded` | | J10 |
-//! | 49 | `ip_forward` | for another host, with a TTL of 1 | `hop_limit`, `v4_time_exceeded_sent`, `sent`, `sent_bytes` | | J6 |
-//! | 50 | `ip_forward` | for another host, larger than the next link takes, not to be cut | `packet_too_big`, `v4_destination_unreachable_sent`, `sent`, `sent_bytes` | | J6 |
-//! | 51 | `ip_forward` | for another host, larger than the next link takes | `forwarded` | `sent`, `sent_bytes` | J6 |
-//! | 52 | `ip_forward` | for another host whose link address is not known | `consumed` | `arp_requests_sent`, `sent`, `sent_bytes` | J8 |
-//! | 53 | `ip_forward` | for another host whose link address is not known, larger than the next link takes | `consumed` | `arp_requests_sent`, `sent`, `sent_bytes` | J6, J8 |
-//! | 54 | `ip_forward` | for another host who does not answer | `neighbor_unreachable`, `v4_destination_unreachable_sent`, `sent`, `sent_bytes` | | J8 |
-//! | 55 | `ip_forward` | for another host | `forwarded` | `sent`, `sent_bytes` | I10, J9 |
+//! | 49 | `ip_forward` | from a link-local address, for a host on another link | `not_forwarded`, `v6_destination_unreachable_sent`, `sent`, `sent_bytes` | | J10 |
+//! | 50 | `ip_forward` | for another host, with a TTL of 1 | `hop_limit`, `v4_time_exceeded_sent`, `sent`, `sent_bytes` | | J6 |
+//! | 51 | `ip_forward` | for another host, larger than the next link takes, not to be cut | `packet_too_big`, `v4_destination_unreachable_sent`, `sent`, `sent_bytes` | | J6 |
+//! | 52 | `ip_forward` | for another host, larger than the next link takes | `forwarded` | `sent`, `sent_bytes` | J6 |
+//! | 53 | `ip_forward` | for another host whose link address is not known | `consumed` | `arp_requests_sent`, `sent`, `sent_bytes` | J8 |
+//! | 54 | `ip_forward` | for another host whose link address is not known, larger than the next link takes | `consumed` | `arp_requests_sent`, `sent`, `sent_bytes` | J6, J8 |
+//! | 55 | `ip_forward` | for another host who does not answer | `neighbor_unreachable`, `v4_destination_unreachable_sent`, `sent`, `sent_bytes` | | J8 |
+//! | 56 | `ip_forward` | for another host | `forwarded` | `sent`, `sent_bytes` | I10, J9 |
 //!
 //! What ends for want of room, or because something went down in the same burst, has no row: `punt_full`,
 //! `reassembly_full`, `super_frame_full`, `neighbor_full`, `egress_down`, `socket_full`, `socket_closed`. Nor has

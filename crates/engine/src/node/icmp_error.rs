@@ -24,6 +24,8 @@ use crate::trace::{self, Outcome};
 pub(super) enum Error {
     /// No route leads to its destination.
     NoRoute,
+    /// Its source is a link-local address, and it would have to leave the link: of IPv6 alone.
+    BeyondScope,
     /// Its next hop does not answer.
     AddressUnreachable,
     /// It has been through as many routers as it may.
@@ -59,7 +61,7 @@ pub(super) enum Error {
 impl Error {
     fn v4(self) -> Icmpv4Problem {
         match self {
-            Self::NoRoute => Icmpv4Problem::Unreachable(Icmpv4Unreachable::Net),
+            Self::NoRoute | Self::BeyondScope => Icmpv4Problem::Unreachable(Icmpv4Unreachable::Net),
             Self::AddressUnreachable => Icmpv4Problem::Unreachable(Icmpv4Unreachable::Host),
             Self::HopLimit => Icmpv4Problem::TimeExceeded(TimeExceeded::HopLimit),
             Self::TooBig { mtu } => {
@@ -83,6 +85,7 @@ impl Error {
     fn v6(self) -> Icmpv6Problem {
         match self {
             Self::NoRoute => Icmpv6Problem::Unreachable(Icmpv6Unreachable::NoRoute),
+            Self::BeyondScope => Icmpv6Problem::Unreachable(Icmpv6Unreachable::BeyondScope),
             Self::AddressUnreachable => Icmpv6Problem::Unreachable(Icmpv6Unreachable::Address),
             Self::HopLimit => Icmpv6Problem::TimeExceeded(TimeExceeded::HopLimit),
             Self::TooBig { mtu } => Icmpv6Problem::PacketTooBig { mtu },
@@ -106,6 +109,7 @@ impl Error {
         matches!(
             self,
             Self::NoRoute
+                | Self::BeyondScope
                 | Self::AddressUnreachable
                 | Self::HopLimit
                 | Self::TooBig { .. }

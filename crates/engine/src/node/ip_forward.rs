@@ -416,8 +416,10 @@ fn forward<O: Observer>(context: &mut Context<'_, O>, egress: &mut Egress<'_>, f
 /// What keeps a packet from being sent on as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Obstacle {
-    /// One of its addresses, or its source route, keeps it here.
+    /// One of its addresses keeps it here.
     NotForwarded,
+    /// Its source does, which is a link-local IPv6 address.
+    BeyondScope,
     /// Its IPv4 options tell a route.
     Options,
     /// Its IPv4 options are broken at this byte of the header.
@@ -506,7 +508,13 @@ fn prepare_doubtful_v4(
 #[cold]
 fn prepare_doubtful_v6(data: &mut [u8], mtu: usize, len: usize) -> Result<(), Obstacle> {
     let header = ipv6_header_mut(data).ok_or(Obstacle::NotForwarded)?;
-    if stays_v6(header.source()) || stays_v6(header.destination()) {
+    if stays_v6(header.destination()) {
+        return Err(Obstacle::NotForwarded);
+    }
+    if header.source().is_unicast_link_local() {
+        return Err(Obstacle::BeyondScope);
+    }
+    if stays_v6(header.source()) {
         return Err(Obstacle::NotForwarded);
     }
     if header.hop_limit > 1 && len > mtu {
@@ -580,6 +588,13 @@ fn odd<O: Observer>(
     let arrival = context.arrival;
     let (reason, error) = match (prepared, adjacency) {
         (Err(Obstacle::NotForwarded), _) => (DropReason::NotForwarded, None),
+        // Back out of the NIC it came by, it would be in scope (RFC 4007 section 9); as it is, it does not
+        // go there either.
+        (Err(Obstacle::BeyondScope), _) => {
+            let leaves = egress.nic != arrival.id();
+            let error = leaves.then_some(Error::BeyondScope);
+            (DropReason::NotForwarded, error)
+        }
         (Err(Obstacle::Options), _) => (DropReason::Ip4Options, None),
         (Err(Obstacle::Malformed { pointer }), _) => {
             let pointer = pointer.into();

@@ -182,7 +182,7 @@ fn every_problem_is_read_as_it_was_written() {
     let of_v6 = [
         (Icmpv6Problem::Unreachable(U6::NoRoute), 1, 0, [0; 4]),
         (Icmpv6Problem::Unreachable(U6::Prohibited), 1, 1, [0; 4]),
-        (Icmpv6Problem::Unreachable(U6::Other(2)), 1, 2, [0; 4]),
+        (Icmpv6Problem::Unreachable(U6::BeyondScope), 1, 2, [0; 4]),
         (Icmpv6Problem::Unreachable(U6::Address), 1, 3, [0; 4]),
         (PORT_V6, 1, 4, [0; 4]),
         (
