@@ -67,6 +67,7 @@ pub(super) fn nics(
         return Err(item.error(format!("there are at most {MAX_NICS} NICs")));
     }
     let (mut names, mut files) = (HashMap::new(), HashMap::new());
+    let mut devices = HashMap::<_, String>::new();
     let mut nics = Vec::with_capacity(items.len());
     for (number, item) in items.iter().enumerate() {
         let fields = item.table("a table, [[nic]],", KEYS)?;
@@ -74,6 +75,20 @@ pub(super) fn nics(
         if let Some(before) = names.insert(nic.name.clone(), item.path().to_owned()) {
             let field = fields.need("name", "\"wan\"")?;
             return Err(field.error(format!("{before} has the name '{}' already", nic.name)));
+        }
+        let LinkSetting {
+            kind, name: device, ..
+        } = &nic.link;
+        // A device has several sockets of AF_PACKET, and one may be to listen only.
+        if matches!(kind, LinkKind::Tap | LinkKind::AfXdp)
+            && let Some(before) = devices.insert((kind.label(), device.clone()), nic.name.clone())
+        {
+            let field = fields.need("link", "{ kind = \"tap\", name = \"tap0\" }")?;
+            return Err(field.error(format!(
+                "nic '{}' and nic '{before}' are on one device, '{device}': each {} link needs its own",
+                nic.name,
+                kind.label()
+            )));
         }
         if let Some(capture) = &nic.capture
             && let Some(before) = files.insert(capture.file.clone(), item.path().to_owned())
@@ -228,6 +243,11 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     if device.is_empty() || device.len() > 15 || !device.bytes().all(fits) {
         return Err(name.error(format!(
             "'{device}' is not the name of a device: 1 to 15 characters, no space, no '/'"
+        )));
+    }
+    if kind == LinkKind::Tap && device.contains('%') {
+        return Err(name.error(format!(
+            "'{device}' is a pattern to the kernel, which would make a device of another name: a TAP has no '%'"
         )));
     }
     let queues = fields

@@ -438,6 +438,22 @@ const WRONG: &[(&str, &str)] = &[
         "4:8: nic[1].name: nic[0] has the name 'wan' already",
     ),
     (
+        "link = { kind = 'tap', name = 'tap%d' }",
+        "3:31: nic[0].link.name: 'tap%d' is a pattern to the kernel, which would make a device of \
+         another name: a TAP has no '%'",
+    ),
+    (
+        "link = { kind = 'tap', name = 'tap0' }\n[[nic]]\nname = 'lan'\n\
+         link = { kind = 'tap', name = 'tap0' }",
+        "6:8: nic[1].link: nic 'lan' and nic 'wan' are on one device, 'tap0': each tap link needs \
+         its own",
+    ),
+    (
+        "link = { kind = 'af_xdp', name = 'eth0' }\n[[nic]]\nname = 'lan'\n\
+         link = { kind = 'af_xdp', name = 'eth0', queues = 2 }",
+        "nic[1].link: nic 'lan' and nic 'wan' are on one device, 'eth0': each af_xdp link needs",
+    ),
+    (
         "[[nic]]\nname = '../wan'",
         "4:8: nic[1].name: '../wan' is not a name of a NIC",
     ),

@@ -105,8 +105,16 @@ impl Request {
             let what = format!("{}: show has nothing but what", key.escape_debug());
             return Err(Problem::request(what));
         }
-        let what = fields.get("what").and_then(Value::as_str);
-        listing(what.unwrap_or_default()).map(Self::Show)
+        let wrong = |what| {
+            let names = Listing::WORDS.iter().map(|(word, _)| *word);
+            let names = names.collect::<Vec<_>>().join(", ");
+            Problem::request(format!("what: {what}; there are: {names}"))
+        };
+        match fields.get("what") {
+            Some(Value::String(name)) => listing(name).map(Self::Show),
+            Some(_) => Err(wrong("a text is wanted")),
+            None => Err(wrong("missing, show needs it")),
+        }
     }
 
     /// As a line, its end included.
@@ -263,12 +271,22 @@ mod tests {
             ("{}", "schema: missing"),
             ("{\"schema\":2,\"do\":\"show\"}", "schema: only version 1"),
             ("{\"schema\":\"1\"}", "schema: only version 1"),
-            ("{\"schema\":1,\"do\":\"show\"}", "what: '' cannot be shown"),
+            (
+                "{\"schema\":1,\"do\":\"show\"}",
+                "what: missing, show needs it; there are: nics, ",
+            ),
             (
                 "{\"schema\":1,\"do\":\"show\",\"what\":\"adresses\"}",
                 "did you mean 'addresses'?",
             ),
-            ("{\"schema\":1,\"do\":\"show\",\"what\":7}", "what: ''"),
+            (
+                "{\"schema\":1,\"do\":\"show\",\"what\":7}",
+                "what: a text is wanted; there are: nics, ",
+            ),
+            (
+                "{\"schema\":1,\"do\":\"show\",\"what\":\"\"}",
+                "what: '' cannot be shown",
+            ),
             (
                 "{\"schema\":1,\"do\":\"show\",\"what\":\"bogus\"}",
                 "did you mean 'nics'?",
