@@ -42,6 +42,12 @@ pub(crate) struct Service {
     /// What it is.
     pub(crate) setting: ServiceSetting,
     nic: Option<NicId>,
+    counts: Arc<Counts>,
+}
+
+/// What a service counted, also while its NIC was another.
+#[derive(Default)]
+struct Counts {
     received: AtomicU64,
     bytes: AtomicU64,
     answered: AtomicU64,
@@ -50,40 +56,54 @@ pub(crate) struct Service {
 
 impl Service {
     fn new(setting: &ServiceSetting, nics: &[Nic]) -> Self {
-        let id = |name: &str| nics.iter().find(|nic| nic.name() == name).map(Nic::id);
         Self {
-            nic: setting.nic.as_deref().and_then(id),
+            nic: Self::nic_of(setting, nics),
             setting: setting.clone(),
-            received: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
-            checksum_errors: AtomicU64::new(0),
+            counts: Arc::default(),
         }
+    }
+
+    fn nic_of(setting: &ServiceSetting, nics: &[Nic]) -> Option<NicId> {
+        let id = |name: &str| nics.iter().find(|nic| nic.name() == name).map(Nic::id);
+        setting.nic.as_deref().and_then(id)
+    }
+
+    /// The same, on the NIC that has the name now.
+    fn on(self: Arc<Self>, nics: &[Nic]) -> Arc<Self> {
+        let nic = Self::nic_of(&self.setting, nics);
+        if nic == self.nic {
+            return self;
+        }
+        Arc::new(Self {
+            setting: self.setting.clone(),
+            nic,
+            counts: Arc::clone(&self.counts),
+        })
     }
 
     /// Packets that it took.
     pub(crate) fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+        self.counts.received.load(Ordering::Relaxed)
     }
 
     /// Bytes of them: what UDP carried; for a raw sink, what follows the network header.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.counts.bytes.load(Ordering::Relaxed)
     }
 
     /// Datagrams that it sent back.
     pub(crate) fn answered(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
+        self.counts.answered.load(Ordering::Relaxed)
     }
 
     /// Datagrams for it with a wrong checksum: they are not among those it took.
     pub(crate) fn checksum_errors(&self) -> u64 {
-        self.checksum_errors.load(Ordering::Relaxed)
+        self.counts.checksum_errors.load(Ordering::Relaxed)
     }
 
     fn count(&self, bytes: usize) {
-        self.received.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.counts.received.fetch_add(1, Ordering::Relaxed);
+        self.counts.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Whether it takes packets from this NIC.
@@ -102,7 +122,7 @@ impl Services {
                 .position(|service| service.setting == *setting);
             kept.map_or_else(
                 || Arc::new(Service::new(setting, nics)),
-                |at| before.swap_remove(at),
+                |at| before.swap_remove(at).on(nics),
             )
         };
         self.table.store(Arc::new(Table {
@@ -263,7 +283,10 @@ impl ServiceHandler {
             if valid {
                 service.count(len);
             } else {
-                service.checksum_errors.fetch_add(1, Ordering::Relaxed);
+                service
+                    .counts
+                    .checksum_errors
+                    .fetch_add(1, Ordering::Relaxed);
             }
         }
         let is_taken = valid && !takers.is_empty();
@@ -275,7 +298,7 @@ impl ServiceHandler {
             self.payload.clear();
             self.payload.extend_from_slice(udp.payload);
             if answer(packet, &datagram, &self.payload, &table.nics) {
-                service.answered.fetch_add(1, Ordering::Relaxed);
+                service.counts.answered.fetch_add(1, Ordering::Relaxed);
             }
         }
         is_taken

@@ -42,6 +42,11 @@ pub(super) fn difference(old: &Config, new: &Config) -> Result<Difference, Vec<S
     if !refused.is_empty() {
         return Err(refused);
     }
+    Ok(steps(old, new))
+}
+
+/// What leads from one configuration to another that is not refused.
+pub(super) fn steps(old: &Config, new: &Config) -> Difference {
     let only_in = |config: &Config, other: &Config| -> Vec<String> {
         let names = config.nics.iter().map(|nic| &nic.name);
         let only = names.filter(|name| other.nic(name).is_none());
@@ -79,13 +84,13 @@ pub(super) fn difference(old: &Config, new: &Config) -> Result<Difference, Vec<S
     for (old, new) in pairs(old, new) {
         plan.nic(old, new);
     }
-    Ok(Difference {
+    Difference {
         changes: plan.in_order(),
         services: !same_services(&old.services, &new.services),
         events: old.events != new.events,
         added,
         removed,
-    })
+    }
 }
 
 /// What another timeline comes to.

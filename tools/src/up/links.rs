@@ -1,7 +1,7 @@
 //! Links from a configuration.
 
 use std::fmt::Display;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
@@ -102,13 +102,29 @@ impl FileCapture {
     }
 }
 
-/// The link of a NIC. Its device is made, or asked for what it is like, now: whatever takes a privilege
-/// is done when this returns.
+/// The link of a NIC, as [`open`] has it.
 ///
 /// # Errors
 /// There is no such link here, in words that say what to do.
 pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), String> {
-    let refuse = |what: &dyn Display| format!("nic '{}': {what}", nic.name);
+    open(nic)?.captured(nic)
+}
+
+/// A link whose capture has not begun.
+pub(super) struct OpenLink {
+    link: Box<dyn Link>,
+    served: ServedLink,
+    /// What it is captured to, with what is in it still: that may be another capture's.
+    file: Option<File>,
+}
+
+/// Opens the link of a NIC. Its device is made, or asked for what it is like, now: whatever takes a privilege
+/// is done when this returns.
+///
+/// # Errors
+/// There is no such link here, in words that say what to do.
+pub(super) fn open(nic: &NicSetting) -> Result<OpenLink, String> {
+    let refuse = |what: &dyn Display| refusal(nic, what);
     let OnDevice {
         mut link,
         mut counters,
@@ -131,7 +147,7 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), Stri
         counters = counters.with_faults(faults.counters());
         link = Box::new(Layered::new(link, faults));
     }
-    let mut served = ServedLink {
+    let served = ServedLink {
         counters,
         xdp,
         device: index(&nic.link.name),
@@ -140,11 +156,36 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), Stri
         capture: None,
         watched: nic.link.kind == LinkKind::AfXdp,
     };
-    if let Some(capture) = &nic.capture {
-        let file = File::create(&capture.file).map_err(|error| {
-            let name = capture.file.display();
-            refuse(&format!("capture: cannot write {name}: {error}"))
-        })?;
+    let file = nic.capture.as_ref().map(|capture| {
+        let mut file = OpenOptions::new();
+        let file = file.write(true).create(true).truncate(false);
+        let file = file.open(&capture.file);
+        file.map_err(|error| cannot_write(nic, &capture.file, &error))
+    });
+    let file = file.transpose()?;
+    Ok(OpenLink { link, served, file })
+}
+
+impl OpenLink {
+    /// Frames that it holds.
+    pub(super) fn held(&self) -> usize {
+        self.served.held
+    }
+
+    /// Begins its capture, if there is to be one: what is in the file goes now.
+    ///
+    /// # Errors
+    /// It cannot begin.
+    pub(super) fn captured(self, nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), String> {
+        let Self {
+            mut link,
+            mut served,
+            file,
+        } = self;
+        let (Some(capture), Some(file)) = (&nic.capture, file) else {
+            return Ok((link, served));
+        };
+        emptied(&file).map_err(|error| cannot_write(nic, &capture.file, &error))?;
         let whole = || whole_frame(nic.mtu, served.longest);
         let snap_len = capture.snap_len.unwrap_or_else(whole);
         let interface = Interface {
@@ -163,12 +204,29 @@ pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), Stri
             name: capture.file.clone(),
         };
         let (mirror, handle) = Mirror::new("capture", config, nic.link.queues, sink)
-            .map_err(|error| refuse(&error))?;
+            .map_err(|error| refusal(nic, &error))?;
         link = Box::new(Layered::new(link, mirror));
         let file = capture.file.clone();
         served.capture = Some(FileCapture { file, handle });
+        Ok((link, served))
     }
-    Ok((link, served))
+}
+
+fn refusal(nic: &NicSetting, what: &dyn Display) -> String {
+    format!("nic '{}': {what}", nic.name)
+}
+
+fn cannot_write(nic: &NicSetting, file: &Path, error: &io::Error) -> String {
+    let file = file.display();
+    refusal(nic, &format!("capture: cannot write {file}: {error}"))
+}
+
+/// As it is when it is created; a pipe has nothing that could stay.
+fn emptied(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(())
 }
 
 /// The number of the device of this name, if there is one.

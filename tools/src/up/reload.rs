@@ -4,12 +4,13 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use corelane::engine::link::Link;
 use corelane::stack::Nic;
 
-use super::difference::difference;
+use super::difference::{difference, steps};
 use super::host::Host;
 use super::link_state::LinkState;
-use super::links::link;
+use super::links::{OpenLink, ServedLink, link, open};
 use super::log::{Origin, Outcome, log_change, log_link};
 use super::run::pool;
 use crate::config::{Config, NicSetting};
@@ -35,10 +36,34 @@ pub(super) enum Reloaded {
     Refused(String),
 }
 
+/// What came of opening failed links again.
+#[derive(Default)]
+struct Again {
+    /// The NICs whose links are open again, by name.
+    opened: Vec<String>,
+    /// Those that are gone, and there is none in their place.
+    lost: Vec<String>,
+    /// What failed.
+    failed: usize,
+}
+
+/// A configuration without these NICs, and without what is theirs.
+fn without(config: &Config, nics: &[String]) -> Config {
+    let mut config = config.clone();
+    config.nics.retain(|nic| !nics.contains(&nic.name));
+    config.routes.retain(|route| !nics.contains(&route.nic));
+    config.neighbors.retain(|it| !nics.contains(&it.nic));
+    let is_theirs = |nic: &String| nics.contains(nic);
+    config
+        .services
+        .retain(|it| !it.nic.as_ref().is_some_and(is_theirs));
+    config
+}
+
 impl Host {
     /// Reads the configuration again and changes what is another.
     pub(super) fn reload(&mut self, file: &Path) -> Reloaded {
-        let new = match Config::load(file) {
+        let mut new = match Config::load(file) {
             Ok(new) => new,
             Err(error) => return Reloaded::Refused(error.to_string()),
         };
@@ -52,7 +77,8 @@ impl Host {
                 ));
             }
         };
-        if difference.is_empty() {
+        let failed_links = self.failed_links(&new);
+        if difference.is_empty() && failed_links.is_empty() {
             return Reloaded::Same;
         }
         // First, since it is what can fail: then nothing is changed.
@@ -67,9 +93,19 @@ impl Host {
         };
         let stayed = self.remove_nics(&difference.removed);
         failed += stayed;
-        let nics_changed = difference.added.len() + difference.removed.len();
+        let again = self.open_again(&new, &failed_links);
+        failed += again.failed;
+        let nics_changed = difference.added.len() + difference.removed.len() + again.opened.len();
         let mut changes = nics_changed - stayed;
-        for change in &difference.changes {
+        let gone = [again.opened, again.lost.clone()].concat();
+        let steps = if gone.is_empty() {
+            difference.changes
+        } else {
+            // What was theirs went with them. One that is not there is none that was to be: the next reload adds it.
+            new = without(&new, &again.lost);
+            steps(&without(&self.config, &gone), &new).changes
+        };
+        for change in &steps {
             let done = self.act(change);
             if done.is_ok() {
                 changes += 1;
@@ -78,7 +114,7 @@ impl Host {
                 failed += 1;
             }
         }
-        if difference.services || nics_changed > 0 {
+        if difference.services || nics_changed > 0 || !gone.is_empty() {
             self.services.set(&new, &self.nics);
             changes += usize::from(difference.services);
         }
@@ -101,13 +137,11 @@ impl Host {
         for nic in new.nics.iter().filter(is_new) {
             opened.push((nic, link(nic)?));
         }
-        self.check_room(new, opened.iter().map(|(_, (_, served))| served.held).sum())?;
+        let held = opened.iter().map(|(_, (_, served))| served.held).sum();
+        self.check_room(new, None, held)?;
         let mut added = Vec::new();
         for (setting, (link, served)) in opened {
-            let number = new.nics.iter().position(|nic| nic.name == setting.name);
-            let mac = setting.mac_given.then_some(setting.mac);
-            let config = nic_config(new, setting, number.unwrap_or(0), mac);
-            match self.lifecycle.create_nic(config, link) {
+            match self.create(new, setting, link) {
                 Ok(nic) => added.push((nic, setting, served)),
                 Err(error) => {
                     for (nic, ..) in added {
@@ -115,33 +149,120 @@ impl Host {
                         let _ = self.lifecycle.remove_nic(nic.id());
                         self.removed.add(nic, false);
                     }
-                    return Err(format!("nic '{}': {error}", setting.name));
+                    return Err(error);
                 }
             }
         }
-        let mut failed = 0;
-        for (nic, setting, mut served) in added {
-            for (action, error) in set_up_nic(&nic, setting) {
-                tracing::error!(nic = nic.name(), %error, "SIGHUP: {action} failed");
-                failed += 1;
-            }
-            self.captures.begin(nic.id(), served.capture.take());
-            let state = LinkState::of(served.device, false);
-            log_link(nic.name(), &setting.link, served.xdp.as_ref(), state);
-            self.seen.see(nic.id(), state);
-            self.links.insert(nic.id(), served);
-            self.nics.push(nic);
-        }
-        self.nics.sort_by_key(Nic::id);
-        Ok(failed)
+        let added = added.into_iter();
+        Ok(added
+            .map(|(nic, setting, served)| self.begin(nic, setting, served))
+            .sum())
     }
 
-    /// The frames of all come from the pool that was made at the beginning.
-    fn check_room(&self, new: &Config, held: usize) -> Result<(), String> {
+    /// Creates a NIC of a new configuration.
+    fn create(
+        &self,
+        new: &Config,
+        setting: &NicSetting,
+        link: Box<dyn Link>,
+    ) -> Result<Nic, String> {
+        let number = new.nics.iter().position(|nic| nic.name == setting.name);
+        let mac = setting.mac_given.then_some(setting.mac);
+        let config = nic_config(new, setting, number.unwrap_or(0), mac);
+        let nic = self.lifecycle.create_nic(config, link);
+        nic.map_err(|error| format!("nic '{}': {error}", setting.name))
+    }
+
+    /// Gives a NIC that has just been made what is its own, and takes it in among the others. Returns how much of
+    /// that it does not have.
+    fn begin(&mut self, nic: Nic, setting: &NicSetting, mut served: ServedLink) -> usize {
+        let unset = set_up_nic(&nic, setting);
+        for (action, error) in &unset {
+            tracing::error!(nic = nic.name(), %error, "SIGHUP: {action} failed");
+        }
+        self.captures.begin(nic.id(), served.capture.take());
+        let state = LinkState::of(served.device, false);
+        log_link(nic.name(), &setting.link, served.xdp.as_ref(), state);
+        self.seen.see(nic.id(), state);
+        self.links.insert(nic.id(), served);
+        self.nics.push(nic);
+        self.nics.sort_by_key(Nic::id);
+        unset.len()
+    }
+
+    /// The NICs that stay and whose links have failed, by name.
+    fn failed_links(&self, new: &Config) -> Vec<String> {
+        let nics = self.nics.iter();
+        let failed = nics.filter(|nic| self.failed.has(nic.id()) && new.nic(nic.name()).is_some());
+        failed.map(|nic| nic.name().to_owned()).collect()
+    }
+
+    /// Tries to open the links of NICs again. Where one opens, a NIC of the same name is in place of the one before;
+    /// where it does not, that one stays as it is.
+    fn open_again(&mut self, new: &Config, names: &[String]) -> Again {
+        let mut again = Again::default();
+        for setting in new.nics.iter().filter(|nic| names.contains(&nic.name)) {
+            let name = &setting.name;
+            let opened = open(setting).and_then(|opened| {
+                self.check_room(new, Some(name), opened.held())?;
+                Ok(opened)
+            });
+            let opened = match opened {
+                Ok(opened) => opened,
+                Err(error) => {
+                    tracing::error!(nic = name, error, "SIGHUP: its link cannot be opened again");
+                    again.failed += 1;
+                    continue;
+                }
+            };
+            match self.replace(new, setting, opened) {
+                Ok(unset) => {
+                    again.failed += unset;
+                    again.opened.push(name.clone());
+                }
+                Err(error) => {
+                    tracing::error!(
+                        nic = name,
+                        error,
+                        "SIGHUP: its link was opened again, and the NIC could not be made: it is gone, and the next \
+                         SIGHUP adds it"
+                    );
+                    again.failed += 1;
+                    again.lost.push(name.clone());
+                }
+            }
+        }
+        again
+    }
+
+    /// Removes the NIC of this name, and makes another one on a link that is open. Returns how much of what it is to
+    /// have it does not have.
+    fn replace(
+        &mut self,
+        new: &Config,
+        setting: &NicSetting,
+        opened: OpenLink,
+    ) -> Result<usize, String> {
+        let name = &setting.name;
+        let before = self.nics.iter().find(|nic| nic.name() == name);
+        let before = before.map(Nic::id);
+        self.remove_nics(std::slice::from_ref(name));
+        if before.is_some_and(|before| self.lifecycle.is_leaving(before)) {
+            // It has its frames still, and writes its capture.
+            return Err(format!("nic '{name}': the link before does not close"));
+        }
+        let (link, served) = opened.captured(setting)?;
+        let nic = self.create(new, setting, link)?;
+        Ok(self.begin(nic, setting, served))
+    }
+
+    /// The frames of all come from the pool that was made at the beginning; those of a NIC that is to be `replaced` are
+    /// free.
+    fn check_room(&self, new: &Config, replaced: Option<&str>, held: usize) -> Result<(), String> {
         let kept: usize = self
             .nics
             .iter()
-            .filter(|nic| new.nic(nic.name()).is_some())
+            .filter(|nic| new.nic(nic.name()).is_some() && replaced != Some(nic.name()))
             .filter_map(|nic| self.links.get(&nic.id()))
             .map(|link| link.held)
             .sum();
@@ -195,5 +316,26 @@ impl Host {
             self.removed.add(nic, is_closed);
         }
         failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_a_nic_goes_what_is_its_own_and_comes_again_as_new() {
+        let lan = "[[nic]]\nname = 'lan'\n[[service]]\nkind = 'udp_echo'\nbind = 'any:7'\n";
+        let wan = "[[nic]]\nname = 'wan'\n[[route]]\nto = '10.0.0.0/8'\nnic = 'wan'\n\
+                   [[neighbor]]\nnic = 'wan'\naddress = '192.0.2.9'\nmac = '02:00:00:00:00:09'\n\
+                   [[service]]\nkind = 'udp_echo'\nbind = 'any:8'\nnic = 'wan'\n";
+        let config = |text: &str| Config::parse("lab.toml", text).unwrap();
+        let both = config(&format!("{lan}{wan}"));
+        let left = without(&both, &["wan".to_owned()]);
+        assert_eq!(left, config(lan));
+        let next = difference(&left, &both).unwrap();
+        assert_eq!(next.added, ["wan"]);
+        assert_eq!(next.changes.len(), 2, "{next:?}");
+        assert!(next.services && next.removed.is_empty());
     }
 }

@@ -346,7 +346,8 @@ impl Up {
                     tracing::warn!(
                         changes,
                         failed,
-                        "SIGHUP: the configuration was read again, and is in effect but for what failed"
+                        "SIGHUP: the configuration was read again, and is in effect but for what failed. Of that, only links \
+                         are tried again by another SIGHUP: ctl makes changes"
                     );
                 }
             }

@@ -13,7 +13,7 @@ use super::common::up::{Up, eventually, refused};
 use super::idle::{idle, wakes};
 use super::log_reader::{log_read_late, log_reader_gone, log_unread};
 use super::measure;
-use super::reload::{sighup, sighup_capture, sighup_nics, sighup_refused};
+use super::reload::{sighup, sighup_capture, sighup_failed, sighup_nics, sighup_refused};
 use super::top::top;
 use super::watch::{capture, capture_slow, trace};
 
@@ -35,6 +35,10 @@ pub(crate) const ALL: &[Case] = &[
     ),
     ("sighup_is_refused_as_a_whole", sighup_refused),
     ("sighup_adds_and_removes_nics", sighup_nics),
+    (
+        "sighup_opens_a_link_again_whose_device_was_gone",
+        sighup_failed,
+    ),
     ("a_capture_to_a_file_ends_with_its_nic", sighup_capture),
     ("the_timeline_runs", timeline),
     ("the_control_socket_is_its_owner_s_alone", control_socket),
@@ -669,7 +673,8 @@ fn renamed() {
 }
 
 fn taken_away() {
-    let up = Up::start("taken-away", &nic("cl14", "'192.0.14.2/24'"));
+    let config = nic("cl14", "'192.0.14.2/24'") + ECHO;
+    let up = Up::start("taken-away", &config);
     kernel_end("cl14", 14);
     let state = || up.column("nics", "state");
     assert_eq!(state(), ["up"]);
@@ -682,6 +687,12 @@ fn taken_away() {
     assert_eq!(state(), ["failed"]);
     // It goes on, for its other NICs.
     assert!(up.has("192.0.14.2"));
+    // A TAP is made again with its link.
+    up.reload(&config, "was read again changes=1");
+    assert_eq!(state(), ["up"]);
+    kernel_end("cl14", 14);
+    let client = Client::new("192.0.14.2", 7);
+    eventually("an echo", || client.echo(b"back again"));
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
 }
@@ -734,8 +745,16 @@ fn af_xdp() {
     eventually("it is told", || up.log().contains("link_failed"));
     assert_eq!(up.column("nics", "state"), ["failed"]);
     assert_eq!(told(), 1, "{}", up.log());
+    // One of the name is opened again, once it has the queues of the link.
+    ip("link add cl33 numrxqueues 2 type veth peer name cl33p");
+    ip("link set cl33 up");
+    ip("link set cl33p up");
+    set_receive_queues("cl33", 1);
+    up.reload(config, "was read again changes=1");
+    assert_eq!(up.column("nics", "state"), ["up"]);
     let (status, text) = up.end("TERM");
     assert_eq!(status, Some(0), "{text}");
+    ip("link del cl33");
 }
 
 fn faults() {

@@ -86,7 +86,7 @@ pub(crate) fn sighup_refused() {
     // What fails is told with what was done.
     up.change("remove_address nic=wan address=192.0.8.3");
     let other = nic("cl7", "'192.0.8.2/24', '192.0.8.4/24'") + "spoofing = true\n";
-    up.reload(&other, "but for what failed changes=2 failed=1");
+    up.reload(&other, "ctl makes changes changes=2 failed=1");
     assert!(up.has("192.0.8.4"));
     let told = "ERROR SIGHUP: remove_address failed nic=\"wan\" address=192.0.8.3 error=";
     assert!(up.log().contains(told), "{}", up.log());
@@ -181,6 +181,103 @@ pub(crate) fn sighup_nics() {
     ] {
         assert_eq!(text.matches(told).count(), 1, "{told:?}: {text}");
     }
+}
+
+/// A device that went and is there again is opened again, without a restart and beside the traffic of others.
+pub(crate) fn sighup_failed() {
+    let dir = Scratch::new("sighup-failed");
+    let file = dir.path("wan.pcapng");
+    let config = |more: &str| {
+        format!(
+            "spare_nics = 0\n[[nic]]\nname = 'wan'\nlink = {{ kind = 'af_packet', name = 'cl44' }}\n\
+             addresses = ['192.0.44.2/24'{more}]\n[nic.capture]\nfile = '{}'\nport = 8\n\
+             [[nic]]\nname = 'lan'\nlink = {{ kind = 'tap', name = 'cl45' }}\naddresses = ['192.0.45.2/24']\n\
+             [[route]]\nto = '10.0.0.0/8'\nvia = '192.0.44.1'\nnic = 'wan'\n\
+             [[neighbor]]\nnic = 'wan'\naddress = '192.0.44.77'\nmac = '02:00:00:00:00:77'\n\
+             [[service]]\nkind = 'udp_echo'\nbind = 'any:8'\nnic = 'wan'\n{ECHO}",
+            file.display()
+        )
+    };
+    let plug = || {
+        ip("link add cl44 type veth peer name cl44p");
+        ip("link set cl44 up");
+        ip("link set cl44p up");
+        kernel_end("cl44p", 44);
+    };
+    plug();
+    let up = Up::start_in(dir, &config(""), &[], &[]);
+    kernel_end("cl45", 45);
+    let state = |nic: &str| {
+        let nics = up.show("nics");
+        let row = nics.iter().find(|row| row["nic"] == nic).unwrap();
+        row["state"].as_str().unwrap_or("-").to_owned()
+    };
+    let unplug = || {
+        ip("link del cl44");
+        eventually("it is seen", || state("wan") == "failed");
+    };
+    let echoes = |address: &str| {
+        let client = Client::new(address, 8);
+        eventually("an echo", || client.echo(b"over wan"));
+    };
+    let answered = || {
+        let sockets = up.show("sockets");
+        let row = sockets.iter().find(|row| row["bind"] == "any:8").unwrap();
+        row["answered"].as_u64().unwrap()
+    };
+    echoes("192.0.44.2");
+    let before = answered();
+    with_echoes("192.0.45.2", || {
+        unplug();
+        // It cannot be: that is told each time, and nothing is lost by it.
+        for _ in 0..2 {
+            up.reload(
+                &config(""),
+                "another SIGHUP: ctl makes changes changes=0 failed=1",
+            );
+        }
+        let told = "ERROR SIGHUP: its link cannot be opened again nic=\"wan\" error=";
+        assert_eq!(up.log().matches(told).count(), 2, "{}", up.log());
+        assert_eq!(state("wan"), "failed");
+        assert!(up.has("192.0.44.2"));
+        assert_eq!(up.column("routes", "to"), ["10.0.0.0/8"]);
+        for more in ["", ", '192.0.44.3/24'"] {
+            plug();
+            up.reload(&config(more), "the configuration was read again changes=");
+            assert_eq!(state("wan"), "up");
+            assert_eq!(up.column("routes", "nic"), ["wan"]);
+            let neighbors = up.column("neighbors", "address");
+            assert!(
+                neighbors.contains(&"192.0.44.77".to_owned()),
+                "{neighbors:?}"
+            );
+            assert_eq!(up.has("192.0.44.3"), !more.is_empty());
+            echoes("192.0.44.2");
+            up.reload(&config(more), "the configuration is the same");
+            if more.is_empty() {
+                unplug();
+            }
+        }
+        echoes("192.0.44.3");
+    });
+    // The service of before has counted on.
+    assert!(answered() >= before + 3);
+    let log = up.log();
+    assert_eq!(log.matches(" link nic=\"wan\"").count(), 3, "{log}");
+    assert_eq!(log.matches(" link nic=\"lan\"").count(), 1, "{log}");
+    // The last capture is whole, and none before it writes on.
+    let kept = std::env::temp_dir().join(format!("corelane-{}-again.pcapng", std::process::id()));
+    std::fs::hard_link(&file, &kept).unwrap();
+    let (status, text) = up.end("TERM");
+    assert_eq!(status, Some(0), "{text}");
+    assert!(frames_of(&kept).len() >= 4);
+    std::fs::remove_file(kept).unwrap();
+    assert_eq!(text.matches("frames captured").count(), 1, "{text}");
+    for told in ["\nNIC wan\n", "\nNIC wan, removed\n", "\nNIC lan\n"] {
+        assert_eq!(text.matches(told).count(), 1, "{told:?}: {text}");
+    }
+    assert!(text.contains("every frame is accounted for"), "{text}");
+    ip("link del cl44");
 }
 
 pub(crate) fn sighup_capture() {
