@@ -451,7 +451,7 @@ const WRONG: &[(&str, &str)] = &[
     (
         "link = { kind = 'af_xdp', name = 'eth0' }\n[[nic]]\nname = 'lan'\n\
          link = { kind = 'af_xdp', name = 'eth0', queues = 2 }",
-        "nic[1].link: nic 'lan' and nic 'wan' are on one device, 'eth0': each af_xdp link needs",
+        "6:8: nic[1].link: nic 'lan' and nic 'wan' are on one device, 'eth0': each af_xdp link needs",
     ),
     (
         "[[nic]]\nname = '../wan'",
