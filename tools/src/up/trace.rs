@@ -28,6 +28,10 @@ const STEPS: usize = 4096;
 /// a core on a busy machine, mostly.
 const QUIET: Duration = Duration::from_millis(250);
 
+/// One that is in line for another thread, which sends it or finds no room, comes to its end there: unless its NIC
+/// went away, so that this ends too.
+const IN_LINE: Duration = Duration::from_secs(5);
+
 /// The longest wait for a step: how late it is seen that the client is gone.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -96,6 +100,8 @@ impl Tracer for LiveTracer {
 struct Way {
     slot: u32,
     last: Instant,
+    /// How long it may be quiet.
+    patience: Duration,
     text: String,
     is_over: bool,
 }
@@ -176,6 +182,7 @@ impl Trace {
             self.ways.push_back(Way {
                 slot: seen.slot,
                 last: seen.at,
+                patience: QUIET,
                 text,
                 is_over: false,
             });
@@ -187,6 +194,10 @@ impl Trace {
             return;
         };
         way.last = seen.at;
+        way.patience = match seen.outcome {
+            Outcome::LinkOutput(LinkOutput::Queued) => IN_LINE,
+            _ => QUIET,
+        };
         let line = match &seen.frame {
             Some(frame) => Some(format!(
                 "{} {nic} sends {}",
@@ -203,7 +214,7 @@ impl Trace {
     /// The frames that have come to their end, in the order they came: none before one in front of it.
     fn take_ended(&mut self, all: bool) -> String {
         let mut text = String::new();
-        let ended = |way: &mut Way| all || way.is_over || way.last.elapsed() > QUIET;
+        let ended = |way: &mut Way| all || way.is_over || way.last.elapsed() > way.patience;
         while let Some(way) = self.ways.pop_front_if(ended) {
             text.push_str(&way.text);
         }
