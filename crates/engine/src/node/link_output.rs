@@ -96,11 +96,8 @@ impl LinkOutput {
         let mac = view.mac();
         for frame in self.staged.iter_mut() {
             let link = parse_ethernet(frame.data());
-            if link.is_ok_and(|link| link.header.destination == mac)
-                && let Err(frame) = view.loop_back(std::mem::take(frame))
-            {
-                counters.add(NicCounter::SendDropped, 1);
-                cache.recycle(frame);
+            if link.is_ok_and(|link| link.header.destination == mac) {
+                loop_back(std::mem::take(frame), view, cache, counters);
             }
         }
         self.staged.retain(|frame| !frame.is_vacant());
@@ -246,6 +243,19 @@ impl LinkOutput {
             Outlet::Queue(queue) => Some(queue),
             Outlet::Ring(..) | Outlet::None => None,
         }
+    }
+}
+
+/// Gives a frame that a NIC sends to itself back to it; what finds no room is dropped and counted.
+pub(super) fn loop_back(
+    frame: Frame,
+    view: &NicView<'_>,
+    cache: &mut PoolCache,
+    counters: &mut CounterWriter<NicCounter>,
+) {
+    if let Err(frame) = view.loop_back(frame) {
+        counters.add(NicCounter::SendDropped, 1);
+        cache.recycle(frame);
     }
 }
 

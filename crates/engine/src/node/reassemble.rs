@@ -3,15 +3,15 @@
 
 use corelane_frame::{Frame, PoolCache};
 use corelane_stack::{
-    DropReason, FragmentPlace, Inbound, Key, NicCounter, NicId, NicView, PacketFlags,
-    ReassemblyDrop, ReassemblyOutcome,
+    DropReason, FragmentPlace, Inbound, Key, NicId, NicView, PacketFlags, ReassemblyDrop,
+    ReassemblyOutcome,
 };
 use corelane_wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, parse_ethernet, parse_ipv4, parse_ipv6};
 
 use super::context::Context;
 use super::icmp_error::{self, Error};
 use super::observer::Observer;
-use super::{Stages, extension, transport};
+use super::{Stages, extension, link_output, transport};
 use crate::port::Port;
 use crate::trace::{self, Outcome};
 
@@ -155,10 +155,7 @@ pub(crate) fn expire<O: Observer>(
         observer.turn_to(view.id());
         observer.step(&frame, Outcome::IcmpError(trace::IcmpError::Sent));
         if sender == Sender::Itself {
-            if let Err(frame) = view.loop_back(frame) {
-                counters.add(NicCounter::SendDropped, 1);
-                cache.recycle(frame);
-            }
+            link_output::loop_back(frame, &view, cache, counters);
             return;
         }
         port.output

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use corelane_frame::Frame;
 use corelane_sync::counters::{self, CounterKey, CounterReader, CounterWriter, counters};
 use corelane_sync::doorbell::Doorbell;
-use corelane_sync::ring::{RingError, SeatConsumer, SeatRings};
+use corelane_sync::ring::{RingError, SeatConsumer, SeatRing, SeatRings};
 use corelane_sync::seat::{Seat, SeatPlan};
 
 use super::datagram::Datagram;
@@ -185,9 +185,16 @@ impl Socket {
         frame: &mut Frame,
         packet: &Inbound,
     ) -> Result<Queued, SocketDrop> {
-        let Some(mut ring) = self.rings.get(seat) else {
-            return Err(SocketDrop::Closed);
-        };
+        let mut ring = self.rings.get(seat).ok_or(SocketDrop::Closed)?;
+        Self::queue(&mut ring, frame, packet)
+    }
+
+    #[inline(always)]
+    fn queue(
+        ring: &mut SeatRing<'_, Datagram, AtSeat>,
+        frame: &mut Frame,
+        packet: &Inbound,
+    ) -> Result<Queued, SocketDrop> {
         if ring.is_closed() {
             ring.extra().counters.add(Counted::Closed, 1);
             return Err(SocketDrop::Closed);
@@ -216,9 +223,7 @@ impl Socket {
         frame: &mut Frame,
         packet: &Inbound,
     ) -> Result<Queued, SocketDrop> {
-        let Some(mut ring) = self.rings.get(seat) else {
-            return Err(SocketDrop::Closed);
-        };
+        let mut ring = self.rings.get(seat).ok_or(SocketDrop::Closed)?;
         let (place, waiting) = (ring.position(), ring.waiting());
         let is_closed = ring.is_closed();
         let AtSeat {
@@ -230,10 +235,8 @@ impl Socket {
             counters.add(Counted::Overflow, 1);
             return Err(SocketDrop::Overflow);
         }
-        let queued = self.deliver(seat, frame, packet)?;
-        if let Some(mut ring) = self.rings.get(seat) {
-            ring.extra().large.push_back(place);
-        }
+        let queued = Self::queue(&mut ring, frame, packet)?;
+        ring.extra().large.push_back(place);
         Ok(queued)
     }
 
