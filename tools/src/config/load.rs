@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::error::{ConfigError, Source};
 use super::fields::Fields;
 use super::read;
-use crate::generator::{self, Carried, STREAMS};
+use crate::generator::{self, Carried, MAX_TAGS, STREAMS};
 use crate::unit::{Arrival, Destinations, Family, FrameSize, Rate, ratio};
 
 const KEYS: &[&str] = &["stream"];
@@ -197,7 +197,7 @@ fn stream(number: usize, fields: &Fields<'_>) -> Result<StreamSetting, ConfigErr
             return Ok(vec![field.integer("a VLAN", 1..=4094)? as u16]);
         }
         let tags = field.items("VLANs, outermost first, such as [100],")?;
-        if let Some(third) = tags.get(2) {
+        if let Some(third) = tags.get(MAX_TAGS) {
             return Err(third.error("a frame has at most two tags"));
         }
         let ids = tags.iter().map(|tag| tag.integer("a VLAN", 1..=4094));

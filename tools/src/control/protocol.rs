@@ -106,8 +106,7 @@ impl Request {
             return Err(Problem::request(what));
         }
         let wrong = |what| {
-            let names = Listing::WORDS.iter().map(|(word, _)| *word);
-            let names = names.collect::<Vec<_>>().join(", ");
+            let names = listings().join(", ");
             Problem::request(format!("what: {what}; there are: {names}"))
         };
         match fields.get("what") {
@@ -137,11 +136,15 @@ impl Request {
 ///
 /// # Errors
 /// There is none.
+/// The names of what can be shown.
+fn listings() -> Vec<&'static str> {
+    Listing::WORDS.iter().map(|(word, _)| *word).collect()
+}
+
 fn listing(name: &str) -> Result<Listing, Problem> {
-    let words = Listing::WORDS;
-    let found = words.iter().find(|(word, _)| *word == name);
+    let found = Listing::WORDS.iter().find(|(word, _)| *word == name);
     found.map(|(_, listing)| *listing).ok_or_else(|| {
-        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let names = listings();
         let meant = nearest_or(name, &names, Listing::Nics.label());
         let (name, names) = (name.escape_debug(), names.join(", "));
         Problem::request(format!(

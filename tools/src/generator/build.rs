@@ -33,6 +33,9 @@ const MACS: usize = 12;
 const TAG: usize = 4;
 const TAGGED: [u8; 2] = [0x81, 0x00];
 
+/// The most VLAN tags that a frame is given: IEEE 802.1Q has one, and 802.1ad another around it.
+pub const MAX_TAGS: usize = 2;
+
 /// Lays out frames.
 pub struct FrameBuilder<'a> {
     tail: &'a Tail,

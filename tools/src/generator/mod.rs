@@ -58,7 +58,7 @@ mod spread;
 mod untag;
 
 pub use address::{AddressPlan, MAX_ENDPOINTS};
-pub use build::{DESTINATION_MAC, Defect, FrameBuilder, SOURCE_MAC};
+pub use build::{DESTINATION_MAC, Defect, FrameBuilder, MAX_TAGS, SOURCE_MAC};
 pub use capture_out::{CaptureOutError, write_capture};
 pub use capture_protocols::{Carried, ProtocolsError, protocols};
 pub use captures::{CaptureFrames, CaptureSet};

@@ -8,11 +8,8 @@ use super::EngineArgs;
 use super::values::{endpoints, flows, neighbors, network, routes, seed, sockets, vlan};
 use crate::cli::Usage;
 use crate::cli::links::LINKS;
-use crate::generator::{Carried, Networks, protocols, size_on_wire};
+use crate::generator::{Carried, MAX_TAGS, Networks, protocols, size_on_wire};
 use crate::unit::{Check, Destinations, Family, ratio};
-
-/// VLAN tags of a frame: IEEE 802.1Q has one, and 802.1ad another around it.
-const MAX_TAGS: usize = 2;
 
 /// The options that say what the frames of a load are and where they go, but for their size.
 #[derive(Clone, Debug, Args)]
