@@ -15,7 +15,7 @@ pub enum Exit {
     Unmet,
     /// The measurement is not valid: the tester was the limit, or its clock cannot be trusted.
     Invalid,
-    /// Interrupted; the report was written.
+    /// Interrupted; the report was written, if there was anything to report.
     Interrupted,
 }
 

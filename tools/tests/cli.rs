@@ -1,7 +1,9 @@
 //! The built binary, run for fractions of a second: what it prints, how it ends, and whether its
 //! books balance.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+#[cfg(unix)]
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -459,11 +461,6 @@ fn end_in_order(child: &mut Child) {
 fn what_measures_nothing_ends_in_order_too() {
     let frames = scratch("endless.pcap");
     let name = frames.to_str().unwrap();
-    let start = |line: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_corelane"));
-        let child = command.args(line.split(' ')).stdout(Stdio::piped());
-        child.stderr(Stdio::piped()).spawn().unwrap()
-    };
     // A hundred frames a second, so that the file stays small: they are written as fast as can be, for a day.
     let line = format!("bench --pcap-out {name} --rate 100pps --endpoints 1 --duration 24h");
     let mut child = start(&line);
@@ -502,28 +499,106 @@ fn what_measures_nothing_ends_in_order_too() {
 #[test]
 #[cfg(unix)]
 fn an_interrupted_run_reports_and_ends_with_130() {
+    let file = scratch("interrupted.json");
     let mut child = Command::new(env!("CARGO_BIN_EXE_corelane"))
-        .args([
-            "bench",
-            "--duration",
-            "1h",
-            "--warmup",
-            "50ms",
-            "--json",
-            "-",
-        ])
-        .stdout(Stdio::piped())
+        .args(["bench", "--duration", "1h", "--warmup", "50ms", "--json"])
+        .arg(&file)
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    // It says how far it is.
+    let mut progress = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.starts_with("measuring: ") {
+        said.clear();
+        assert!(progress.read_line(&mut said).unwrap() > 0, "it ended");
+    }
     end_in_order(&mut child);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
-    let json: Value = serde_json::from_str(text(&output.stdout)).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     check_identities(&json);
     assert_eq!(json["interrupted"], true);
     assert!(n(&json["delivered"]) > 0);
+}
+
+/// Interrupts what has measured nothing yet, and checks that it ends without a report.
+#[cfg(unix)]
+fn end_before_it_began(line: &str, mut child: Child) {
+    end_in_order(&mut child);
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{line}: {said}");
+    assert!(
+        said.ends_with("corelane: interrupted before there was anything to report\n"),
+        "{line}: {said}"
+    );
+    assert_eq!(text(&output.stdout), "", "{line}");
+}
+
+#[cfg(unix)]
+fn start(line: &str) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_corelane"));
+    let child = command.args(line.split(' ')).stdout(Stdio::piped());
+    child.stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+#[cfg(unix)]
+fn what_large_tables_take_is_not_waited_for_by_who_interrupts() {
+    let [file, streams, out] = ["large.json", "large.toml", "profile"].map(scratch);
+    let [json, streams, out] = [&file, &streams, &out].map(|it| it.to_str().unwrap());
+    // So many that no machine has drawn the frames for all of them before it is told to end.
+    std::fs::write(streams, "[[stream]]\nrate = \"1kpps\"\n".repeat(16)).unwrap();
+    let sizes: Vec<_> = (64..94).map(|size| size.to_string()).collect();
+    let sizes = sizes.join(",");
+    for load in [
+        format!("bench --endpoints 10m --profile {streams}"),
+        format!("profile --out {out} --sampler in-process --endpoints 10m --profile {streams}"),
+        format!("search --endpoints 10m --frame-size {sizes}"),
+        format!("search --forward --routes 1m --frame-size {sizes}"),
+    ] {
+        let line = format!("{load} --json {json}");
+        let child = start(&line);
+        // Made before all that takes long.
+        while !file.exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        end_before_it_began(&line, child);
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
+/// A pipe into which nothing comes is the longest file that there is.
+#[test]
+#[cfg(unix)]
+fn what_large_files_take_is_not_waited_for_by_who_interrupts() {
+    let pipe = scratch("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let name = pipe.to_str().unwrap();
+    for line in [
+        format!("replay {name}"),
+        format!("bench --profile {name}"),
+        format!("search --profile {name}"),
+        format!("profile --profile {name}"),
+        format!("compare {name} {name}"),
+    ] {
+        let mut child = start(&line);
+        let mut options = std::fs::OpenOptions::new();
+        options
+            .write(true)
+            .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits());
+        // It opens once there is somebody who reads.
+        let writer = loop {
+            match options.open(&pipe) {
+                Ok(writer) => break writer,
+                Err(_) => assert!(child.try_wait().unwrap().is_none(), "{line}: it ended"),
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        end_before_it_began(&line, child);
+        drop(writer);
+    }
 }
 
 /// A file of this test's own, in the directory for such files.

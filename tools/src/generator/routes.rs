@@ -161,6 +161,18 @@ impl RoutePlan {
     /// # Errors
     /// What an address, a neighbor or a route was refused for.
     pub fn install(&self, out: &Nic) -> Result<(), InstallError> {
+        self.install_until(out, || false)
+    }
+
+    /// Likewise, but no more routes once it `is_enough`.
+    ///
+    /// # Errors
+    /// As [`install`](Self::install).
+    pub fn install_until(
+        &self,
+        out: &Nic,
+        is_enough: impl Fn() -> bool,
+    ) -> Result<(), InstallError> {
         for (address, prefix_len) in Self::own_addresses() {
             out.add_address(Prefix::new(address, prefix_len)?)?;
         }
@@ -168,9 +180,9 @@ impl RoutePlan {
         for (address, mac) in self.neighbors() {
             stack.add_neighbor(out.id(), address, mac)?;
         }
+        let mut wanted = self.iter().take_while(|_| !is_enough());
         stack.change_routes(|routes| {
-            self.iter()
-                .try_for_each(|(to, router)| routes.add(route(to, router, out)))
+            wanted.try_for_each(|(to, router)| routes.add(route(to, router, out)))
         })?;
         Ok(())
     }

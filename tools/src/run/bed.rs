@@ -126,6 +126,13 @@ impl Layout {
         })
     }
 
+    /// As it is, but no bed is set up further once somebody interrupts: that ends with [`Failure::Interrupted`].
+    #[must_use]
+    pub fn interruptible(mut self, interrupt: &Interrupt) -> Self {
+        self.target.interruptible(interrupt);
+        self
+    }
+
     /// How the engine is set up.
     pub fn setting(&self) -> &Setting {
         &self.setting

@@ -11,6 +11,7 @@ use crate::churn::Churned;
 use crate::cli::{LoadArgs, Usage};
 use crate::config::StreamSetting;
 use crate::generator::{AddressPlan, RoutePlan, Traffic};
+use crate::interrupt::Interrupt;
 use crate::report::Setup;
 use crate::sockets::{self, Sockets};
 use crate::unit::{Check, Family, FrameSize};
@@ -23,6 +24,7 @@ pub struct Target {
     routes: Option<Arc<RoutePlan>>,
     /// Of a device under test on real links.
     device: Option<MacAddr>,
+    interrupt: Interrupt,
 }
 
 impl Target {
@@ -36,7 +38,13 @@ impl Target {
             routes: load.forward.then(|| Arc::new(draw())),
             load: load.clone(),
             device,
+            interrupt: Interrupt::default(),
         }
+    }
+
+    /// Not to be set up further once somebody interrupts.
+    pub(super) fn interruptible(&mut self, interrupt: &Interrupt) {
+        self.interrupt = interrupt.clone();
     }
 
     /// The traffic for it.
@@ -136,7 +144,7 @@ impl Target {
         }
     }
 
-    /// Adds it all, and notes what that was and how long it took.
+    /// Adds it all, and notes what that was and how long it took. Large tables take long: somebody may interrupt that.
     pub(super) fn set_up(
         &self,
         nics: &Nics,
@@ -144,10 +152,10 @@ impl Target {
     ) -> Result<Option<Sockets>, Failure> {
         let before = Instant::now();
         if let Some(routes) = &self.routes {
-            install(routes, nics, setup)?;
+            install(routes, nics, setup, &self.interrupt)?;
             return Ok(None);
         }
-        add_endpoints(&nics.ingress, self.plan)?;
+        add_endpoints(&nics.ingress, self.plan, &self.interrupt)?;
         let sockets = self
             .load
             .sockets
@@ -168,13 +176,19 @@ impl Target {
 /// Gives the second NIC, if there is one, routes and their neighbors, and notes that.
 ///
 /// # Errors
-/// The stack does not take one.
-pub fn install(routes: &RoutePlan, nics: &Nics, setup: &mut Setup) -> Result<(), Failure> {
+/// The stack does not take one, or somebody interrupts.
+pub fn install(
+    routes: &RoutePlan,
+    nics: &Nics,
+    setup: &mut Setup,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     let before = Instant::now();
     if let Some(egress) = &nics.egress {
         routes
-            .install(egress)
+            .install_until(egress, || interrupt.is_raised())
             .map_err(|error| Failure::Run(format!("cannot route: {error}")))?;
+        check(interrupt)?;
         setup.routes = routes.len().into();
         setup.neighbors = routes.neighbors().count() as u64;
         setup.routes_s = before.elapsed().as_secs_f64();
@@ -182,9 +196,46 @@ pub fn install(routes: &RoutePlan, nics: &Nics, setup: &mut Setup) -> Result<(),
     Ok(())
 }
 
-fn add_endpoints(nic: &Nic, plan: AddressPlan) -> Result<(), Failure> {
-    nic.transaction(|tx| plan.iter().try_for_each(|address| tx.add_address(address)))
+fn add_endpoints(nic: &Nic, plan: AddressPlan, interrupt: &Interrupt) -> Result<(), Failure> {
+    let mut wanted = plan.iter().take_while(|_| !interrupt.is_raised());
+    nic.transaction(|tx| wanted.try_for_each(|address| tx.add_address(address)))
         .map_err(AddAddressError::from)
         .flatten()
-        .map_err(|error| Failure::Run(format!("cannot add the endpoints: {error}")))
+        .map_err(|error| Failure::Run(format!("cannot add the endpoints: {error}")))?;
+    check(interrupt)
+}
+
+/// Whether what was set up is all that was to be.
+fn check(interrupt: &Interrupt) -> Result<(), Failure> {
+    if interrupt.is_raised() {
+        let what = "interrupted while the tables were set up";
+        return Err(Failure::Interrupted(what.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use corelane::engine::WhenFull;
+
+    use super::*;
+    use crate::cli::{self, Asked};
+    use crate::run::{Bed, Layout};
+
+    #[test]
+    fn tables_are_set_up_no_further_once_somebody_interrupts() {
+        for load in ["--endpoints 100", "--forward --routes 100"] {
+            let line = format!("corelane bench --workers 1 {load}");
+            let Ok(Asked::Bench(args)) = cli::parse(line.split(' ')) else {
+                panic!("refused: {line}");
+            };
+            let interrupt = Interrupt::default();
+            let layout = Layout::new(&args.engine, &args.load, args.frame_size, None);
+            let layout = layout.interruptible(&interrupt);
+            Bed::start(&layout, WhenFull::Drop).unwrap().finish();
+            interrupt.raise();
+            let ended = Bed::start(&layout, WhenFull::Drop);
+            assert!(matches!(ended, Err(Failure::Interrupted(_))), "{load}");
+        }
+    }
 }

@@ -169,10 +169,11 @@ impl Run<'_> {
             ..suite.engine.clone()
         };
         let device = self.ports.as_ref().map(|ports| ports.device().mac);
-        match &suite.profile {
-            None => Ok(Layout::new(&engine, &suite.load, size, device)),
-            Some(profile) => Layout::of_profile(&engine, &suite.load, size, device, profile),
-        }
+        let layout = match &suite.profile {
+            None => Layout::new(&engine, &suite.load, size, device),
+            Some(profile) => Layout::of_profile(&engine, &suite.load, size, device, profile)?,
+        };
+        Ok(layout.interruptible(self.interrupt))
     }
 
     fn all(&mut self) -> Result<(), Failure> {
@@ -207,7 +208,7 @@ impl Run<'_> {
         for (i, layout) in layouts.iter().enumerate() {
             let rate = self.results.sizes[i].rate();
             let what = suite.name_of(suite.sizes[i]);
-            if suite.latency {
+            if suite.latency && !self.interrupt.is_raised() {
                 let layout = self.layout(suite.sizes[i], suite.engine.workers, true)?;
                 self.results.sizes[i].latency = self.latency(&layout, &what, rate)?;
             }
@@ -318,6 +319,9 @@ impl Run<'_> {
         let suite = self.suite;
         let (all, size) = (layout.setting().workers, suite.sizes[0]);
         for workers in powers_below(all) {
+            if self.interrupt.is_raised() {
+                break;
+            }
             let layout = self.layout(size, Some(workers), false)?;
             let self_check = self.results.sizes[0].self_check().clone();
             let mut searched = Searched::new(suite.name_of(size), &layout, self_check);
@@ -351,6 +355,7 @@ impl Run<'_> {
         let workers = layout.setting().workers;
         let arrival = self.suite.arrival;
         let run = |bed: &mut dyn TestBed| {
+            interrupt.begin();
             let mut on_bed = OnBed {
                 bed,
                 progress,
@@ -373,7 +378,11 @@ impl Run<'_> {
                 done
             }
             None => {
-                let mut bed = Bed::start(layout, WhenFull::Drop)?;
+                let mut bed = match Bed::start(layout, WhenFull::Drop) {
+                    // What is known by then is what there is to report.
+                    Err(Failure::Interrupted(_)) => return Ok(None),
+                    bed => bed?,
+                };
                 let done = run(&mut bed)?;
                 for warning in bed.finish().warnings {
                     if !self.results.warnings.contains(&warning) {

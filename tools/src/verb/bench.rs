@@ -30,6 +30,7 @@ const CALIBRATION_WARMUP: Duration = Duration::from_millis(200);
 const CALIBRATION: Duration = Duration::from_secs(1);
 
 pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    interrupt.prepare();
     if let Some(file) = &args.pcap_out {
         return write_frames(args, file, interrupt);
     }
@@ -128,6 +129,7 @@ pub(super) fn measure(
     let outcome = bed.finish();
     let mut lines = lines(args, &layout, &setup, spread.as_ref());
     if let Some(kept) = kept {
+    interrupt.begin();
         lines.push(kept.write()?);
     }
     let conditions = Conditions {

@@ -51,6 +51,7 @@ pub(super) fn bench(
     let self_check = SelfCheck::run(layout.frames().clone(), pace)?;
 
     let mut bed = LinkBed::start(&mut ports, &layout)?;
+    interrupt.begin();
     let mut run = |stage, trial: Trial| {
         progress.stage(stage, Some(trial.duration));
         bed.trial(&trial, &progress, interrupt)

@@ -39,6 +39,8 @@ pub(super) fn compare(args: &CompareArgs, interrupt: &Interrupt) -> Result<Exit,
             });
             let output = Output::new(args.json.as_deref(), &taken)?;
             let sides = [read(a)?, read(b)?];
+            // It looks at them in one go.
+            interrupt.prepare();
             let [one, other] = &sides;
             check_names(&args.differing, one, other)?;
             let differences = Difference::between(one, other, &args.differing);

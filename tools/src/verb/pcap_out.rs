@@ -40,6 +40,7 @@ pub(super) fn write(
             made.map_err(|error| Usage::new(format!("--pcap-out: cannot write {name}: {error}")))?,
         )
     };
+    interrupt.begin();
     let written = PcapWriter::new(BufWriter::new(out))
         .map_err(CaptureOutError::from)
         .and_then(|mut out| write_capture(source, plan, end, most, interrupt, &mut out));

@@ -17,6 +17,7 @@ use crate::threads::Threads;
 
 pub(super) fn profile(args: &ProfileArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let before = args.diff.as_deref().map(read).transpose()?;
+    interrupt.prepare();
     let files = files(args);
     let taken = taken(args, &files)?;
     std::fs::create_dir_all(&args.out).map_err(|error| {

@@ -43,6 +43,7 @@ const NOTHING_DELIVERED: &str = "nothing was delivered, the NIC has no address: 
                                  destinations of the capture, --promiscuous lets it take any";
 
 pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    interrupt.prepare();
     if let Some(file) = &args.pcap_out {
         return write_frames(args, file, interrupt);
     }
@@ -80,7 +81,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
     let link = (link, generator);
     let mut session = Session::start(&setting, link, set.longest(), clock, |nics| {
         if let Some(routes) = &routes {
-            install(routes, nics, &mut setup)?;
+            install(routes, nics, &mut setup, interrupt)?;
         }
         if args.own {
             let before = Instant::now();
@@ -98,6 +99,7 @@ pub(super) fn replay(args: &ReplayArgs, interrupt: &Interrupt) -> Result<Exit, F
         frames: Some((set.len() as u64).min(WARMUP)),
         ..Window::default()
     };
+    interrupt.begin();
     session.window(warmup, &progress, interrupt)?;
     let expected = expected(args, &set);
     say_if_long(expected);

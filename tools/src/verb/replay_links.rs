@@ -51,6 +51,7 @@ pub(super) fn replay(
 
     let readdressed = args.links.dst_mac.is_some();
     let replay = LinkReplay::start(&mut ports, &setting, &set, readdressed)?;
+    interrupt.begin();
     let expected = expected(args, &set);
     say_if_long(expected);
     progress.stage("replaying", expected);

@@ -33,6 +33,7 @@ const TRIAL: Duration = Duration::from_secs(1);
 const BURSTS: usize = 50;
 
 pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    interrupt.prepare();
     let suite = suite(args)?;
     let read = read_by(&args.load, args.profile.as_deref());
     let output = Output::new(args.engine.json.as_deref(), &read)?;
