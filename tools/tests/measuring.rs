@@ -6,6 +6,7 @@ mod common;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -500,6 +501,98 @@ fn rounds_that_are_none_are_refused_or_end_in_order() {
         waited < Duration::from_secs(50),
         "no run goes on, or begins: {waited:?}"
     );
+}
+
+/// Whether a process is there, and not waited for.
+fn is_running(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Behind its name, which is in brackets.
+    let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+    !(state.is_empty() || state.starts_with('Z') || state.starts_with('X'))
+}
+
+/// Waits until something is so, for as long as a busy machine may take.
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A signal to `compare` alone, as a service manager sends it: whatever the runs are, they end with it.
+#[test]
+fn rounds_that_are_interrupted_leave_nobody_behind() {
+    let scratch = Scratch::new("alone");
+    let pids = scratch.path("pids");
+    let written = || fs::read_to_string(&pids).unwrap_or_default();
+    let program = |name: &str, then: &str| {
+        let file = scratch.path(name);
+        let text = format!("#!/bin/sh\n{then}\n");
+        fs::write(&file, text.replace("PIDS", pids.to_str().unwrap())).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        file
+    };
+    let bench = env!("CARGO_BIN_EXE_corelane");
+    for (file, processes) in [
+        // In order.
+        (
+            program("bench", &format!("echo $$ >> PIDS; exec {bench} \"$@\"")),
+            1,
+        ),
+        // It waits for another one.
+        (
+            program(
+                "waits",
+                "echo $$ >> PIDS; sh -c 'echo $$ >> PIDS; exec sleep 1000'",
+            ),
+            2,
+        ),
+        // It does not want to.
+        (
+            program("deaf", "trap '' INT; echo $$ >> PIDS; sleep 1000"),
+            1,
+        ),
+    ] {
+        let _ = fs::remove_file(&pids);
+        let mut child = Command::new(bench)
+            .args([
+                "compare",
+                "--a",
+                "",
+                "--b",
+                "",
+                "--duration",
+                "10min",
+                "--binary-a",
+            ])
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until("it starts", || written().lines().count() == processes);
+        let interrupt = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(interrupt.success());
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if began.elapsed() > Duration::from_secs(60) {
+                child.kill().unwrap();
+                panic!("{} does not end", file.display());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(status.code(), Some(130), "{}", file.display());
+        for pid in written().lines() {
+            wait_until("nobody is left", || !is_running(pid));
+        }
+    }
 }
 
 #[test]

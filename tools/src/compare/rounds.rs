@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::verdict::enough_rounds;
-use super::{Figure, Side};
+use super::{Figure, Side, child};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -160,11 +160,18 @@ impl Rounds {
         if !has("--warmup") {
             command.args(["--warmup", WARMUP]);
         }
-        let output = command.args(["--json", "-"]).output().map_err(|error| {
-            Failure::Run(format!("{name}: cannot run {}: {error}", show(program)))
-        })?;
+        let output = match child::output(command.args(["--json", "-"]), interrupt) {
+            Ok(output) => output,
+            Err(_) if interrupt.is_raised() => return Ok(Ran::Interrupted),
+            Err(error) => {
+                let program = show(program);
+                return Err(Failure::Run(format!(
+                    "{name}: cannot run {program}: {error}"
+                )));
+            }
+        };
         let code = output.status.code();
-        // A Ctrl-C is for it too, and it may be told before this process, or before it can end in order.
+        // Somebody may have told it as well, and before this process, or before it can end in order.
         let ended_by_it = output.status.signal() == Some(Signal::SIGINT as i32);
         if interrupt.is_raised() || ended_by_it || code == Some(Exit::Interrupted.code().into()) {
             return Ok(Ran::Interrupted);
