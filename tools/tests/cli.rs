@@ -1113,15 +1113,24 @@ fn what_would_be_sent_goes_to_standard_output() {
 
 #[test]
 fn nothing_is_written_over_what_a_load_is_made_of() {
-    let (profile, capture) = (scratch("load.toml"), scratch("load.pcap"));
-    let [p, c] = [&profile, &capture].map(|file| file.to_str().unwrap());
+    let (profile, capture, named) = (
+        scratch("load.toml"),
+        scratch("load.pcap"),
+        scratch("named.toml"),
+    );
+    let [p, c, n] = [&profile, &capture, &named].map(|file| file.to_str().unwrap());
     std::fs::write(&profile, "[[stream]]\nrate = \"10kpps\"\n").unwrap();
     let line = |line: &str| corelane(&line.split(' ').collect::<Vec<_>>());
     let made = line(&format!(
         "bench --rate 10kpps --duration 50ms --pcap-out {c}"
     ));
     assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
-    let before = [&profile, &capture].map(|file| std::fs::read(file).unwrap());
+    std::fs::write(
+        &named,
+        format!("[[stream]]\nname = \"a\"\nrate = \"10kpps\"\nprotocols = \"capture:{c}\"\n"),
+    )
+    .unwrap();
+    let before = [&profile, &capture, &named].map(|file| std::fs::read(file).unwrap());
     for (args, option) in [
         (format!("bench --profile {p} --json {p}"), "--json"),
         (format!("bench --profile {p} --hgrm {p}"), "--hgrm"),
@@ -1144,6 +1153,34 @@ fn nothing_is_written_over_what_a_load_is_made_of() {
             format!("replay --capture 5 --capture-file {c} {c}"),
             "--capture-file",
         ),
+        // What a profile names.
+        (format!("bench --profile {n} --json {c}"), "--json"),
+        (format!("bench --profile {n} --hgrm {c}"), "--hgrm"),
+        (format!("bench --profile {n} --hlog {c}"), "--hlog"),
+        (format!("bench --profile {n} --pcap-out {c}"), "--pcap-out"),
+        (
+            format!("bench --profile {n} --capture 5 --capture-file {c}"),
+            "--capture-file",
+        ),
+        (format!("search --profile {n} --json {c}"), "--json"),
+        (format!("profile --profile {n} --svg {c}"), "--svg"),
+        // What the runs of a comparison do.
+        (
+            format!("compare --a=--profile={n} --b --workers=1 --json {n}"),
+            "--json",
+        ),
+        (
+            format!("compare --a --workers=1 --b=--profile={n} --json {c}"),
+            "--json",
+        ),
+        (
+            format!("compare --a --hgrm={c} --b --workers=1 --json {c}"),
+            "--json",
+        ),
+        (
+            format!("compare --a --workers=1 --b --workers=1 --binary-b {c} --json {c}"),
+            "--json",
+        ),
     ] {
         let output = line(&args);
         assert_eq!(output.status.code(), Some(2), "{args}");
@@ -1153,7 +1190,7 @@ fn nothing_is_written_over_what_a_load_is_made_of() {
                 && said.contains("would be written over"),
             "{args}: {said}"
         );
-        let after = [&profile, &capture].map(|file| std::fs::read(file).unwrap());
+        let after = [&profile, &capture, &named].map(|file| std::fs::read(file).unwrap());
         assert_eq!(after, before, "{args}");
     }
 }

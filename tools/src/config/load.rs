@@ -112,6 +112,14 @@ impl LoadProfile {
         Self::of(Source { file, text, lines })
     }
 
+    /// The captures that streams are as, each with the name of its stream.
+    pub fn captures(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.streams.iter().filter_map(|stream| {
+            let capture = stream.protocols.as_ref()?.of.as_deref()?;
+            Some((stream.name.as_str(), capture))
+        })
+    }
+
     fn of(source: Source<'_>) -> Result<Self, ConfigError> {
         let document = super::parse::document(source)?;
         let table: &DeTable<'_> = document.get_ref();

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
@@ -83,10 +84,7 @@ impl Output {
 /// # Errors
 /// It is one of them.
 pub fn check_free(option: &str, file: &Path, taken: &[Taken<'_>]) -> Result<(), Usage> {
-    let own = resolved(file);
-    let other = taken
-        .iter()
-        .find(|other| own.is_some() && resolved(other.file) == own);
+    let other = taken.iter().find(|other| is_same(file, other.file));
     other.map_or(Ok(()), |other| {
         Err(Usage::new(format!(
             "{option}: {} would be written over {}; name another",
@@ -96,13 +94,23 @@ pub fn check_free(option: &str, file: &Path, taken: &[Taken<'_>]) -> Result<(), 
     })
 }
 
-/// The path without links and detours; the file need not be there yet.
+/// Whether what is written to the one file would be in the other. Writing to a device or a pipe writes over nothing.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let of = |file: &Path| file.metadata().ok();
+    match (of(one), of(other)) {
+        (Some(one), Some(other)) => {
+            one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
+        (None, None) => resolved(one).is_some_and(|one| resolved(other) == Some(one)),
+        _ => false,
+    }
+}
+
+/// The path, without links and detours, of a file that is not there yet.
 fn resolved(file: &Path) -> Option<PathBuf> {
-    file.canonicalize().ok().or_else(|| {
-        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let dir = dir.unwrap_or(Path::new(".")).canonicalize().ok()?;
-        Some(dir.join(file.file_name()?))
-    })
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or(Path::new(".")).canonicalize().ok()?;
+    Some(dir.join(file.file_name()?))
 }
 
 /// Prints to standard output.
@@ -134,4 +142,49 @@ pub fn print_to_reader(text: &str) -> Result<bool, Failure> {
 /// Says something on standard error. That nobody reads it any more is no reason to end in a panic, as `eprintln` does.
 pub fn say(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_same_by_whatever_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("result"), "what was measured").unwrap();
+        std::fs::hard_link(path("result"), path("hard")).unwrap();
+        std::os::unix::fs::symlink(path("result"), path("soft")).unwrap();
+        std::fs::create_dir(path("dir")).unwrap();
+        let (file, not_there) = (path("result"), path("other"));
+        let taken = [&file, &not_there].map(|file| Taken {
+            file,
+            holds: "a result".to_owned(),
+        });
+        for name in [
+            "result",
+            "hard",
+            "soft",
+            "dir/../result",
+            "other",
+            "dir/../other",
+        ] {
+            let error = check_free("--json", &path(name), &taken).unwrap_err();
+            let said = error.to_string();
+            assert!(
+                said.ends_with("would be written over a result; name another"),
+                "{said}"
+            );
+        }
+        for name in ["new", "dir/result", "dir/new"] {
+            assert_eq!(check_free("--json", &path(name), &taken), Ok(()), "{name}");
+        }
+        // Nothing is kept there that could be lost.
+        let file = Path::new("/dev/null");
+        let taken = [Taken {
+            file,
+            holds: "latencies".to_owned(),
+        }];
+        assert_eq!(check_free("--json", file, &taken), Ok(()));
+    }
 }

@@ -20,7 +20,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::{Setup, time};
 use crate::run::{
-    Bed, Conditions, Failure, Layout, Measured, Outcome, Trial, assemble, check_free,
+    Bed, Conditions, Failure, Layout, Measured, Outcome, Taken, Trial, assemble, check_free,
 };
 use crate::selftest::SelfCheck;
 use crate::unit::{Arrival, Rate};
@@ -37,12 +37,28 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
     if let Some(ends) = args.links.ends() {
         return super::bench_links::bench(args, &ends, interrupt);
     }
-    let read = read_by(&args.load, args.profile.as_deref());
-    let (output, latencies) = outputs(&args.engine, FramesKept::beside(read, &args.keep)?)?;
+    let streams = streams(args)?;
+    let streams = streams.as_ref();
+    let (output, latencies) = outputs(&args.engine, beside(args, streams)?)?;
     let progress = Progress::new(args.engine.json_to_stdout());
-    let (conditions, measured, outcome) = measure(args, &progress, interrupt, &mut Alone)?;
+    let (conditions, measured, outcome) = measure(args, streams, &progress, interrupt, &mut Alone)?;
     latencies.write(measured.latencies().as_ref(), &measured.intervals)?;
     finish(&assemble(conditions, &measured, outcome), output)
+}
+
+/// The streams that are asked for, if any are.
+pub(super) fn streams(args: &BenchArgs) -> Result<Option<LoadProfile>, Usage> {
+    let load = |file| LoadProfile::load(file).map_err(|error| Usage::new(error.to_string()));
+    args.profile.as_deref().map(load).transpose()
+}
+
+/// What a run with these streams reads, and the frames that it keeps: what else it writes is beside that.
+pub(super) fn beside<'a>(
+    args: &'a BenchArgs,
+    streams: Option<&'a LoadProfile>,
+) -> Result<Vec<Taken<'a>>, Usage> {
+    let read = read_by(&args.load, args.profile.as_deref(), streams);
+    FramesKept::beside(read, &args.keep)
 }
 
 /// What goes along with the measured window.
@@ -67,12 +83,13 @@ impl Companion for Alone {
 /// Runs it, and says what a report is put together from.
 pub(super) fn measure(
     args: &BenchArgs,
+    streams: Option<&LoadProfile>,
     progress: &Progress,
     interrupt: &Interrupt,
     companion: &mut dyn Companion,
 ) -> Result<(Conditions, Measured, Outcome), Failure> {
     progress.stage("frames", None);
-    let layout = layout(args, None)?;
+    let layout = layout(args, streams, None)?;
     let mean = layout.frames().mean_size(0);
     let arrival = args.arrival.unwrap_or(Arrival::Cbr);
     let calibrated_pps = match args.rate {
@@ -112,6 +129,7 @@ pub(super) fn measure(
     let churned = || layout.target().churned(bed.nics());
     let mut churn = Churn::start_if(args.churn, churned)?;
 
+    interrupt.begin();
     progress.stage("warm-up", Some(args.warmup));
     if !args.warmup.is_zero() {
         bed.trial(&trial(args.warmup), progress, interrupt)?;
@@ -129,7 +147,6 @@ pub(super) fn measure(
     let outcome = bed.finish();
     let mut lines = lines(args, &layout, &setup, spread.as_ref());
     if let Some(kept) = kept {
-    interrupt.begin();
         lines.push(kept.write()?);
     }
     let conditions = Conditions {
@@ -160,18 +177,24 @@ pub(super) fn measure(
 }
 
 /// The frames, for the engine or for the device on real links that has this link address.
-pub(super) fn layout(args: &BenchArgs, device: Option<MacAddr>) -> Result<Layout, Failure> {
+pub(super) fn layout(
+    args: &BenchArgs,
+    streams: Option<&LoadProfile>,
+    device: Option<MacAddr>,
+) -> Result<Layout, Failure> {
     let (engine, load, size) = (&args.engine, &args.load, args.frame_size);
-    let Some(file) = &args.profile else {
-        return Ok(Layout::new(engine, load, size, device));
-    };
-    let profile = LoadProfile::load(file).map_err(|error| Usage::new(error.to_string()))?;
-    Layout::of_profile(engine, load, size, device, &profile)
+    match streams {
+        None => Ok(Layout::new(engine, load, size, device)),
+        Some(profile) => Layout::of_profile(engine, load, size, device, profile),
+    }
 }
 
 /// Writes what would be sent to a capture, and sends nothing.
 fn write_frames(args: &BenchArgs, file: &Path, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let layout = layout(args, None)?;
+    let streams = streams(args)?;
+    let read = read_by(&args.load, args.profile.as_deref(), streams.as_ref());
+    check_free("--pcap-out", file, &read)?;
+    let layout = layout(args, streams.as_ref(), None)?;
     let pps = match args.profile {
         Some(_) => Some(layout.pps()),
         None if matches!(args.rate, Rate::Percent(_)) => None,
@@ -185,8 +208,6 @@ fn write_frames(args: &BenchArgs, file: &Path, interrupt: &Interrupt) -> Result<
     };
     let at = format!("--rate {}", args.rate);
     let frames = &mut layout.frames().clone();
-    let read = read_by(&args.load, args.profile.as_deref());
-    check_free("--pcap-out", file, &read)?;
     pcap_out::write(file, frames, window, (&at, "--rate 1Mpps"), interrupt)
 }
 
@@ -292,7 +313,7 @@ mod tests {
         };
         let (progress, interrupt) = (Progress::new(true), Interrupt::default());
         let (conditions, mut measured, outcome) =
-            measure(&args, &progress, &interrupt, &mut Alone).unwrap();
+            measure(&args, None, &progress, &interrupt, &mut Alone).unwrap();
         spoil(&mut measured);
         exit_of(&assemble(conditions, &measured, outcome))
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::bench::{flags, layout};
+use super::bench::{beside, flags, layout, streams};
 use super::frames_kept::FramesKept;
 use super::link_report::{LinkConditions, assemble, check_sent, flags_on_links};
-use super::{finish, outputs, read_by};
+use super::{finish, outputs};
 use crate::cli::{BenchArgs, LinkEnds};
 use crate::exit::Exit;
 use crate::generator::Pace;
@@ -34,14 +34,14 @@ pub(super) fn bench(
     ends: &LinkEnds,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
-    let read = read_by(&args.load, args.profile.as_deref());
-    let (output, latencies) = outputs(&args.engine, FramesKept::beside(read, &args.keep)?)?;
+    let streams = streams(args)?;
+    let (output, latencies) = outputs(&args.engine, beside(args, streams.as_ref())?)?;
     let progress = Progress::new(args.engine.json_to_stdout());
     progress.stage("links", None);
     let kept = FramesKept::of(&args.keep)?;
     let mut ports = Ports::open(&args.links, ends, &FramesKept::between(kept.as_ref()))?;
     progress.stage("frames", None);
-    let layout = layout(args, Some(ports.device().mac))?;
+    let layout = layout(args, streams.as_ref(), Some(ports.device().mac))?;
     let arrival = args.arrival.unwrap_or(Arrival::Cbr);
     progress.stage("self-test", None);
     let pace = match args.rate {

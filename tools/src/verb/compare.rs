@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cli::{self, Asked, CompareArgs, Usage};
+use super::latency_files::LatencyFiles;
+use crate::cli::{self, Asked, BenchArgs, CompareArgs, Usage};
 use crate::compare::{Comparison, Difference, Judge, Rounds, Side, Turns};
+use crate::config::LoadProfile;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -19,8 +21,11 @@ pub(super) fn compare(args: &CompareArgs, interrupt: &Interrupt) -> Result<Exit,
     };
     let (output, comparison) = match (&args.a, &args.b, &args.files[..]) {
         (Some(a), Some(b), _) => {
-            let output = Output::new(args.json.as_deref(), &[])?;
-            let rounds = rounds(args, a, b)?;
+            // What the options name is read now.
+            interrupt.prepare();
+            let (rounds, runs) = rounds(args, a, b)?;
+            interrupt.begin();
+            let output = Output::new(args.json.as_deref(), &taken(&rounds, &runs)?)?;
             let progress = Progress::new(output.is_stdout_json());
             let Turns { sides, set_aside } = rounds.run(&progress, interrupt)?;
             let names = rounds
@@ -34,13 +39,13 @@ pub(super) fn compare(args: &CompareArgs, interrupt: &Interrupt) -> Result<Exit,
         }
         (_, _, [a, b]) => {
             let taken = [a, b].map(|file| Taken {
+            // It looks at them in one go.
+            interrupt.prepare();
                 file,
                 holds: "a result that is compared".to_owned(),
             });
             let output = Output::new(args.json.as_deref(), &taken)?;
             let sides = [read(a)?, read(b)?];
-            // It looks at them in one go.
-            interrupt.prepare();
             let [one, other] = &sides;
             check_names(&args.differing, one, other)?;
             let differences = Difference::between(one, other, &args.differing);
@@ -93,7 +98,8 @@ const NOT_OF_A_RUN: [(&str, &str); 3] = [
     ("--pcap-out", "it sends nothing"),
 ];
 
-fn rounds(args: &CompareArgs, a: &str, b: &str) -> Result<Rounds, Failure> {
+/// The rounds, and for A and B what their options say; none if they are another program's.
+fn rounds(args: &CompareArgs, a: &str, b: &str) -> Result<(Rounds, [Option<Run>; 2]), Failure> {
     let this = || {
         std::env::current_exe()
             .map_err(|error| Failure::Run(format!("cannot tell which program this is: {error}")))
@@ -110,28 +116,62 @@ fn rounds(args: &CompareArgs, a: &str, b: &str) -> Result<Rounds, Failure> {
                 .into());
             }
         }
-        let program = match binary {
-            Some(path) => path.to_owned(),
+        // Found out now, and not by the first run. Another program may know other options.
+        let run = Run::of(&flags);
+        let (program, run) = match binary {
+            Some(path) => (path.to_owned(), run.ok()),
             None => {
-                // Found out now, and not by the first run. Another program may know other options.
-                let line = ["corelane", "bench"]
-                    .into_iter()
-                    .chain(flags.iter().map(String::as_str));
-                match cli::parse(line) {
-                    Ok(Asked::Bench(_)) => this()?,
-                    Ok(_) => return Err(Usage::new(format!("{option}: that runs nothing")).into()),
-                    Err(usage) => return Err(Usage::new(format!("{option}: {usage}")).into()),
-                }
+                let run = run.map_err(|usage| Usage::new(format!("{option}: {usage}")))?;
+                (this()?, Some(run))
             }
         };
-        Ok::<_, Failure>((program, flags))
+        Ok::<_, Failure>(((program, flags), run))
     };
-    Ok(Rounds {
-        sides: [
-            side("--a", a, args.binary_a.as_deref())?,
-            side("--b", b, args.binary_b.as_deref())?,
-        ],
+    let (a, run_a) = side("--a", a, args.binary_a.as_deref())?;
+    let (b, run_b) = side("--b", b, args.binary_b.as_deref())?;
+    let rounds = Rounds {
+        sides: [a, b],
         rounds: args.rounds,
         duration: args.duration,
-    })
+    };
+    Ok((rounds, [run_a, run_b]))
+}
+
+/// What the options of one of the sides say.
+struct Run {
+    args: BenchArgs,
+    streams: Option<LoadProfile>,
+}
+
+impl Run {
+    fn of(flags: &[String]) -> Result<Self, Usage> {
+        let flags = flags.iter().map(String::as_str);
+        match cli::parse(["corelane", "bench"].into_iter().chain(flags))? {
+            Asked::Bench(args) => Ok(Self {
+                streams: super::bench::streams(&args)?,
+                args,
+            }),
+            _ => Err(Usage::new("that runs nothing")),
+        }
+    }
+}
+
+/// What the runs read and write, and the programs: the comparison is in none of these.
+fn taken<'a>(rounds: &'a Rounds, runs: &'a [Option<Run>; 2]) -> Result<Vec<Taken<'a>>, Usage> {
+    let mut all = Vec::new();
+    for ((name, (program, _)), run) in ["A", "B"].into_iter().zip(&rounds.sides).zip(runs) {
+        let mut of_side = vec![Taken {
+            file: program,
+            holds: "the program".to_owned(),
+        }];
+        if let Some(Run { args, streams }) = run {
+            of_side.extend(super::bench::beside(args, streams.as_ref())?);
+            of_side.extend(LatencyFiles::taken(&args.engine));
+        }
+        all.extend(of_side.into_iter().map(|it| Taken {
+            holds: format!("{} of {name}", it.holds),
+            ..it
+        }));
+    }
+    Ok(all)
 }

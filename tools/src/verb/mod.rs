@@ -25,6 +25,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{self, Asked, EngineArgs, LoadArgs};
+use crate::config::LoadProfile;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::report::Report;
@@ -69,16 +70,20 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
     }
 }
 
-/// Files that a load is made from, so that nothing is written over them.
-fn read_by<'a>(load: &'a LoadArgs, profile: Option<&'a Path>) -> Vec<Taken<'a>> {
-    let profile = profile.map(|file| (file, "the profile of the load"));
+/// Files that a load is made from, with those that its profile, which has these streams, names itself, so that nothing is
+/// written over them.
+fn read_by<'a>(
+    load: &'a LoadArgs,
+    profile: Option<&'a Path>,
+    streams: Option<&'a LoadProfile>,
+) -> Vec<Taken<'a>> {
+    let profile = profile.map(|file| (file, "the profile of the load".to_owned()));
     let capture = load.protocols.of.as_deref();
-    let capture = capture.map(|file| (file, "the capture of --protocols"));
-    let taken = |(file, holds): (&'a Path, &str)| Taken {
-        file,
-        holds: holds.to_owned(),
-    };
-    profile.into_iter().chain(capture).map(taken).collect()
+    let capture = capture.map(|file| (file, "the capture of --protocols".to_owned()));
+    let named = streams.into_iter().flat_map(LoadProfile::captures);
+    let named = named.map(|(stream, file)| (file, format!("the capture of stream '{stream}'")));
+    let all = profile.into_iter().chain(capture).chain(named);
+    all.map(|(file, holds)| Taken { file, holds }).collect()
 }
 
 /// Where the results of a run go: the report, and its latencies. Into none of the files `taken`, which it reads or

@@ -6,6 +6,7 @@ use super::bench::{self, Companion};
 use super::frames_kept::FramesKept;
 use super::{exit_of, outputs, read_by};
 use crate::cli::{ProfileArgs, Usage};
+use crate::config::LoadProfile;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::profile::{
@@ -16,10 +17,12 @@ use crate::run::{Failure, Taken, assemble, check_free};
 use crate::threads::Threads;
 
 pub(super) fn profile(args: &ProfileArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let before = args.diff.as_deref().map(read).transpose()?;
     interrupt.prepare();
+    let before = args.diff.as_deref().map(read).transpose()?;
     let files = files(args);
-    let taken = taken(args, &files)?;
+    let streams = bench::streams(&args.bench)?;
+    let streams = streams.as_ref();
+    let taken = taken(args, streams, &files)?;
     std::fs::create_dir_all(&args.out).map_err(|error| {
         let name = args.out.display();
         Usage::new(format!("--out: cannot make {name}: {error}"))
@@ -31,7 +34,7 @@ pub(super) fn profile(args: &ProfileArgs, interrupt: &Interrupt) -> Result<Exit,
     let progress = Progress::new(args.bench.engine.json_to_stdout());
     let mut sampling = Sampling::new(args.sampler, args.frequency);
     let (conditions, measured, outcome) =
-        bench::measure(&args.bench, &progress, interrupt, &mut sampling)?;
+        bench::measure(&args.bench, streams, &progress, interrupt, &mut sampling)?;
     latencies.write(measured.latencies().as_ref(), &measured.intervals)?;
     let bench = assemble(conditions, &measured, outcome);
     let exit = exit_of(&bench);
@@ -105,8 +108,12 @@ fn files(args: &ProfileArgs) -> Files {
 }
 
 /// What is read, and the files of the profile: none of these is over another.
-fn taken<'a>(args: &'a ProfileArgs, files: &'a Files) -> Result<Vec<Taken<'a>>, Usage> {
-    let mut taken = read_by(&args.bench.load, args.bench.profile.as_deref());
+fn taken<'a>(
+    args: &'a ProfileArgs,
+    streams: Option<&'a LoadProfile>,
+    files: &'a Files,
+) -> Result<Vec<Taken<'a>>, Usage> {
+    let mut taken = read_by(&args.bench.load, args.bench.profile.as_deref(), streams);
     taken.extend(args.diff.iter().map(|file| Taken {
         file,
         holds: "the profile of --diff".to_owned(),

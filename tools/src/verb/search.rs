@@ -35,7 +35,7 @@ const BURSTS: usize = 50;
 pub(super) fn search(args: &SearchArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     interrupt.prepare();
     let suite = suite(args)?;
-    let read = read_by(&args.load, args.profile.as_deref());
+    let read = read_by(&args.load, args.profile.as_deref(), suite.profile.as_ref());
     let output = Output::new(args.engine.json.as_deref(), &read)?;
     let progress = Progress::new(args.engine.json_to_stdout());
     let results = suite.run(&progress, interrupt)?;
