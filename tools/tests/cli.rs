@@ -1284,9 +1284,12 @@ fn each_stream_of_a_profile_has_results_of_its_own() {
             sent[0] > sent[1] && sent[1] > sent[2] && sent[2] > 0,
             "{sent:?}"
         );
-        assert_eq!(n(&good["order"]["in_order"]), sent[0]);
-        assert_eq!(n(&good["order"]["missing"]), 0);
-        assert_eq!(n(&good["latency_ns"]["count"]), sent[0]);
+        // A worker may have had no core for longer than its ring holds.
+        let arrived = n(&good["order"]["in_order"]);
+        assert_eq!(arrived + n(&good["order"]["missing"]), sent[0]);
+        let is_whole = sum(&json["generator"]["drops"]) == 0;
+        assert!(arrived == sent[0] || arrived > 0 && !is_whole, "{json:#}");
+        assert_eq!(n(&good["latency_ns"]["count"]), arrived);
         // IPv6 frames of 64 bytes have no room for a number.
         assert_eq!(n(&small["order"]["numbered"]), 0);
         assert!(small["latency_ns"].is_null());
