@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Compared, Difference, Judge, Side, Summary, Verdict};
 use crate::exit::Exit;
-use crate::report::{SCHEMA, duration, scaled};
+use crate::report::{SCHEMA, difference, duration, scaled};
 
 /// Two results side by side; as JSON, version 1.
 #[derive(Clone, Debug, Serialize)]
@@ -188,7 +188,7 @@ impl Comparison {
         if !self.differences.is_empty() {
             writeln!(out, "\nNOT COMPARABLE: the conditions differ")?;
             for Difference { name, a, b } in &self.differences {
-                writeln!(out, "  {name}: {a}, {b}")?;
+                writeln!(out, "  {name}: {}", difference(a, b))?;
             }
             writeln!(out, "What is meant to differ is named with --differing.")?;
         }

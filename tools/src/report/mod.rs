@@ -1,5 +1,6 @@
 //! What a run found: for people and for machines.
 
+mod condition;
 mod ledger;
 mod limit;
 mod link_text;
@@ -19,6 +20,7 @@ use crate::run::Interval;
 use crate::selftest::SelfCheck;
 use crate::sink::OrderShare;
 
+pub use condition::{condition, difference};
 pub use ledger::{Accounting, Identity, Ledger, StreamSums};
 pub use limit::{Evidence, Limit};
 pub use slo::{GoalShare, SloShare};

@@ -181,6 +181,8 @@ fn differences(first: &Group<'_>, group: &Group<'_>) -> String {
         let (was, is) = (a.flag(name), b.flag(name));
         if was != is {
             parts.push(format!("{name} {}", or_dash(is)));
+        } else if is.is_some() && a.head.flags.get(name) != b.head.flags.get(name) {
+            parts.push(format!("{name}, by less than is shown"));
         }
     }
     if a.head.versions.describe() != b.head.versions.describe() {

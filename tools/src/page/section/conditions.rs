@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::super::input::{Head, Inputs, flag_text};
+use super::super::input::{Head, Inputs};
 use super::table::or_dash;
+use crate::report::condition;
 
 pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
     let heads = inputs.heads();
@@ -36,7 +37,7 @@ pub(super) fn body(inputs: &Inputs) -> Option<Markup> {
     ];
     let flags = options.into_iter().filter(|option| *option != "seed");
     rows.extend(flags.map(|option| {
-        let of = |head: &Head| head.flags.get(option).and_then(flag_text);
+        let of = |head: &Head| head.flags.get(option).and_then(condition);
         (option, each(&heads, of))
     }));
     let is_same = |values: &[Option<String>]| values.windows(2).all(|pair| pair[0] == pair[1]);
