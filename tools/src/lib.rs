@@ -43,6 +43,7 @@ pub mod control;
 mod device;
 pub mod doctor;
 pub mod exit;
+mod figures;
 pub mod first_frames;
 pub mod generator;
 #[cfg(test)]

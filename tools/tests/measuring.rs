@@ -667,9 +667,25 @@ fn what_cannot_be_compared_is_refused() {
     let text = scratch.file("text.json", "not json");
     let other = scratch.file("other.json", "{\"schema\": 1, \"verb\": \"up\"}");
     let missing = scratch.path("missing.json");
+    let infinite = scratch.file(
+        "infinite.json",
+        "{\"schema\": 1, \"verb\": \"bench\", \"delivered_pps\": 1e400}",
+    );
+    let negative = scratch.file(
+        "negative.json",
+        "{\"schema\": 1, \"verb\": \"bench\", \"delivered_pps\": 1, \"ns_per_packet\": -1}",
+    );
     for (file, expected) in [
         (&text, "not JSON"),
         (&other, "a result of 'up'"),
+        (
+            &infinite,
+            "infinite.json: delivered_pps: number out of range",
+        ),
+        (
+            &negative,
+            "negative.json: ns_per_packet: invalid value: integer `-1`",
+        ),
         (&missing, "cannot read"),
     ] {
         let output = corelane(&[OsStr::new("compare"), file.as_os_str(), file.as_os_str()]);

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `side` | what a result of `bench`, `replay` or `search` has to be compared: figures, and the conditions under which they were measured |
+//! | `side`, `fields` | what a result of `bench`, `replay` or `search` has to be compared: figures, and the conditions under which they were measured |
 //! | `conditions` | what differs between two sides beside what is compared |
 //! | `verdict`, `permutation` | the ratio, and whether it is chance: no test here takes a distribution for granted |
 //! | `rounds`, `child` | A and B run in turns (A B, B A, A B ...), so that a machine that grows slower does so to both; each run is a process, which ends with this one |
@@ -14,6 +14,7 @@
 
 mod child;
 mod conditions;
+mod fields;
 mod permutation;
 mod report;
 mod rounds;

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::fields::{Head, Run, Search};
+use crate::figures::{self, Interval};
 use crate::report::SCHEMA;
 
 /// Which of two figures is the better one.
@@ -57,6 +60,9 @@ pub enum NotAResult {
     /// A verb whose results are not compared.
     #[error("a result of '{0}': what is compared are those of bench, replay and search")]
     Kind(String),
+    /// A field that is not what it has to be.
+    #[error("{0}")]
+    Field(String),
     /// There is no figure in it.
     #[error("no figure in it")]
     Empty,
@@ -69,91 +75,98 @@ impl Side {
     /// What is to be compared of a result.
     ///
     /// # Errors
-    /// It is none.
+    /// It is none, or something in it is not what it has to be.
     pub fn of(result: &Value) -> Result<Self, NotAResult> {
         if result["schema"] != SCHEMA {
             return Err(NotAResult::Schema(result["schema"].to_string()));
         }
         let verb = result["verb"].as_str().unwrap_or_default();
-        let figures = match verb {
-            "bench" | "replay" => of_bench(result),
-            "search" => of_search(result),
+        let head: Head = fields(result)?;
+        let (figures, problems) = match verb {
+            "bench" | "replay" => {
+                let run: Run = fields(result)?;
+                let is_limited = run.generator.limit.as_deref() == Some("generator");
+                let problems = problems(&head, run.accounting.holds, true, is_limited);
+                (of_run(&run)?, problems)
+            }
+            "search" => {
+                let search: Search = fields(result)?;
+                let figures = of_search(&search);
+                if figures.is_empty() {
+                    return Err(why_empty(&head, &search));
+                }
+                let converged = !search.has_ended(UNFINISHED);
+                let problems = problems(&head, search.accounting_holds, converged, false);
+                (figures, problems)
+            }
             other => return Err(NotAResult::Kind(other.to_owned())),
         };
         if figures.is_empty() {
-            return Err(why_empty(result));
+            return Err(NotAResult::Empty);
         }
         Ok(Self {
             verb: verb.to_owned(),
-            conditions: conditions(result, verb),
-            derived: derived(result),
-            problems: problems(result),
+            conditions: conditions(&head, verb),
+            derived: head.derived,
+            problems,
             figures,
         })
     }
 }
 
-fn conditions(result: &Value, verb: &str) -> BTreeMap<String, Value> {
+fn fields<T: DeserializeOwned>(result: &Value) -> Result<T, NotAResult> {
+    figures::of_value(result).map_err(NotAResult::Field)
+}
+
+fn conditions(head: &Head, verb: &str) -> BTreeMap<String, Value> {
+    let build = head.versions.profile.clone();
     let mut conditions = BTreeMap::from([
         ("verb".to_owned(), Value::from(verb)),
-        ("build".to_owned(), result["versions"]["profile"].clone()),
+        ("build".to_owned(), Value::from(build)),
     ]);
-    for (group, prefix) in [("machine", "machine."), ("flags", "")] {
-        for (name, value) in result[group].as_object().into_iter().flatten() {
+    for (group, prefix) in [(&head.machine, "machine."), (&head.flags, "")] {
+        for (name, value) in group {
             conditions.insert(format!("{prefix}{name}"), value.clone());
         }
     }
     conditions
 }
 
-fn derived(result: &Value) -> BTreeSet<String> {
-    let names = result["derived"].as_array().into_iter().flatten();
-    names
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect()
-}
-
-/// Why a result has no figure.
-fn why_empty(result: &Value) -> NotAResult {
-    let ended_by = |why: &str| goals(result).any(|(_, goal)| goal["irregular_because"] == why);
-    if result["verb"] == "search" && result["interrupted"] == true {
+/// Why a search has no figure.
+fn why_empty(head: &Head, search: &Search) -> NotAResult {
+    if head.interrupted {
         NotAResult::NoRate("was interrupted")
-    } else if ended_by("not_finished") {
+    } else if search.has_ended(UNFINISHED) {
         NotAResult::NoRate("did not converge")
-    } else if ended_by("no_lower_bound") {
+    } else if search.has_ended("no_lower_bound") {
         NotAResult::NoRate("found no load that meets them")
     } else {
         NotAResult::Empty
     }
 }
 
-fn problems(result: &Value) -> Vec<String> {
-    let mut problems = Vec::new();
-    if result["interrupted"] == true {
-        problems.push("it was interrupted".to_owned());
-    }
-    if result["accounting"]["holds"] == false || result["accounting_holds"] == false {
-        problems.push("its books do not balance".to_owned());
-    }
-    let unfinished = |goal: &Value| goal["irregular_because"] == "not_finished";
-    if goals(result).any(|(_, goal)| unfinished(goal)) {
-        problems.push("a search of it did not converge".to_owned());
-    }
-    if result["tester_limited"] == true || result["generator"]["limit"] == "generator" {
-        problems.push("the generator was its limit".to_owned());
-    }
-    problems
+/// A search that ended before its bounds were close enough.
+const UNFINISHED: &str = "not_finished";
+
+/// What makes it a result that nothing can be concluded from.
+fn problems(head: &Head, balances: Option<bool>, converged: bool, limited: bool) -> Vec<String> {
+    let problems = [
+        (head.interrupted, "it was interrupted"),
+        (balances == Some(false), "its books do not balance"),
+        (!converged, "a search of it did not converge"),
+        (
+            limited || head.tester_limited,
+            "the generator was its limit",
+        ),
+    ];
+    let those = problems.into_iter().filter(|(is_one, _)| *is_one);
+    those.map(|(_, problem)| problem.to_owned()).collect()
 }
 
-fn of_bench(result: &Value) -> Vec<Figure> {
-    let forwards = result["egress"].is_object();
-    let rate = if forwards {
-        "forwarded_pps"
-    } else {
-        "delivered_pps"
-    };
-    let figure = |name: &str, better, unit, whole: &Value, samples: Vec<f64>| {
-        let whole = whole.as_f64().filter(|value| *value > 0.0)?;
+fn of_run(run: &Run) -> Result<Vec<Figure>, NotAResult> {
+    let figure = |name: &str, better, unit, whole: Option<f64>, samples: Vec<f64>| {
+        // There is no ratio to nothing.
+        let whole = whole.filter(|value| *value > 0.0)?;
         let samples = if samples.is_empty() {
             vec![whole]
         } else {
@@ -167,59 +180,59 @@ fn of_bench(result: &Value) -> Vec<Figure> {
             samples,
         })
     };
-    let latency = &result["latency_ns"];
-    let of_intervals = |name: &str| -> Vec<f64> {
-        let intervals = result["intervals"].as_array().into_iter().flatten();
-        intervals
-            .filter_map(|interval| interval[name].as_f64())
-            .collect()
+    let (rate, pps) = match (&run.egress, run.forwarded_pps) {
+        (None, _) => ("delivered_pps", run.delivered_pps),
+        (Some(_), Some(pps)) => ("forwarded_pps", pps),
+        (Some(_), None) => {
+            let why = "forwarded_pps: missing, of a result with egress";
+            return Err(NotAResult::Field(why.to_owned()));
+        }
     };
-    [
+    let of_intervals = |of: fn(&Interval) -> Option<f64>| run.intervals.iter().filter_map(of);
+    let figures = [
         figure(
             rate,
             Better::Higher,
             "pps",
-            &result[rate],
-            interval_rates(result),
+            Some(pps),
+            interval_rates(&run.intervals),
         ),
         figure(
             "ns_per_packet",
             Better::Lower,
             "ns",
-            &result["ns_per_packet"],
+            run.ns_per_packet,
             Vec::new(),
         ),
         figure(
             "latency p50",
             Better::Lower,
             "ns",
-            &latency["p50"],
-            of_intervals("p50_ns"),
+            run.latency_ns.p50,
+            of_intervals(|it| it.p50_ns).collect(),
         ),
         figure(
             "latency p99",
             Better::Lower,
             "ns",
-            &latency["p99"],
-            of_intervals("p99_ns"),
+            run.latency_ns.p99,
+            of_intervals(|it| it.p99_ns).collect(),
         ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    Ok(figures.into_iter().flatten().collect())
 }
 
 /// The rate in each interval of the window, those in which nothing came among them: somebody stood still then. Not in
 /// the last one if it is but a rest. None at all if nothing came in half of them, as between long bursts: then there is
 /// no median to make a ratio of, and the whole stands for them.
-fn interval_rates(result: &Value) -> Vec<f64> {
+fn interval_rates(intervals: &[Interval]) -> Vec<f64> {
     const REST_MS: f64 = 50.0;
     let mut before = 0.0;
-    let intervals = result["intervals"].as_array().into_iter().flatten();
     let rates: Vec<f64> = intervals
+        .iter()
         .filter_map(|interval| {
-            let (at, received) = (interval["at_ms"].as_f64()?, interval["received"].as_f64()?);
-            let ms = at - std::mem::replace(&mut before, at);
+            let ms = interval.at_ms - std::mem::replace(&mut before, interval.at_ms);
+            let received = interval.received? as f64;
             (ms >= REST_MS).then(|| received / ms * 1e3)
         })
         .collect();
@@ -231,26 +244,18 @@ fn interval_rates(result: &Value) -> Vec<f64> {
     }
 }
 
-fn of_search(result: &Value) -> Vec<Figure> {
+fn of_search(search: &Search) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for (size, goal) in goals(result) {
-        let (Some(size), Some(name)) = (size["frame_size"].as_str(), goal["name"].as_str()) else {
-            continue;
-        };
-        let repeats = goal["repeats"].as_array().into_iter().flatten();
-        // Of a search that did not converge: what is known by then, for who reads it.
-        let found = |conditional: &Value, known: &Value| conditional.as_f64().or(known.as_f64());
+    for (size, goal) in search.goals() {
+        let repeats = goal.repeats.iter();
         let samples: Vec<f64> = repeats
-            .filter_map(|it| found(&it["conditional_throughput_pps"], &it["lower"]["load_pps"]))
+            .filter_map(|it| it.conditional_throughput_pps.or(it.lower.load_pps))
             .filter(|pps| *pps > 0.0)
             .collect();
-        let whole = found(
-            &goal["conditional_throughput_pps"],
-            &goal["known_lower_pps"],
-        );
+        let whole = goal.conditional_throughput_pps.or(goal.known_lower_pps);
         if let (Some(whole), false) = (whole, samples.is_empty()) {
             figures.push(Figure {
-                name: format!("{name} of {size}"),
+                name: format!("{} of {size}", goal.name),
                 better: Better::Higher,
                 unit: "pps",
                 whole,
@@ -259,13 +264,4 @@ fn of_search(result: &Value) -> Vec<Figure> {
         }
     }
     figures
-}
-
-/// The goals of a search, with the sizes that they are of; of other results none.
-fn goals(result: &Value) -> impl Iterator<Item = (&Value, &Value)> {
-    let sizes = result["sizes"].as_array().into_iter().flatten();
-    sizes.flat_map(move |size| {
-        let goals = size["goals"].as_array().into_iter().flatten();
-        goals.map(move |goal| (size, goal))
-    })
 }

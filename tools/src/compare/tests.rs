@@ -361,7 +361,8 @@ fn two_runs_are_too_few_to_tell() {
 fn intervals_of_a_run_are_its_samples() {
     let with_intervals = |pps: f64| {
         let mut result = bench(pps);
-        let interval = |i: u32| json!({"at_ms": 100 * i, "received": pps / 10.0 + f64::from(i)});
+        let received = |i: u32| (pps / 10.0) as u64 + u64::from(i);
+        let interval = |i: u32| json!({"at_ms": 100 * i, "received": received(i)});
         let mut intervals: Vec<_> = (1..=10).map(interval).collect();
         // A rest that is too short to tell a rate from.
         intervals.push(json!({"at_ms": 1003, "received": 5}));
@@ -473,13 +474,123 @@ fn what_is_no_result_is_refused() {
         of(json!({"schema": 1, "verb": "sim"})),
         NotAResult::Kind("sim".to_owned())
     );
-    assert_eq!(of(json!({"schema": 1, "verb": "bench"})), NotAResult::Empty);
     assert_eq!(
-        of(json!({"schema": 1, "verb": "search", "sizes": 3})),
+        of(json!({"schema": 1, "verb": "search", "sizes": []})),
         NotAResult::Empty
     );
     let nothing = json!({"schema": 1, "verb": "search", "sizes": [{"frame_size": "64", "goals": [{"name": "NDR"}]}]});
     assert_eq!(of(nothing), NotAResult::Empty);
+}
+
+#[test]
+fn a_figure_that_is_none_is_refused_with_its_field() {
+    let refused = |result: &Value, field: &str| match Side::of(result) {
+        Err(NotAResult::Field(said)) => {
+            assert!(said.starts_with(&format!("{field}: ")), "{field}: {said}");
+        }
+        other => panic!("{field}: {other:?}"),
+    };
+    let bad = [json!(-1), json!("30"), json!(1e19), json!(true)];
+    for (path, field) in [
+        ("/delivered_pps", "delivered_pps"),
+        ("/ns_per_packet", "ns_per_packet"),
+        ("/latency_ns/p99", "latency_ns.p99"),
+        ("/intervals/1/received", "intervals[1].received"),
+        ("/intervals/1/at_ms", "intervals[1].at_ms"),
+        ("/intervals/0/p50_ns", "intervals[0].p50_ns"),
+    ] {
+        for value in &bad {
+            let mut result = bench(30e6);
+            result["latency_ns"] = json!({"p50": 1, "p99": 2});
+            result["intervals"] = json!([
+                {"at_ms": 100, "received": 5, "p50_ns": 1, "p99_ns": 2},
+                {"at_ms": 200, "received": 5, "p50_ns": null},
+            ]);
+            assert!(Side::of(&result).is_ok());
+            *result.pointer_mut(path).unwrap() = value.clone();
+            refused(&result, field);
+        }
+    }
+    for (path, field) in [
+        (
+            "/sizes/0/goals/0/conditional_throughput_pps",
+            "sizes[0].goals[0].conditional_throughput_pps",
+        ),
+        (
+            "/sizes/0/goals/0/repeats/1/conditional_throughput_pps",
+            "sizes[0].goals[0].repeats[1].conditional_throughput_pps",
+        ),
+        ("/sizes/0/goals/0/name", "sizes[0].goals[0].name"),
+        ("/sizes/0/frame_size", "sizes[0].frame_size"),
+        ("/sizes", "sizes"),
+    ] {
+        let mut result = search(&[30e6, 31e6]);
+        *result.pointer_mut(path).unwrap() = json!(-3);
+        refused(&result, field);
+    }
+    for (field, value) in [
+        ("interrupted", json!("no")),
+        ("flags", json!([])),
+        ("derived", json!("pool_slots")),
+        ("egress", json!(5)),
+        ("intervals", json!({})),
+    ] {
+        let mut result = bench(30e6);
+        result[field] = value;
+        refused(&result, field);
+    }
+    // What is always there is missing; what may be null is.
+    let mut result = bench(30e6);
+    result["delivered_pps"] = Value::Null;
+    refused(&result, "delivered_pps");
+    result.as_object_mut().unwrap().remove("delivered_pps");
+    let said = Side::of(&result).unwrap_err().to_string();
+    assert!(said.contains("missing field `delivered_pps`"), "{said}");
+    let mut result = bench(30e6);
+    for field in [
+        "ns_per_packet",
+        "intervals",
+        "derived",
+        "flags",
+        "interrupted",
+    ] {
+        result[field] = Value::Null;
+    }
+    assert_eq!(Side::of(&result).unwrap().figures.len(), 1);
+    // The rate of a result that forwards is that.
+    result["egress"] = json!({"sent": 1});
+    refused(&result, "forwarded_pps");
+    result["forwarded_pps"] = json!(7.0);
+    assert_eq!(Side::of(&result).unwrap().figures[0].whole, 7.0);
+    result["intervals"] = json!([{"at_ms": 200, "received": 1}, {"at_ms": 100, "received": 1}]);
+    refused(&result, "intervals");
+}
+
+#[test]
+fn conditions_that_differ_are_said_in_words() {
+    let with = |pps: f64, size: &str| {
+        let mut result = search(&around(30e6, 5));
+        result["flags"]["streams"] = json!([[
+            {"name": "voice", "pps": pps, "arrival": "poisson", "frame_size": "214", "mean_bytes": 214.0},
+            {"name": "bulk", "pps": 1e5, "arrival": "cbr", "frame_size": "1518", "mean_bytes": 1518.0},
+        ]]);
+        result["flags"]["frame_size"] = json!([size]);
+        result["flags"]["goals"] = json!([{"name": "NDR", "loss_ratio": 0.0}]);
+        result
+    };
+    let comparison = compare(&with(5e4, "64"), &with(6e4, "imix"), &[]);
+    assert_eq!(comparison.exit(), Exit::Invalid);
+    let text = comparison.text();
+    let expected = "NOT COMPARABLE: the conditions differ\n  frame_size: 64 in A, imix in B\n  \
+                    streams: voice: 50.00 kpps in A, 60.00 kpps in B\nWhat is meant to differ";
+    assert!(text.contains(expected), "{text}");
+    let mut other = with(5e4, "64");
+    other["flags"]["goals"][0]["loss_ratio"] = json!(0.005);
+    let text = compare(&with(5e4, "64"), &other, &[]).text();
+    assert!(
+        text.contains("  goals: NDR: loss 0% in A, loss 0.5% in B\n"),
+        "{text}"
+    );
 }
 
 #[test]

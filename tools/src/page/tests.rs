@@ -338,6 +338,99 @@ fn nothing_in_a_result_becomes_markup() {
 }
 
 #[test]
+fn a_figure_that_is_none_is_refused_with_its_field() {
+    let refused = |result: &Value, field: &str| {
+        let said = refusal(&result.to_string());
+        assert!(said.starts_with(&format!("{field}: ")), "{field}: {said}");
+    };
+    let bad = [json!(-1.5), json!("5"), json!(1e19), json!([])];
+    let with = |path: &str, value: &Value| {
+        let mut result = run(with_latency);
+        *result.pointer_mut(path).unwrap() = value.clone();
+        result
+    };
+    for (path, field) in [
+        ("/offered_pps", "offered_pps"),
+        ("/delivered_pps", "delivered_pps"),
+        ("/window_s", "window_s"),
+        ("/ns_per_packet", "ns_per_packet"),
+        ("/generator/planned_pps", "generator.planned_pps"),
+        ("/workers/1/busy_ratio", "workers[1].busy_ratio"),
+        ("/latency_ns/p99", "latency_ns.p99"),
+        ("/intervals/2/p50_ns", "intervals[2].p50_ns"),
+        ("/intervals/2/received", "intervals[2].received"),
+        ("/flags/endpoints", "flags.endpoints"),
+    ] {
+        bad.iter()
+            .for_each(|value| refused(&with(path, value), field));
+        // A number that JSON has and nobody else.
+        let text = with(path, &json!("HERE")).to_string();
+        let said = refusal(&text.replace("\"HERE\"", "1e400"));
+        assert!(
+            said.starts_with(&format!("{field}: number out of range")),
+            "{said}"
+        );
+    }
+    // What a result always has is not there, or was no number.
+    refused(&with("/offered_pps", &Value::Null), "offered_pps");
+    refused(
+        &with("/intervals/1/at_ms", &Value::Null),
+        "intervals[1].at_ms",
+    );
+    refused(&with("/intervals/1/at_ms", &json!(99)), "intervals");
+    let mut searched = search();
+    searched["sizes"][0]["trials"][1]["loss_ratio"] = json!(1.5);
+    refused(&searched, "sizes[0].trials[1].loss_ratio");
+    let mut searched = search();
+    searched["sizes"][1]["goals"][0]["lower_pps"] = json!("5e6");
+    refused(&searched, "sizes[1].goals[0].lower_pps");
+    // What it may have may be null, whatever it is.
+    let html = page(
+        &[(
+            "a.json",
+            run(|run| {
+                for field in [
+                    "warnings",
+                    "conditions",
+                    "intervals",
+                    "streams",
+                    "interrupted",
+                    "flags",
+                ] {
+                    run[field] = Value::Null;
+                }
+            }),
+        )],
+        None,
+    );
+    assert!(html.contains("Nothing stands against these results"));
+}
+
+#[test]
+fn streams_and_goals_are_conditions_in_words() {
+    let stream = |name: &str, pps: f64| {
+        json!({
+            "name": name, "pps": pps, "arrival": "poisson", "start_s": 0.0, "stop_s": null, "frame_size": "214",
+            "mean_bytes": 214.0, "family": "mixed", "flows": 4096, "protocols": "udp", "vlan": [],
+        })
+    };
+    let with = |streams: Value| run(|run| run["flags"]["streams"] = streams);
+    let (one, other) = (
+        json!([stream("voice", 5e4)]),
+        json!([stream("<bulk>", 6e4)]),
+    );
+    let html = page(&[("a.json", with(one)), ("b.json", with(other))], None);
+    for text in [
+        "<td>voice 50.00 kpps, poisson, 214 bytes</td>",
+        "<td>&lt;bulk&gt; 60.00 kpps, poisson, 214 bytes</td>",
+        "streams &lt;bulk&gt; 60.00 kpps, poisson, 214 bytes",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+    assert!(!html.contains("pps&quot;"), "no JSON");
+}
+
+#[test]
 fn warnings_come_first_and_the_worst_of_them_before_the_others() {
     let html = page(
         &[
@@ -378,9 +471,12 @@ fn warnings_come_first_and_the_worst_of_them_before_the_others() {
 fn what_is_wrong_with_a_file_is_said_with_its_place() {
     assert_eq!(
         refusal("{\n  \"schema\": 1,\n  oops }"),
-        "key must be a string at line 3 column 3"
+        "not JSON: key must be a string at line 3 column 3"
     );
-    assert_eq!(refusal(""), "EOF while parsing a value at line 1 column 0");
+    assert_eq!(
+        refusal(""),
+        "not JSON: EOF while parsing a value at line 1 column 0"
+    );
     assert!(refusal("[]").contains("line 1"), "{}", refusal("[]"));
     let text =
         serde_json::to_string_pretty(&run(|run| run["workers"][1]["packets"] = json!("many")))
@@ -438,20 +534,20 @@ fn a_page_of_extreme_figures_is_still_a_page() {
                 "a.json",
                 run(|run| {
                     with_latency(run);
-                    run["offered_pps"] = json!(1e300);
-                    run["delivered_pps"] = json!(-1e300);
+                    run["offered_pps"] = json!(1e18);
+                    run["delivered_pps"] = json!(5e-324);
                     run["sent"] = json!(u64::MAX);
                     run["workers"][0]["packets"] = json!(u64::MAX);
                     run["workers"][1]["packets"] = json!(u64::MAX);
                     run["generator"]["intended"] = json!(0);
-                    run["latency_ns"] = json!({ "p50": 0, "p99": 1e300, "max": -5, "count": 0, "pNaN": 3, "p100": 4 });
-                    run["intervals"] = json!([{ "at_ms": 1e300, "p50_ns": 0 }, { "at_ms": -1.0, "received": u64::MAX }]);
+                    run["latency_ns"] = json!({ "p50": 0, "p99": 1e18, "max": 0, "count": 0, "pNaN": 3, "p100": 4 });
+                    run["intervals"] = json!([{ "at_ms": 0, "received": u64::MAX }, { "at_ms": 1e18, "p50_ns": 0 }]);
                 }),
             ),
             (
                 "b.json",
                 run(|run| {
-                    run["flags"]["endpoints"] = json!(0);
+                    run["flags"]["endpoints"] = json!(u64::MAX);
                     run["workers"] = json!([]);
                     run["accounting"]["identities"] = json!([]);
                 }),

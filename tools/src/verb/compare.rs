@@ -9,6 +9,7 @@ use crate::cli::{self, Asked, BenchArgs, CompareArgs, Usage};
 use crate::compare::{Comparison, Difference, Judge, Rounds, Side, Turns};
 use crate::config::LoadProfile;
 use crate::exit::Exit;
+use crate::figures;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::run::{Failure, Output, Taken};
@@ -38,9 +39,9 @@ pub(super) fn compare(args: &CompareArgs, interrupt: &Interrupt) -> Result<Exit,
             (output, comparison)
         }
         (_, _, [a, b]) => {
-            let taken = [a, b].map(|file| Taken {
             // It looks at them in one go.
             interrupt.prepare();
+            let taken = [a, b].map(|file| Taken {
                 file,
                 holds: "a result that is compared".to_owned(),
             });
@@ -66,8 +67,8 @@ fn read(file: &Path) -> Result<Side, Usage> {
     let name = file.display();
     let text =
         std::fs::read(file).map_err(|error| Usage::new(format!("cannot read {name}: {error}")))?;
-    let result: Value = serde_json::from_slice(&text)
-        .map_err(|error| Usage::new(format!("{name}: not JSON: {error}")))?;
+    let result: Value =
+        figures::parse(&text).map_err(|error| Usage::new(format!("{name}: {error}")))?;
     Side::of(&result).map_err(|error| Usage::new(format!("{name}: {error}")))
 }
 

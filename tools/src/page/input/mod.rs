@@ -8,7 +8,7 @@ mod source;
 
 pub(super) use profile::{Difference, Profile};
 pub(super) use read::{read_svg, svg_height};
-pub(super) use run::{Interval, Percentiles, Run, Slo, Stream, flag_text};
+pub(super) use run::{Percentiles, Run, Slo, Stream};
 pub(super) use search::{Goal, Search, SizeResult};
 
 pub use read::BadResult;
@@ -17,6 +17,8 @@ pub use source::Source;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+use crate::figures::or_default;
 
 /// All that a page is made of, in the order of the command line. Every result has a name.
 #[derive(Debug, Default)]
@@ -55,16 +57,16 @@ pub(super) struct Head {
     pub(super) machine: Machine,
     #[serde(default)]
     pub(super) seed: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) flags: BTreeMap<String, serde_json::Value>,
     /// Flags that nobody said and that follow from others.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) derived: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) conditions: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) interrupted: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) warnings: Vec<String>,
     #[serde(default)]
     pub(super) tester_limited: Option<bool>,

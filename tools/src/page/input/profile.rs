@@ -3,12 +3,13 @@
 use serde::Deserialize;
 
 use super::Run;
+use crate::figures::{figure_if_any, or_default, share, share_if_any};
 
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Profile {
     pub(in crate::page) sampler: Sampler,
     pub(in crate::page) samples: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) warnings: Vec<String>,
     pub(in crate::page) stages: Vec<Stage>,
     #[serde(default)]
@@ -29,10 +30,11 @@ pub(in crate::page) struct Stage {
     pub(in crate::page) group: String,
     pub(in crate::page) stage: String,
     pub(in crate::page) samples: u64,
+    #[serde(deserialize_with = "share")]
     pub(in crate::page) share: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) ns_per_packet: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) packets_per_call: Option<f64>,
 }
 
@@ -46,8 +48,8 @@ pub(in crate::page) struct Difference {
 pub(in crate::page) struct StageDifference {
     pub(in crate::page) group: String,
     pub(in crate::page) stage: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "share_if_any")]
     pub(in crate::page) before: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "share_if_any")]
     pub(in crate::page) after: Option<f64>,
 }

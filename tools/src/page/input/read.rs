@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Head, Inputs, Named, Profile, Run, Search, Source};
+use crate::figures;
 use crate::report::SCHEMA;
 
 /// A file that is no result: which, where and why.
@@ -70,6 +72,7 @@ impl Inputs {
                 Some("bench" | "replay") => {
                     let mut result: Run = parse(&file, &text)?;
                     result.head = parse(&file, &text)?;
+                    check_flags(&file, &result.head)?;
                     inputs.runs.push(Named::new(name, group, file, result));
                 }
                 Some("search") => {
@@ -93,6 +96,18 @@ impl Inputs {
             }
         }
         Ok(inputs)
+    }
+}
+
+/// What a plot has as its axis is a number.
+fn check_flags(file: &str, head: &Head) -> Result<(), BadResult> {
+    match head.flags.get("endpoints") {
+        None | Some(Value::Null) => Ok(()),
+        Some(value) if value.as_u64().is_some_and(|n| n > 0) => Ok(()),
+        Some(value) => {
+            let why = format!("flags.endpoints: {value} is no number of endpoints");
+            Err(bad(file, why))
+        }
     }
 }
 
@@ -124,22 +139,7 @@ fn read_text(path: &Path) -> Result<String, BadResult> {
 }
 
 fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, BadResult> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        // The message has line and column.
-        let error = error.into_inner();
-        bad(
-            file,
-            if path == "." || error.is_syntax() || error.is_eof() {
-                error.to_string()
-            } else {
-                format!("{path}: {error}")
-            },
-        )
-    })?;
-    json.end().map_err(|error| bad(file, error.to_string()))?;
-    Ok(parsed)
+    figures::parse(text.as_bytes()).map_err(|why| bad(file, why))
 }
 
 fn bad(file: &str, why: String) -> BadResult {

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Head;
+use crate::figures::{
+    Interval, figure, figure_if_any, figures_by_name, intervals, or_default, share,
+};
+use crate::report::condition;
 
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Run {
@@ -12,12 +16,17 @@ pub(in crate::page) struct Run {
     #[serde(skip)]
     pub(in crate::page) head: Head,
     pub(in crate::page) verb: String,
+    #[serde(deserialize_with = "figure")]
     pub(in crate::page) window_s: f64,
+    #[serde(deserialize_with = "figure")]
     pub(in crate::page) offered_pps: f64,
+    #[serde(deserialize_with = "figure")]
     pub(in crate::page) achieved_pps: f64,
+    #[serde(deserialize_with = "figure")]
     pub(in crate::page) delivered_pps: f64,
+    #[serde(deserialize_with = "figure")]
     pub(in crate::page) forwarded_pps: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) ns_per_packet: Option<f64>,
     pub(in crate::page) sent: u64,
     pub(in crate::page) received: u64,
@@ -33,7 +42,7 @@ pub(in crate::page) struct Run {
     #[serde(default)]
     pub(in crate::page) latency_limited_by_generator: Option<bool>,
     pub(in crate::page) generator: Generator,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "intervals")]
     pub(in crate::page) intervals: Vec<Interval>,
     #[serde(default)]
     pub(in crate::page) self_check: Option<SelfCheck>,
@@ -45,7 +54,7 @@ pub(in crate::page) struct Run {
 /// What the generator could do alone.
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct SelfCheck {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) ceiling_used: Option<f64>,
 }
 
@@ -75,8 +84,9 @@ pub(in crate::page) struct Worker {
     #[serde(default)]
     pub(in crate::page) core: Option<u64>,
     pub(in crate::page) packets: u64,
+    #[serde(deserialize_with = "share")]
     pub(in crate::page) busy_ratio: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) ns_per_packet: Option<f64>,
 }
 
@@ -84,6 +94,7 @@ pub(in crate::page) struct Worker {
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Stream {
     pub(in crate::page) name: String,
+    #[serde(deserialize_with = "figure")]
     pub(in crate::page) planned_pps: f64,
     pub(in crate::page) sent: u64,
     pub(in crate::page) order: StreamOrder,
@@ -102,31 +113,19 @@ pub(in crate::page) struct StreamOrder {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Generator {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) planned_pps: Option<f64>,
     pub(in crate::page) intended: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) unsent: BTreeMap<String, u64>,
     pub(in crate::page) drops: BTreeMap<String, u64>,
     pub(in crate::page) limit: String,
 }
 
-/// A part of the window, which ends at `at_ms`.
-#[derive(Clone, Debug, Deserialize)]
-pub(in crate::page) struct Interval {
-    pub(in crate::page) at_ms: f64,
-    #[serde(default)]
-    pub(in crate::page) received: Option<u64>,
-    #[serde(default)]
-    pub(in crate::page) p50_ns: Option<f64>,
-    #[serde(default)]
-    pub(in crate::page) p99_ns: Option<f64>,
-}
-
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Accounting {
     pub(in crate::page) holds: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) identities: Vec<Identity>,
 }
 
@@ -141,7 +140,9 @@ pub(in crate::page) struct Identity {
 /// Nanoseconds by percentile, and `max` and `count`; one that there were too few frames for is null or not there.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
-pub(in crate::page) struct Percentiles(BTreeMap<String, Option<f64>>);
+pub(in crate::page) struct Percentiles(
+    #[serde(deserialize_with = "figures_by_name")] BTreeMap<String, Option<f64>>,
+);
 
 impl Percentiles {
     /// The nanoseconds that so many percent of the frames took at most, from the smallest.
@@ -202,17 +203,8 @@ impl Run {
         format!("{}{links}", self.verb)
     }
 
-    /// An option, as text.
+    /// An option, in words; none if it was not in effect.
     pub(in crate::page) fn flag(&self, name: &str) -> Option<String> {
-        self.head.flags.get(name).and_then(flag_text)
-    }
-}
-
-/// An option's value; none if it was not in effect.
-pub(in crate::page) fn flag_text(value: &serde_json::Value) -> Option<String> {
-    match value {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text.clone()),
-        value => Some(value.to_string()),
+        self.head.flags.get(name).and_then(condition)
     }
 }

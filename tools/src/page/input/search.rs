@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{Head, Percentiles, Slo};
+use crate::figures::{figure, figure_if_any, or_default, share, share_if_any};
 
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Search {
@@ -11,10 +12,10 @@ pub(in crate::page) struct Search {
     pub(in crate::page) head: Head,
     #[serde(default)]
     pub(in crate::page) accounting_holds: Option<bool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) deviations: Vec<String>,
     pub(in crate::page) sizes: Vec<SizeResult>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) scaling: Vec<ScalingPoint>,
 }
 
@@ -22,9 +23,9 @@ pub(in crate::page) struct Search {
 pub(in crate::page) struct SizeResult {
     pub(in crate::page) frame_size: String,
     pub(in crate::page) goals: Vec<Goal>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) trials: Vec<Trial>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) latency: Vec<UnderLoad>,
     #[serde(default)]
     pub(in crate::page) back_to_back: Option<BackToBack>,
@@ -35,46 +36,48 @@ pub(in crate::page) struct SizeResult {
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Goal {
     pub(in crate::page) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "share_if_any")]
     pub(in crate::page) loss_ratio: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "share_if_any")]
     pub(in crate::page) exceed_ratio: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) final_trial_s: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) duration_sum_s: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "share_if_any")]
     pub(in crate::page) width: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) lower_pps: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) upper_pps: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) conditional_throughput_pps: Option<f64>,
     /// Of a coarser step, where the search ended before.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) known_lower_pps: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) known_upper_pps: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) irregular: bool,
     #[serde(default)]
     pub(in crate::page) irregular_because: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) tester_limited: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) repeats: Vec<Repeat>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Repeat {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) conditional_throughput_pps: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct Trial {
+    #[serde(deserialize_with = "figure")]
     pub(in crate::page) offered_pps: f64,
+    #[serde(deserialize_with = "share")]
     pub(in crate::page) loss_ratio: f64,
     #[serde(default)]
     pub(in crate::page) valid: Option<bool>,
@@ -82,9 +85,10 @@ pub(in crate::page) struct Trial {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct UnderLoad {
+    #[serde(deserialize_with = "share")]
     pub(in crate::page) fraction: f64,
     pub(in crate::page) latency_ns: Percentiles,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) streams: Vec<StreamUnderLoad>,
 }
 
@@ -93,7 +97,7 @@ pub(in crate::page) struct UnderLoad {
 pub(in crate::page) struct StreamUnderLoad {
     pub(in crate::page) name: String,
     /// None if not all of its frames are known apart.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "share_if_any")]
     pub(in crate::page) loss_ratio: Option<f64>,
     #[serde(default)]
     pub(in crate::page) latency_ns: Option<Percentiles>,
@@ -101,19 +105,20 @@ pub(in crate::page) struct StreamUnderLoad {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct BackToBack {
+    #[serde(deserialize_with = "figure")]
     pub(in crate::page) mean_frames: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) stddev_frames: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) corrected_buffer_s: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(in crate::page) unlimited: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::page) struct ScalingPoint {
     pub(in crate::page) workers: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "figure_if_any")]
     pub(in crate::page) ndr_pps: Option<f64>,
 }
 

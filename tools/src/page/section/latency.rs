@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 
 use super::super::chart::{Axis, Chart, Point, Series, Unit};
-use super::super::input::{Inputs, Interval, Percentiles};
+use super::super::input::{Inputs, Percentiles};
 use super::table::percent;
+use crate::figures::Interval;
 
 pub(super) fn by_percentile(inputs: &Inputs) -> Option<Markup> {
     let mut series: Vec<Series> = inputs

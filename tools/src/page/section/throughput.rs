@@ -74,7 +74,7 @@ pub(super) fn by_frame_size(inputs: &Inputs) -> Option<Markup> {
 }
 
 pub(super) fn by_endpoints(inputs: &Inputs) -> Option<Markup> {
-    let endpoints = |run: &Run| run.flag("endpoints")?.parse::<f64>().ok();
+    let endpoints = |run: &Run| run.head.flags.get("endpoints")?.as_f64();
     let mut all: Vec<f64> = inputs
         .runs
         .iter()
