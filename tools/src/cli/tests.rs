@@ -591,8 +591,8 @@ fn refusals_name_the_option_the_value_and_what_would_do() {
         ),
         (
             "search --slo loss=0",
-            "--slo: 'loss=0' is not a target: 'loss' is what the goals of a search are about: name one; did you \
-             mean 'ndr=0'?",
+            "--slo: 'loss=0' is not a target: 'loss' is what a goal of a search may lose, for which --goal is; a \
+             target is its rate, by its name; did you mean 'ndr>=10Mpps'?",
         ),
         (
             "search --frame-size 64,imx",

@@ -107,25 +107,35 @@ impl Slo {
     }
 }
 
-/// The metric of a run that is written so.
-fn of_run(word: &str) -> Result<Metric, (String, String)> {
+/// The metric of a run that is written so, before `rest` of the target; or why there is none, and which target may be
+/// meant.
+fn of_run(word: &str, rest: &str) -> Result<Metric, (String, String)> {
     let found = METRICS.iter().find(|(known, _)| *known == word);
     found.map(|(_, metric)| *metric).ok_or_else(|| {
         let known = METRICS.map(|(known, _)| known);
-        let meant = nearest(word, known).unwrap_or("p99").to_owned();
-        (format!("is none of {}", known.join(", ")), meant)
+        let meant = nearest(word, known).unwrap_or("p99");
+        (
+            format!("is none of {}", known.join(", ")),
+            format!("{meant}{rest}"),
+        )
     })
 }
 
-/// The metric of a search that is written so.
-fn of_search(word: &str) -> Result<Metric, (String, String)> {
-    match of_run(word) {
+/// The metric of a search, likewise.
+fn of_search(word: &str, rest: &str) -> Result<Metric, (String, String)> {
+    match of_run(word, rest) {
         Ok(metric @ Metric::Latency(_)) => Ok(metric),
-        Ok(_) => Err((
-            "is what the goals of a search are about: name one".to_owned(),
-            "ndr".to_owned(),
+        // What may be lost is said by a goal, and what is found then is its rate.
+        Ok(Metric::Loss) => Err((
+            "is what a goal of a search may lose, for which --goal is; a target is its rate, by its name"
+                .to_owned(),
+            "ndr>=10Mpps".to_owned(),
         )),
-        Err(_) if word.is_empty() => Err(("is no goal's name".to_owned(), "ndr".to_owned())),
+        Ok(_) => Err((
+            "is found for each goal of a search, by whose name it is known".to_owned(),
+            format!("ndr{rest}"),
+        )),
+        Err(_) if word.is_empty() => Err(("is no goal's name".to_owned(), format!("ndr{rest}"))),
         Err(_) => Ok(Metric::Found),
     }
 }
@@ -153,7 +163,7 @@ impl Goal {
     /// Reads a target about something that `metric` knows, or tells why it does not and what may be meant.
     fn read(
         text: &str,
-        metric: impl Fn(&str) -> Result<Metric, (String, String)>,
+        metric: impl Fn(&str, &str) -> Result<Metric, (String, String)>,
     ) -> Result<Self, ValueError> {
         let text = text.trim();
         let error = |why: String, nearest: String| Err(ValueError::new(text, why, nearest));
@@ -167,13 +177,10 @@ impl Goal {
                 "p99<50us".to_owned(),
             );
         };
-        let metric = match metric(&word) {
+        let metric = match metric(&word, &format!("{sign}{bound}")) {
             Ok(metric) => metric,
             Err((why, meant)) => {
-                return error(
-                    format!("is not a target: '{word}' {why}"),
-                    format!("{meant}{sign}{bound}"),
-                );
+                return error(format!("is not a target: '{word}' {why}"), meant);
             }
         };
         let parsed = match metric {

@@ -333,7 +333,7 @@ fn targets_of_a_search() {
         ]
     );
     for (text, nearest) in [
-        ("loss=0", "ndr=0"),
+        ("loss=0", "ndr>=10Mpps"),
         ("rate>1Mpps", "ndr>1Mpps"),
         ("ndr>50%", "ndr>1Mpps"),
         (">1Mpps", "ndr>1Mpps"),
