@@ -85,8 +85,14 @@ fn links_of_bench_search_and_replay() {
     ));
     let pair = "--tx af_packet:a --rx af_packet:b";
     for (line, told) in [
-        ("bench --tx af_packet:a".to_owned(), "--rx is missing"),
-        ("bench --rx af_packet:a".to_owned(), "--tx is missing"),
+        (
+            "bench --tx af_packet:a".to_owned(),
+            "--rx is missing, to receive by; --link is for both",
+        ),
+        (
+            "bench --rx af_packet:a".to_owned(),
+            "--tx is missing, to send by; --link is for both",
+        ),
         (
             format!("bench {pair} --link af_packet:c"),
             "not together with",
@@ -718,9 +724,29 @@ fn help_lists_what_is() {
         bench.contains("at least 66"),
         "says what becomes of a 64-byte IPv6 frame"
     );
-    assert!(bench.contains("Example:"));
+    assert!(bench.contains("Examples:"));
     let replay = help("replay --help");
-    assert!(replay.contains("Example:") && replay.contains("--own"));
+    assert!(replay.contains("Examples:") && replay.contains("--own"));
+    // Among the options of real links there are no others.
+    for help in [
+        &bench,
+        &replay,
+        &help("search --help"),
+        &help("profile --help"),
+    ] {
+        let (others, links) = help.split_once("\nReal links:").unwrap();
+        let has = |text: &str, option| text.contains(&format!("\n      {option} "));
+        for (option, is_of_links) in [
+            ("--duration", false),
+            ("--json", false),
+            ("--latency", false),
+            ("--tx", true),
+            ("--dst-mac", true),
+        ] {
+            assert_eq!(has(links, option), is_of_links, "{option}: {help}");
+            assert_eq!(has(others, option), !is_of_links, "{option}: {help}");
+        }
+    }
     let sim = help("sim --help");
     for option in ["--config", "--in", "--out", "--until", "--json", "--trace"] {
         assert!(sim.contains(&format!("\n      {option}")), "{option}");

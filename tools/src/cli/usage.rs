@@ -37,12 +37,12 @@ Examples:
   corelane ctl show addresses
   corelane top
 
-Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting, order
-or corruption violated; 4 a target unmet (a regression); 5 the measurement is not valid (the tester was
-the limit, the conditions differ); 130 interrupted, the report still written.";
+Exit status: 0 done; 1 run-time error; 2 bad usage, configuration or input; 3 accounting, order or \
+corruption violated; 4 a target unmet (a regression); 5 the measurement is not valid (the tester was \
+the limit, the conditions differ); 130 interrupted, the report still written if there is anything to report.";
 
 pub(super) const BENCH_NOTES: &str = "\
-Example:
+Examples:
   corelane bench --endpoints 1m --frame-size imix --rate 2Mpps --arrival poisson --latency
   corelane bench --forward --routes 1m --neighbors 64 --churn 1000
   corelane bench --sockets 1000 --rate 50%
@@ -156,7 +156,7 @@ it, and gone afterwards; nothing of the machine is changed.
 The exit status is 0, whatever is found, unless something required is missing.";
 
 pub(super) const REPLAY_NOTES: &str = "\
-Example:
+Examples:
   corelane replay --promiscuous --speed 1 --latency trace.pcapng
   corelane replay --forward --duration 10s --churn 1000 trace.pcapng
   corelane replay --speed 2 --repeat 3 --pcap-out faster.pcap trace.pcapng
@@ -204,10 +204,12 @@ Examples:
   corelane report before=a1.json before=a2.json after=b1.json after=b2.json -o report.html
   corelane report run.json profile.json --flamegraph corelane-profile/profile.svg -o report.html
 
-The page has the parts that there is data for: throughput by frame size and by endpoints (of runs that \
-differ in that), loss against the offered rate, latency by percentile and over time, drops, workers, \
-stages, runs side by side; and always warnings, the ledger and the conditions. It needs no network, has \
-a light and a dark scheme, and prints.
+The page has the parts that there is data for: runs side by side, what searches found, throughput by frame \
+size and by endpoints (of runs that differ in that) and by workers, loss against the offered rate, latency by \
+percentile and over time, streams of a profile, drops, workers, stages; and always warnings, the ledger and \
+the conditions. It needs no network, has a light and a dark scheme, and prints.
+
+A file that is no result, or has a figure that is none, is told with the field, and no page is written.
 
 Runs that differ by more than they spread are marked. The spread is that of the runs of a NAME; of a \
 single run, that of its intervals.";
@@ -404,19 +406,24 @@ fn needed(argument: &str) -> String {
     bare.map_or_else(|| argument.to_owned(), |bare| format!("<{bare}>"))
 }
 
-/// Which of the options used has no meaning without one that is missing, where that is not plain to see.
+/// What one that is missing is for, where one of the options used has no meaning without it and that is not plain to see.
 fn needed_by(missing: &str, used: &str) -> String {
-    const NEED: [(&str, &str); 3] = [
-        ("--routes", "--forward"),
-        ("--neighbors", "--forward"),
-        ("--capture-file", "--capture"),
+    const NEED: [(&str, &str, &str); 5] = [
+        ("--routes", "--forward", "which --routes is about"),
+        ("--neighbors", "--forward", "which --neighbors is about"),
+        (
+            "--capture-file",
+            "--capture",
+            "which --capture-file is about",
+        ),
+        ("--tx", "--rx", "to receive by; --link is for both"),
+        ("--rx", "--tx", "to send by; --link is for both"),
     ];
     let is_used = |option| used.split_whitespace().any(|word| word == option);
     let by = NEED
         .iter()
-        .find(|(option, needs)| *needs == missing && is_used(*option));
-    by.map(|(option, _)| format!(", which {option} is about"))
-        .unwrap_or_default()
+        .find(|(option, needs, _)| *needs == missing && is_used(*option));
+    by.map(|(.., why)| format!(", {why}")).unwrap_or_default()
 }
 
 fn did_you_mean(meant: Option<&str>) -> String {

@@ -21,10 +21,6 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub load: LoadArgs,
 
-    /// Real links instead of an engine.
-    #[command(flatten)]
-    pub links: LinkArgs,
-
     /// Bytes of a frame, its check sequence (4 bytes that are not in memory) included: 64 to 9218; a
     /// mix by name: imix (64, 570 and 1518 as 7:4:1), trex, csit, csit-v6, tolly, rpr-tri, rpr-quad,
     /// rfc2544 (its seven sizes); or the genome of one as in RFC 6985 (genome:7a4dg). An IPv6/UDP frame
@@ -78,6 +74,10 @@ pub struct BenchArgs {
         value_parser = churn
     )]
     pub churn: Option<u32>,
+
+    /// Real links instead of an engine. The last: what is behind it is in its part of the help.
+    #[command(flatten)]
+    pub links: LinkArgs,
 }
 
 impl BenchArgs {

@@ -22,10 +22,6 @@ pub struct SearchArgs {
     #[command(flatten)]
     pub load: LoadArgs,
 
-    /// Real links instead of an engine.
-    #[command(flatten)]
-    pub links: LinkArgs,
-
     /// Sizes of frames, as those of bench: 64,512,imix [default: 64, or with --rfc2544 its seven]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub frame_size: Vec<FrameSize>,
@@ -86,6 +82,10 @@ pub struct SearchArgs {
     /// Search with 1, 2, 4 ... workers as well, for the first size
     #[arg(long, conflicts_with_all = ["cores", "tx", "link"])]
     pub scale_workers: bool,
+
+    /// Real links instead of an engine. The last: what is behind it is in its part of the help.
+    #[command(flatten)]
+    pub links: LinkArgs,
 }
 
 impl SearchArgs {
