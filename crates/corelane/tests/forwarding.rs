@@ -102,6 +102,39 @@ fn j1_it_is_of_each_nic_and_each_family() {
 }
 
 #[test]
+fn j1_e6_what_is_for_all_routers_is_for_a_nic_that_forwards() {
+    let mut net = Net::router(2);
+    // There is a route for everything, by which none of it goes.
+    net.route("0.0.0.0/0", Some("10.0.1.254"), 1);
+    net.route("::/0", Some("2001:db8:1::fe"), 1);
+    for (v4, v6) in [(false, true), (true, false), (false, false), (true, true)] {
+        net.nics[0].set_forwarding(Forwarding { v4, v6 }).unwrap();
+        for (destination, on) in [("224.0.0.2", v4), ("ff02::2", v6), ("ff05::2", v6)] {
+            let frame = net.udp(0, destination);
+            let ran = net.run(0, &[frame]);
+            if on {
+                assert_eq!(ran.totals[0].delivered, 1, "{destination}");
+                assert_eq!(net.got()[0].destination, ip(destination));
+            } else {
+                assert_eq!(ran.only_drop(0, DropReason::InvalidAddress), 1);
+            }
+            ran.nothing_sent();
+        }
+    }
+    // An echo request for many is whoever listens' to answer, as those to other groups are.
+    for (source, destination, kind) in [
+        ("10.0.0.9", "224.0.0.2", 8),
+        ("2001:db8:0::9", "ff02::2", 128),
+    ] {
+        let frame = net.host_sends(0, icmp(source, destination, kind, 0, b"ping"));
+        let ran = net.run(0, &[frame]);
+        assert_eq!(ran.totals[0].delivered, 1, "{destination}");
+        ran.nothing_sent();
+    }
+    net.assert_no_leak();
+}
+
+#[test]
 fn j2_what_the_nic_accepts_is_not_sent_on() {
     let mut net = Net::router(2);
     net.nics[0].set_promiscuous(true).unwrap();

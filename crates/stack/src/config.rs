@@ -125,7 +125,8 @@ impl NicConfig {
         self
     }
 
-    /// Whether it sends on what arrives for other hosts: not unless said.
+    /// Whether it sends on what arrives for other hosts, and is in the groups of all routers
+    /// ([`Nic::set_forwarding`](crate::Nic::set_forwarding)): not unless said.
     pub fn forwarding(mut self, forwarding: Forwarding) -> Self {
         self.forwarding = forwarding;
         self

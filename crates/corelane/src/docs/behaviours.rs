@@ -97,7 +97,7 @@
 //! | E3 | leaving counts down; without a join: bad local address | kept | [`LeaveGroupError::NotJoined`](crate::stack::LeaveGroupError::NotJoined) | `e3_` |
 //! | E4 | joins and the address table drift apart | changed | BUG 11: joins are counted apart, and users' apart from the NIC's own | `e4_` |
 //! | E5 | a left group that a route holds stays expired | changed | no route holds a group | `e5_` |
-//! | E6 | joins are per NIC; enabling joins all-nodes | kept | and 224.0.0.1 (RFC 1112) | `e6_` |
+//! | E6 | joins are per NIC; enabling joins all-nodes | kept | and 224.0.0.1 (RFC 1112). As in later versions a NIC is in the groups of all routers of a family while it forwards that, enabled or not: 224.0.0.2 (IANA); ff01::2, ff02::2, ff05::2 (RFC 4291 section 2.8); users' leaves do not take that away, as they do there (E4) | `e6_` |
 //! | E7 | each unicast IPv6 address joins its solicited-node group; shared ones are counted | kept | | `e7_` |
 //! | E8 | groups are not probed and join nothing | kept | | `e8_` |
 //! | E9 | no IGMP or MLD is sent | changed | off unless switched on: IGMPv2/v3 and MLDv1/v2 as a host speaks them (RFC 2236, 3376, 2710, 3810); with more than a thousand groups, general queries in quick succession are answered once | `e9_` |
@@ -177,7 +177,7 @@
 //!
 //! | number | behaviour | | why, and what is different | test |
 //! |---|---|---|---|---|
-//! | J1 | one switch for the stack, off | changed | off; one for each NIC and family ([`Nic::set_forwarding`](crate::stack::Nic::set_forwarding)), that of the NIC that a packet arrives on | `j1_` |
+//! | J1 | one switch for the stack, off | changed | off; one for each NIC and family ([`Nic::set_forwarding`](crate::stack::Nic::set_forwarding)), that of the NIC that a packet arrives on; with it come the groups of all routers (E6) | `j1_` |
 //! | J2 | only what the NIC does not accept; a promiscuous one forwards nothing | kept | | `j2_` |
 //! | J3 | route as of `FindRoute` for any NIC; none: I9 | changed | by longest prefix, of the rows whose NIC is enabled; told as unreachable, so many in a second | `j3_` |
 //! | J4 | for an address of the route's NIC: handled there, if a row covers it | kept | its own, or one that somebody holds; what it merely accepts is sent on. The hop limit does not count | `j4_` |

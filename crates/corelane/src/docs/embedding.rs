@@ -119,9 +119,10 @@
 //!
 //! A NIC that [forwards](crate::stack::Nic::set_forwarding) sends on what arrives for other hosts, by
 //! the routes of the [`Stack`](crate::stack::Stack) ([`add_route`](crate::stack::Stack::add_route),
-//! many at once by [`change_routes`](crate::stack::Stack::change_routes)). Link addresses are resolved by
-//! ARP and neighbor discovery; [`add_neighbor`](crate::stack::Stack::add_neighbor) gives one by hand.
-//! `examples/router.rs` is a router between two links.
+//! many at once by [`change_routes`](crate::stack::Stack::change_routes)), and is in the groups of all
+//! routers. Link addresses are resolved by ARP and neighbor discovery;
+//! [`add_neighbor`](crate::stack::Stack::add_neighbor) gives one by hand. `examples/router.rs` is a
+//! router between two links.
 //!
 //! # Sockets
 //!

@@ -139,10 +139,15 @@ impl Control {
     ) -> Self {
         let table = Table::new(seed);
         let ranges = Arc::<RangeSet>::default();
-        let groups = settings.groups();
+        let mut groups = settings.groups();
         let broadcasts = BroadcastSet::default();
         let own = SourceFilterEditor::new();
         let forwarding = settings.forwarding;
+        // Another stream than the hash's.
+        let mut rng = fastrand::Rng::with_seed(!seed);
+        let mut reports = Vec::new();
+        // Disabled as yet, it has nothing to say of them.
+        groups.set_forwarding(forwarding, Time::ZERO, &mut rng, &mut reports);
         let first = NicSnapshot {
             table: table.clone(),
             ranges: Arc::clone(&ranges),
@@ -179,8 +184,7 @@ impl Control {
             link_local: None,
             link_local_attempt: 0,
             next_conflict: Time::ZERO,
-            // Another stream than the hash's.
-            rng: fastrand::Rng::with_seed(!seed),
+            rng,
             publisher: Publisher::new(first),
             error_sources: ErrorSources::default(),
             error_sources_changed: false,
@@ -188,7 +192,7 @@ impl Control {
             unlinked: Vec::new(),
             added: Vec::new(),
             collected: Vec::new(),
-            reports: Vec::new(),
+            reports,
             messages: Vec::new(),
             backlog: VecDeque::new(),
             retry: Time::ZERO,

@@ -228,8 +228,16 @@ impl<'c> Transaction<'c> {
         self.control.had_modes |= on;
     }
 
-    /// Sends on what arrives for other hosts, or no longer.
+    /// Sends on what arrives for other hosts, or no longer; see
+    /// [`Nic::set_forwarding`](crate::Nic::set_forwarding).
     pub fn set_forwarding(&mut self, forwarding: Forwarding) {
+        let Control {
+            groups,
+            rng,
+            reports,
+            ..
+        } = &mut *self.control;
+        groups.set_forwarding(forwarding, self.now, rng, reports);
         self.control.changed |= self.control.forwarding != forwarding;
         self.control.forwarding = forwarding;
     }

@@ -4,20 +4,22 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use super::host::{ALL_NODES, ALL_SYSTEMS, Host, is_reported, reported};
+use super::host::{Host, is_reported, reported};
 use super::message::GroupMessage;
+use super::own::{all_hosts, all_routers};
 use super::query::Query;
 use super::set::{GroupSet, Joiner, Joins};
 use super::version::{IgmpVersion, MldVersion, Mode};
 use crate::address::{Family, Key};
 use crate::clock::Time;
+use crate::config::Forwarding;
 
 /// What a NIC's membership is made with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GroupsConfig {
-    /// Whether the NIC speaks IPv4: enabling it joins 224.0.0.1.
+    /// Whether the NIC speaks IPv4, and with it is in IPv4 groups on its own account.
     pub(crate) ipv4: bool,
-    /// Whether the NIC speaks IPv6: enabling it joins ff02::1.
+    /// Whether the NIC speaks IPv6, and with it is in IPv6 groups on its own account.
     pub(crate) ipv6: bool,
     /// The newest IGMP version; None for no IGMP.
     pub(crate) igmp: Option<IgmpVersion>,
@@ -42,15 +44,16 @@ pub(crate) struct TooManyJoins(pub(crate) IpAddr);
 #[error("{0} is not joined")]
 pub(crate) struct NotJoined(pub(crate) IpAddr);
 
-/// The most joins of one joiner. One below what the field holds: enabling always has room for its
-/// own.
+/// The most joins of one joiner. One below what the field holds: enabling and forwarding, whose groups
+/// are not the same, always have room for their own.
 const MAX_JOINS: u32 = u32::MAX - 1;
 
-/// The multicast membership of a NIC, both families. Disabled to begin with.
+/// The multicast membership of a NIC, both families. Disabled and without forwarding to begin with.
 #[derive(Debug)]
 pub(crate) struct Groups {
     members: GroupSet,
     enabled: bool,
+    forwarding: Forwarding,
     ipv4: bool,
     ipv6: bool,
     igmp: Option<Host>,
@@ -69,6 +72,7 @@ impl Groups {
         Self {
             members: GroupSet::new(config.seed),
             enabled: false,
+            forwarding: Forwarding::OFF,
             ipv4: config.ipv4,
             ipv6: config.ipv6,
             igmp,
@@ -101,7 +105,7 @@ impl Groups {
     ) -> Result<bool, TooManyJoins> {
         let joins = self.members.joins(group);
         let count = joins.count(joiner);
-        // The NIC may have one more, by having been enabled.
+        // The NIC may have one more, by having been enabled or by forwarding.
         if count >= MAX_JOINS {
             return Err(TooManyJoins(group.address()));
         }
@@ -140,17 +144,41 @@ impl Groups {
         Ok(gone)
     }
 
-    /// The joins that only `disable` takes back.
+    /// The joins that only `disable` and `set_forwarding` take back.
     fn kept(&self, group: Key, joiner: Joiner) -> u32 {
-        let own = self.enabled && joiner == Joiner::Nic && self.own().any(|own| own == group);
-        u32::from(own)
+        let family = group.family();
+        let by_enabling = self.enabled && group == all_hosts(family);
+        let by_forwarding = self.forwarding.of(family) && all_routers(family).contains(&group);
+        let own = joiner == Joiner::Nic && self.speaks(family);
+        u32::from(own && (by_enabling || by_forwarding))
     }
 
-    /// The groups the NIC joins by being enabled. Never reported.
-    fn own(&self) -> impl Iterator<Item = Key> + use<> {
-        let v4 = self.ipv4.then_some(ALL_SYSTEMS);
-        let v6 = self.ipv6.then_some(ALL_NODES);
+    fn speaks(&self, family: Family) -> bool {
+        match family {
+            Family::V4 => self.ipv4,
+            Family::V6 => self.ipv6,
+        }
+    }
+
+    /// The families it speaks.
+    fn families(&self) -> impl Iterator<Item = Family> + use<> {
+        let v4 = self.ipv4.then_some(Family::V4);
+        let v6 = self.ipv6.then_some(Family::V6);
         v4.into_iter().chain(v6)
+    }
+
+    /// Counts a join of the NIC's own, or takes it back. True if the NIC was no member before, or is none
+    /// any more.
+    fn count_own(&mut self, group: Key, is_join: bool) -> bool {
+        let before = self.members.joins(group);
+        let by_nic = if is_join {
+            before.by_nic.saturating_add(1)
+        } else {
+            before.by_nic.saturating_sub(1)
+        };
+        let after = before.with(Joiner::Nic, by_nic);
+        self.members.set(group, after);
+        before.is_none() != after.is_none()
     }
 
     /// The host that reports a group, if there is one and the NIC is enabled.
@@ -176,15 +204,40 @@ impl Groups {
             return false;
         }
         self.enabled = true;
-        for own in self.own() {
-            let joins = self.members.joins(own);
-            let by_nic = joins.by_nic.saturating_add(1);
-            self.members.set(own, joins.with(Joiner::Nic, by_nic));
+        for family in self.families() {
+            self.count_own(all_hosts(family), true);
         }
         for (family, host) in hosts(&mut self.igmp, &mut self.mld) {
             host.join_all(&reported(&self.members, family), now, rng, out);
         }
         true
+    }
+
+    /// Joins the groups of all routers of each family that is forwarded from now on, and leaves those
+    /// of each that no longer is. A NIC that is disabled does so too, as netstack's does: what it says
+    /// on the link of them waits until it is enabled, as for users' joins.
+    pub(crate) fn set_forwarding(
+        &mut self,
+        forwarding: Forwarding,
+        now: Time,
+        rng: &mut fastrand::Rng,
+        out: &mut Vec<GroupMessage>,
+    ) {
+        let before = std::mem::replace(&mut self.forwarding, forwarding);
+        for family in self.families() {
+            let on = forwarding.of(family);
+            if on == before.of(family) {
+                continue;
+            }
+            for &group in all_routers(family) {
+                let changed = self.count_own(group, on);
+                match self.host_of(group).filter(|_| changed) {
+                    Some(host) if on => host.joined(group.into(), now, rng, out),
+                    Some(host) => host.left(group.into(), now, rng, out),
+                    None => {}
+                }
+            }
+        }
     }
 
     /// Reports all groups of a family once more: there is a better source to report them from.
@@ -213,10 +266,8 @@ impl Groups {
         for (family, host) in hosts(&mut self.igmp, &mut self.mld) {
             host.leave_all(&reported(&self.members, family), now, out);
         }
-        for own in self.own() {
-            let joins = self.members.joins(own);
-            let by_nic = joins.by_nic.saturating_sub(1);
-            self.members.set(own, joins.with(Joiner::Nic, by_nic));
+        for family in self.families() {
+            self.count_own(all_hosts(family), false);
         }
         self.enabled = false;
         true

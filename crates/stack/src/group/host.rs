@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::delay::pause_after;
 use super::message::GroupMessage;
+use super::own::{ALL_NODES, ALL_SYSTEMS};
 use super::querier::Querier;
 use super::query::Query;
 use super::records::Records;
@@ -246,8 +247,3 @@ pub(super) fn is_reported(group: Key, family: Family) -> bool {
             Family::V6 => group != ALL_NODES && scope > 1,
         }
 }
-
-/// 224.0.0.1.
-pub(super) const ALL_SYSTEMS: Key = Key::v4(0xe000_0001);
-/// ff02::1.
-pub(super) const ALL_NODES: Key = Key::v6(0xff02 << 112 | 1);

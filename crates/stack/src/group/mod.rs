@@ -12,7 +12,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `groups` | the counts, switching on and off, which protocol a call concerns |
+//! | `groups` | the counts, switching on and off, forwarding, which protocol a call concerns |
+//! | `own` | which groups a NIC is in by being enabled, and by forwarding |
 //! | `set`, `solicited` | the counts: a persistent map, and a compact table for solicited-node groups |
 //! | `host` | one protocol's host: the version in force, and which machine that drives |
 //! | `reports` | IGMPv1, IGMPv2 and MLDv1: a report per group, suppression, leave |
@@ -34,6 +35,7 @@ mod delay;
 mod groups;
 mod host;
 mod message;
+mod own;
 mod pack;
 mod querier;
 mod query;

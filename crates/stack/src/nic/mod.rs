@@ -406,7 +406,10 @@ impl Nic {
         self.transaction(|tx| tx.set_spoofing(on))
     }
 
-    /// Sends on what arrives for other hosts, by the routes of the stack, or no longer.
+    /// Sends on what arrives for other hosts, by the routes of the stack, or no longer. While it does,
+    /// enabled or not, it is in the groups of all routers of the family, as netstack's NICs are:
+    /// 224.0.0.2 (IANA); ff01::2, ff02::2 and ff05::2 (RFC 4291 section 2.8). Workers see both
+    /// together.
     ///
     /// # Errors
     /// [`NicGone`].
@@ -428,8 +431,8 @@ impl Nic {
         self.transaction(|tx| tx.join_group(group))?
     }
 
-    /// Takes one join back; with the last one the group is left, unless the NIC needs it for an
-    /// address of its own.
+    /// Takes one join back; with the last one the group is left, unless the NIC is in it on its own
+    /// account ([`GroupInfo::own`]).
     ///
     /// # Errors
     /// [`LeaveGroupError`].
@@ -696,8 +699,8 @@ pub struct GroupInfo {
     pub group: IpAddr,
     /// Joins by [`Nic::join_group`] that were not taken back.
     pub joins: u32,
-    /// How often the NIC is in it on its own account: because every host is, or for the
-    /// solicited-node groups of its addresses.
+    /// How often the NIC is in it on its own account: because every host is, because it forwards and
+    /// every router is, or for the solicited-node groups of its addresses.
     pub own: u32,
 }
 

@@ -6,6 +6,7 @@ mod b_references;
 mod c_primary;
 mod d_modes;
 mod e_groups;
+mod e_routers;
 mod f_broadcast;
 mod g_dad;
 mod j_routes;

@@ -5,6 +5,7 @@ mod model;
 mod querier;
 mod records;
 mod reports;
+mod routers;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::set::Joins;
 use super::*;
 use crate::address::{Family, Key};
 use crate::clock::Time;
+use crate::config::Forwarding;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -87,6 +89,10 @@ impl Nic {
 
     fn disable(&mut self) -> bool {
         self.sending(|groups, now, _, out| groups.disable(now, out))
+    }
+
+    fn forward(&mut self, forwarding: Forwarding) {
+        self.sending(|groups, now, rng, out| groups.set_forwarding(forwarding, now, rng, out));
     }
 
     fn join(&mut self, group: &str) -> bool {

@@ -8,11 +8,15 @@ use proptest::prelude::*;
 use super::*;
 
 /// Some reported, some never.
-const GROUPS: [&str; 8] = [
+const GROUPS: [&str; 12] = [
     "239.1.2.3",
     "224.0.0.251",
     "224.0.0.1",
+    "224.0.0.2",
     "ff02::1",
+    "ff01::2",
+    "ff02::2",
+    "ff05::2",
     "ff02::1:ff00:1",
     "ff02::1:ff00:2",
     "ff05::7",
@@ -20,7 +24,7 @@ const GROUPS: [&str; 8] = [
 ];
 
 /// Where the unreported ones are.
-const UNREPORTED: [&str; 3] = ["224.0.0.1", "ff02::1", "ff01::7"];
+const UNREPORTED: [&str; 4] = ["224.0.0.1", "ff02::1", "ff01::2", "ff01::7"];
 
 #[derive(Clone, Debug)]
 enum Call {
@@ -28,6 +32,7 @@ enum Call {
     Leave(usize, bool),
     Enable,
     Disable,
+    Forward(Forwarding),
     Query {
         v4: bool,
         version: u8,
@@ -47,6 +52,7 @@ fn call() -> impl Strategy<Value = Call> {
         6 => (group(), any::<bool>()).prop_map(|(g, user)| Call::Leave(g, user)),
         1 => Just(Call::Enable),
         1 => Just(Call::Disable),
+        2 => any::<(bool, bool)>().prop_map(|(v4, v6)| Call::Forward(Forwarding { v4, v6 })),
         3 => (
             any::<bool>(),
             0..5u8,
@@ -102,14 +108,20 @@ fn heard_by_router(joined: &mut BTreeSet<IpAddr>, message: &GroupMessage) {
 /// What a test of random calls knows beside the groups themselves.
 #[derive(Default)]
 struct Model {
-    /// By user and by NIC; what enabling joins is apart.
+    /// By user and by NIC; what enabling and forwarding join is apart.
     counts: BTreeMap<usize, [u32; 2]>,
     enabled: bool,
+    forwarding: Forwarding,
 }
 
 impl Model {
     fn own(&self, group: usize) -> u32 {
-        u32::from(self.enabled && ["224.0.0.1", "ff02::1"].contains(&GROUPS[group]))
+        u32::from(match GROUPS[group] {
+            "224.0.0.1" | "ff02::1" => self.enabled,
+            "224.0.0.2" => self.forwarding.v4,
+            "ff01::2" | "ff02::2" | "ff05::2" => self.forwarding.v6,
+            _ => false,
+        })
     }
 
     fn joins(&self, group: usize) -> Joins {
@@ -162,6 +174,10 @@ fn perform(nic: &mut Nic, model: &mut Model, call: &Call) {
             assert_eq!(nic.disable(), model.enabled);
             model.enabled = false;
             nic.assert_idle();
+        }
+        Call::Forward(forwarding) => {
+            nic.forward(forwarding);
+            model.forwarding = forwarding;
         }
         Call::Query {
             v4,
@@ -231,6 +247,7 @@ proptest! {
                 prop_assert!(nic.try_leave(joiner(user), name).is_err());
             }
         }
+        nic.forward(Forwarding::OFF);
         nic.pass(100 * SECOND);
         nic.assert_idle();
         nic.disable();
