@@ -56,6 +56,7 @@ cases! {
     d6_promiscuous
     d8_spoofing
     e1_groups_counted
+    e6_all_routers
     e7_solicited_node_groups
     e9_igmpv2_host
     e9_igmpv3

@@ -31,5 +31,6 @@ mod model;
 mod one_endpoint;
 mod plan;
 mod races;
+mod routers;
 mod run;
 mod step;

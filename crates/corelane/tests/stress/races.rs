@@ -48,7 +48,7 @@ impl Meeting {
 }
 
 /// Ends the others' loops, also if this thread fails.
-struct Stop<'s>(&'s AtomicBool);
+pub struct Stop<'s>(pub &'s AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
@@ -69,7 +69,7 @@ fn without_deadlock(what: impl FnOnce() + Send + 'static) {
     }
 }
 
-fn enabled(probing: bool) -> Bed {
+pub fn enabled(probing: bool) -> Bed {
     let bed = Bed::new(&pool(), 1, probing);
     bed.nic.enable().expect("it can be enabled");
     while bed.events.try_next().is_some() {}

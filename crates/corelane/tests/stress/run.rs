@@ -9,9 +9,9 @@ use corelane::frame::{Burst, Pool, PoolConfig};
 use corelane::stack::{
     AddAddressError, AddressConfig, Clock, DuplicateDetectedError, EndpointRef, Event, Events,
     Found, HoldError, Inbound, JoinGroupError, LeaveGroupError, LinkInfo, ManualClock, NdpConfig,
-    Nic, NicConfig, NicDatapath, NicGone, NicId, NicParts, PacketBurst, PacketFlags, Prefix,
-    RemoveAddressError, Route, RouteError, SendError, Stack, StackConfig, StackParts, Transaction,
-    events,
+    Nic, NicConfig, NicDatapath, NicGone, NicId, NicParts, NicView, PacketBurst, PacketFlags,
+    Prefix, RemoveAddressError, Route, RouteError, SendError, Stack, StackConfig, StackParts,
+    Transaction, events,
 };
 use corelane::wire::ndp::{
     ALL_NODES, AdvertisementSpec, SolicitationSpec, build_neighbor_advertisement,
@@ -128,6 +128,13 @@ fn look_up_slowly(
     destinations: &[IpAddr],
     within: Pause,
 ) -> (bool, Vec<Found>) {
+    let (view, _) = worker.load();
+    pause(within);
+    (view.is_enabled(), found_in(&view, destinations))
+}
+
+/// What a worker that has loaded this finds.
+pub fn found_in(view: &NicView<'_>, destinations: &[IpAddr]) -> Vec<Found> {
     let mut packets = PacketBurst::default();
     for (place, destination) in destinations.iter().enumerate() {
         let packet = Inbound {
@@ -141,16 +148,13 @@ fn look_up_slowly(
         };
         packets.push((*destination).into(), packet);
     }
-    let (view, _) = worker.load();
-    pause(within);
     view.lookup(&mut packets);
-    let enabled = view.is_enabled();
     let mut found = Vec::new();
     packets.retain(|_, it| {
         found.push(it);
         true
     });
-    (enabled, found)
+    found
 }
 
 pub fn seen(found: Found) -> Seen {
