@@ -5,11 +5,15 @@ mod common;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use common::{Bench, ip, ping, udp};
 use corelane::engine::trace::{Actor, Stage, Step, Tracer};
 use corelane::stack::NicId;
 use corelane::wire::PacketFilter;
+
+/// Long enough for whatever has to happen.
+const LONG: Duration = Duration::from_secs(30);
 
 /// A step: whose it was, the frame's slot, whether it was wanted, what came of it.
 type ToldStep = (Actor, u32, bool, String);
@@ -188,7 +192,12 @@ fn tracers_change_under_traffic_and_lose_no_frame() {
         }
         sending.join().unwrap()
     });
-    assert!(running.drain(std::time::Duration::from_secs(30)));
+    // What is still on the link is not the engine's yet: `drain` does not wait for it.
+    let deadline = Instant::now() + LONG;
+    while nic.counters().received < sent && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    assert!(running.drain(LONG));
     running.stop();
     let totals = nic.counters();
     assert_eq!((totals.received, totals.balance()), (sent, 0));
