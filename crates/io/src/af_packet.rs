@@ -81,7 +81,8 @@ use corelane_sys::packet::{BlockSize, MAX_FANOUT, PacketSocket, RingSize, RxRing
 use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr, Offloads};
 
 use crate::device::{
-    self, Counts, Ethernet, SUPER_FRAME, VLAN_TAG_LEN, Watch, queue_counters, random_mac,
+    self, Changes, Counts, Ethernet, SUPER_FRAME, VLAN_TAG_LEN, Watch, Word, queue_counters,
+    random_mac,
 };
 
 pub use counters::AfPacketCounters;
@@ -161,6 +162,8 @@ pub struct AfPacketLink {
 struct Closed {
     sockets: Vec<PacketSocket>,
     counts: Vec<(Counts, Counts)>,
+    /// None where there is no such word, or an earlier try has used it up.
+    changes: Option<Changes>,
 }
 
 impl AfPacketLink {
@@ -183,6 +186,7 @@ impl AfPacketLink {
         }
         let name: InterfaceName = name.parse()?;
         let system = |what| move |source| AfPacketError::system(name, what, source);
+        let changes = Changes::of(name).ok();
         let Ethernet {
             index,
             mtu,
@@ -208,7 +212,11 @@ impl AfPacketLink {
         link.check_ring()?;
         let sockets: io::Result<Vec<_>> = (0..queues).map(|_| link.socket()).collect();
         let sockets = sockets.map_err(system("open a socket"))?;
-        link.closed = Some(Closed { sockets, counts });
+        link.closed = Some(Closed {
+            sockets,
+            counts,
+            changes,
+        });
         Ok(link)
     }
 
@@ -268,11 +276,14 @@ impl AfPacketLink {
     /// Sets up the sockets, each with a ring of so many bytes, and has them receive, all at one moment.
     fn connect<R>(
         &self,
-        sockets: &mut [PacketSocket],
+        closed: &mut Closed,
         bytes: usize,
         make_ring: impl Fn(&mut PacketSocket) -> io::Result<R>,
     ) -> Result<(Vec<R>, Watch), AfPacketError> {
         let system = |what| move |source| AfPacketError::system(self.name, what, source);
+        let Closed {
+            sockets, changes, ..
+        } = closed;
         let rings: io::Result<_> = sockets.iter_mut().map(make_ring).collect();
         let rings = rings.map_err(|source| AfPacketError::ring(self.name, bytes, source))?;
         // Until all are in the group, each would receive what another has too.
@@ -295,8 +306,14 @@ impl AfPacketLink {
                 .set_deaf(false)
                 .map_err(system("take off the filter"))?;
         }
-        let watch = Watch::new(&self.text, sockets.iter().map(|socket| socket.as_fd()))
-            .map_err(system("watch it"))?;
+        // What it does not take, the socket refuses.
+        let word = |changes| Word {
+            changes,
+            mtu: Box::new(|_| ()),
+        };
+        let word = changes.take().map(word);
+        let descriptors = sockets.iter().map(|socket| socket.as_fd());
+        let watch = Watch::new(&self.text, descriptors, word).map_err(system("watch it"))?;
         Ok((rings, watch))
     }
 
@@ -313,7 +330,7 @@ impl AfPacketLink {
         let Some(mut closed) = self.closed.take() else {
             return Err(LinkError::already_open(&self.text));
         };
-        let (rings, watch) = match self.connect(&mut closed.sockets, bytes, make_ring) {
+        let (rings, watch) = match self.connect(&mut closed, bytes, make_ring) {
             Ok(connected) => connected,
             Err(error) => {
                 // What was set up cannot be undone but by closing.
@@ -323,7 +340,9 @@ impl AfPacketLink {
                 return Err(self.refused(error));
             }
         };
-        let Closed { sockets, counts } = closed;
+        let Closed {
+            sockets, counts, ..
+        } = closed;
         let mut open = Queues {
             rx: Vec::new(),
             tx: Vec::new(),

@@ -41,7 +41,9 @@
 //!
 //! **Send** is a ring, and a system call per burst; where the kernel copies it takes some frames per
 //! call. A burst that finds the device down waits in the ring until it is up; those behind it
-//! stay with the caller.
+//! stay with the caller. So does a frame that is longer than the device's MTU of now, a header and a tag: the kernel
+//! does not look, and what the driver makes of it is its own affair. What a driver drops counts as `send_lost`, as far
+//! as the kernel tells.
 //!
 //! **Checksums.** A sender on the same machine leaves transport checksums to the hardware, and AF_XDP
 //! has no word for that: such frames look corrupt, and the engine drops them. Nobody can ask a veth's
@@ -88,7 +90,7 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -102,7 +104,8 @@ use corelane_sys::xdp::{CopyMode, Layout, RingSizes, Umem, XdpRx, XdpSocket, Xdp
 use corelane_wire::{ETHERNET_HEADER_LEN, MacAddr};
 
 use crate::device::{
-    self, Counts, Ethernet, Health, PartialWatch, Watch, queue_counters, random_mac,
+    self, Changes, Counts, Ethernet, Health, PartialWatch, VLAN_TAG_LEN, Watch, Word,
+    queue_counters, random_mac,
 };
 
 pub use counters::AfXdpCounters;
@@ -115,8 +118,8 @@ pub const MAX_QUEUES: usize = 256;
 /// The longest frame that fits the page that the kernel uses of a slot, behind what it leaves free.
 const LONGEST: usize = 3_840;
 
-/// Bytes of a VLAN tag, which a device takes beyond its MTU.
-const TAG: usize = 4;
+/// What a device takes beyond its MTU, in bytes: the header, and a tag.
+const BEYOND_MTU: usize = ETHERNET_HEADER_LEN + VLAN_TAG_LEN;
 
 /// Frames that a pool has beyond what the rings hold, for the others.
 const SPARE: usize = 256;
@@ -200,6 +203,7 @@ pub struct AfXdpLink {
     zero_copy: ZeroCopy,
     counters: AfXdpCounters,
     device: Arc<OnDevice>,
+    takes: Arc<Takes>,
     /// Gone once the link is open.
     closed: Option<Closed>,
     /// Ends after the queues.
@@ -214,11 +218,41 @@ struct OnDevice {
     _program: Attached,
 }
 
+/// The longest frame that the device takes, as of what was last heard of it. The kernel does not look, and drivers
+/// may lose what is longer without a word.
+#[derive(Debug)]
+struct Takes(AtomicUsize);
+
+impl Takes {
+    /// At this MTU of the device.
+    fn at(mtu: usize) -> Self {
+        Self(AtomicUsize::new(longest_at(mtu)))
+    }
+
+    /// It has this MTU by now.
+    fn hear(&self, mtu: usize) {
+        self.0.store(longest_at(mtu), Ordering::Relaxed);
+    }
+
+    /// In bytes.
+    #[inline]
+    fn longest(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The longest frame that a device of this MTU takes, in bytes: beyond that of a slot, none does.
+fn longest_at(mtu: usize) -> usize {
+    (mtu + BEYOND_MTU).min(LONGEST)
+}
+
 #[derive(Debug)]
 struct Closed {
     sockets: Vec<XdpSocket>,
     sentries: Vec<PacketSocket>,
     counts: Vec<(Counts, Counts)>,
+    /// None where there is no such word, or an earlier try has used it up.
+    changes: Option<Changes>,
 }
 
 /// How many queues a device receives by, which a link on it has to have: 1 where its driver does not tell.
@@ -254,6 +288,7 @@ impl AfXdpLink {
         let sizes = sizes.ok_or(AfXdpError::RingSize { ring, send_ring })?;
         let name: InterfaceName = name.parse()?;
         let system = |what| move |source| AfXdpError::system(name, what, source);
+        let changes = Changes::of(name).ok();
         let Ethernet {
             interface,
             index,
@@ -284,8 +319,8 @@ impl AfXdpLink {
             index,
             mac: random_mac(),
             device_mac,
-            // What the device takes beyond that, no slot does.
-            mtu: device_mtu.min(LONGEST - ETHERNET_HEADER_LEN - TAG),
+            mtu: longest_at(device_mtu) - BEYOND_MTU,
+            takes: Arc::new(Takes::at(device_mtu)),
             sizes,
             zero_copy,
             counters: AfXdpCounters::new(counters),
@@ -298,6 +333,7 @@ impl AfXdpLink {
                 sockets,
                 sentries,
                 counts,
+                changes,
             }),
             watch: None,
         })
@@ -494,8 +530,13 @@ impl AfXdpLink {
         let sockets = halves.iter().map(|(rx, _)| rx.as_fd());
         let sentries = closed.sentries.iter().map(AsFd::as_fd);
         let watched: Vec<_> = sockets.chain(sentries).collect();
-        let watch = Watch::new(&self.text, watched.into_iter()).map_err(system("watch it"))?;
-        Ok((halves, watch))
+        let word = closed.changes.take().map(|changes| {
+            let takes = Arc::clone(&self.takes);
+            let mtu = Box::new(move |mtu| takes.hear(mtu));
+            Word { changes, mtu }
+        });
+        let watch = Watch::new(&self.text, watched.into_iter(), word);
+        Ok((halves, watch.map_err(system("watch it"))?))
     }
 
     fn queues(&self, closed: Closed, halves: Vec<(XdpRx, XdpTx)>, watch: &Watch) -> Queues {
@@ -525,13 +566,15 @@ impl AfXdpLink {
                 counters: self.counters.clone(),
                 partial: PartialWatch::default(),
                 unsent: Arc::clone(&unsent),
+                copies: !zero_copy,
                 _device: Arc::clone(&self.device),
             }));
             open.tx.push(Box::new(QueueTx {
                 link: self.text.clone(),
                 socket: sender,
                 counts: tx,
-                longest: self.mtu + ETHERNET_HEADER_LEN + TAG,
+                takes: Arc::clone(&self.takes),
+                copies: !zero_copy,
                 down: false,
                 unsent,
                 _device: Arc::clone(&self.device),

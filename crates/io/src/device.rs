@@ -1,5 +1,6 @@
 //! What links of network devices have in common.
 
+mod changes;
 mod checksum;
 mod counts;
 mod health;
@@ -14,12 +15,13 @@ use corelane_sys::interface::{Interface, InterfaceName};
 use corelane_sys::vnet::VnetHeader;
 use corelane_wire::MacAddr;
 
+pub(crate) use changes::Changes;
 pub(crate) use checksum::PartialWatch;
 pub(crate) use counts::{Counts, DeviceCounter, QueueCounters, queue_counters};
 pub(crate) use health::Health;
 pub(crate) use offload::SUPER_FRAME;
 use offload::{Invalid, left_to_do};
-pub(crate) use watch::{Waker, Watch};
+pub(crate) use watch::{Waker, Watch, Word};
 
 /// Bytes of a VLAN tag.
 pub(crate) const VLAN_TAG_LEN: usize = 4;

@@ -137,8 +137,12 @@ impl TapLink {
         let mtu = interface.mtu().map_err(system("read its MTU"))?;
         let device_mac = interface.mac().map_err(system("read its link address"))?;
         interface.bring_up().map_err(system("bring it up"))?;
-        let watch = Watch::new(name.as_str(), queues.iter().map(|queue| queue.as_fd()))
-            .map_err(system("watch it"))?;
+        let watch = Watch::new(
+            name.as_str(),
+            queues.iter().map(|queue| queue.as_fd()),
+            None,
+        )
+        .map_err(system("watch it"))?;
         let (counts, counters) = queue_counters(count);
         Ok(Self {
             name: name.to_string(),

@@ -38,6 +38,9 @@ pub enum NameError {
 }
 
 impl InterfaceName {
+    /// Of no device.
+    const NONE: Self = Self([0; libc::IFNAMSIZ]);
+
     /// The name.
     pub fn as_str(&self) -> &str {
         let bytes = self.0.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -164,17 +167,25 @@ impl Interface {
     /// # Errors
     /// No descriptor is to be had.
     pub fn of_index(index: c_int) -> io::Result<Option<Self>> {
-        let mut this = Self::new(InterfaceName([0; libc::IFNAMSIZ]))?;
-        let mut request = this.name.request();
-        request.ifr_ifru.ifru_ifindex = index;
-        match this.ask(libc::SIOCGIFNAME as libc::Ioctl, &mut request) {
-            Ok(()) => {
-                this.name = InterfaceName::of(&request);
-                Ok(Some(this))
-            }
+        let mut this = Self::new(InterfaceName::NONE)?;
+        match this.follow(index) {
+            Ok(()) => Ok(Some(this)),
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Goes on with the device of this number, by the name that it has now.
+    ///
+    /// # Errors
+    /// There is no such device.
+    pub fn follow(&mut self, index: c_int) -> io::Result<()> {
+        // The kernel writes no more than the name.
+        let mut request = InterfaceName::NONE.request();
+        request.ifr_ifru.ifru_ifindex = index;
+        self.ask(libc::SIOCGIFNAME as libc::Ioctl, &mut request)?;
+        self.name = InterfaceName::of(&request);
+        Ok(())
     }
 
     /// Its name.
@@ -347,11 +358,13 @@ mod tests {
         let by_number = Interface::of_index(loopback.index()?)?;
         assert_eq!(by_number.map(|it| *it.name()), Some("lo".parse()?));
         assert!(Interface::of_index(i32::MAX)?.is_none());
-        let nobody = Interface::new("no-such-device".parse()?)?;
+        let mut nobody = Interface::new("no-such-device".parse()?)?;
         let error = nobody.index().map_err(|error| error.raw_os_error());
         assert_eq!(error, Err(Some(libc::ENODEV)));
         let error = nobody.has_carrier().map_err(|error| error.raw_os_error());
         assert_eq!(error, Err(Some(libc::ENODEV)));
+        nobody.follow(loopback.index()?)?;
+        assert_eq!(nobody.name(), loopback.name());
         Ok(())
     }
 }

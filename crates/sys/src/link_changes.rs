@@ -1,6 +1,6 @@
 //! Word that something changed of network devices: rtnetlink's group of links.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::{io, mem, ptr};
 
 use crate::call::{check, check_size, owned};
@@ -33,14 +33,25 @@ impl LinkChanges {
     /// # Errors
     /// None that a socket of this kind can have.
     pub fn wait(&self) -> io::Result<()> {
-        self.take(0)?;
+        self.next(0)?;
         // What came together is told once.
-        while self.take(libc::MSG_DONTWAIT)? {}
-        Ok(())
+        self.take().map(drop)
+    }
+
+    /// Whether something changed since this was last asked.
+    ///
+    /// # Errors
+    /// As of [`wait`](Self::wait).
+    pub fn take(&self) -> io::Result<bool> {
+        let mut some = false;
+        while self.next(libc::MSG_DONTWAIT)? {
+            some = true;
+        }
+        Ok(some)
     }
 
     /// Takes the next message, if there is one.
-    fn take(&self, flags: i32) -> io::Result<bool> {
+    fn next(&self, flags: i32) -> io::Result<bool> {
         // The rest of the message is cut off: nobody reads it.
         let mut front = [0u8; 16];
         let buffer = front.as_mut_ptr().cast();
@@ -55,5 +66,12 @@ impl LinkChanges {
                 _ => Err(error),
             },
         }
+    }
+}
+
+/// Readable when something changed.
+impl AsFd for LinkChanges {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }

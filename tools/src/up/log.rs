@@ -275,8 +275,8 @@ pub(super) fn log_narrow(nic: &str, device: &str, mtu: usize, takes: Option<usiz
         device,
         mtu,
         takes,
-        "the MTU of the device is less by now than that of the NIC: longer packets are lost. Raise it, or end and begin \
-         again: the NIC has that of its device then"
+        "the MTU of the device is less by now than that of the NIC: longer packets are dropped (send_dropped). Raise it, or \
+         end and begin again: the NIC has that of its device then"
     );
 }
 

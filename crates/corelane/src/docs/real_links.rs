@@ -165,14 +165,15 @@
 //! the engine does not see: frames that were too long for a slot; super-frames, received, sent and
 //! dropped; what the kernel dropped since a ring was full (AF_PACKET, AF_XDP; for a TAP the device
 //! itself counts it, `ip -s link`); bursts that found no buffer; sends that found no room. A frame that
-//! the device does not take (longer than its MTU) stays behind in its burst while others go, and the
-//! engine counts it as `send_dropped`.
+//! the device does not take (longer than its MTU of now) stays behind in its burst while others go, and the
+//! engine counts it as `send_dropped`. What the driver of an AF_XDP link drops of what was sent is `send_lost`, as far as
+//! the kernel tells.
 //!
 //! # Ends
 //!
 //! A device that is set down, or that has no carrier, is quiet until it is up again: nothing arrives, and what is sent is
 //! dropped and counted (but for a burst in the ring of AF_XDP, which goes when the device is up). A
-//! device that is taken away ends the link's queues, and
+//! device that is taken away ends the link's queues at once, also while all sleep, and
 //! [`Event::LinkFailed`](crate::stack::Event::LinkFailed) says so. AF_XDP's program ends with the link,
 //! or with its process.
 //!

@@ -94,8 +94,10 @@ impl AfXdpCounters {
     ///   missing;
     /// - `buffer_waits`: bursts after which the pool had too few buffers for the kernel;
     /// - `send_waits`: bursts cut short because the ring had no room or the device was down,
-    ///   `send_refused`: frames that the device does not take. The engine counts both as
-    ///   `send_dropped`;
+    ///   `send_refused`: frames that the device does not take, which are longer than its MTU of now. The engine
+    ///   counts both as `send_dropped`;
+    /// - `send_lost`: frames sent that the driver dropped, as a veth does if they are longer than its peer's MTU, or
+    ///   its peer has no room. The kernel tells it where it copies (of a veth since Linux 6.6);
     /// - `copied`: frames sent that were of another pool.
     pub fn read(&self) -> Vec<(&'static str, u64)> {
         let sockets = self.kernel.get().map_or(&[][..], |kernel| &kernel.sockets);
@@ -116,6 +118,7 @@ impl AfXdpCounters {
             ("buffer_waits", queues(DeviceCounter::BufferWaits)),
             ("send_waits", queues(DeviceCounter::SendWaits)),
             ("send_refused", queues(DeviceCounter::SendRefused)),
+            ("send_lost", queues(DeviceCounter::SendLost)),
             ("copied", queues(DeviceCounter::Copied)),
         ]
     }

@@ -14,7 +14,7 @@ use corelane_sys::packet::PacketSocket;
 use corelane_sys::xdp::{XdpRx, XdpTx};
 use corelane_wire::ETHERNET_HEADER_LEN;
 
-use super::{AfXdpCounters, AfXdpError, OnDevice, failed};
+use super::{AfXdpCounters, AfXdpError, OnDevice, Takes, failed};
 use crate::device::{self, Counts, DeviceCounter, Health, PartialWatch, Waker};
 
 pub(super) struct QueueRx {
@@ -30,6 +30,8 @@ pub(super) struct QueueRx {
     pub(super) counters: AfXdpCounters,
     pub(super) partial: PartialWatch,
     pub(super) unsent: Arc<AtomicBool>,
+    /// Whether the kernel copies what is sent.
+    pub(super) copies: bool,
     /// Stays as long as a queue does.
     pub(super) _device: Arc<OnDevice>,
 }
@@ -38,8 +40,9 @@ pub(super) struct QueueTx {
     pub(super) link: String,
     pub(super) socket: XdpTx,
     pub(super) counts: Counts,
-    /// The longest frame that the device takes.
-    pub(super) longest: usize,
+    pub(super) takes: Arc<Takes>,
+    /// Whether the kernel copies what is sent.
+    pub(super) copies: bool,
     /// Whether the device was down when it was last told to send.
     pub(super) down: bool,
     /// Whether the kernel left something in the ring, for want of room elsewhere: who receives has
@@ -66,6 +69,19 @@ fn kicked(tried: io::Result<()>, link: &str) -> Result<Kicked, LinkError> {
     }
 }
 
+/// As [`kicked`], by who `copies`: there the kernel ends a call at a frame that the driver drops, to tell so.
+fn sent(
+    tried: io::Result<()>,
+    copies: bool,
+    counts: &mut Counts,
+    link: &str,
+) -> Result<Kicked, LinkError> {
+    if copies && matches!(&tried, Err(error) if device::errno(error) == errno::EBUSY) {
+        counts.add(DeviceCounter::SendLost, 1);
+    }
+    kicked(tried, link)
+}
+
 impl QueueRx {
     /// Nothing came: looks after the device, and after what could not be sent before.
     fn idle(&mut self) -> Result<(), LinkError> {
@@ -74,13 +90,12 @@ impl QueueRx {
             Ok(false) => return Err(LinkError::new(&*self.link, AfXdpError::Removed)),
             Err(error) => return Err(failed(&self.link, "receive", error)),
         }
-        if self.unsent.load(Ordering::Relaxed)
-            && !matches!(
-                kicked(self.socket.kick_sender(), &self.link)?,
-                Kicked::NotAll
-            )
-        {
-            self.unsent.store(false, Ordering::Relaxed);
+        if self.unsent.load(Ordering::Relaxed) {
+            let tried = self.socket.kick_sender();
+            let kicked = sent(tried, self.copies, &mut self.counts, &self.link)?;
+            if !matches!(kicked, Kicked::NotAll) {
+                self.unsent.store(false, Ordering::Relaxed);
+            }
         }
         Ok(())
     }
@@ -144,7 +159,8 @@ impl QueueTx {
         // Somebody else may have had it sent, since the device is up again.
         self.down &= unsent > 0;
         while unsent > 0 && self.socket.needs_kick() {
-            let kicked = kicked(self.socket.kick(), &self.link)?;
+            let tried = self.socket.kick();
+            let kicked = sent(tried, self.copies, &mut self.counts, &self.link)?;
             self.down = matches!(kicked, Kicked::Down);
             all = !matches!(kicked, Kicked::NotAll);
             // Where it copies, it sends some at each call.
@@ -163,7 +179,7 @@ impl QueueTx {
 
     /// Puts a frame into the ring, or gives it back.
     fn put(&mut self, cache: &mut PoolCache, frame: Frame) -> Result<(), Frame> {
-        if !(ETHERNET_HEADER_LEN..=self.longest).contains(&frame.len()) {
+        if !(ETHERNET_HEADER_LEN..=self.takes.longest()).contains(&frame.len()) {
             self.counts.add(DeviceCounter::SendRefused, 1);
             return Err(frame);
         }

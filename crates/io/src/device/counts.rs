@@ -23,6 +23,8 @@ pub(crate) enum DeviceCounter {
     SendWaits,
     /// Frames that the device does not take.
     SendRefused,
+    /// Frames sent that the driver dropped, as far as the kernel tells.
+    SendLost,
     /// Frames received, super-frames aside, whose checksum was left to hardware.
     PartialChecksums,
     /// Frames of another pool, copied to be sent.
@@ -30,7 +32,7 @@ pub(crate) enum DeviceCounter {
 }
 
 impl CounterKey for DeviceCounter {
-    const COUNT: usize = 11;
+    const COUNT: usize = 12;
 
     fn index(self) -> usize {
         self as usize

@@ -12,6 +12,9 @@
 //!
 //! A descriptor is armed for one event by whoever is about to sleep. So the watch is woken once per
 //! sleep, and not while the worker is busy; and what arrived before it was armed is told at once.
+//!
+//! It may hear of the device too: who sends reads its MTU without a system call then, and who sleeps is rung when it
+//! is gone. A socket tells once only that it went down, which comes before.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,8 +25,13 @@ use std::{fmt, io};
 use corelane_sync::doorbell::Doorbell;
 use corelane_sys::epoll::{Epoll, Signal};
 
+use super::changes::{Change, Changes};
+
 /// The token of the signal to stop: beyond any queue's number.
 const STOP: u64 = u64::MAX;
+
+/// Likewise, of word of the device.
+const WORD: u64 = STOP - 1;
 
 /// The thread that waits for the descriptors of a link. It ends when this is dropped.
 pub(crate) struct Watch {
@@ -43,11 +51,18 @@ struct Queue {
     failed: AtomicBool,
 }
 
+/// Word of a device, and who is to know its MTU.
+pub(crate) struct Word {
+    pub(crate) changes: Changes,
+    pub(crate) mtu: Box<dyn Fn(usize) + Send>,
+}
+
 impl Watch {
-    /// Watches these descriptors, none of them armed.
+    /// Watches these descriptors, none of them armed, and hears what becomes of a device.
     pub(crate) fn new<'a>(
         link: &str,
         queues: impl ExactSizeIterator<Item = BorrowedFd<'a>>,
+        word: Option<Word>,
     ) -> io::Result<Self> {
         let (epoll, stop) = (Epoll::new()?, Signal::new()?);
         epoll.add(stop.as_fd(), STOP)?;
@@ -58,10 +73,13 @@ impl Watch {
         for (number, fd) in queues.enumerate() {
             shared.epoll.add_disarmed(fd, number as u64)?;
         }
+        if let Some(word) = &word {
+            shared.epoll.add(word.changes.as_fd(), WORD)?;
+        }
         let watching = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name(format!("watch-{link}"))
-            .spawn(move || watching.run())?;
+            .spawn(move || watching.run(word))?;
         Ok(Self {
             shared,
             stop,
@@ -98,22 +116,43 @@ impl fmt::Debug for Watch {
 }
 
 impl Shared {
-    fn run(&self) {
-        let mut stopped = false;
+    fn run(&self, mut word: Option<Word>) {
+        let (mut stopped, mut told) = (false, false);
         while !stopped {
             let waited = self.epoll.wait(|ready| {
                 stopped |= ready.token == STOP;
+                told |= ready.token == WORD;
                 if let Some(queue) = self.queues.get(ready.token as usize) {
-                    if ready.failed {
-                        queue.failed.store(true, Ordering::Relaxed);
-                    }
-                    if let Some(doorbell) = queue.doorbell.get() {
-                        doorbell.ring();
-                    }
+                    queue.ring(ready.failed);
                 }
             });
+            let heard = match &mut word {
+                Some(word) if std::mem::take(&mut told) => self.hear(word),
+                _ => Ok(()),
+            };
             // It is of no more use; whoever sleeps looks every now and then all the same.
-            stopped |= waited.is_err();
+            stopped |= waited.and(heard).is_err();
+        }
+    }
+
+    fn hear(&self, Word { changes, mtu: tell }: &mut Word) -> io::Result<()> {
+        match changes.next()? {
+            Some(Change::Here { mtu }) => tell(mtu),
+            Some(Change::Gone) => self.queues.iter().for_each(|queue| queue.ring(true)),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+impl Queue {
+    /// Rings; whether there is an error to be fetched.
+    fn ring(&self, failed: bool) {
+        if failed {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        if let Some(doorbell) = self.doorbell.get() {
+            doorbell.ring();
         }
     }
 }
@@ -137,7 +176,7 @@ impl Waker {
         self.shared.epoll.arm(fd, self.number as u64).is_ok()
     }
 
-    /// Whether the descriptor had an error to be fetched since this was last asked.
+    /// Whether the descriptor had an error to be fetched, or the device was gone, since this was last asked.
     #[inline]
     pub(crate) fn take_failure(&self) -> bool {
         let queue = self.shared.queues.get(self.number);
@@ -160,7 +199,7 @@ mod tests {
     #[test]
     fn what_arrives_ends_the_sleep_of_who_armed() -> Result<(), Box<dyn std::error::Error>> {
         let (ours, mut theirs) = UnixStream::pair()?;
-        let watch = Watch::new("test", [ours.as_fd()].into_iter())?;
+        let watch = Watch::new("test", [ours.as_fd()].into_iter(), None)?;
         let waker = watch.waker(0);
         let (bell, mut sleeper) = doorbell();
         assert!(waker.hang(bell.clone()));

@@ -15,7 +15,7 @@ use corelane_wire::build::{FrameSpec, Ports, build_udp_ipv4};
 
 use crate::host::Host;
 use crate::kernel::{
-    PATIENCE, Pinger, dropped, echo, eventually, ip, packets, processor_time, udp,
+    LONG, PATIENCE, Pinger, dropped, echo, eventually, ip, packets, processor_time, udp,
 };
 use crate::raw::{self, MAC, Raw, neighbor, udp_payload};
 use crate::wire::{Kind, RING, Wire};
@@ -61,6 +61,7 @@ pub(crate) fn all() -> Vec<Case> {
         a_sleeping_worker_wakes,
         a_link_goes_down_and_up,
         a_removed_device_is_told,
+        a_removed_device_rings_who_sleeps,
         vlan_tags_are_there,
         frames_too_long_are_counted,
         what_finds_no_room_is_counted,
@@ -388,6 +389,41 @@ fn a_removed_device_is_told(kind: Kind) -> Outcome {
             said.contains("removed") && said.contains(&wire.engine),
             "{said}"
         );
+    }
+    Ok(())
+}
+
+/// Nothing but the ring has it looked at: a socket tells that the device went down, and not that it goes.
+fn a_removed_device_rings_who_sleeps(kind: Kind) -> Outcome {
+    for down_first in [false, true] {
+        let mut wire = Wire::new(kind, 1)?;
+        let mut raw = raw::open(&mut wire, 1920)?;
+        let (bell, mut sleeper) = doorbell();
+        assert!(raw.queues.rx[0].ring_on_arrival(bell));
+        let device = wire.engine.clone();
+        let removing = thread::spawn(move || {
+            let link = |words: &str| ip(words).map(drop).map_err(|error| error.to_string());
+            thread::sleep(Duration::from_millis(20));
+            if down_first {
+                link(&format!("link set {device} down"))?;
+                // That is seen meanwhile.
+                thread::sleep(Duration::from_millis(200));
+            }
+            link(&format!("link del {device}"))
+        });
+        let said = loop {
+            // What the kernel has to say rings too.
+            match raw.receive(0) {
+                Ok(_) => {}
+                Err(error) => break error.to_string(),
+            }
+            let woken = sleeper.sleep(Some(LONG), || raw.queues.rx[0].has_frames());
+            if woken == Woken::TimedOut {
+                return Err("nobody rang".into());
+            }
+        };
+        removing.join().map_err(|_| "it panicked")??;
+        assert!(said.contains("removed"), "{said}");
     }
     Ok(())
 }

@@ -11,6 +11,9 @@ pub(crate) use corelane_lab::ping::Pinger;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+/// How long what has to happen may take where machines are loaded: nobody waits in vain for it.
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
 /// Packets received and sent by a device, as the kernel counts them.
 pub(crate) fn packets(device: &str) -> Result<(u64, u64)> {
     let counts = DeviceCounts::of(device)?;
@@ -25,7 +28,7 @@ pub(crate) fn dropped(device: &str) -> Result<u64> {
 /// Tries until it holds.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let mut error = None;
-    let held = corelane_lab::eventually(what, PATIENCE, || {
+    let held = corelane_lab::eventually(what, LONG, || {
         Ok(holds().unwrap_or_else(|it| {
             error = Some(it);
             true

@@ -36,6 +36,10 @@ pub(crate) fn all() -> Vec<Case> {
         case("af_xdp::no_zero_copy_on_a_veth", no_zero_copy),
         case("af_xdp::partial_checksums_are_counted", partial_checksums),
         case("af_xdp::frames_of_other_pools_are_sent", other_pools),
+        case(
+            "af_xdp::what_the_device_takes_is_what_it_takes_now",
+            mtu_of_now,
+        ),
     ]
 }
 
@@ -505,5 +509,55 @@ fn other_pools() -> Outcome {
     assert!(burst.is_empty());
     assert_eq!((wire.counter("copied")?, other.out()), (3, 0));
     eventually("they are sent", || Ok(received()? >= before + 3))?;
+    Ok(())
+}
+
+/// Its MTU is set while the link is open, and its name: what is longer is refused and counted, and nothing is lost.
+fn mtu_of_now() -> Outcome {
+    for kind in [Kind::XdpNative, Kind::XdpGeneric] {
+        let mut wire = Wire::new(kind, 1)?;
+        let mut raw = raw::open(&mut wire, 1920)?;
+        let received = |wire: &Wire| crate::kernel::packets(&wire.kernel).map(|it| it.0);
+        let (before, mut sent, mut refused) = (received(&wire)?, 0, 0);
+        let mut takes = |len: usize| -> Result<bool, Box<dyn std::error::Error>> {
+            let mut burst = raw.burst(&[&vec![0xff; len]])?;
+            let is_sent = raw.queues.tx[0].tx_burst(&mut raw.cache, &mut burst)? == 1;
+            raw.cache.recycle_burst(&mut burst);
+            sent += u64::from(is_sent);
+            refused += u64::from(!is_sent);
+            Ok(is_sent)
+        };
+        for (mtu, name) in [
+            (1500, None),
+            (1300, None),
+            (1400, Some("vem")),
+            (1200, None),
+        ] {
+            if let Some(name) = name {
+                // Not every kernel renames a device that is up.
+                ip(&format!("link set {} down", wire.engine))?;
+                ip(&format!("link set {} name {name}", wire.engine))?;
+                ip(&format!("link set {name} up"))?;
+                wire.engine = name.to_owned();
+            }
+            ip(&format!("link set {} mtu {mtu}", wire.engine))?;
+            // Behind a header and a tag.
+            let longest = mtu + 18;
+            eventually("it is heard of", || {
+                Ok(takes(longest)? && !takes(longest + 1)?)
+            })?;
+        }
+        // A veth goes by its peer's MTU too, of which nobody knows here.
+        ip(&format!("link set {} mtu 1000", wire.kernel))?;
+        assert_eq!(wire.counter("send_lost")?, 0);
+        for at in 0..100 {
+            assert!(takes(if at % 3 == 0 { 1000 } else { 1200 })?);
+        }
+        assert_eq!(wire.counter("send_refused")?, refused);
+        eventually("all others arrive or are known to be lost", || {
+            let lost = wire.counter("send_lost")?;
+            Ok(lost == 66 && received(&wire)? == before + sent - lost)
+        })?;
+    }
     Ok(())
 }
