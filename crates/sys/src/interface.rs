@@ -108,6 +108,7 @@ impl fmt::Debug for InterfaceName {
 
 /// `SIOCETHTOOL`, and commands of `linux/ethtool.h`, which libc does not have.
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
+const GET_DRIVER: u32 = 0x03;
 const GET_LINK: u32 = 0x0a;
 const SET_SEND_CHECKSUMS: u32 = 0x17;
 const GET_CHANNELS: u32 = 0x3c;
@@ -126,6 +127,19 @@ struct Value {
 
 // SAFETY: `struct ethtool_value`.
 unsafe impl EthtoolCommand for Value {}
+
+#[repr(C)]
+struct Driver {
+    command: u32,
+    name: [u8; 32],
+    versions: [[u8; 32]; 2],
+    bus: [u8; 32],
+    rest: [u8; 44],
+    counts: [u32; 5],
+}
+
+// SAFETY: `struct ethtool_drvinfo`.
+unsafe impl EthtoolCommand for Driver {}
 
 #[repr(C)]
 #[derive(Default)]
@@ -292,6 +306,27 @@ impl Interface {
         }
     }
 
+    /// Whether it is a TAP.
+    ///
+    /// # Errors
+    /// There is no such device.
+    pub fn is_tap(&self) -> io::Result<bool> {
+        let mut driver = Driver {
+            command: GET_DRIVER,
+            name: [0; 32],
+            versions: [[0; 32]; 2],
+            bus: [0; 32],
+            rest: [0; 44],
+            counts: [0; 5],
+        };
+        match self.ethtool(&mut driver) {
+            // A TUN has the same driver.
+            Ok(()) => Ok(driver.name.starts_with(b"tun\0") && driver.bus.starts_with(b"tap\0")),
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Says whether who sends on it may leave transport checksums to it (and so super-frames too):
     /// `ethtool -K NAME tx on` or `off`. Needs CAP_NET_ADMIN in its namespace.
     ///
@@ -355,6 +390,7 @@ mod tests {
         assert!(loopback.mtu()? >= 1280);
         assert_eq!(loopback.mac()?, Some([0; 6]));
         assert_eq!(loopback.has_carrier()?, loopback.is_up()?);
+        assert!(!loopback.is_tap()?);
         let by_number = Interface::of_index(loopback.index()?)?;
         assert_eq!(by_number.map(|it| *it.name()), Some("lo".parse()?));
         assert!(Interface::of_index(i32::MAX)?.is_none());
@@ -362,6 +398,8 @@ mod tests {
         let error = nobody.index().map_err(|error| error.raw_os_error());
         assert_eq!(error, Err(Some(libc::ENODEV)));
         let error = nobody.has_carrier().map_err(|error| error.raw_os_error());
+        assert_eq!(error, Err(Some(libc::ENODEV)));
+        let error = nobody.is_tap().map_err(|error| error.raw_os_error());
         assert_eq!(error, Err(Some(libc::ENODEV)));
         nobody.follow(loopback.index()?)?;
         assert_eq!(nobody.name(), loopback.name());

@@ -590,7 +590,11 @@ fn not_up() {
             1,
             "no-such",
         ),
-        (link("{ kind = 'tap', name = 'lo' }"), 1, "'lo'"),
+        (
+            link("{ kind = 'tap', name = 'lo' }"),
+            1,
+            "there is a device 'lo', and it is no TAP",
+        ),
         (
             format!("user = 'no-such-user'\n{}", nic("cl13", "")),
             2,

@@ -3,7 +3,7 @@
 use std::io;
 
 use corelane_sys::errno;
-use corelane_sys::interface::{InterfaceName, NameError};
+use corelane_sys::interface::{Interface, InterfaceName, NameError};
 use thiserror::Error;
 
 use crate::device;
@@ -69,12 +69,21 @@ pub enum TapError {
         /// Those that it took.
         attached: usize,
     },
-    /// A device of this name that does not fit.
+    /// A device of this name that is something else.
     #[error(
-        "there is a device '{name}' that is no TAP, or was made without `multi_queue`: take another \
-         name, or one queue"
+        "there is a device '{name}', and it is no TAP: take another name, or another kind of link, which takes a \
+         device as it is (AF_PACKET, `kind = \"af_packet\"`, or AF_XDP)"
     )]
-    Unfit {
+    NotTap {
+        /// The device.
+        name: String,
+    },
+    /// It was made for one queue.
+    #[error(
+        "the TAP '{name}' has one queue: ask for one, or make it anew with more (`ip tuntap add dev {name} mode tap \
+         multi_queue`)"
+    )]
+    OneQueue {
         /// The device.
         name: String,
     },
@@ -121,7 +130,12 @@ impl TapError {
                 name: device,
                 attached,
             },
-            errno::EINVAL => Self::Unfit { name: device },
+            errno::EINVAL => match Interface::new(name).and_then(|there| there.is_tap()) {
+                Ok(true) => Self::OneQueue { name: device },
+                Ok(false) => Self::NotTap { name: device },
+                // It is gone by now.
+                Err(_) => Self::system(name, "attach to it", source),
+            },
             _ => Self::system(name, "attach to it", source),
         }
     }

@@ -64,10 +64,17 @@ fn tap() -> Outcome {
         tap_of("sixteen--letters", 1),
         Err(TapError::Name(_))
     ));
-    assert!(matches!(tap_of("lo", 1), Err(TapError::Unfit { .. })));
+    ip("link add vet type veth peer name vkt")?;
+    ip("tuntap add dev tunx mode tun")?;
+    for (device, queues) in [("lo", 1), ("vet", 1), ("vet", 2), ("tunx", 1)] {
+        let other = tap_of(device, queues);
+        assert!(matches!(other, Err(TapError::NotTap { .. })), "{device}");
+    }
+    ip("link del vet")?;
+    ip("link del tunx")?;
     let first = tap_of("tapx", 1)?;
     assert!(matches!(tap_of("tapx", 1), Err(TapError::Busy { .. })));
-    assert!(matches!(tap_of("tapx", 2), Err(TapError::Unfit { .. })));
+    assert!(matches!(tap_of("tapx", 2), Err(TapError::OneQueue { .. })));
     drop(first);
     // The device went with its link; the next is another. It opens once.
     let mut again = tap_of("tapx", 256)?;
