@@ -38,6 +38,8 @@ pub struct Config {
     pub multicast_loop: bool,
     /// How many NICs `up` keeps frames for that a later configuration may add.
     pub spare_nics: usize,
+    /// Whether [`spare_nics`](Self::spare_nics) stands in the file.
+    pub spare_nics_given: bool,
     /// Whom `up` runs as once the links are open; None for who started it.
     pub user: Option<String>,
     /// The control socket of `up`; None for the usual place.

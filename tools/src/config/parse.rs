@@ -137,7 +137,9 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
     // What AF_XDP has of the pool is locked memory, all of it.
     let is_locked = nics.iter().any(|nic| nic.link.kind == LinkKind::AfXdp);
     let spare_nics = if is_locked { 0 } else { SPARE_NICS };
-    let spare_nics = top.get("spare_nics").map_or(Ok(spare_nics), |field| {
+    let given = top.get("spare_nics");
+    let spare_nics_given = given.is_some();
+    let spare_nics = given.map_or(Ok(spare_nics), |field| {
         field.integer("a number of NICs", 0..=MAX_SPARE_NICS)
     })? as usize;
     let routes = top
@@ -164,6 +166,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Config, ConfigError> {
         stable_secret,
         multicast_loop,
         spare_nics,
+        spare_nics_given,
         user,
         socket,
         socket_mode,

@@ -264,7 +264,10 @@ fn refused(old: &Config, new: &Config) -> Vec<String> {
             ));
         }
     }
-    refused.if_other("spare_nics", &old.spare_nics, &new.spare_nics);
+    // The default follows from the NICs: whether there are frames for them is another question.
+    if old.spare_nics_given || new.spare_nics_given {
+        refused.if_other("spare_nics", &old.spare_nics, &new.spare_nics);
+    }
     for (old, new) in pairs(old, new) {
         let field = |field: &str| format!("nic '{}': {field}", new.name);
         let link = |nic: &NicSetting| {
@@ -569,6 +572,17 @@ mod tests {
                 "nic 'wan': capture is another",
             ]
         );
+    }
+
+    #[test]
+    fn a_default_that_follows_from_nics_is_no_change_of_its_own() {
+        let nic = |name: &str, kind: &str| {
+            format!("[[nic]]\nname = '{name}'\nlink = {{ kind = '{kind}', name = '{name}' }}\n")
+        };
+        let one = config(&nic("wan", "tap"));
+        let both = config(&(nic("wan", "tap") + &nic("lan", "af_xdp")));
+        assert_ne!(one.spare_nics, both.spare_nics);
+        assert_eq!(difference(&one, &both).unwrap().added, ["lan"]);
     }
 
     #[test]

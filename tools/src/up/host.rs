@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use corelane::engine::{Lifecycle, Monitor, Running};
-use corelane::frame::PoolConfig;
 use corelane::stack::{Nic, NicId, Stack};
 use serde_json::{Map, Value};
 
@@ -14,6 +13,7 @@ use super::link_state::{FailedLinks, LinkState, SeenStates, mtu_of, queues_of};
 use super::links::ServedLink;
 use super::log::{Origin, Outcome, log_change, log_link, log_narrow, log_state};
 use super::removed::Removed;
+use super::room::Room;
 use super::trace::{Trace, TraceSeat};
 use crate::config::{Change, Config, LinkKind, LinkSetting};
 use crate::control::{Answer, Problem, Reply, Request, Watch, WatchKind};
@@ -33,8 +33,7 @@ pub(super) struct Host {
     pub(super) seen: SeenStates,
     pub(super) captures: Captures,
     pub(super) removed: Removed,
-    pub(super) pool: PoolConfig,
-    pub(super) workers: usize,
+    pub(super) room: Room,
     pub(super) services: Arc<Services>,
     pub(super) routes: Routes,
     pub(super) trace_seat: TraceSeat,
@@ -47,7 +46,7 @@ impl Host {
         running: &Running,
         services: Arc<Services>,
         links: Vec<ServedLink>,
-        pool: PoolConfig,
+        room: Room,
     ) -> Self {
         let nics = running.lifecycle().nics();
         let (mut by_nic, mut captures) = (BTreeMap::new(), Captures::default());
@@ -60,8 +59,7 @@ impl Host {
             seen: SeenStates::default(),
             captures,
             removed: Removed::default(),
-            pool,
-            workers: running.report().workers.len(),
+            room,
             config,
             lifecycle: running.lifecycle().clone(),
             monitor: running.monitor(),

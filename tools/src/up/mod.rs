@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `host` | the engine while it runs, and what is done to it |
 //! | `difference`, `reload` | what a new configuration changes, and that it is changed |
+//! | `room` | whether there are frames for its NICs |
 //! | `captures` | those to files |
 //! | `capture`, `trace` | frames for a client, while it wants them |
 //! | `link_state` | whether links are up, down or without carrier, or have failed |
@@ -34,6 +35,7 @@ mod ready;
 mod reload;
 mod removed;
 mod report;
+mod room;
 mod run;
 mod show;
 mod signals;

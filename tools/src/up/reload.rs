@@ -12,7 +12,6 @@ use super::host::Host;
 use super::link_state::LinkState;
 use super::links::{OpenLink, ServedLink, link, open};
 use super::log::{Origin, Outcome, log_change, log_link};
-use super::run::pool;
 use crate::config::{Config, NicSetting};
 use crate::host::{nic_config, set_up_nic};
 
@@ -256,8 +255,7 @@ impl Host {
         Ok(self.begin(nic, setting, served))
     }
 
-    /// The frames of all come from the pool that was made at the beginning; those of a NIC that is to be `replaced` are
-    /// free.
+    /// Whether there are frames for all; those of a NIC that is to be `replaced` are free.
     fn check_room(&self, new: &Config, replaced: Option<&str>, held: usize) -> Result<(), String> {
         let kept: usize = self
             .nics
@@ -266,26 +264,8 @@ impl Host {
             .filter_map(|nic| self.links.get(&nic.id()))
             .map(|link| link.held)
             .sum();
-        // A link does without super-frames where slots have no room for them.
-        let needed = pool(new, self.workers, kept + held, 0, new.nics.len());
-        if needed.slot_size > self.pool.slot_size {
-            return Err(format!(
-                "the MTU of a new NIC is more than frames were made for: it takes a restart \
-                 ({} bytes, {} are needed)",
-                self.pool.slot_size, needed.slot_size
-            ));
-        }
-        if needed.slots > self.pool.slots {
-            return Err(format!(
-                "there are not enough frames for {} NICs: it takes a restart, with spare_nics above {} \
-                 for more to come later ({} frames, {} are needed)",
-                new.nics.len(),
-                self.config.spare_nics,
-                self.pool.slots,
-                needed.slots
-            ));
-        }
-        Ok(())
+        let room = self.room.check(new, kept + held);
+        room.map_err(|short| short.to_string())
     }
 
     /// Removes NICs, and waits until their devices are free. Returns how many could not be.

@@ -6,9 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use corelane::engine::{Engine, Idle, Running, Warning, allowed_cores};
-use corelane::frame::PoolConfig;
 use corelane::stack::Nic;
-use corelane::wire::ETHERNET_HEADER_LEN;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::difference::retimed;
@@ -19,6 +17,7 @@ use super::log_lines::LogLines;
 use super::ready::notify;
 use super::reload::Reloaded;
 use super::report::UpReport;
+use super::room::{RING, Room};
 use super::signals::{Signal, signals};
 use super::user::{ONLY_ROOT, User};
 use crate::cli::Usage;
@@ -27,9 +26,6 @@ use crate::control::{ControlSocket, default_path, serve};
 use crate::device::NO_DEVICE;
 use crate::host::{Services, TimedError, nic_config, stack_config};
 use crate::run::Failure;
-
-/// Frames in a ring between a distributor and a worker.
-const RING: usize = 512;
 
 /// Events kept for the log, of normal life.
 const EVENTS: usize = 1 << 14;
@@ -95,7 +91,7 @@ fn run_logged(
     let Built {
         engine,
         links,
-        pool,
+        room,
     } = build(&config, setting.idle, &services)?;
     for warning in engine.warnings() {
         match warning {
@@ -115,7 +111,7 @@ fn run_logged(
     let timeline = config.events.clone();
     let running = engine.start()?;
     let events = running.events().clone();
-    let mut host = Host::new(config, &running, services, links, pool);
+    let mut host = Host::new(config, &running, services, links, room);
     host.log_links();
     let mut errors = Vec::new();
     for unset in host.set_up() {
@@ -165,7 +161,7 @@ struct Built {
     engine: Engine,
     /// By NIC.
     links: Vec<ServedLink>,
-    pool: PoolConfig,
+    room: Room,
 }
 
 /// Opens the links and puts the engine together.
@@ -193,31 +189,13 @@ fn build(config: &Config, idle: Idle, services: &Arc<Services>) -> Result<Built,
         links.push(served);
         builder.nic(nic_config(config, nic, number, mac), link);
     }
-    let nics = config.nics.len() + config.spare_nics;
-    let pool = pool(config, workers, held, longest, nics);
-    builder.pool(pool.clone());
+    let room = Room::new(config, workers, held, longest);
+    builder.pool(room.pool().clone());
     Ok(Built {
         engine: builder.build()?,
         links,
-        pool,
+        room,
     })
-}
-
-/// Slots for the largest packet of any NIC and the longest frame of any link, as many as rings and caches
-/// of so many NICs can hold, and `held` that their devices do.
-pub(super) fn pool(
-    config: &Config,
-    workers: usize,
-    held: usize,
-    longest: usize,
-    nics: usize,
-) -> PoolConfig {
-    let mtu = config.nics.iter().map(|nic| nic.mtu).max().unwrap_or(0);
-    let in_flight = nics * (workers + 1) * (2 * RING + 256) + held;
-    PoolConfig {
-        slots: PoolConfig::slots_for(in_flight, workers + nics),
-        ..PoolConfig::for_frames(longest.max(ETHERNET_HEADER_LEN + mtu))
-    }
 }
 
 fn drop_privileges(user: Option<&User>, socket: &ControlSocket) -> Result<(), Failure> {

@@ -154,7 +154,7 @@ pub(crate) fn sighup_nics() {
                     .replace("192.0.31", "192.0.32")
                     .replace("10.0", "11.0")
             ),
-            "there are not enough frames for 3 NICs",
+            "there are frames for 2 NICs, not for 3",
         ),
         (
             format!("{top}{}", lan("lan", "cl30", "")),
