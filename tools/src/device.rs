@@ -1,10 +1,10 @@
 //! Links on devices.
 
 use corelane::engine::link::Link;
-use corelane::io::af_packet::{AfPacketConfig, AfPacketLink};
-use corelane::io::af_xdp::{AfXdpConfig, AfXdpCounters, AfXdpLink, XdpMode};
+use corelane::io::af_packet::{AfPacketConfig, AfPacketError, AfPacketLink};
+use corelane::io::af_xdp::{AfXdpConfig, AfXdpCounters, AfXdpError, AfXdpLink, XdpMode};
 use corelane::io::middleware::FaultsCounters;
-use corelane::io::tap::{TapConfig, TapLink};
+use corelane::io::tap::{TapConfig, TapError, TapLink};
 use serde_json::{Value, json};
 
 use crate::config::{LinkKind, LinkSetting, mode_label};
@@ -87,12 +87,51 @@ pub(crate) fn mode(link: &LinkSetting, xdp: Option<&XdpWork>) -> Option<&'static
     xdp.map(XdpWork::mode).or(only)
 }
 
+/// Why a link is not to be had, in words that say what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(crate) struct NoLink {
+    what: String,
+    /// Whether it is a privilege that is missing.
+    pub(crate) lacks_privilege: bool,
+}
+
+impl From<TapError> for NoLink {
+    fn from(error: TapError) -> Self {
+        Self {
+            what: error.to_string(),
+            lacks_privilege: matches!(
+                error,
+                TapError::Permission { .. } | TapError::DriverPermission { .. }
+            ),
+        }
+    }
+}
+
+impl From<AfPacketError> for NoLink {
+    fn from(error: AfPacketError) -> Self {
+        Self {
+            what: error.to_string(),
+            lacks_privilege: matches!(error, AfPacketError::Permission { .. }),
+        }
+    }
+}
+
+impl From<AfXdpError> for NoLink {
+    fn from(error: AfXdpError) -> Self {
+        Self {
+            what: error.to_string(),
+            lacks_privilege: matches!(error, AfXdpError::Permission { .. }),
+        }
+    }
+}
+
 /// The link on a device, and what reads its counters. The device is made, or asked for what it is like,
 /// now: whatever takes a privilege is done when this returns.
 ///
 /// # Errors
-/// There is no such link here, in words that say what to do.
-pub(crate) fn open(link: &LinkSetting) -> Result<OnDevice, String> {
+/// There is no such link here.
+pub(crate) fn open(link: &LinkSetting) -> Result<OnDevice, NoLink> {
     let LinkSetting {
         kind,
         name,
@@ -108,7 +147,7 @@ pub(crate) fn open(link: &LinkSetting) -> Result<OnDevice, String> {
                 queues,
                 super_frames,
             };
-            let link = TapLink::new(config).map_err(|error| error.to_string())?;
+            let link = TapLink::new(config)?;
             let counters = link.counters();
             Ok(OnDevice {
                 link: Box::new(link),
@@ -124,7 +163,7 @@ pub(crate) fn open(link: &LinkSetting) -> Result<OnDevice, String> {
                 receive_only,
                 ..AfPacketConfig::default()
             };
-            let link = AfPacketLink::new(config).map_err(|error| error.to_string())?;
+            let link = AfPacketLink::new(config)?;
             let counters = link.counters();
             Ok(OnDevice {
                 link: Box::new(link),
@@ -139,7 +178,7 @@ pub(crate) fn open(link: &LinkSetting) -> Result<OnDevice, String> {
                 mode,
                 ..AfXdpConfig::default()
             };
-            let link = AfXdpLink::new(config).map_err(|error| error.to_string())?;
+            let link = AfXdpLink::new(config)?;
             let counters = link.counters();
             let xdp = XdpWork {
                 is_native: link.is_native(),
@@ -151,7 +190,10 @@ pub(crate) fn open(link: &LinkSetting) -> Result<OnDevice, String> {
                 xdp: Some(xdp),
             })
         }
-        LinkKind::Pcap => Err(NO_DEVICE.to_owned()),
+        LinkKind::Pcap => Err(NoLink {
+            what: NO_DEVICE.to_owned(),
+            lacks_privilege: false,
+        }),
     }
 }
 
@@ -172,7 +214,7 @@ mod tests {
             let text = format!("[[nic]]\nname = 'wan'\nlink = {link}\n");
             let config = Config::parse("lab.toml", &text).unwrap();
             let error = super::open(&config.nics[0].link).err().unwrap();
-            assert!(error.contains(told), "{error}");
+            assert!(error.to_string().contains(told), "{error}");
         }
     }
 }

@@ -243,9 +243,9 @@ and changes it meanwhile.
 SIGHUP has it read the configuration again: what is another is changed, NICs that are new are added and \
 those that are gone removed, what is the same is not touched; what it takes a restart for is refused, \
 and nothing changed. A NIC whose link has failed, as when its device went away, is made anew if its link \
-opens by now, and stays as it is if not; other changes that fail are not tried again by another SIGHUP. A new \
+opens by now, and stays as it is if not. What fails is logged, and another SIGHUP tries it again. A new \
 NIC takes the privileges that its link takes, and frames, which are kept for as many as spare_nics says; one that is made \
-anew takes the privileges too. SIGTERM and SIGINT end it in \
+anew takes the privileges too, which whoever has --user or user has given up. SIGTERM and SIGINT end it in \
 order, with its counters and exit status 0; a second one ends it at once, with 130.
 
 To listen, and to send nothing, an AF_PACKET link is given receive_only = true: it holds more frames in the same \

@@ -57,7 +57,7 @@ impl ActionError {
     }
 
     /// Of what only a NIC can do.
-    fn no_nic() -> Self {
+    pub(crate) fn no_nic() -> Self {
         Self::new("UnknownNicId", "it needs a NIC")
     }
 }

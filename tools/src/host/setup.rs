@@ -64,12 +64,19 @@ pub(crate) fn nic_config(
 
 /// What the configuration asks for and was not done.
 pub(crate) struct Unset {
-    /// What it is called among the things to do.
-    pub(crate) action: &'static str,
+    /// What was to be done; None for all of it, since the NIC is gone.
+    pub(crate) action: Option<Action>,
     /// The NIC's name.
     pub(crate) nic: String,
     /// Why.
     pub(crate) error: ActionError,
+}
+
+impl Unset {
+    /// What it is called among the things to do.
+    pub(crate) fn label(&self) -> &'static str {
+        self.action.as_ref().map_or("set_up", Action::label)
+    }
 }
 
 /// Gives the NICs, and what they share, all that the configuration says, as far as that goes; returns
@@ -80,19 +87,10 @@ pub(crate) fn set_up(
     stack: &Stack,
     lifecycle: &Lifecycle,
 ) -> Vec<Unset> {
-    let mut unset = Vec::new();
-    let mut failed = |action, nic: &str, error| {
-        unset.push(Unset {
-            action,
-            nic: nic.to_owned(),
-            error,
-        });
-    };
-    for (nic, setting) in nics.iter().zip(&config.nics) {
-        for (action, error) in set_up_nic(nic, setting) {
-            failed(action, &setting.name, error);
-        }
-    }
+    let each = nics.iter().zip(&config.nics);
+    let mut unset: Vec<_> = each
+        .flat_map(|(nic, setting)| set_up_nic(nic, setting))
+        .collect();
     let routes = config.routes.iter();
     let routes = routes.map(|route| (&route.nic, Action::AddRoute(route.clone())));
     let neighbors = config.neighbors.iter().map(|neighbor| {
@@ -108,15 +106,26 @@ pub(crate) fn set_up(
             nic: nics.iter().find(|nic| nic.name() == name).copied(),
         };
         if let Err(error) = act(&action, &scene, &mut Routes::new()) {
-            failed(action.label(), name, error);
+            unset.push(Unset {
+                action: Some(action),
+                nic: name.clone(),
+                error,
+            });
         }
     }
     unset
 }
 
 /// Makes a NIC what the configuration says it is, in one transaction; returns what failed.
-pub(crate) fn set_up_nic(nic: &Nic, setting: &NicSetting) -> Vec<(&'static str, ActionError)> {
-    let mut failed = Vec::new();
+pub(crate) fn set_up_nic(nic: &Nic, setting: &NicSetting) -> Vec<Unset> {
+    let mut unset = Vec::new();
+    let mut failed = |action, error| {
+        unset.push(Unset {
+            action,
+            nic: setting.name.clone(),
+            error,
+        });
+    };
     let done = nic.transaction(|tx| {
         tx.set_promiscuous(setting.promiscuous);
         tx.set_spoofing(setting.spoofing);
@@ -124,17 +133,17 @@ pub(crate) fn set_up_nic(nic: &Nic, setting: &NicSetting) -> Vec<(&'static str, 
         setting.ranges.iter().for_each(|range| tx.add_range(*range));
         for address in &setting.addresses {
             if let Err(error) = tx.add_address(config_of(address)) {
-                failed.push(("add_address", ActionError::of(error)));
+                failed(Some(Action::AddAddress(*address)), ActionError::of(error));
             }
         }
         for group in &setting.groups {
             if let Err(error) = tx.join_group(*group) {
-                failed.push(("join_group", ActionError::of(error)));
+                failed(Some(Action::JoinGroup(*group)), ActionError::of(error));
             }
         }
     });
     if let Err(gone) = done {
-        failed.push(("set_up", ActionError::of(gone)));
+        failed(None, ActionError::of(gone));
     }
-    failed
+    unset
 }

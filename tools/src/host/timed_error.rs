@@ -55,7 +55,7 @@ impl From<Unset> for TimedError {
     fn from(unset: Unset) -> Self {
         Self {
             at_ns: 0,
-            action: unset.action,
+            action: unset.label(),
             nic: Some(unset.nic),
             error: unset.error,
         }

@@ -106,7 +106,8 @@ impl Port {
             // What came by another queue than a link's would be lost.
             setting.queues = queues_of(device).map_err(|error| failed(error.to_string()))?;
         }
-        let OnDevice { link, counters, .. } = device::open(&setting).map_err(failed)?;
+        let opened = device::open(&setting).map_err(|error| failed(error.to_string()));
+        let OnDevice { link, counters, .. } = opened?;
         Ok(Self {
             name: name.clone(),
             counters,

@@ -7,6 +7,7 @@ use corelane::engine::{Lifecycle, Monitor, Running};
 use corelane::stack::{Nic, NicId, Stack};
 use serde_json::{Map, Value};
 
+use super::applied::take_back;
 use super::capture::Capture;
 use super::captures::Captures;
 use super::link_state::{FailedLinks, LinkState, SeenStates, mtu_of, queues_of};
@@ -15,6 +16,7 @@ use super::log::{Origin, Outcome, log_change, log_link, log_narrow, log_state};
 use super::removed::Removed;
 use super::room::Room;
 use super::trace::{Trace, TraceSeat};
+use super::user::User;
 use crate::config::{Change, Config, LinkKind, LinkSetting};
 use crate::control::{Answer, Problem, Reply, Request, Watch, WatchKind};
 use crate::device::{LinkCounters, XdpWork};
@@ -34,6 +36,8 @@ pub(super) struct Host {
     pub(super) captures: Captures,
     pub(super) removed: Removed,
     pub(super) room: Room,
+    /// Whom it runs as, if it has given up its privileges for that.
+    pub(super) user: Option<User>,
     pub(super) services: Arc<Services>,
     pub(super) routes: Routes,
     pub(super) trace_seat: TraceSeat,
@@ -47,6 +51,7 @@ impl Host {
         services: Arc<Services>,
         links: Vec<ServedLink>,
         room: Room,
+        user: Option<User>,
     ) -> Self {
         let nics = running.lifecycle().nics();
         let (mut by_nic, mut captures) = (BTreeMap::new(), Captures::default());
@@ -60,6 +65,7 @@ impl Host {
             captures,
             removed: Removed::default(),
             room,
+            user,
             config,
             lifecycle: running.lifecycle().clone(),
             monitor: running.monitor(),
@@ -73,10 +79,12 @@ impl Host {
     }
 
     /// Gives the NICs what the configuration says; returns what failed.
-    pub(super) fn set_up(&self) -> Vec<Unset> {
+    pub(super) fn set_up(&mut self) -> Vec<Unset> {
         self.services.set(&self.config, &self.nics);
         let nics: Vec<_> = self.nics.iter().collect();
-        set_up(&self.config, &nics, &self.stack, &self.lifecycle)
+        let unset = set_up(&self.config, &nics, &self.stack, &self.lifecycle);
+        unset.iter().for_each(|it| take_back(&mut self.config, it));
+        unset
     }
 
     /// Whether a link is to be [looked at](Self::look_at_links).

@@ -102,12 +102,14 @@ impl FileCapture {
     }
 }
 
-/// The link of a NIC, as [`open`] has it.
-///
-/// # Errors
-/// There is no such link here, in words that say what to do.
-pub(super) fn link(nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), String> {
-    open(nic)?.captured(nic)
+/// A link that a NIC cannot have, in words that say what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("nic '{nic}': {what}")]
+pub(super) struct Refused {
+    nic: String,
+    what: String,
+    /// Whether it is a privilege that is missing.
+    pub(super) lacks_privilege: bool,
 }
 
 /// A link whose capture has not begun.
@@ -119,17 +121,22 @@ pub(super) struct OpenLink {
 }
 
 /// Opens the link of a NIC. Its device is made, or asked for what it is like, now: whatever takes a privilege
-/// is done when this returns.
+/// is done when this returns. What is in the file of its capture stays until [that begins](OpenLink::captured): who
+/// opens several has no file emptied before all are open.
 ///
 /// # Errors
-/// There is no such link here, in words that say what to do.
-pub(super) fn open(nic: &NicSetting) -> Result<OpenLink, String> {
+/// There is no such link here.
+pub(super) fn open(nic: &NicSetting) -> Result<OpenLink, Refused> {
     let refuse = |what: &dyn Display| refusal(nic, what);
+    let opened = device::open(&nic.link).map_err(|error| Refused {
+        lacks_privilege: error.lacks_privilege,
+        ..refuse(&error)
+    });
     let OnDevice {
         mut link,
         mut counters,
         xdp,
-    } = device::open(&nic.link).map_err(|error| refuse(&error))?;
+    } = opened?;
     if nic.mtu > link.mtu() && nic.mtu != USUAL_MTU {
         let (name, asked, mtu) = (&nic.name, nic.mtu, link.mtu());
         tracing::warn!(nic = name, asked, mtu, "the link takes no such MTU");
@@ -172,11 +179,16 @@ impl OpenLink {
         self.served.held
     }
 
+    /// The longest frame that it takes where there is room.
+    pub(super) fn longest(&self) -> usize {
+        self.served.longest
+    }
+
     /// Begins its capture, if there is to be one: what is in the file goes now.
     ///
     /// # Errors
     /// It cannot begin.
-    pub(super) fn captured(self, nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), String> {
+    pub(super) fn captured(self, nic: &NicSetting) -> Result<(Box<dyn Link>, ServedLink), Refused> {
         let Self {
             mut link,
             mut served,
@@ -212,13 +224,20 @@ impl OpenLink {
     }
 }
 
-fn refusal(nic: &NicSetting, what: &dyn Display) -> String {
-    format!("nic '{}': {what}", nic.name)
+fn refusal(nic: &NicSetting, what: &dyn Display) -> Refused {
+    Refused {
+        nic: nic.name.clone(),
+        what: what.to_string(),
+        lacks_privilege: false,
+    }
 }
 
-fn cannot_write(nic: &NicSetting, file: &Path, error: &io::Error) -> String {
+fn cannot_write(nic: &NicSetting, file: &Path, error: &io::Error) -> Refused {
     let file = file.display();
-    refusal(nic, &format!("capture: cannot write {file}: {error}"))
+    Refused {
+        lacks_privilege: error.kind() == io::ErrorKind::PermissionDenied,
+        ..refusal(nic, &format!("capture: cannot write {file}: {error}"))
+    }
 }
 
 /// As it is when it is created; a pipe has nothing that could stay.
@@ -251,8 +270,8 @@ mod tests {
         ] {
             let text = format!("[[nic]]\nname = 'wan'\nlink = {link}\n");
             let config = Config::parse("lab.toml", &text).unwrap();
-            let error = super::link(&config.nics[0]).err().unwrap();
-            assert!(error.contains(told), "{error}");
+            let error = super::open(&config.nics[0]).err().unwrap();
+            assert!(error.to_string().contains(told), "{error}");
         }
     }
 }

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `host` | the engine while it runs, and what is done to it |
 //! | `difference`, `reload` | what a new configuration changes, and that it is changed |
+//! | `applied` | what of one is in effect |
 //! | `room` | whether there are frames for its NICs |
 //! | `captures` | those to files |
 //! | `capture`, `trace` | frames for a client, while it wants them |
@@ -23,6 +24,7 @@
 //! | `signals` | what ends it, and what has it read its configuration again |
 //! | `ready` | telling a service manager |
 
+mod applied;
 mod capture;
 mod captures;
 mod difference;

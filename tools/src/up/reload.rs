@@ -4,16 +4,16 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use corelane::engine::link::Link;
 use corelane::stack::Nic;
 
+use super::applied::{take_back, without};
 use super::difference::{difference, steps};
 use super::host::Host;
 use super::link_state::LinkState;
-use super::links::{OpenLink, ServedLink, link, open};
+use super::links::{OpenLink, Refused, ServedLink, open};
 use super::log::{Origin, Outcome, log_change, log_link};
-use crate::config::{Config, NicSetting};
-use crate::host::{nic_config, set_up_nic};
+use crate::config::{Change, Config, NicSetting};
+use crate::host::{Unset, nic_config, set_up_nic};
 
 /// How long the device of a NIC that is removed may take to be free.
 const LEAVING: Duration = Duration::from_secs(5);
@@ -42,21 +42,10 @@ struct Again {
     opened: Vec<String>,
     /// Those that are gone, and there is none in their place.
     lost: Vec<String>,
-    /// What failed.
+    /// Links that did not open, and NICs that could not be made.
     failed: usize,
-}
-
-/// A configuration without these NICs, and without what is theirs.
-fn without(config: &Config, nics: &[String]) -> Config {
-    let mut config = config.clone();
-    config.nics.retain(|nic| !nics.contains(&nic.name));
-    config.routes.retain(|route| !nics.contains(&route.nic));
-    config.neighbors.retain(|it| !nics.contains(&it.nic));
-    let is_theirs = |nic: &String| nics.contains(nic);
-    config
-        .services
-        .retain(|it| !it.nic.as_ref().is_some_and(is_theirs));
-    config
+    /// What the others are to have and do not.
+    unset: Vec<Unset>,
 }
 
 impl Host {
@@ -81,8 +70,8 @@ impl Host {
             return Reloaded::Same;
         }
         // First, since it is what can fail: then nothing is changed.
-        let mut failed = match self.add_nics(&new, &difference.added) {
-            Ok(failed) => failed,
+        let mut unset = match self.add_nics(&new, &difference.added) {
+            Ok(unset) => unset,
             Err(refused) => {
                 return Reloaded::Refused(format!(
                     "{}: nothing was changed: {refused}",
@@ -91,9 +80,9 @@ impl Host {
             }
         };
         let stayed = self.remove_nics(&difference.removed);
-        failed += stayed;
         let again = self.open_again(&new, &failed_links);
-        failed += again.failed;
+        let failed = stayed + again.failed;
+        unset.extend(again.unset);
         let nics_changed = difference.added.len() + difference.removed.len() + again.opened.len();
         let mut changes = nics_changed - stayed;
         let gone = [again.opened, again.lost.clone()].concat();
@@ -104,44 +93,50 @@ impl Host {
             new = without(&new, &again.lost);
             steps(&without(&self.config, &gone), &new).changes
         };
-        for change in &steps {
-            let done = self.act(change);
-            if done.is_ok() {
+        for change in steps {
+            let done = self.act(&change);
+            let Err(error) = done else {
                 changes += 1;
-            } else {
-                log_change(Origin::Reload, change, Outcome::of(&done));
-                failed += 1;
-            }
+                continue;
+            };
+            log_change(Origin::Reload, &change, Outcome::Failed(&error));
+            let Change { action, nic } = change;
+            unset.push(Unset {
+                action: Some(action),
+                nic: nic.unwrap_or_default(),
+                error,
+            });
         }
         if difference.services || nics_changed > 0 || !gone.is_empty() {
             self.services.set(&new, &self.nics);
             changes += usize::from(difference.services);
         }
+        unset.iter().for_each(|it| take_back(&mut new, it));
         self.config = new;
         Reloaded::Done {
             changes,
-            failed,
+            failed: failed + unset.len(),
             events: difference.events,
         }
     }
 
-    /// Adds NICs of a new configuration: all of them, or none. Returns how much of what they are to have
-    /// they do not have.
-    fn add_nics(&mut self, new: &Config, names: &[String]) -> Result<usize, String> {
+    /// Adds NICs of a new configuration: all of them, or none. Returns what of it they do not have.
+    fn add_nics(&mut self, new: &Config, names: &[String]) -> Result<Vec<Unset>, String> {
         if names.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let mut opened = Vec::new();
         let is_new = |nic: &&NicSetting| names.contains(&nic.name);
         for nic in new.nics.iter().filter(is_new) {
-            opened.push((nic, link(nic)?));
+            let link = open(nic).map_err(|refused| self.told(&refused))?;
+            opened.push((nic, link));
         }
-        let held = opened.iter().map(|(_, (_, served))| served.held).sum();
+        let held = opened.iter().map(|(_, link)| link.held()).sum();
         self.check_room(new, None, held)?;
         let mut added = Vec::new();
-        for (setting, (link, served)) in opened {
+        for (setting, link) in opened {
             match self.create(new, setting, link) {
-                Ok(nic) => added.push((nic, setting, served)),
+                Ok((nic, served)) => added.push((nic, setting, served)),
                 Err(error) => {
                     for (nic, ..) in added {
                         // It has just been made.
@@ -154,30 +149,44 @@ impl Host {
         }
         let added = added.into_iter();
         Ok(added
-            .map(|(nic, setting, served)| self.begin(nic, setting, served))
-            .sum())
+            .flat_map(|(nic, setting, served)| self.begin(nic, setting, served))
+            .collect())
     }
 
-    /// Creates a NIC of a new configuration.
+    /// Why a link is not to be had, and that it would have been at the beginning.
+    fn told(&self, refused: &Refused) -> String {
+        match &self.user {
+            Some(user) if refused.lacks_privilege => format!(
+                "{refused}; privileges were given up when it became '{}': it takes a restart",
+                user.name()
+            ),
+            _ => refused.to_string(),
+        }
+    }
+
+    /// Creates a NIC of a new configuration on a link that is open, and begins its capture.
     fn create(
         &self,
         new: &Config,
         setting: &NicSetting,
-        link: Box<dyn Link>,
-    ) -> Result<Nic, String> {
+        opened: OpenLink,
+    ) -> Result<(Nic, ServedLink), String> {
+        let captured = opened.captured(setting);
+        let (link, served) = captured.map_err(|refused| self.told(&refused))?;
         let number = new.nics.iter().position(|nic| nic.name == setting.name);
         let mac = setting.mac_given.then_some(setting.mac);
         let config = nic_config(new, setting, number.unwrap_or(0), mac);
         let nic = self.lifecycle.create_nic(config, link);
-        nic.map_err(|error| format!("nic '{}': {error}", setting.name))
+        let nic = nic.map_err(|error| format!("nic '{}': {error}", setting.name))?;
+        Ok((nic, served))
     }
 
-    /// Gives a NIC that has just been made what is its own, and takes it in among the others. Returns how much of
-    /// that it does not have.
-    fn begin(&mut self, nic: Nic, setting: &NicSetting, mut served: ServedLink) -> usize {
+    /// Gives a NIC that has just been made what is its own, and takes it in among the others. Returns what of that it
+    /// does not have.
+    fn begin(&mut self, nic: Nic, setting: &NicSetting, mut served: ServedLink) -> Vec<Unset> {
         let unset = set_up_nic(&nic, setting);
-        for (action, error) in &unset {
-            tracing::error!(nic = nic.name(), %error, "SIGHUP: {action} failed");
+        for it in &unset {
+            tracing::error!(nic = nic.name(), error = %it.error, "SIGHUP: {} failed", it.label());
         }
         self.captures.begin(nic.id(), served.capture.take());
         let state = LinkState::of(served.device, false);
@@ -186,7 +195,7 @@ impl Host {
         self.links.insert(nic.id(), served);
         self.nics.push(nic);
         self.nics.sort_by_key(Nic::id);
-        unset.len()
+        unset
     }
 
     /// The NICs that stay and whose links have failed, by name.
@@ -202,7 +211,8 @@ impl Host {
         let mut again = Again::default();
         for setting in new.nics.iter().filter(|nic| names.contains(&nic.name)) {
             let name = &setting.name;
-            let opened = open(setting).and_then(|opened| {
+            let opened = open(setting).map_err(|refused| self.told(&refused));
+            let opened = opened.and_then(|opened| {
                 self.check_room(new, Some(name), opened.held())?;
                 Ok(opened)
             });
@@ -216,7 +226,7 @@ impl Host {
             };
             match self.replace(new, setting, opened) {
                 Ok(unset) => {
-                    again.failed += unset;
+                    again.unset.extend(unset);
                     again.opened.push(name.clone());
                 }
                 Err(error) => {
@@ -234,14 +244,14 @@ impl Host {
         again
     }
 
-    /// Removes the NIC of this name, and makes another one on a link that is open. Returns how much of what it is to
-    /// have it does not have.
+    /// Removes the NIC of this name, and makes another one on a link that is open. Returns what of that it does not
+    /// have.
     fn replace(
         &mut self,
         new: &Config,
         setting: &NicSetting,
         opened: OpenLink,
-    ) -> Result<usize, String> {
+    ) -> Result<Vec<Unset>, String> {
         let name = &setting.name;
         let before = self.nics.iter().find(|nic| nic.name() == name);
         let before = before.map(Nic::id);
@@ -250,8 +260,7 @@ impl Host {
             // It has its frames still, and writes its capture.
             return Err(format!("nic '{name}': the link before does not close"));
         }
-        let (link, served) = opened.captured(setting)?;
-        let nic = self.create(new, setting, link)?;
+        let (nic, served) = self.create(new, setting, opened)?;
         Ok(self.begin(nic, setting, served))
     }
 
@@ -296,26 +305,5 @@ impl Host {
             self.removed.add(nic, is_closed);
         }
         failed
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn with_a_nic_goes_what_is_its_own_and_comes_again_as_new() {
-        let lan = "[[nic]]\nname = 'lan'\n[[service]]\nkind = 'udp_echo'\nbind = 'any:7'\n";
-        let wan = "[[nic]]\nname = 'wan'\n[[route]]\nto = '10.0.0.0/8'\nnic = 'wan'\n\
-                   [[neighbor]]\nnic = 'wan'\naddress = '192.0.2.9'\nmac = '02:00:00:00:00:09'\n\
-                   [[service]]\nkind = 'udp_echo'\nbind = 'any:8'\nnic = 'wan'\n";
-        let config = |text: &str| Config::parse("lab.toml", text).unwrap();
-        let both = config(&format!("{lan}{wan}"));
-        let left = without(&both, &["wan".to_owned()]);
-        assert_eq!(left, config(lan));
-        let next = difference(&left, &both).unwrap();
-        assert_eq!(next.added, ["wan"]);
-        assert_eq!(next.changes.len(), 2, "{next:?}");
-        assert!(next.services && next.removed.is_empty());
     }
 }

@@ -11,7 +11,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::difference::retimed;
 use super::host::Host;
-use super::links::{ServedLink, link};
+use super::links::{OpenLink, Refused, ServedLink, open};
 use super::log::{LogThread, Logs, Origin, Outcome, log_change};
 use super::log_lines::LogLines;
 use super::ready::notify;
@@ -106,17 +106,20 @@ fn run_logged(
     let path = path.unwrap_or_else(default_path);
     let socket = ControlSocket::bind(&path, config.socket_mode).map_err(fail)?;
     // The links are open: from here on nothing needs a privilege.
-    drop_privileges(user.as_ref(), &socket)?;
+    let user = user.filter(|user| !user.is_current());
+    if let Some(user) = &user {
+        drop_privileges(user, &socket)?;
+    }
 
     let timeline = config.events.clone();
     let running = engine.start()?;
     let events = running.events().clone();
-    let mut host = Host::new(config, &running, services, links, room);
+    let mut host = Host::new(config, &running, services, links, room, user);
     host.log_links();
     let mut errors = Vec::new();
     for unset in host.set_up() {
         let (nic, error) = (&unset.nic, &unset.error);
-        tracing::error!(nic, %error, "{} failed", unset.action);
+        tracing::error!(nic, %error, "{} failed", unset.label());
         errors.push(TimedError::from(unset));
     }
     let mut up = Up {
@@ -179,13 +182,16 @@ fn build(config: &Config, idle: Idle, services: &Arc<Services>) -> Result<Built,
         .stack(stack_config(config));
     let for_handlers = Arc::clone(services);
     builder.handler(move |_| for_handlers.handler());
-    let (mut links, mut held, mut longest) = (Vec::new(), 0, 0);
-    for (number, nic) in config.nics.iter().enumerate() {
+    let refused = |refused: Refused| Failure::Run(refused.to_string());
+    let opened: Result<Vec<_>, _> = config.nics.iter().map(open).collect();
+    let opened = opened.map_err(refused)?;
+    let held = opened.iter().map(OpenLink::held).sum();
+    let longest = opened.iter().map(OpenLink::longest).max().unwrap_or(0);
+    let mut links = Vec::new();
+    for ((number, nic), opened) in config.nics.iter().enumerate().zip(opened) {
         // One that was made up by its number is every other host's too.
         let mac = nic.mac_given.then_some(nic.mac);
-        let (link, served) = link(nic).map_err(Failure::Run)?;
-        held += served.held;
-        longest = longest.max(served.longest);
+        let (link, served) = opened.captured(nic).map_err(refused)?;
         links.push(served);
         builder.nic(nic_config(config, nic, number, mac), link);
     }
@@ -198,10 +204,7 @@ fn build(config: &Config, idle: Idle, services: &Arc<Services>) -> Result<Built,
     })
 }
 
-fn drop_privileges(user: Option<&User>, socket: &ControlSocket) -> Result<(), Failure> {
-    let Some(user) = user.filter(|user| !user.is_current()) else {
-        return Ok(());
-    };
+fn drop_privileges(user: &User, socket: &ControlSocket) -> Result<(), Failure> {
     let name = socket.path().display();
     socket.give_to(user).map_err(|error| {
         Failure::Run(format!(
@@ -324,8 +327,8 @@ impl Up {
                     tracing::warn!(
                         changes,
                         failed,
-                        "SIGHUP: the configuration was read again, and is in effect but for what failed. Of that, only links \
-                         are tried again by another SIGHUP: ctl makes changes"
+                        "SIGHUP: the configuration was read again, and is in effect but for what failed: another SIGHUP tries \
+                         that again"
                     );
                 }
             }

@@ -1,5 +1,6 @@
 //! Whom it runs as.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 
 use nix::unistd::{Gid, Uid, geteuid, initgroups, setresgid, setresuid};
@@ -39,6 +40,11 @@ impl User {
         })
     }
 
+    /// As it is called.
+    pub(super) fn name(&self) -> Cow<'_, str> {
+        self.name.to_string_lossy()
+    }
+
     /// Whether the process runs as this user already.
     pub(super) fn is_current(&self) -> bool {
         geteuid() == self.uid
@@ -49,7 +55,7 @@ impl User {
     /// # Errors
     /// The process may not.
     pub(super) fn become_it(&self) -> Result<(), String> {
-        let name = self.name.to_string_lossy();
+        let name = self.name();
         let fail = |what: &str, error: nix::Error| {
             format!("user: cannot become '{name}': {what}: {error}; {ONLY_ROOT}")
         };

@@ -61,6 +61,15 @@ pub(crate) fn kernel_end(device: &str, network: u8) {
     ));
 }
 
+/// How many users the namespace has a number for.
+pub(crate) fn users() -> u64 {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    let counts = map
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2));
+    counts.filter_map(|count| count.parse::<u64>().ok()).sum()
+}
+
 /// Whether AF_XDP takes a privilege that is missing here, which is said; where the cases are required, that fails.
 pub(crate) fn has_no_xdp(device: &str) -> bool {
     let tried = AfXdpLink::new(AfXdpConfig {

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::bed::{Client, ECHO, frames_of, has_no_xdp, ip, kernel_end, mode, nic};
+use super::again;
+use super::bed::{Client, ECHO, frames_of, has_no_xdp, ip, kernel_end, mode, nic, users};
 use super::common::Scratch;
 use super::common::up::{Up, eventually, refused};
 use super::idle::{idle, wakes};
@@ -38,6 +39,15 @@ pub(crate) const ALL: &[Case] = &[
     (
         "sighup_opens_a_link_again_whose_device_was_gone",
         sighup_failed,
+    ),
+    ("sighup_tries_again_what_failed", again::changes),
+    (
+        "sighup_opens_no_link_without_its_privilege",
+        again::unprivileged,
+    ),
+    (
+        "sighup_loses_a_nic_that_cannot_be_made_and_adds_it_later",
+        again::lost,
     ),
     ("a_capture_to_a_file_ends_with_its_nic", sighup_capture),
     ("the_timeline_runs", timeline),
@@ -539,15 +549,6 @@ fn control_socket() {
     assert!(!socket.exists());
 }
 
-/// How many users the namespace has a number for.
-fn users() -> u64 {
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
-    let counts = map
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(2));
-    counts.filter_map(|count| count.parse::<u64>().ok()).sum()
-}
-
 fn privileges() {
     let config = format!("user = 'nobody'\n{}{ECHO}", nic("cl12", "'192.0.12.2/24'"));
     if users() < 2 {
@@ -582,7 +583,12 @@ fn privileges() {
 fn not_up() {
     let dir = Scratch::new("not-up");
     let link = |link: &str| format!("[[nic]]\nname = 'wan'\nlink = {link}\n");
+    // A capture has begun when every link is open.
+    let kept = dir.file("kept.pcapng", "another's");
+    let capture = format!("[nic.capture]\nfile = '{}'\n", kept.display());
+    let last = "[[nic]]\nname = 'lan'\nlink = { kind = 'af_packet', name = 'no-such' }\n";
     for (config, status, told) in [
+        (nic("cl13", "") + &capture + last, 1, "no-such"),
         (link("{ kind = 'pcap' }"), 2, "corelane sim plays captures"),
         (link("{ kind = 'af_xdp', name = 'no-such' }"), 1, "no-such"),
         (
@@ -610,6 +616,7 @@ fn not_up() {
         assert_eq!(code, Some(status), "{config}: {said}");
         assert!(said.contains(told), "{config}: {said}");
     }
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "another's");
 }
 
 /// Its peer goes down and comes back; then it does itself.

@@ -7,6 +7,7 @@
 //! Where no namespace is to be had, the cases cannot run, and this says so; with
 //! `CORELANE_REAL_LINKS=require`, as `ci/links` has it, that is a failure.
 
+mod again;
 mod bed;
 mod cases;
 #[path = "../common/mod.rs"]
