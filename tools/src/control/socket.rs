@@ -76,6 +76,26 @@ impl ControlSocket {
         &self.path
     }
 
+    /// Whether clients find it: who was started at the same moment may have taken its place, as that of one that was
+    /// left behind.
+    fn is_in_place(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|it| it.ino() == self.inode)
+    }
+
+    /// Likewise, for who is up from now on.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) fn check_in_place(&self) -> Result<(), String> {
+        if self.is_in_place() {
+            return Ok(());
+        }
+        let name = self.path.display();
+        Err(format!(
+            "{name} was removed, or another corelane listens there by now: --socket names another place"
+        ))
+    }
+
     /// What listens.
     ///
     /// # Errors
@@ -87,8 +107,9 @@ impl ControlSocket {
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        let is_ours = fs::metadata(&self.path).is_ok_and(|it| it.ino() == self.inode);
-        if is_ours && let Err(error) = fs::remove_file(&self.path) {
+        if self.is_in_place()
+            && let Err(error) = fs::remove_file(&self.path)
+        {
             let path = self.path.display().to_string();
             tracing::warn!(path, %error, "the control socket stays behind");
         }
@@ -173,8 +194,10 @@ mod tests {
         assert!(refused.contains("somebody listens"), "{refused}");
         assert!(path.exists(), "the one in use stays");
         // Another in its place is not removed with it.
+        assert_eq!(socket.check_in_place(), Ok(()));
         fs::remove_file(&path).unwrap();
         fs::write(&path, "a file").unwrap();
+        assert!(socket.check_in_place().is_err());
         drop(socket);
         let refused = ControlSocket::bind(&path, 0o600).err().unwrap();
         assert!(refused.contains("no socket"), "{refused}");

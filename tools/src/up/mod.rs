@@ -44,6 +44,7 @@ mod signals;
 mod trace;
 mod user;
 
+pub(crate) use captures::taken;
 pub use log::{Level, Logs};
 pub use report::UpReport;
 pub use run::{Setting, run};

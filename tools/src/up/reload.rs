@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use corelane::stack::Nic;
 
 use super::applied::{take_back, without};
+use super::captures::check_files;
 use super::difference::{difference, steps};
 use super::host::Host;
 use super::link_state::LinkState;
@@ -55,6 +56,9 @@ impl Host {
             Ok(new) => new,
             Err(error) => return Reloaded::Refused(error.to_string()),
         };
+        if let Err(error) = check_files(&new, file) {
+            return Reloaded::Refused(format!("{}: {error}", file.display()));
+        }
         let difference = match difference(&self.config, &new) {
             Ok(difference) => difference,
             Err(refused) => {

@@ -9,6 +9,7 @@ use corelane::engine::{Engine, Idle, Running, Warning, allowed_cores};
 use corelane::stack::Nic;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
+use super::captures::check_files;
 use super::difference::retimed;
 use super::host::Host;
 use super::links::{OpenLink, Refused, ServedLink, open};
@@ -83,9 +84,13 @@ fn run_logged(
     let fail = |error: String| Failure::Run(error);
     let user = setting.user.as_deref().or(config.user.as_deref());
     let user = user.map(User::named).transpose().map_err(Usage::new)?;
-    check_links(&config, setting)?;
+    check(&config, setting)?;
     // From here on a signal ends it in order.
     let signals = signals().map_err(|error| fail(format!("cannot catch signals: {error}")))?;
+    // Before the links, and the files of their captures: they may be those of who listens there already.
+    let path = setting.socket.clone().or_else(|| config.socket.clone());
+    let path = path.unwrap_or_else(default_path);
+    let socket = ControlSocket::bind(&path, config.socket_mode).map_err(fail)?;
 
     let services = Arc::new(Services::default());
     let Built {
@@ -102,9 +107,7 @@ fn run_logged(
             _ => tracing::warn!("{warning}"),
         }
     }
-    let path = setting.socket.clone().or_else(|| config.socket.clone());
-    let path = path.unwrap_or_else(default_path);
-    let socket = ControlSocket::bind(&path, config.socket_mode).map_err(fail)?;
+    socket.check_in_place().map_err(fail)?;
     // The links are open: from here on nothing needs a privilege.
     let user = user.filter(|user| !user.is_current());
     if let Some(user) = &user {
@@ -146,8 +149,9 @@ fn run_logged(
     Ok(up.end())
 }
 
-/// Every NIC has a link that can be up.
-fn check_links(config: &Config, setting: &Setting) -> Result<(), Usage> {
+/// Every NIC has a link that can be up, and every capture a file of its own.
+fn check(config: &Config, setting: &Setting) -> Result<(), Usage> {
+    check_files(config, &setting.file)?;
     let mut nics = config.nics.iter();
     match nics.find(|nic| nic.link.kind == LinkKind::Pcap) {
         None => Ok(()),

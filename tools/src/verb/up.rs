@@ -3,16 +3,13 @@
 use crate::cli::{UpArgs, Usage};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::run::{Failure, Output, Taken, print, say};
+use crate::run::{Failure, Output, print, say};
 use crate::up::{self, Logs, Setting, UpReport};
 
 pub(super) fn up(args: &UpArgs) -> Result<Exit, Failure> {
     let config = Config::load(&args.config).map_err(|error| Usage::new(error.to_string()))?;
-    let taken = Taken {
-        file: &args.config,
-        holds: "the configuration".to_owned(),
-    };
-    let output = Output::new(args.json.as_deref(), &[taken])?;
+    let taken = up::taken(&config, &args.config);
+    let output = Output::new(args.json.as_deref(), &taken)?;
     let to_stderr = output.is_stdout_json();
     let setting = Setting {
         file: args.config.clone(),

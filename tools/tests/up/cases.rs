@@ -533,9 +533,13 @@ fn control_socket() {
     let config = nic("cl10", "'192.0.10.2/24'");
     let up = Up::start("control-socket", &config);
     assert_eq!(mode(&up.socket()), 0o600);
-    let (status, told) = refused(up.dir(), &nic("cl11", "'192.0.10.3/24'"));
+    let kept = up.dir().file("kept.pcapng", "the first one's");
+    let second = nic("cl11", "'192.0.10.3/24'");
+    let capture = format!("[nic.capture]\nfile = '{}'\n", kept.display());
+    let (status, told) = refused(up.dir(), &(second + &capture));
     assert_eq!(status, Some(1), "{told}");
     assert!(told.contains("somebody listens at"), "{told}");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "the first one's");
     assert!(up.has("192.0.10.2"), "the first one has its socket still");
 
     // One that is gone leaves its socket behind, and the next one takes its place.
