@@ -29,7 +29,7 @@
 //! | `line` | bounded lines |
 //! | `watch` | captures and traces that are asked for |
 //! | `stream` | what is sent piece by piece |
-//! | `server`, `socket` | the end of `up` |
+//! | `server`, `seats`, `socket` | the end of `up` |
 //! | `client` | the end of `ctl` |
 //! | `table` | rows for people |
 
@@ -37,6 +37,7 @@ mod client;
 mod line;
 mod listing;
 mod protocol;
+mod seats;
 mod server;
 mod socket;
 mod stream;

@@ -3,16 +3,13 @@
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::line::{Line, Lines, MAX_LINE};
 use super::protocol::{Answer, Problem, Request};
+use super::seats::{Clients, Seat};
 use super::stream::{Listener, Stream};
-
-/// Clients at once.
-const CLIENTS: usize = 32;
 
 /// How long a client may be silent.
 const SILENCE: Duration = Duration::from_secs(300);
@@ -39,7 +36,7 @@ pub(crate) type Respond = dyn Fn(Request) -> Reply + Send + Sync;
 /// # Errors
 /// There is no thread for it.
 pub(crate) fn serve(listener: UnixListener, respond: Arc<Respond>) -> io::Result<()> {
-    let clients = Arc::new(AtomicUsize::new(0));
+    let clients = Clients::default();
     let accept = move || {
         loop {
             match listener.accept() {
@@ -56,31 +53,20 @@ pub(crate) fn serve(listener: UnixListener, respond: Arc<Respond>) -> io::Result
     thread.spawn(accept).map(drop)
 }
 
-/// A client that is counted.
-struct Seat(Arc<AtomicUsize>);
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Gives a client its thread.
-fn admit(stream: UnixStream, clients: &Arc<AtomicUsize>, respond: &Arc<Respond>) {
-    let before = clients.fetch_add(1, Ordering::Relaxed);
-    let seat = Seat(Arc::clone(clients));
-    if before >= CLIENTS {
+fn admit(stream: UnixStream, clients: &Clients, respond: &Arc<Respond>) {
+    let stream = Arc::new(stream);
+    let Some(seat) = clients.seat(&stream) else {
         // Whoever cannot take that much at once is not waited for.
         let told = stream.set_nonblocking(true);
         let answer = Answer::Problem(busy()).json();
-        let _ = told.and_then(|()| (&stream).write_all(format!("{answer}\n").as_bytes()));
+        let _ = told.and_then(|()| (&*stream).write_all(format!("{answer}\n").as_bytes()));
         return;
-    }
+    };
     let respond = Arc::clone(respond);
     let thread = thread::Builder::new().name("control-client".to_owned());
     let spawned = thread.spawn(move || {
-        let _seat = seat;
-        if let Err(error) = attend(&stream, &*respond) {
+        if let Err(error) = attend(&stream, &seat, &*respond) {
             tracing::debug!(%error, "a client of the control socket is gone");
         }
     });
@@ -98,11 +84,14 @@ fn busy() -> Problem {
 }
 
 /// Answers a client until it goes, or is too slow.
-fn attend(stream: &UnixStream, respond: &Respond) -> io::Result<()> {
+fn attend(stream: &UnixStream, seat: &Seat, respond: &Respond) -> io::Result<()> {
     stream.set_read_timeout(Some(SILENCE))?;
     let mut lines = Lines::new(stream);
     loop {
-        let (answer, is_last) = match lines.next()? {
+        seat.waits(true);
+        let line = lines.next()?;
+        seat.waits(false);
+        let (answer, is_last) = match line {
             Line::End => return Ok(()),
             Line::Whole(line) => match Request::parse(&line).map(respond) {
                 Ok(Reply::Stream(kind, sender)) => return send_stream(stream, kind, sender),
@@ -156,6 +145,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
+    use super::super::seats::{CLIENTS, GIVES_WAY};
     use super::*;
 
     /// A server whose answers are `rows` rows each.
@@ -234,13 +224,19 @@ mod tests {
         std::fs::remove_file(path).unwrap();
     }
 
-    #[test]
-    fn one_client_too_many_is_told() {
-        let path = server("many", 1);
-        let mut clients: Vec<_> = (0..CLIENTS).map(|_| connect(&path)).collect();
+    /// Clients that were answered, as many as there can be.
+    fn crowd(path: &PathBuf) -> Vec<BufReader<UnixStream>> {
+        let mut clients: Vec<_> = (0..CLIENTS).map(|_| connect(path)).collect();
         for client in &mut clients {
             assert!(ask(client, SHOW)["rows"].is_array());
         }
+        clients
+    }
+
+    #[test]
+    fn one_client_too_many_is_told() {
+        let path = server("many", 1);
+        let clients = crowd(&path);
         let answer = read(&mut connect(&path));
         assert_eq!(answer["error"]["name"], "Busy");
         drop(clients);
@@ -249,6 +245,25 @@ mod tests {
         while ask(&mut connect(&path), SHOW)["rows"].is_null() {
             assert!(start.elapsed() < Duration::from_secs(30));
             thread::sleep(Duration::from_millis(10));
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn who_has_been_silent_for_long_gives_way() {
+        let path = server("silent", 1);
+        let mut clients = crowd(&path);
+        thread::sleep(GIVES_WAY);
+        // All but the first have had something to say since.
+        for client in clients.iter_mut().skip(1) {
+            assert!(ask(client, SHOW)["rows"].is_array());
+        }
+        let mut late = connect(&path);
+        assert!(ask(&mut late, SHOW)["rows"].is_array());
+        let mut rest = String::new();
+        assert_eq!(clients[0].read_line(&mut rest).unwrap(), 0, "{rest}");
+        for client in clients.iter_mut().skip(1).chain([&mut late]) {
+            assert!(ask(client, SHOW)["rows"].is_array());
         }
         std::fs::remove_file(path).unwrap();
     }
