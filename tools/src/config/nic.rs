@@ -239,10 +239,11 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     let name = fields.need("name", "\"veth0\"")?;
     let device = name.text("the name of a device as a text")?;
     // IFNAMSIZ with its NUL.
-    let fits = |b: u8| b.is_ascii_graphic() && b != b'/';
-    if device.is_empty() || device.len() > 15 || !device.bytes().all(fits) {
+    let fits = |b: u8| b.is_ascii_graphic() && !matches!(b, b'/' | b':');
+    let is_name = (1..=15).contains(&device.len()) && !matches!(device, "." | "..");
+    if !is_name || !device.bytes().all(fits) {
         return Err(name.error(format!(
-            "'{device}' is not the name of a device: 1 to 15 characters, no space, no '/'"
+            "'{device}' is not the name of a device: 1 to 15 characters, no space, no '/', no ':', not '.' or '..'"
         )));
     }
     if kind == LinkKind::Tap && device.contains('%') {

@@ -870,6 +870,18 @@ fn a_link_that_is_to_receive_only_is_explained_and_answers_nobody() {
 }
 
 #[test]
+fn what_no_device_can_be_called_is_told_with_its_place() {
+    for name in ["", ".", "..", "a b", "a/b", "eth0:1", "sixteen--letters"] {
+        let text =
+            format!("[[nic]]\nname = 'wan'\nlink = {{ kind = 'af_packet', name = '{name}' }}");
+        let error = Config::parse("lab.toml", &text).unwrap_err().to_string();
+        let told =
+            format!("lab.toml:3:37: nic[0].link.name: '{name}' is not the name of a device: ");
+        assert!(error.starts_with(&told), "{error}");
+    }
+}
+
+#[test]
 fn links_that_can_have_super_frames_unless_told() {
     let link = |link: &str| {
         let text = format!("[[nic]]\nname = 'wan'\nlink = {{ {link} }}");
