@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::net::Shutdown;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -34,6 +35,9 @@ impl Client {
                 "there is no control socket {name}: is 'corelane up' running? --socket says where \
                  its socket is"
             ),
+            ErrorKind::ConnectionRefused if !is_socket(path) => {
+                format!("{name} is no socket: --socket says where that of 'corelane up' is")
+            }
             ErrorKind::ConnectionRefused => {
                 format!("nobody listens at {name}: that 'corelane up' has ended; start it again")
             }
@@ -153,6 +157,10 @@ impl Client {
     }
 }
 
+fn is_socket(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|it| it.file_type().is_socket())
+}
+
 fn is_nothing_yet(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -168,5 +176,33 @@ fn exchange(stream: &mut BufReader<UnixStream>, request: &Request) -> io::Result
         Ok(0) => Err(sent.err().unwrap_or(ErrorKind::UnexpectedEof.into())),
         Ok(_) => Ok(line),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_reached_is_told_apart() {
+        let path = |name: &str| {
+            let name = format!("corelane-{}-client-{name}", std::process::id());
+            std::env::temp_dir().join(name)
+        };
+        let (nothing, file, left) = (path("nothing"), path("file"), path("left"));
+        std::fs::write(&file, "").unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
+        for (path, told) in [
+            (&nothing, "there is no control socket"),
+            (&file, "is no socket"),
+            (&std::env::temp_dir(), "is no socket"),
+            (&left, "nobody listens at"),
+        ] {
+            let error = Client::connect(path).err().unwrap();
+            assert!(error.contains(told), "{error}");
+        }
+        for path in [file, left] {
+            std::fs::remove_file(path).unwrap();
+        }
     }
 }
