@@ -15,6 +15,7 @@ use super::model::{
     PRIMARY_WORDS,
 };
 use super::parse::Warnings;
+use crate::unit::{DEVICE_NAMES, is_device_name};
 
 const KEYS: &[&str] = &[
     "name",
@@ -238,12 +239,9 @@ fn link(field: &Field<'_>) -> Result<LinkSetting, ConfigError> {
     }
     let name = fields.need("name", "\"veth0\"")?;
     let device = name.text("the name of a device as a text")?;
-    // IFNAMSIZ with its NUL.
-    let fits = |b: u8| b.is_ascii_graphic() && !matches!(b, b'/' | b':');
-    let is_name = (1..=15).contains(&device.len()) && !matches!(device, "." | "..");
-    if !is_name || !device.bytes().all(fits) {
+    if !is_device_name(device) {
         return Err(name.error(format!(
-            "'{device}' is not the name of a device: 1 to 15 characters, no space, no '/', no ':', not '.' or '..'"
+            "'{device}' is not the name of a device: {DEVICE_NAMES}"
         )));
     }
     if kind == LinkKind::Tap && device.contains('%') {

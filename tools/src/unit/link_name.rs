@@ -24,6 +24,18 @@ pub struct LinkName {
 /// What stands behind a device that is to receive only.
 const RECEIVE_ONLY: &str = "receive_only";
 
+/// How devices can be called.
+pub(crate) const DEVICE_NAMES: &str =
+    "1 to 15 characters, no space, no '/', no ':', not '.' or '..'";
+
+/// Whether a device can be called so.
+pub(crate) fn is_device_name(name: &str) -> bool {
+    // IFNAMSIZ with its NUL.
+    let has_room = (1..=15).contains(&name.len());
+    let fits = |b: u8| b.is_ascii_graphic() && !matches!(b, b'/' | b':');
+    has_room && name.bytes().all(fits) && !matches!(name, "." | "..")
+}
+
 /// Kinds that have a device.
 const KINDS: [LinkKind; 3] = [LinkKind::Tap, LinkKind::AfPacket, LinkKind::AfXdp];
 
@@ -71,10 +83,8 @@ impl FromStr for LinkName {
             let what = "has no kind of link that is known: tap, af_packet or af_xdp";
             return Err(ValueError::new(text, what, format!("{meant}:{device}")));
         };
-        // IFNAMSIZ with its NUL.
-        let fits = |b: u8| b.is_ascii_graphic() && b != b'/' && b != b':';
-        if device.is_empty() || device.len() > 15 || !device.bytes().all(fits) {
-            let what = "has no name of a device: 1 to 15 characters, no space, no '/', no ':'";
+        if !is_device_name(device) {
+            let what = format!("has no name of a device: {DEVICE_NAMES}");
             return Err(ValueError::new(text, what, format!("{word}:veth0")));
         }
         let receive_only = match more {
@@ -169,6 +179,7 @@ mod tests {
             ("pcap:x", "did you mean 'tap:x'?"),
             ("tap:", "no name of a device"),
             ("tap:a/b", "no name of a device"),
+            ("tap:..", "no name of a device"),
             ("af_packet::receive_only", "no name of a device"),
             (
                 "af_packet:veth0:receive-only",

@@ -39,6 +39,7 @@ pub use duration::duration;
 pub use error::ValueError;
 pub use family::Family;
 pub use frame_size::{FrameSize, MAX_FRAME, MIN_FRAME, RFC2544};
+pub(crate) use link_name::{DEVICE_NAMES, is_device_name};
 pub use link_name::{DeviceMac, LinkName};
 pub use nearest::{nearest, nearest_or};
 pub use protocols::{Protocol, Protocols};

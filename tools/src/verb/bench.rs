@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::frames_kept::FramesKept;
 use super::pcap_out;
-use super::{finish, outputs, read_by};
+use super::{finish, outputs, read_by, streams_of};
 use crate::churn::Churn;
 use crate::cli::{BenchArgs, Usage};
 use crate::config::LoadProfile;
@@ -48,8 +48,7 @@ pub(super) fn bench(args: &BenchArgs, interrupt: &Interrupt) -> Result<Exit, Fai
 
 /// The streams that are asked for, if any are.
 pub(super) fn streams(args: &BenchArgs) -> Result<Option<LoadProfile>, Usage> {
-    let load = |file| LoadProfile::load(file).map_err(|error| Usage::new(error.to_string()));
-    args.profile.as_deref().map(load).transpose()
+    args.profile.as_deref().map(streams_of).transpose()
 }
 
 /// What a run with these streams reads, and the frames that it keeps: what else it writes is beside that.

@@ -24,7 +24,7 @@ mod watch;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{self, Asked, EngineArgs, LoadArgs};
+use crate::cli::{self, Asked, EngineArgs, LoadArgs, Usage};
 use crate::config::LoadProfile;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -68,6 +68,11 @@ fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Exit, Failu
         Asked::CheckConfig(args) => check_config::check_config(&args),
         Asked::Text(text) => print(&text).map(|()| Exit::Done),
     }
+}
+
+/// The streams of a profile.
+fn streams_of(file: &Path) -> Result<LoadProfile, Usage> {
+    LoadProfile::load(file).map_err(|error| Usage::new(error.to_string()))
 }
 
 /// Files that a load is made from, with those that its profile, which has these streams, names itself, so that nothing is

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::read_by;
+use super::{read_by, streams_of};
 use crate::cli::{EngineArgs, SearchArgs, Usage};
 use crate::config::LoadProfile;
 use crate::exit::Exit;
@@ -202,7 +202,7 @@ fn check_different(option: &str, names: impl Iterator<Item = String>) -> Result<
 
 /// The streams of a profile that have one load from the beginning to the end.
 fn streams(file: &Path) -> Result<LoadProfile, Usage> {
-    let profile = LoadProfile::load(file).map_err(|error| Usage::new(error.to_string()))?;
+    let profile = streams_of(file)?;
     let mut streams = profile.streams.iter();
     match streams.find(|stream| !stream.start.is_zero() || stream.stop.is_some()) {
         None => Ok(profile),

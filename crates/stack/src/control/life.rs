@@ -6,7 +6,6 @@ use corelane_sync::refs::AddressKind;
 
 use super::{Control, Transaction};
 use crate::address::{AddressConfig, Family, Key, Prefix, PrimaryEndpointBehavior};
-use crate::config::Forwarding;
 use crate::error::{AddAddressError, EnableError};
 use crate::event::{AbortReason, Event};
 
@@ -90,7 +89,6 @@ impl Transaction<'_> {
         control.ranges = Default::default();
         control.promiscuous = false;
         control.spoofing = false;
-        control.forwarding = Forwarding::OFF;
         control.groups = control.settings.groups();
         // The last chance for what still waits.
         control.messages.extend(control.backlog.drain(..));

@@ -47,7 +47,6 @@ use corelane_sync::snapshot::{Handle, Publisher};
 use crate::address::{Key, Prefix};
 use crate::broadcast::BroadcastSet;
 use crate::clock::Time;
-use crate::config::Forwarding;
 use crate::datapath::{ErrorSources, NicSnapshot};
 use crate::endpoint::{EndpointRef, Endpoints, Life};
 use crate::error::{HoldError, NicGone};
@@ -85,7 +84,6 @@ pub(crate) struct Control {
     taps: Option<Arc<Taps>>,
     promiscuous: bool,
     spoofing: bool,
-    forwarding: Forwarding,
     /// Whether there ever was a mode or a range: before, nobody makes temporary endpoints.
     had_modes: bool,
     enabled: bool,
@@ -171,7 +169,6 @@ impl Control {
             taps: None,
             promiscuous: false,
             spoofing: false,
-            forwarding,
             had_modes: false,
             enabled: false,
             gone: false,
@@ -243,7 +240,7 @@ impl Control {
                 taps: self.taps.clone(),
                 promiscuous: self.promiscuous,
                 spoofing: self.spoofing,
-                forwarding: self.forwarding,
+                forwarding: self.groups.forwarding(),
                 enabled: self.enabled,
             };
             self.publisher.publish(next, self.unlinked.drain(..));

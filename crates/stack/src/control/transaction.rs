@@ -237,9 +237,9 @@ impl<'c> Transaction<'c> {
             reports,
             ..
         } = &mut *self.control;
+        let before = groups.forwarding();
         groups.set_forwarding(forwarding, self.now, rng, reports);
-        self.control.changed |= self.control.forwarding != forwarding;
-        self.control.forwarding = forwarding;
+        self.control.changed |= before != forwarding;
     }
 
     /// Changes who is shown frames.

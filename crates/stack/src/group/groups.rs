@@ -109,10 +109,9 @@ impl Groups {
         if count >= MAX_JOINS {
             return Err(TooManyJoins(group.address()));
         }
-        self.members.set(group, joins.with(joiner, count + 1));
-        let first = joins.is_none();
-        if first && let Some(host) = self.host_of(group) {
-            host.joined(group.into(), now, rng, out);
+        let first = self.count(group, joins, joiner, count + 1);
+        if first {
+            self.tell(group, true, now, rng, out);
         }
         Ok(first)
     }
@@ -135,11 +134,9 @@ impl Groups {
         if count <= self.kept(group, joiner) {
             return Err(NotJoined(group.address()));
         }
-        let joins = joins.with(joiner, count - 1);
-        self.members.set(group, joins);
-        let gone = joins.is_none();
-        if gone && let Some(host) = self.host_of(group) {
-            host.left(group.into(), now, rng, out);
+        let gone = self.count(group, joins, joiner, count - 1);
+        if gone {
+            self.tell(group, false, now, rng, out);
         }
         Ok(gone)
     }
@@ -167,8 +164,14 @@ impl Groups {
         v4.into_iter().chain(v6)
     }
 
-    /// Counts a join of the NIC's own, or takes it back. True if the NIC was no member before, or is none
-    /// any more.
+    /// Has so many joins of a joiner from now on. True if the NIC was no member before, or is none any more.
+    fn count(&mut self, group: Key, before: Joins, joiner: Joiner, count: u32) -> bool {
+        let after = before.with(joiner, count);
+        self.members.set(group, after);
+        before.is_none() != after.is_none()
+    }
+
+    /// Counts a join of the NIC's own, or takes it back. True as of [`count`](Self::count).
     fn count_own(&mut self, group: Key, is_join: bool) -> bool {
         let before = self.members.joins(group);
         let by_nic = if is_join {
@@ -176,9 +179,23 @@ impl Groups {
         } else {
             before.by_nic.saturating_sub(1)
         };
-        let after = before.with(Joiner::Nic, by_nic);
-        self.members.set(group, after);
-        before.is_none() != after.is_none()
+        self.count(group, before, Joiner::Nic, by_nic)
+    }
+
+    /// Tells on the link, if that is done, that the NIC has become a member, or is none any more.
+    fn tell(
+        &mut self,
+        group: Key,
+        is_member: bool,
+        now: Time,
+        rng: &mut fastrand::Rng,
+        out: &mut Vec<GroupMessage>,
+    ) {
+        match self.host_of(group) {
+            Some(host) if is_member => host.joined(group.into(), now, rng, out),
+            Some(host) => host.left(group.into(), now, rng, out),
+            None => {}
+        }
     }
 
     /// The host that reports a group, if there is one and the NIC is enabled.
@@ -213,6 +230,11 @@ impl Groups {
         true
     }
 
+    /// What is forwarded.
+    pub(crate) fn forwarding(&self) -> Forwarding {
+        self.forwarding
+    }
+
     /// Joins the groups of all routers of each family that is forwarded from now on, and leaves those
     /// of each that no longer is. A NIC that is disabled does so too, as netstack's does: what it says
     /// on the link of them waits until it is enabled, as for users' joins.
@@ -230,11 +252,8 @@ impl Groups {
                 continue;
             }
             for &group in all_routers(family) {
-                let changed = self.count_own(group, on);
-                match self.host_of(group).filter(|_| changed) {
-                    Some(host) if on => host.joined(group.into(), now, rng, out),
-                    Some(host) => host.left(group.into(), now, rng, out),
-                    None => {}
+                if self.count_own(group, on) {
+                    self.tell(group, on, now, rng, out);
                 }
             }
         }
