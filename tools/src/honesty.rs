@@ -48,7 +48,7 @@ fn run(device: &mut impl Device, pps: f64, duration: Duration) -> (Latencies, To
     handle.run(Window {
         pace: Pace::Planned(Schedule::new(Arrival::Cbr, pps, 1).into()),
         duration: Some(duration),
-        frames: None,
+        ..Window::default()
     });
     let (mut arrived, mut through) = (Burst::new(), VecDeque::new());
     let mut totals = None;

@@ -325,3 +325,71 @@ fn small_ipv6_frames_are_said_not_to_be_checked() {
     // That there are more than were sent, the books show in any case.
     assert!(!result.accounting.holds);
 }
+
+/// A link whose thread loses its core once in a trial of a second, for a fifth of it.
+struct PausedLink(Box<dyn Link>);
+
+struct PausedQueue {
+    inner: Box<dyn RxQueue>,
+    frames: usize,
+}
+
+/// Frames after which it does, and then each time that so many more came.
+const PAUSED_AFTER: usize = 30_000;
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Link for PausedLink {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn mac(&self) -> Option<MacAddr> {
+        self.0.mac()
+    }
+
+    fn mtu(&self) -> usize {
+        self.0.mtu()
+    }
+
+    fn open(&mut self, pool: &Pool) -> Result<Queues, LinkError> {
+        let Queues { rx, tx } = self.0.open(pool)?;
+        let paused = |inner| Box::new(PausedQueue { inner, frames: 0 }) as Box<dyn RxQueue>;
+        Ok(Queues {
+            rx: rx.into_iter().map(paused).collect(),
+            tx,
+        })
+    }
+}
+
+impl RxQueue for PausedQueue {
+    fn rx_burst(&mut self, cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError> {
+        let before = out.len();
+        let status = self.inner.rx_burst(cache, out)?;
+        let came = out.len() - before;
+        if self.frames / PAUSED_AFTER < (self.frames + came) / PAUSED_AFTER {
+            std::thread::sleep(PAUSE);
+        }
+        self.frames += came;
+        Ok(status)
+    }
+}
+
+#[test]
+fn frames_that_came_due_while_the_generator_was_gone_wait_for_room() {
+    let args = bench("--ring 64");
+    let layout = Layout::new(&args.engine, &args.load, args.frame_size, None);
+    let paused = |link| Box::new(PausedLink(link)) as Box<dyn Link>;
+    let mut bed = Bed::start_with(&layout, WhenFull::Drop, &paused).unwrap();
+    let trial = Trial {
+        patient: true,
+        ..Trial::new(Some(50_000.0), Duration::from_secs(1))
+    };
+    let (progress, interrupt) = (Progress::new(true), Interrupt::default());
+    let result = bed.trial(&trial, &progress, &interrupt).unwrap();
+    bed.finish();
+    assert!(result.accounting.holds, "{:?}", result.accounting);
+    assert!(result.measured.totals.gone.ns >= 200_000_000);
+    assert_eq!((result.intended, result.unsent.all()), (50_000, 0));
+    // Ten thousand frames came due meanwhile. How many run over all the same is a matter of cores here, not of the ring.
+    assert!(result.measured.totals.polls.waiting > 0);
+}

@@ -3,7 +3,7 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -209,6 +209,49 @@ fn a_full_ring_is_a_counted_drop_or_back_pressure_as_chosen() {
         assert_eq!(distributor.ring_full > 0, when_full == WhenFull::Drop);
         assert_eq!(distributor.wait_polls > 0, when_full == WhenFull::Wait);
     }
+}
+
+/// Takes packets once it is let go.
+struct Held(Arc<AtomicBool>);
+
+impl Handler for Held {
+    fn packet(&mut self, _packet: &mut Packet<'_>) {
+        while !self.0.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn what_workers_have_not_done_yet_is_the_backlog() {
+    let let_go = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&let_go);
+    let mut t = start(1, move |b| {
+        b.workers(2).when_full(WhenFull::Drop).ring_capacity(64);
+        b.handler(move |_| Held(Arc::clone(&gate)));
+    });
+    let id = t.running.report().nics[0].id;
+    let monitor = t.running.monitor();
+    assert!(monitor.backlog(NicId(id.0 + 1)).is_none());
+    let backlog = monitor.backlog(id).unwrap();
+    assert_eq!(backlog.frames(), 0);
+    let sent = t.send(400);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let dropped = loop {
+        let distributor = &t.running.report().distributors[0];
+        if distributor.handed_over + distributor.ring_full == sent {
+            break distributor.ring_full;
+        }
+        assert!(Instant::now() < deadline, "all is taken");
+        std::thread::yield_now();
+    };
+    // Two rings, and what the workers have in hand.
+    assert!(dropped >= 400 - 2 * (64 + 64), "{dropped}");
+    assert_eq!(backlog.frames(), sent - dropped);
+    let_go.store(true, Ordering::Release);
+    t.settle();
+    assert_eq!(backlog.frames(), 0);
+    t.finish();
 }
 
 #[test]

@@ -60,6 +60,6 @@ pub use distributor::{Distributor, Polled, WhenFull};
 pub use engine::{Engine, Parts, Running, StartError, Warning};
 pub use idle::Idle;
 pub use lifecycle::{CreateNicError, EnableNicError, Lifecycle, UnknownNic};
-pub use report::{DistributorReport, EngineReport, Monitor, NicReport, WorkerReport};
+pub use report::{Backlog, DistributorReport, EngineReport, Monitor, NicReport, WorkerReport};
 pub use trace::{Actor, Tracer};
 pub use worker::{Worker, WorkerId};

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use corelane_frame::{Pool, PoolStats};
 use corelane_stack::{Nic, NicCounter, NicId, NicTotals, Stack};
 use corelane_sync::alloc_count;
-use corelane_sync::counters::CounterReader;
+use corelane_sync::counters::{self, CounterReader};
 
 use crate::distributor::{DistributorCounter, DistributorStatus};
 use crate::lifecycle::Shared;
@@ -125,6 +125,32 @@ pub(crate) struct DistributorMonitor {
     pub(crate) status: Arc<DistributorStatus>,
 }
 
+/// How many frames of one NIC's link wait for its workers, or are in their hands: those in rings, as good as. To be
+/// asked from any thread and as often as one likes: a few loads for each worker, no lock.
+#[derive(Clone)]
+pub struct Backlog {
+    distributor: CounterReader<DistributorCounter>,
+    workers: Vec<CounterReader<NicCounter>>,
+}
+
+impl Backlog {
+    /// So many are it now; while frames are moving, as of slightly different moments.
+    pub fn frames(&self) -> u64 {
+        let of_workers = |counter| counters::sum(&self.workers, counter);
+        // What comes later on a frame's way first: see `Monitor::report`.
+        let received = of_workers(NicCounter::Received);
+        let others = of_workers(NicCounter::Looped) + of_workers(NicCounter::Unpacked);
+        let ring_full = self.distributor.value(DistributorCounter::RingFull);
+        let taken = self.distributor.value(DistributorCounter::Taken);
+        in_flight(taken + others, ring_full, received)
+    }
+}
+
+/// Frames that were taken from a link, or came from the NIC itself, and are neither dropped nor accounted for.
+fn in_flight(taken: u64, ring_full: u64, received: u64) -> u64 {
+    taken.saturating_sub(ring_full).saturating_sub(received)
+}
+
 impl Monitor {
     pub(crate) fn new(shared: Arc<Shared>, workers: Vec<WorkerMonitor>) -> Self {
         Self {
@@ -174,11 +200,7 @@ impl Monitor {
                     let totals = &nic.totals;
                     (totals.received, totals.looped + totals.unpacked)
                 });
-                distributor
-                    .taken
-                    .saturating_add(others)
-                    .saturating_sub(distributor.ring_full)
-                    .saturating_sub(received)
+                in_flight(distributor.taken + others, distributor.ring_full, received)
             })
             .sum();
         EngineReport {
@@ -188,6 +210,20 @@ impl Monitor {
             pool: self.pool().stats(),
             in_flight,
         }
+    }
+
+    /// Asks how many frames of a NIC's link wait for the workers there are now; None if there is no such NIC, or its
+    /// link is not open.
+    pub fn backlog(&self, nic: NicId) -> Option<Backlog> {
+        let roster = self.shared.roster();
+        let mut distributors = roster.monitors().into_iter();
+        let distributor = distributors.find(|monitor| monitor.nic == nic)?.counters;
+        let nics = roster.nics();
+        let workers = nics.iter().find(|it| it.id() == nic)?.worker_readers();
+        Some(Backlog {
+            distributor,
+            workers,
+        })
     }
 
     /// Whether the link of every NIC that is there now is at its end, and everything from it handed

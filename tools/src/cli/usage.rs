@@ -98,11 +98,13 @@ Lost is every frame that was due and not delivered: a worker's ring was full, th
 engine dropped it, or the generator could not send it in time. There is no back-pressure, as bench has \
 it at --rate max: the two rates are not the same thing.
 
-A trial whose loss may come from elsewhere (the generator or a worker lost its core to something else for \
-longer than the rings hold, or the generator did not send it all) is set aside and done again, for twice \
+Frames that came due while the generator had no core wait until there is room for them in the rings. A trial whose \
+loss may come from elsewhere all the same (a worker lost its core to something else for longer than its ring holds, or \
+the generator did not send it all; over real links the generator's core, too) is set aside and done again, for twice \
 the time that decides, or three times where the generator did not send; if it is so even then, such trials \
-count, the result is marked as the tester's or the machine's, and the exit status is 5. --ring gives the engine more room; nothing else should run, or, \
-as root, nice -n -19 corelane search puts it before the rest, and where the scheduler groups sessions, \
+count, the result is marked as the tester's or the machine's, and the exit status is 5. Rings are larger than \
+those of bench, a millisecond of 16 Mpps, since a hypervisor takes cores away for as long. Nothing else should \
+run, or, as root, nice -n -19 corelane search puts it before the rest, and where the scheduler groups sessions, \
 echo -19 > /proc/self/autogroup before (corelane doctor says so). Before it all the cores are watched for \
 half a second: how often and how long they are gone is in the report.
 

@@ -9,7 +9,7 @@ use crossbeam::utils::CachePadded;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::Plan;
+use super::{Plan, Room};
 use crate::latency::Percentiles;
 
 /// When a generator emits.
@@ -31,6 +31,9 @@ pub struct Window {
     pub duration: Option<Duration>,
     /// So many frames.
     pub frames: Option<u64>,
+    /// Where there is room, if frames that came due while nobody polled are to wait for it. Without, they are all sent
+    /// at once.
+    pub room: Option<Room>,
 }
 
 /// What happened in a window.
@@ -106,6 +109,8 @@ pub struct Emission {
     pub idle: u64,
     /// Polls that gave nothing because there was no buffer.
     pub starved: u64,
+    /// Polls that gave nothing because there was no room.
+    pub waiting: u64,
 }
 
 /// From planned time to emission, in nanoseconds: the oldest frame of a burst stands for all.

@@ -5,6 +5,7 @@ use corelane::frame::{BURST, Burst, PoolCache};
 use hdrhistogram::Histogram;
 
 use super::control::{QueueEnd, Request};
+use super::overdue::Overdue;
 use super::{Emission, Gone, Lateness, Pace, Source, Stage, StreamTotals, Totals, Window};
 use crate::clock::Clock;
 use crate::latency;
@@ -46,17 +47,57 @@ struct Run {
     polled: u64,
     polled_since: u64,
     gone: Gone,
+    overdue: Overdue,
 }
 
 impl Run {
     /// It is polled now.
     #[inline]
     fn note_poll(&mut self, now: u64) {
-        let gap = now.saturating_sub(std::mem::replace(&mut self.polled, now));
-        if gap > Gone::LEAST_NS {
-            self.polled_since = now;
-            self.gone.times += 1;
-            self.gone.ns += gap;
+        let before = std::mem::replace(&mut self.polled, now);
+        if now.saturating_sub(before) > Gone::LEAST_NS {
+            self.note_gap(before, now);
+        }
+    }
+
+    #[cold]
+    fn note_gap(&mut self, from: u64, to: u64) {
+        self.polled_since = to;
+        self.gone.times += 1;
+        self.gone.ns += to - from;
+        if self.overdue.is_patient() {
+            let due = |time: u64| self.due_by(time.saturating_sub(self.start));
+            self.overdue.add(due(to) - due(from));
+        }
+    }
+
+    /// Frames of the plan that are due by so many nanoseconds after the start.
+    fn due_by(&self, elapsed: u64) -> u64 {
+        let until = elapsed.saturating_add(1).min(self.duration);
+        match &self.pace {
+            Pace::Planned(plan) => plan.due_before(until, self.limit),
+            Pace::Max => 0,
+        }
+    }
+
+    /// How many of the frames that are due then are sent, at most `most`, where some may wait.
+    fn sent_by(&mut self, elapsed: u64, most: u64) -> u64 {
+        if elapsed >= self.duration.saturating_add(self.patience()) {
+            self.overdue.end();
+        }
+        if self.overdue.is_spent() {
+            let due = self.due_by(elapsed).saturating_sub(self.next);
+            self.overdue.allow(due);
+        }
+        self.overdue.take(most)
+    }
+
+    /// How long after the end of the window frames may wait: for as long as it was gone, in which as many came due.
+    fn patience(&self) -> u64 {
+        if self.overdue.is_patient() {
+            self.gone.ns
+        } else {
+            0
         }
     }
 }
@@ -105,6 +146,7 @@ impl<S: Source> GeneratorQueue<S> {
             polled: start,
             duration: duration.unwrap_or(u64::MAX),
             limit: window.frames.unwrap_or(u64::MAX),
+            overdue: Overdue::new(window.room),
             ..Run::default()
         };
         self.stage = Stage::Running;
@@ -191,19 +233,29 @@ impl<S: Source> GeneratorQueue<S> {
         let now = self.clock.now();
         self.run.note_poll(now);
         let run = &mut self.run;
-        let Pace::Planned(plan) = &mut run.pace else {
-            return RxStatus::Idle;
-        };
         let elapsed = now.saturating_sub(run.start);
-        if elapsed >= run.duration.saturating_add(GRACE) {
+        // What then may not wait any more is sent at once, and takes no longer.
+        let end = run.duration.saturating_add(2 * run.patience());
+        if elapsed >= end.saturating_add(GRACE) {
             self.conclude(elapsed);
             return RxStatus::Idle;
         }
-        let until = elapsed.saturating_add(1).min(run.duration);
-        let room = run
+        let mut room = run
             .limit
             .saturating_sub(run.next)
             .min(out.remaining_capacity() as u64);
+        let is_overdue = run.overdue.is_any();
+        if is_overdue {
+            room = run.sent_by(elapsed, room);
+            if room == 0 && run.overdue.is_any() {
+                run.polls.waiting += 1;
+                return RxStatus::Idle;
+            }
+        }
+        let Pace::Planned(plan) = &mut run.pace else {
+            return RxStatus::Idle;
+        };
+        let until = elapsed.saturating_add(1).min(run.duration);
 
         let mut times = [0; BURST];
         let mut streams = [0; BURST];
@@ -230,7 +282,7 @@ impl<S: Source> GeneratorQueue<S> {
         run.next += due as u64;
         let oldest = (run.start + elapsed).saturating_sub(times[0]);
         self.lateness.saturating_record_n(oldest, due as u64);
-        if times[0] >= run.polled_since {
+        if times[0] >= run.polled_since && !is_overdue {
             self.lateness_polled.saturating_record_n(oldest, due as u64);
         }
         let streams = streams.get(..due).unwrap_or_default();

@@ -1,6 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use corelane::engine::link::{Link, RxQueue, RxStatus};
@@ -476,7 +477,7 @@ fn window(pace: &Pace, ms: u64) -> Window {
     Window {
         pace: pace.clone(),
         duration: Some(Duration::from_millis(ms)),
-        frames: None,
+        ..Window::default()
     }
 }
 
@@ -627,6 +628,87 @@ fn what_came_due_while_nobody_polled_is_told_apart() {
     // A thousand frames were waiting by then, 64 of which go in a poll.
     assert!(totals.lateness_polled.max <= 20_000, "{totals:?}");
     assert!(totals.lateness_polled.p50 <= totals.lateness.p50);
+}
+
+/// What a window at 1 Mpps and 20 ms came to when the generator was gone for so many microseconds every 5 ms, before a
+/// ring of 256 frames out of which a receiver takes one each `ns` nanoseconds: what was counted, and how many frames
+/// ran over.
+fn into_a_ring(gone_us: u64, ns: u64, is_patient: bool) -> (Totals, u64) {
+    const RING: u64 = 256;
+    let clock = Clock::told();
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
+    let (mut queue, pool) = (link.into_queue(), pool(512));
+    let mut cache = pool.cache();
+    let in_ring = Arc::new(AtomicU64::new(0));
+    let room = Arc::clone(&in_ring);
+    let room = Room::new(RING / 2, move || room.load(Ordering::Relaxed));
+    handle.run(Window {
+        room: is_patient.then_some(room),
+        ..window(&pace, 20)
+    });
+    let (mut ran_over, mut taken, mut at, mut gone) = (0, 0, 0, 0);
+    let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1_000), |burst| {
+        // A ring that was empty meanwhile is no credit.
+        let until = clock.now() / ns;
+        let left = in_ring.load(Ordering::Relaxed).saturating_sub(until - at);
+        taken += in_ring.load(Ordering::Relaxed) - left;
+        at = until;
+        let came = (left + burst.len() as u64).min(RING);
+        ran_over += left + burst.len() as u64 - came;
+        in_ring.store(came, Ordering::Relaxed);
+        if clock.now() / 5_000_000 > gone {
+            gone += 1;
+            clock.advance(gone_us * 1_000);
+        }
+    });
+    let left = in_ring.load(Ordering::Relaxed);
+    assert_eq!(totals.emitted, taken + ran_over + left);
+    (totals, ran_over)
+}
+
+#[test]
+fn what_came_due_while_nobody_polled_waits_for_room() {
+    // A receiver that is a fifth faster than the load: what runs over is the generator's fault.
+    let (totals, ran_over) = into_a_ring(1_000, 800, false);
+    assert_eq!(totals.late, 0, "{totals:?}");
+    assert!(ran_over > 2_000, "{ran_over}");
+    let (totals, ran_over) = into_a_ring(1_000, 800, true);
+    assert_eq!((totals.emitted, totals.late, ran_over), (20_000, 0, 0));
+    assert!(totals.lateness.max >= 900_000, "{totals:?}");
+    assert!(totals.lateness_polled.max <= 20_000, "{totals:?}");
+    // Nothing waits that nobody was gone for.
+    let (totals, ran_over) = into_a_ring(0, 800, true);
+    assert_eq!((totals.late, ran_over), (0, 0));
+    assert!(totals.lateness.max <= 1_000, "{totals:?}");
+}
+
+#[test]
+fn a_receiver_that_is_too_slow_loses_what_it_would_have_lost() {
+    // It takes 10,000 of 20,000, or 19,608; but for the time when nothing comes, and what the ring holds.
+    for (ns, taken) in [(2_000, 10_000), (1_020, 19_608)] {
+        let (_, without) = into_a_ring(0, ns, true);
+        assert!((20_000 - taken - 256..=20_000 - taken).contains(&without));
+        for gone_us in [50, 200, 1_000] {
+            let (totals, ran_over) = into_a_ring(gone_us, ns, true);
+            assert_eq!(totals.late, 0, "{totals:?}");
+            // Of the time when it was gone, as much as the load is beyond what the receiver takes.
+            let gone_ns = totals.gone.ns;
+            let less = gone_ns / 1_000 - gone_ns / ns;
+            let least = without.saturating_sub(less + 256);
+            assert!(
+                (least..=without + 256).contains(&ran_over),
+                "{gone_us} us: {ran_over} for {without}, {less} less at most"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_stands_still_ends_the_wait() {
+    let (totals, ran_over) = into_a_ring(1_000, u64::MAX, true);
+    assert_eq!((totals.emitted, totals.late), (20_000, 0), "{totals:?}");
+    assert_eq!(ran_over, 20_000 - 256);
 }
 
 #[test]

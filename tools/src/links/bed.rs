@@ -80,4 +80,8 @@ impl TestBed for LinkBed<'_> {
     fn room(&self) -> u64 {
         ROOM
     }
+
+    fn knows_room(&self) -> bool {
+        false
+    }
 }

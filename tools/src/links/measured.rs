@@ -236,6 +236,7 @@ impl LinkMeasured {
             in_flight: 0,
             latency,
             lateness,
+            lateness_polled: self.totals.lateness_polled,
             waited: Waited::default(),
             limit: self.limit(),
             tester_limited: latency.map(|latency| lateness.spoils(&latency)),

@@ -240,17 +240,18 @@ pub struct Polls {
 
 impl Polls {
     /// Those of the generator, and those when it was not polled because a ring was full.
-    pub fn new(emission: Emission, waiting: u64) -> Self {
+    pub fn new(emission: Emission, not_polled: u64) -> Self {
         let Emission {
             productive,
             idle,
             starved,
+            waiting,
         } = emission;
         Self {
             productive,
             idle,
             starved,
-            waiting,
+            waiting: waiting + not_polled,
         }
     }
 

@@ -309,7 +309,7 @@ fn window(streams: &[Stream], trial: &Trial, seed: u64) -> Window {
             Pace::Planned(plan(streams, pps, trial.arrival, seed))
         }),
         duration: Some(trial.duration),
-        frames: None,
+        ..Window::default()
     }
 }
 
@@ -386,7 +386,10 @@ impl Bed {
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<TrialResult, Failure> {
-        let window = window(&self.streams, trial, self.seed);
+        let window = Window {
+            room: trial.patient.then(|| self.session.room()),
+            ..window(&self.streams, trial, self.seed)
+        };
         let measured = self.session.window(window, progress, interrupt)?;
         Ok(TrialResult::of(trial, measured, self.room))
     }
@@ -410,5 +413,9 @@ impl TestBed for Bed {
 
     fn room(&self) -> u64 {
         self.room
+    }
+
+    fn knows_room(&self) -> bool {
+        true
     }
 }

@@ -13,7 +13,7 @@ use super::watch::{Watch, Watched, until_the_end};
 use super::{Failure, Measured};
 use crate::cli::{EngineArgs, LoadArgs};
 use crate::clock::Clock;
-use crate::generator::{DrainLink, GeneratorHandle, Pace, Window};
+use crate::generator::{DrainLink, GeneratorHandle, Pace, Room, Window};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::sink::{Ends, Sinks};
@@ -167,6 +167,9 @@ pub struct Session {
     running: Running,
     nics: Nics,
     generator: GeneratorHandle,
+    /// In the ring of one worker, at least half of it left for what comes in time: so none runs over, whatever worker
+    /// the frames are for.
+    room: Room,
     handlers: Sinks,
     /// What counts at the peer of the second NIC.
     peers: Sinks,
@@ -188,6 +191,9 @@ pub struct Outcome {
 
 /// How long frames have to get through the engine after the generator stopped.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Frames on their way that keep workers busy: of those that can wait for room, no more go at once.
+const KEEPS_BUSY: u64 = 1024;
 
 /// How long a count may take to be seen by another thread, by far.
 const VISIBLE: Duration = Duration::from_millis(100);
@@ -259,10 +265,15 @@ impl Session {
             .transpose()
             .map_err(|error| Failure::Run(format!("no thread that reads the sockets: {error}")))?;
         let running = engine.start()?;
+        let backlog = running.monitor().backlog(ingress);
+        let backlog = backlog.ok_or_else(|| Failure::Run("the link is not open".to_owned()))?;
+        let most = (setting.ring as u64 / 2).min(KEEPS_BUSY);
+        let room = Room::new(most, move || backlog.frames());
         Ok(Self {
             running,
             nics,
             generator,
+            room,
             handlers,
             peers,
             sockets,
@@ -275,6 +286,11 @@ impl Session {
     /// The NICs.
     pub fn nics(&self) -> &Nics {
         &self.nics
+    }
+
+    /// Where there is room for frames that can wait.
+    pub fn room(&self) -> Room {
+        self.room.clone()
     }
 
     /// Runs a window from start to the last frame's end, and says what was counted in it.

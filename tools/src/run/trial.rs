@@ -22,6 +22,10 @@ pub struct Trial {
     pub arrival: Arrival,
     /// For how long.
     pub duration: Duration,
+    /// Whether frames that came due while the generator was not polled wait until there is room for them, where the
+    /// bed [can tell](TestBed::knows_room) whether there is. Without, they are all sent at once, and what runs over is
+    /// lost by the generator's fault.
+    pub patient: bool,
 }
 
 impl Trial {
@@ -31,6 +35,7 @@ impl Trial {
             pps,
             arrival: Arrival::Cbr,
             duration,
+            patient: false,
         }
     }
 }
@@ -55,6 +60,9 @@ pub trait TestBed {
     /// Frames that may come at once and not be lost, because there is room for them to wait: as far as that
     /// is known.
     fn room(&self) -> u64;
+
+    /// Whether it is known at any time how much of that is left, so that a generator can wait for it.
+    fn knows_room(&self) -> bool;
 }
 
 /// What came of a trial. Counts are frames, from its start until nothing was in flight.
@@ -80,6 +88,8 @@ pub struct TrialResult<M = Measured> {
     pub latency: Option<Percentiles>,
     /// How late the generator sent.
     pub lateness: Lateness,
+    /// How late it sent what did not come due while it was not polled, and did not wait behind that.
+    pub lateness_polled: Lateness,
     /// How long the workers waited for their cores; nothing is known of a device on real links.
     pub waited: Waited,
     /// What kept the rate from being higher, or from being what was planned.
@@ -112,6 +122,7 @@ impl TrialResult {
             in_flight: ledger.in_flight,
             latency,
             lateness,
+            lateness_polled: measured.totals.lateness_polled,
             waited: measured.waited,
             limit: measured.limit(room),
             tester_limited: latency.map(|latency| lateness.spoils(&latency)),
@@ -136,6 +147,7 @@ impl<M> TrialResult<M> {
             in_flight: self.in_flight,
             latency: self.latency,
             lateness: self.lateness,
+            lateness_polled: self.lateness_polled,
             waited: self.waited,
             limit: self.limit,
             tester_limited: self.tester_limited,

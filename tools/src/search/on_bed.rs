@@ -25,10 +25,13 @@ use crate::unit::Arrival;
 ///
 /// # Which loss is the engine's
 ///
-/// A generator that lost its core sends what came due meanwhile at once, and rings that are smaller than
-/// that overflow though the engine is fast enough. A trial with loss is valid if frames were sent on time: if
-/// the generator was never so late (by p99.9, where more than one in a thousand was lost) that more came
-/// due than the rings hold; and if the tester itself lost none that came back.
+/// A generator that lost its core has to send what came due meanwhile, and rings that are smaller than that would
+/// overflow though the engine is fast enough. So as many frames wait for room in the rings
+/// ([`Room`](crate::generator::Room)). On real links, where nobody knows of room, they are sent at once.
+///
+/// A trial with loss is valid if frames were sent on time: if the generator was never so late (by p99.9, where more than
+/// one in a thousand was lost; but for what waited) that more came due than the rings hold; and if the tester itself lost
+/// none that came back.
 ///
 /// So it is with a worker that lost its core to something else: its ring overflows meanwhile. A worker that is
 /// fast enough loses no more than came for it in that time. So the loss is taken for the machine's if some
@@ -83,7 +86,10 @@ impl Measurer for OnBed<'_> {
     type Error = Failure;
 
     fn measure(&mut self, input: TrialInput) -> Result<Option<Trial>, Failure> {
-        let trial = self.trial(input.load as f64, input.duration);
+        let trial = run::Trial {
+            patient: true,
+            ..self.trial(input.load as f64, input.duration)
+        };
         let result = self.run(&trial)?;
         Ok(result.map(|result| {
             let kept = Kept {
@@ -91,7 +97,11 @@ impl Measurer for OnBed<'_> {
                 lost: result.lost(),
                 unsent: result.unsent.all(),
                 lost_by_tester: result.lost_by_tester,
-                lateness: result.lateness,
+                lateness: if self.bed.knows_room() {
+                    result.lateness_polled
+                } else {
+                    result.lateness
+                },
                 waited: result.waited,
                 workers: self.workers,
             };

@@ -82,7 +82,7 @@ fn run(
     handle.run(Window {
         pace,
         duration: Some(duration),
-        frames: None,
+        ..Window::default()
     });
     let mut burst = Burst::new();
     loop {

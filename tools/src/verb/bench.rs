@@ -107,9 +107,8 @@ pub(super) fn measure(
     let pace = planned_pps.map_or(Pace::Max, |_| layout.ceiling(arrival));
     let self_check = SelfCheck::run(layout.frames().clone(), pace)?;
     let trial = |duration| Trial {
-        pps: planned_pps,
         arrival,
-        duration,
+        ..Trial::new(planned_pps, duration)
     };
 
     let spread = layout.spread();
@@ -203,7 +202,7 @@ fn write_frames(args: &BenchArgs, file: &Path, interrupt: &Interrupt) -> Result<
     let window = Window {
         pace: pps.map_or(Pace::Max, |pps| Pace::Planned(layout.plan(pps, arrival))),
         duration: Some(args.duration),
-        frames: None,
+        ..Window::default()
     };
     let at = format!("--rate {}", args.rate);
     let frames = &mut layout.frames().clone();

@@ -67,9 +67,8 @@ pub(super) fn bench(
             .pps(layout.frames().mean_size(0), calibrated_pps.unwrap_or(0.0)),
     };
     let trial = |duration| Trial {
-        pps: planned_pps,
         arrival,
-        duration,
+        ..Trial::new(planned_pps, duration)
     };
     if !args.warmup.is_zero() {
         run("warm-up", trial(args.warmup))?;

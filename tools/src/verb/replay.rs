@@ -233,6 +233,7 @@ pub(super) fn window(args: &ReplayArgs, pace: Pace, set: &CaptureSet) -> Window 
             None => Some(set.len() as u64 * u64::from(args.repeat)),
         },
         duration,
+        room: None,
     }
 }
 

@@ -61,16 +61,24 @@
 //! generator waits for the ring instead; that rate is higher than an NDR, because no pause of a worker costs
 //! it a frame.
 //!
-//! A generator that lost its core sends what came due meanwhile at once, and a ring that is smaller overflows,
-//! however fast the engine. So it does while a worker has no core, because another program has it: the kernel
+//! A generator that lost its core would send what came due meanwhile at once, and a ring that is smaller would
+//! overflow, however fast the engine. So in the trials of a search as many frames as came due while it was not polled
+//! (for more than 20 us) wait until there is room for them; later ones wait behind them, but never more than that, and
+//! once fewer wait, no more may again. What is due beyond it is sent whether there is room or not. An engine that takes
+//! less than the load so loses as much as it would have lost, but for the time in which nothing came; one that takes more
+//! loses nothing. At the end of a trial they may wait for as long as the generator was gone. In `bench`, and on
+//! real links, where nobody knows of room, all is sent at once.
+//!
+//! A ring overflows, too, while a worker has no core, because another program has it: the kernel
 //! counts how long threads wait for one (`schedstat`), and as much as came in that time may be lost for that. A
-//! lossy trial is not `valid` where one of these may have been so (`spoiled_by`). It is set aside and done
-//! again, for twice the time that decides; what is so often there is no chance, and counts from then on. A result
+//! lossy trial is not `valid` where this may have been so, or the generator was behind (`spoiled_by`). It is set aside
+//! and done again, for twice the time that decides; what is so often there is no chance, and counts from then on. A result
 //! most of whose loss at the upper bound is of such trials is the tester's or the machine's: marked, with exit
 //! status 5. What a hypervisor takes of a core nobody counts for sure: before it all, the cores are watched for
 //! half a second, and the report says how often and for how long they were gone. Loads of which more comes in
 //! that time than a ring holds lose frames then; the exceed ratio is what allows for it, shorter trials and larger
-//! rings help.
+//! rings help. So a search has rings of 16,384 frames unless it is told otherwise: a millisecond, which is what
+//! hypervisors take at once, of 16 Mpps.
 //!
 //! A search always ends: when its bounds are close enough, or after a time (`--time-limit`) that follows from its
 //! goals, three times what decides about two bounds each, and forty coarse trials. What has not converged by then

@@ -676,6 +676,12 @@ impl Nic {
         self.shared.counters().workers.iter().map(totals).collect()
     }
 
+    /// Reads what each of the workers counts that there are now, in the order their datapaths were made, without
+    /// a lock.
+    pub fn worker_readers(&self) -> Vec<CounterReader<NicCounter>> {
+        self.shared.counters().workers.clone()
+    }
+
     /// The NIC as one more worker sees it.
     pub fn datapath(&self) -> NicDatapath {
         let (writer, reader) = counters();

@@ -48,7 +48,9 @@ pub(super) enum Command {
         allow_negative_numbers = true,
         mut_arg("hgrm", |arg| arg.hide(true)),
         mut_arg("hlog", |arg| arg.hide(true)),
-        mut_arg("slo", |arg| arg.value_parser(Slo::of_search).help(super::usage::SEARCH_SLO))
+        mut_arg("slo", |arg| arg.value_parser(Slo::of_search).help(super::usage::SEARCH_SLO)),
+        // A millisecond, which a hypervisor takes at once, of more than the engine takes.
+        mut_arg("ring", |arg| arg.default_value("16384"))
     )]
     Search(SearchArgs),
     /// Captures as the traffic
