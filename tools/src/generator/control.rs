@@ -113,7 +113,8 @@ pub struct Emission {
     pub waiting: u64,
 }
 
-/// From planned time to emission, in nanoseconds: the oldest frame of a burst stands for all.
+/// From planned time to emission, in nanoseconds: in bursts of more than eight frames the oldest of each eighth stands
+/// for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lateness {
     /// The median.

@@ -14,6 +14,9 @@ use crate::latency;
 /// a poll comes when it comes. What is later than this counts as not sent.
 pub const GRACE: u64 = 1_000_000;
 
+/// How many of the frames of a burst stand for all: each for itself and as many younger ones.
+const LATENESSES: usize = 8;
+
 /// A generator's receive queue: emits in windows that its handle starts, and nothing between them.
 pub struct GeneratorQueue<S> {
     source: S,
@@ -280,10 +283,17 @@ impl<S: Source> GeneratorQueue<S> {
         // A frame that finds no buffer when it is due is lost, as in a NIC: its time goes by.
         run.pool_empty += (due - got) as u64;
         run.next += due as u64;
-        let oldest = (run.start + elapsed).saturating_sub(times[0]);
-        self.lateness.saturating_record_n(oldest, due as u64);
-        if times[0] >= run.polled_since && !is_overdue {
-            self.lateness_polled.saturating_record_n(oldest, due as u64);
+        // To record each frame of a long burst would cost as much as to make some.
+        let due_times = times.get(..due).unwrap_or_default();
+        for part in due_times.chunks(due.div_ceil(LATENESSES)) {
+            let (Some(oldest), frames) = (part.first(), part.len() as u64) else {
+                continue;
+            };
+            let late = (run.start + elapsed).saturating_sub(*oldest);
+            self.lateness.saturating_record_n(late, frames);
+            if *oldest >= run.polled_since && !is_overdue {
+                self.lateness_polled.saturating_record_n(late, frames);
+            }
         }
         let streams = streams.get(..due).unwrap_or_default();
         let (sent, lost) = streams.split_at_checked(got).unwrap_or((streams, &[]));

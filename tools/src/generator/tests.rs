@@ -565,6 +565,22 @@ fn every_planned_frame_is_emitted_at_or_after_its_time() {
 }
 
 #[test]
+fn frames_of_a_burst_are_late_each_by_its_own_time() {
+    let clock = Clock::told();
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
+    let (mut queue, pool) = (link.into_queue(), pool(512));
+    let mut cache = pool.cache();
+    handle.run(window(&pace, 20));
+    // Sixteen frames in a poll, which came due in these 16 us: two of each eighth count as late as the older one.
+    let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 16_000), |_| {});
+    let Lateness { p50, p99, max, .. } = totals.lateness;
+    assert!((7_000..=9_000).contains(&p50), "{:?}", totals.lateness);
+    assert!((15_000..=16_200).contains(&p99) && max <= 16_200);
+    assert_eq!(totals.lateness, totals.lateness_polled);
+}
+
+#[test]
 fn a_stopped_window_has_intended_what_was_due_until_then() {
     let clock = Clock::told();
     let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());

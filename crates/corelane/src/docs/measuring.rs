@@ -66,8 +66,9 @@
 //! (for more than 20 us) wait until there is room for them; later ones wait behind them, but never more than that, and
 //! once fewer wait, no more may again. What is due beyond it is sent whether there is room or not. An engine that takes
 //! less than the load so loses as much as it would have lost, but for the time in which nothing came; one that takes more
-//! loses nothing. At the end of a trial they may wait for as long as the generator was gone. In `bench`, and on
-//! real links, where nobody knows of room, all is sent at once.
+//! loses nothing. At the end of a trial they may wait for as long as the generator was gone. A pause of the distributor,
+//! which polls the generator, looks the same. In `bench`, and on real links, where nobody knows of room, all is sent at
+//! once.
 //!
 //! A ring overflows, too, while a worker has no core, because another program has it: the kernel
 //! counts how long threads wait for one (`schedstat`), and as much as came in that time may be lost for that. A
