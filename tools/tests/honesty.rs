@@ -25,6 +25,8 @@ enum Fault {
     Reorder(usize),
     /// A bit of these bytes is flipped.
     Corrupt(usize, usize),
+    /// Nothing is polled for so long, as if the thread had no core.
+    Pause(Duration),
 }
 
 /// One frame in so many.
@@ -108,6 +110,7 @@ impl FaultyQueue {
                 let bit = (self.frames / self.each) as usize * 7 % bits;
                 frame.data_mut()[from + bit / 8] ^= 1 << (bit % 8);
             }
+            Fault::Pause(time) if is_hit => std::thread::sleep(time),
             _ => {}
         }
         self.ready.push_back(frame);
@@ -161,21 +164,31 @@ fn run(fault: Fault, options: &str) -> (TrialResult, u64) {
     run_each(EACH, fault, options)
 }
 
-/// As [`run`], with one fault in `each` frames.
-fn run_each(each: u64, fault: Fault, options: &str) -> (TrialResult, u64) {
-    let args = bench(options);
-    let layout = Layout::new(&args.engine, &args.load, args.frame_size, None);
+/// A bed behind a device with one fault in `each` frames, and the device's own count.
+fn faulty_bed(
+    layout: &Layout,
+    when_full: WhenFull,
+    fault: Fault,
+    each: u64,
+) -> (Bed, Arc<AtomicU64>) {
     let faults = Arc::<AtomicU64>::default();
     let counted = Arc::clone(&faults);
-    let mut bed = Bed::start_with(&layout, WhenFull::Wait, &move |inner| {
+    let bed = Bed::start_with(layout, when_full, &move |inner| {
         Box::new(FaultyLink {
             inner,
             fault,
             each,
             faults: Arc::clone(&counted),
         })
-    })
-    .unwrap();
+    });
+    (bed.unwrap(), faults)
+}
+
+/// As [`run`], with one fault in `each` frames.
+fn run_each(each: u64, fault: Fault, options: &str) -> (TrialResult, u64) {
+    let args = bench(options);
+    let layout = Layout::new(&args.engine, &args.load, args.frame_size, None);
+    let (mut bed, faults) = faulty_bed(&layout, WhenFull::Wait, fault, each);
     let (progress, interrupt) = (Progress::new(true), Interrupt::default());
     let mut run = |seconds| {
         let trial = Trial::new(None, Duration::from_secs_f64(seconds));
@@ -326,60 +339,13 @@ fn small_ipv6_frames_are_said_not_to_be_checked() {
     assert!(!result.accounting.holds);
 }
 
-/// A link whose thread loses its core once in a trial of a second, for a fifth of it.
-struct PausedLink(Box<dyn Link>);
-
-struct PausedQueue {
-    inner: Box<dyn RxQueue>,
-    frames: usize,
-}
-
-/// Frames after which it does, and then each time that so many more came.
-const PAUSED_AFTER: usize = 30_000;
-const PAUSE: Duration = Duration::from_millis(200);
-
-impl Link for PausedLink {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn mac(&self) -> Option<MacAddr> {
-        self.0.mac()
-    }
-
-    fn mtu(&self) -> usize {
-        self.0.mtu()
-    }
-
-    fn open(&mut self, pool: &Pool) -> Result<Queues, LinkError> {
-        let Queues { rx, tx } = self.0.open(pool)?;
-        let paused = |inner| Box::new(PausedQueue { inner, frames: 0 }) as Box<dyn RxQueue>;
-        Ok(Queues {
-            rx: rx.into_iter().map(paused).collect(),
-            tx,
-        })
-    }
-}
-
-impl RxQueue for PausedQueue {
-    fn rx_burst(&mut self, cache: &mut PoolCache, out: &mut Burst) -> Result<RxStatus, LinkError> {
-        let before = out.len();
-        let status = self.inner.rx_burst(cache, out)?;
-        let came = out.len() - before;
-        if self.frames / PAUSED_AFTER < (self.frames + came) / PAUSED_AFTER {
-            std::thread::sleep(PAUSE);
-        }
-        self.frames += came;
-        Ok(status)
-    }
-}
-
 #[test]
 fn frames_that_came_due_while_the_generator_was_gone_wait_for_room() {
     let args = bench("--ring 64");
     let layout = Layout::new(&args.engine, &args.load, args.frame_size, None);
-    let paused = |link| Box::new(PausedLink(link)) as Box<dyn Link>;
-    let mut bed = Bed::start_with(&layout, WhenFull::Drop, &paused).unwrap();
+    // Once in the trial, for a fifth of it.
+    let pause = Fault::Pause(Duration::from_millis(200));
+    let (mut bed, faults) = faulty_bed(&layout, WhenFull::Drop, pause, 30_000);
     let trial = Trial {
         patient: true,
         ..Trial::new(Some(50_000.0), Duration::from_secs(1))
@@ -388,6 +354,7 @@ fn frames_that_came_due_while_the_generator_was_gone_wait_for_room() {
     let result = bed.trial(&trial, &progress, &interrupt).unwrap();
     bed.finish();
     assert!(result.accounting.holds, "{:?}", result.accounting);
+    assert_eq!(faults.load(Ordering::Relaxed), 1);
     assert!(result.measured.totals.gone.ns >= 200_000_000);
     assert_eq!((result.intended, result.unsent.all()), (50_000, 0));
     // Ten thousand frames came due meanwhile. How many run over all the same is a matter of cores here, not of the ring.

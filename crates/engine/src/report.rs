@@ -142,13 +142,16 @@ impl Backlog {
         let others = of_workers(NicCounter::Looped) + of_workers(NicCounter::Unpacked);
         let ring_full = self.distributor.value(DistributorCounter::RingFull);
         let taken = self.distributor.value(DistributorCounter::Taken);
-        in_flight(taken + others, ring_full, received)
+        in_flight((taken, others), ring_full, received)
     }
 }
 
 /// Frames that were taken from a link, or came from the NIC itself, and are neither dropped nor accounted for.
-fn in_flight(taken: u64, ring_full: u64, received: u64) -> u64 {
-    taken.saturating_sub(ring_full).saturating_sub(received)
+fn in_flight((taken, others): (u64, u64), ring_full: u64, received: u64) -> u64 {
+    taken
+        .saturating_add(others)
+        .saturating_sub(ring_full)
+        .saturating_sub(received)
 }
 
 impl Monitor {
@@ -200,7 +203,7 @@ impl Monitor {
                     let totals = &nic.totals;
                     (totals.received, totals.looped + totals.unpacked)
                 });
-                in_flight(distributor.taken + others, distributor.ring_full, received)
+                in_flight((distributor.taken, others), distributor.ring_full, received)
             })
             .sum();
         EngineReport {

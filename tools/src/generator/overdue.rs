@@ -1,6 +1,5 @@
 //! Frames that came due while the generator was not polled.
 
-use std::fmt;
 use std::sync::Arc;
 
 use corelane::frame::BURST;
@@ -29,16 +28,6 @@ impl Room {
     /// As many as are worth being sent together.
     fn worthwhile(&self) -> u64 {
         (self.most / 2).clamp(1, BURST as u64)
-    }
-}
-
-impl fmt::Debug for Room {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (most, left) = (self.most, self.left());
-        f.debug_struct("Room")
-            .field("most", &most)
-            .field("left", &left)
-            .finish()
     }
 }
 

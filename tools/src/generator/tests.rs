@@ -473,6 +473,14 @@ fn poll_window(
     }
 }
 
+/// A clock that is told, a pace of a frame each microsecond, and a queue with its handle and a cache.
+fn at_1_mpps() -> (Clock, Pace, impl RxQueue, GeneratorHandle, PoolCache) {
+    let clock = Clock::told();
+    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
+    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
+    (clock, pace, link.into_queue(), handle, pool(512).cache())
+}
+
 fn window(pace: &Pace, ms: u64) -> Window {
     Window {
         pace: pace.clone(),
@@ -566,11 +574,7 @@ fn every_planned_frame_is_emitted_at_or_after_its_time() {
 
 #[test]
 fn frames_of_a_burst_are_late_each_by_its_own_time() {
-    let clock = Clock::told();
-    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
-    let (mut queue, pool) = (link.into_queue(), pool(512));
-    let mut cache = pool.cache();
+    let (clock, pace, mut queue, handle, mut cache) = at_1_mpps();
     handle.run(window(&pace, 20));
     // Sixteen frames in a poll, which came due in these 16 us: two of each eighth count as late as the older one.
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 16_000), |_| {});
@@ -582,11 +586,7 @@ fn frames_of_a_burst_are_late_each_by_its_own_time() {
 
 #[test]
 fn a_stopped_window_has_intended_what_was_due_until_then() {
-    let clock = Clock::told();
-    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
-    let (mut queue, pool) = (link.into_queue(), pool(512));
-    let mut cache = pool.cache();
+    let (clock, pace, mut queue, handle, mut cache) = at_1_mpps();
     handle.run(window(&pace, 20));
     let mut burst = Burst::new();
     queue.rx_burst(&mut cache, &mut burst).unwrap();
@@ -622,11 +622,7 @@ fn without_a_pace_frames_go_poll_by_poll() {
 
 #[test]
 fn what_came_due_while_nobody_polled_is_told_apart() {
-    let clock = Clock::told();
-    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
-    let (mut queue, pool) = (link.into_queue(), pool(512));
-    let mut cache = pool.cache();
+    let (clock, pace, mut queue, handle, mut cache) = at_1_mpps();
     handle.run(window(&pace, 20));
     let mut polls = 0;
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1_000), |_| {
@@ -651,11 +647,7 @@ fn what_came_due_while_nobody_polled_is_told_apart() {
 /// ran over.
 fn into_a_ring(gone_us: u64, ns: u64, is_patient: bool) -> (Totals, u64) {
     const RING: u64 = 256;
-    let clock = Clock::told();
-    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
-    let (mut queue, pool) = (link.into_queue(), pool(512));
-    let mut cache = pool.cache();
+    let (clock, pace, mut queue, handle, mut cache) = at_1_mpps();
     let in_ring = Arc::new(AtomicU64::new(0));
     let room = Arc::clone(&in_ring);
     let room = Room::new(RING / 2, move || room.load(Ordering::Relaxed));
@@ -729,11 +721,7 @@ fn a_receiver_that_stands_still_ends_the_wait() {
 
 #[test]
 fn what_cannot_be_sent_in_time_is_not_sent() {
-    let clock = Clock::told();
-    let pace = Pace::Planned(Schedule::new(Arrival::Cbr, 1e6, 1).into());
-    let (link, handle) = GeneratorLink::new(Sequence::draw_frames(&traffic(), 64), clock);
-    let (mut queue, pool) = (link.into_queue(), pool(512));
-    let mut cache = pool.cache();
+    let (clock, pace, mut queue, handle, mut cache) = at_1_mpps();
     handle.run(window(&pace, 20));
     // A receiver that polls once in a millisecond takes 64,000 frames a second.
     let totals = poll_window(&mut queue, &handle, (&mut cache, clock, 1_000_000), |_| {});
