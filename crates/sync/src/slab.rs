@@ -44,7 +44,8 @@ type Table<T> = [AtomicPtr<T>; 1 << (u32::BITS - BLOCK_BITS)];
 /// Chunks there can be: with one block, one, two, four and so on.
 const CHUNKS: usize = 18;
 
-/// Chunks larger than this are aligned to it and asked to be in huge pages.
+/// Chunks as large as this, or half as large if that is [wanted](Slab::in_huge_pages), are rounded up and aligned to it,
+/// and asked to be in huge pages.
 const HUGE_PAGE: usize = 2 << 20;
 
 /// Why a [`Slab`] did not grow.
@@ -73,6 +74,8 @@ pub struct Slab<T> {
     blocks: Box<Table<T>>,
     /// Owns the memory the pointers lead to, in the order of the chunks; locked to grow.
     maps: Mutex<Vec<MmapMut>>,
+    /// Bytes of a chunk from which on it is to be in huge pages.
+    huge_from: usize,
     /// Shared between threads as the `T`s in it are.
     elements: PhantomData<T>,
 }
@@ -90,6 +93,20 @@ impl<T: FromZeros + Sync> Slab<T> {
     ///
     /// If there are not 2 MiB of address space for that.
     pub fn new() -> Self {
+        Self::huge_from(HUGE_PAGE)
+    }
+
+    /// As [`new`](Self::new), for one that is read all over and of which there are few: smaller chunks are in huge pages
+    /// too, down to 1 MiB, so that a reader seldom comes to a page whose place it has to find out.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    pub fn in_huge_pages() -> Self {
+        Self::huge_from(HUGE_PAGE / 2)
+    }
+
+    fn huge_from(huge_from: usize) -> Self {
         const {
             assert!(size_of::<T>() > 0, "elements have a size");
             assert!(align_of::<T>() <= 4096, "pages align the elements");
@@ -98,6 +115,7 @@ impl<T: FromZeros + Sync> Slab<T> {
         Self {
             blocks: Table::new_box_zeroed().expect("address space for a table"),
             maps: Mutex::new(Vec::new()),
+            huge_from,
             elements: PhantomData,
         }
     }
@@ -147,8 +165,8 @@ impl<T: FromZeros + Sync> Slab<T> {
             let size = size_of::<T>().checked_mul(BLOCK as usize);
             let size = size.ok_or_else(too_large)?;
             let bytes = size.checked_mul(blocks).ok_or_else(too_large)?;
-            let (mut map, offset) =
-                map_zeroed(bytes).map_err(|source| SlabError::OutOfMemory { bytes, source })?;
+            let (mut map, offset) = map_zeroed(bytes, bytes >= self.huge_from)
+                .map_err(|source| SlabError::OutOfMemory { bytes, source })?;
             let base = map.as_mut_ptr().wrapping_add(offset);
             maps.push(map);
             for (at, block) in self.blocks.iter().skip(first).take(blocks).enumerate() {
@@ -192,9 +210,14 @@ const fn block_of_chunk(chunk: usize) -> u32 {
 }
 
 /// Maps at least `bytes` bytes of zeros, and returns where in the mapping they begin: at a page's
-/// beginning, for large ones at a huge page's.
-fn map_zeroed(bytes: usize) -> std::io::Result<(MmapMut, usize)> {
-    let slack = if bytes > HUGE_PAGE { HUGE_PAGE } else { 0 };
+/// beginning, or at a huge page's.
+fn map_zeroed(bytes: usize, huge: bool) -> std::io::Result<(MmapMut, usize)> {
+    let (bytes, slack) = if huge {
+        let rounded = bytes.checked_next_multiple_of(HUGE_PAGE);
+        (rounded.ok_or(std::io::ErrorKind::OutOfMemory)?, HUGE_PAGE)
+    } else {
+        (bytes, 0)
+    };
     let length = bytes
         .checked_add(slack)
         .ok_or(std::io::ErrorKind::OutOfMemory)?;

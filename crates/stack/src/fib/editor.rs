@@ -10,12 +10,12 @@ use corelane_sync::slab::SlabError;
 use foldhash::fast::RandomState;
 use thiserror::Error;
 
-use super::arena::Arena;
+use super::arena::{Arena, Lots};
 use super::compile::Slots;
 use super::entry::{Entry, Shape};
 use super::hop::Hop;
 use super::lookup::Lpm;
-use super::path::{MAX_DEPTH, Path, Span, trie};
+use super::path::{MAX_DEPTH, Path, Span, is_behind_leaves, trie};
 use super::runs::{MAX_ABSORBED, Runs};
 use super::store::LpmStore;
 use super::trie::{Spans, Tries};
@@ -97,7 +97,8 @@ impl Used {
 /// What the editor alone knows of the routes.
 #[derive(Default)]
 pub(super) struct Routes {
-    numbers: Arena,
+    /// By whether it [is behind leaves](is_behind_leaves).
+    numbers: Lots,
     about: Vec<AboutRoute>,
 }
 
@@ -180,10 +181,10 @@ impl LpmEditor {
         let used = self.used();
         let of_a_node = |shape| match shape {
             Shape::Dense => 2048,
-            Shape::DenseLeaf => 256,
+            Shape::DenseLeaf | Shape::Pair => 256,
             Shape::Sparse => 320,
-            Shape::SparseLeaf => 64,
-            Shape::LongLeaf | Shape::Narrow => 128,
+            Shape::ShortLeaf | Shape::SparseLeaf => 64,
+            Shape::Short | Shape::PairLeaf | Shape::LongLeaf | Shape::Narrow => 128,
         };
         let nodes = Shape::ALL.map(|shape| used.nodes(shape) * of_a_node(shape));
         let lines = nodes.iter().sum::<usize>() + used.routes * 32 + used.hops * 8;
@@ -238,13 +239,13 @@ impl LpmEditor {
     /// # Errors
     /// [`LpmError::NoRoom`].
     pub fn reserve(&mut self, changes: u32) -> Result<(), LpmError> {
-        // A change makes one node, and all those on its path are written anew, and those that were in
+        // A change makes two nodes at most, and all those on its path are written anew, and those that were in
         // the line of one of them; none twice.
         let each = (MAX_DEPTH + MAX_ABSORBED) as u32;
         let written = (self.tries.dirty() as u32)
             .saturating_add(changes.saturating_mul(each))
             .min(self.tries.len() as u32);
-        let nodes = written.saturating_add(changes.saturating_mul(2));
+        let nodes = written.saturating_add(changes.saturating_mul(3));
         let store = &*self.store;
         for (shape, numbers) in Shape::ALL.into_iter().zip(&mut self.nodes) {
             numbers.reserve(store.nodes(shape), nodes, Entry::MAX_NODES)?;
@@ -279,8 +280,8 @@ impl LpmEditor {
         neighbor: u32,
     ) -> Option<Hop> {
         let span = Span::of(prefix);
-        let number = self.new_route(span, nic, neighbor);
         let trie = trie(Family::of(prefix.address()));
+        let number = self.new_route(trie, span, nic, neighbor);
         let replaced = self.tries.place(trie, (span, number), &*self.store);
         self.len += usize::from(replaced.is_none());
         replaced.map(|number| self.discard_route(number))
@@ -319,7 +320,7 @@ impl LpmEditor {
     }
 
     /// A route of this version, which is nowhere yet.
-    fn new_route(&mut self, span: Span, nic: NicId, neighbor: u32) -> u32 {
+    fn new_route(&mut self, trie: usize, span: Span, nic: NicId, neighbor: u32) -> u32 {
         let hop = Hop::new(neighbor, nic);
         let hop = match self.hops.by_word.entry(hop.0) {
             Slot::Occupied(mut known) => {
@@ -339,7 +340,8 @@ impl LpmEditor {
                 number
             }
         };
-        let number = self.routes.numbers.allocate();
+        let kind = is_behind_leaves(trie, span.len);
+        let number = self.routes.numbers.allocate(kind);
         self.store.route(number).write(span, nic, neighbor);
         let about = &mut self.routes.about;
         let room = number as usize + 1;

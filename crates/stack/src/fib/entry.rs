@@ -2,19 +2,20 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::path::is_wide;
+use super::path::{LEAVES, is_wide};
 
 /// ```text
 ///  31  30       29      28 … 24    23 … 0
-///  1   covered  sparse  level / 4  number of a node, not 0; of a leaf bit 24 is set beside its level, and of a long
-///                                  one bit 28 too
+///  1   covered  sparse  level / 4  number of a node, not 0; of a leaf bit 24 is set beside its level, of a long leaf
+///                                  bit 28 too; of short nodes it is 10, and of pairs of them 12, of both leaves one more
 ///  0   covered  0       number of a route, not 0
 ///  0   0        1       number of a hop, not 0
 ///  0   0        0       nothing
 /// ```
 ///
 /// A route still has to be compared with the address that is looked up; a hop has not. Leaves are wide nodes, whose
-/// levels leave bits 24 and 28 zero.
+/// levels leave bits 24 and 28 zero. Short nodes and leaves stand at one level each, and no sparse node as far down as
+/// what they have in place of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry(u32);
 
@@ -25,6 +26,8 @@ const HOP: u32 = SPARSE;
 const LEVEL: u32 = 24;
 const LEAF: u32 = 1 << LEVEL;
 const LONG: u32 = 16 << LEVEL;
+const SHORT: u32 = SPARSE | 10 << LEVEL;
+const PAIR: u32 = SPARSE | 12 << LEVEL;
 
 /// How a node's slots are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,14 @@ pub(super) enum Shape {
     Dense,
     /// 256 slots, of hops alone.
     DenseLeaf,
+    /// A few runs of equal slots out of 256.
+    Short,
+    /// A few in each half.
+    Pair,
+    /// Runs of hops alone, out of 256.
+    ShortLeaf,
+    /// As many in each half.
+    PairLeaf,
     /// A few runs of equal slots out of 65,536.
     Sparse,
     /// Runs of hops alone.
@@ -45,14 +56,29 @@ pub(super) enum Shape {
 
 impl Shape {
     /// All, in the order of their declaration.
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Dense,
         Self::DenseLeaf,
+        Self::Short,
+        Self::Pair,
+        Self::ShortLeaf,
+        Self::PairLeaf,
         Self::Sparse,
         Self::SparseLeaf,
         Self::LongLeaf,
         Self::Narrow,
     ];
+}
+
+#[cfg(test)]
+impl Shape {
+    /// Whether all searches end in it.
+    pub(super) const fn is_leaf(self) -> bool {
+        matches!(
+            self,
+            Self::DenseLeaf | Self::ShortLeaf | Self::PairLeaf | Self::SparseLeaf | Self::LongLeaf
+        )
+    }
 }
 
 impl Entry {
@@ -64,14 +90,19 @@ impl Entry {
 
     /// A node at a level: narrow where nodes are, or else of any other shape.
     pub(super) const fn node(number: u32, level: u8, shape: Shape) -> Self {
+        let at_level = (level as u32 / 4) << LEVEL;
         let marks = match shape {
-            Shape::Dense | Shape::Narrow => 0,
-            Shape::DenseLeaf => LEAF,
-            Shape::Sparse => SPARSE,
-            Shape::SparseLeaf => SPARSE | LEAF,
-            Shape::LongLeaf => SPARSE | LEAF | LONG,
+            Shape::Dense | Shape::Narrow => at_level,
+            Shape::DenseLeaf => LEAF | at_level,
+            Shape::Short => SHORT,
+            Shape::Pair => PAIR,
+            Shape::ShortLeaf => SHORT | LEAF,
+            Shape::PairLeaf => PAIR | LEAF,
+            Shape::Sparse => SPARSE | at_level,
+            Shape::SparseLeaf => SPARSE | LEAF | at_level,
+            Shape::LongLeaf => SPARSE | LEAF | LONG | at_level,
         };
-        Self(NODE | marks | (level as u32 / 4) << LEVEL | number)
+        Self(NODE | marks | number)
     }
 
     pub(super) const fn route(number: u32) -> Self {
@@ -106,13 +137,13 @@ impl Entry {
         self.0 & (Self::MAX_NODES - 1)
     }
 
-    /// The level of a node that is no leaf.
+    /// The level of a node that is no leaf, and not short.
     #[inline]
     pub(super) const fn level(self) -> u8 {
         (self.0 >> LEVEL & 31) as u8 * 4
     }
 
-    /// The level of a wide node.
+    /// The level of a wide node that is not short.
     #[inline]
     pub(super) const fn wide_level(self) -> u8 {
         (self.0 >> LEVEL & 14) as u8 * 4
@@ -126,7 +157,11 @@ impl Entry {
             (false, _) if !is_wide(self.level()) => Shape::Narrow,
             (false, false) => Shape::Dense,
             (false, true) => Shape::DenseLeaf,
+            (true, false) if self.is(Shape::Short) => Shape::Short,
+            (true, false) if self.is(Shape::Pair) => Shape::Pair,
             (true, false) => Shape::Sparse,
+            (true, true) if self.is(Shape::ShortLeaf) => Shape::ShortLeaf,
+            (true, true) if self.is(Shape::PairLeaf) => Shape::PairLeaf,
             (true, true) if self.is_long() => Shape::LongLeaf,
             (true, true) => Shape::SparseLeaf,
         }
@@ -156,10 +191,10 @@ impl Entry {
         (self.0 & !COVERED) >> LEVEL == Self::node(0, level, Shape::Dense).0 >> LEVEL
     }
 
-    /// Whether it is a dense leaf at `level`.
+    /// Whether it is a node of a shape that stands at one level alone: dense leaves, and all short ones.
     #[inline]
-    pub(super) const fn is_dense_leaf_at(self, level: u8) -> bool {
-        (self.0 & !COVERED) >> LEVEL == Self::node(0, level, Shape::DenseLeaf).0 >> LEVEL
+    pub(super) const fn is(self, shape: Shape) -> bool {
+        (self.0 & !COVERED) >> LEVEL == Self::node(0, LEAVES, shape).0 >> LEVEL
     }
 
     /// The number of the route; 0 if there is nothing. Not for a node or hop.
@@ -209,30 +244,43 @@ mod tests {
         Shape::LongLeaf,
     ];
 
+    const SHORT: [Shape; 4] = [Shape::Short, Shape::Pair, Shape::ShortLeaf, Shape::PairLeaf];
+
     #[test]
     fn entries_tell_themselves_apart() {
         assert!(!Entry::EMPTY.is_node() && !Entry::EMPTY.is_hop());
         assert_eq!(Entry::EMPTY.route_number(), 0);
         for covered in [false, true] {
-            for level in (0..=124).step_by(4) {
-                for number in [1, Entry::MAX_NODES - 1] {
+            for number in [1, Entry::MAX_NODES - 1] {
+                let levels = (0..=124).step_by(4).filter(|l| !is_wide(*l) || l % 8 == 0);
+                let nodes = levels.flat_map(|level| {
                     let shapes: &[Shape] = match is_wide(level) {
-                        true if level % 8 != 0 => continue,
                         true => &WIDE,
                         false => &[Shape::Narrow],
                     };
-                    for shape in shapes.iter().copied() {
-                        let entry = Entry::node(number, level, shape).with_covered(covered);
-                        assert!(entry.is_node() && entry.is_covered() == covered);
-                        assert_eq!((entry.number(), entry.shape()), (number, shape));
-                        if is_wide(level) {
-                            let dense = (entry.is_dense_at(level), entry.is_dense_leaf_at(level));
-                            let expected = (shape == Shape::Dense, shape == Shape::DenseLeaf);
-                            assert_eq!((entry.wide_level(), dense), (level, expected));
-                        }
-                        if !is_wide(level) || !entry.is_leaf() {
+                    shapes.iter().map(move |shape| (level, *shape))
+                });
+                let short = SHORT.map(|shape| (LEAVES, shape));
+                for (level, shape) in nodes.chain(short) {
+                    let entry = Entry::node(number, level, shape).with_covered(covered);
+                    assert!(entry.is_node() && entry.is_covered() == covered);
+                    assert_eq!((entry.number(), entry.shape()), (number, shape));
+                    assert_eq!(entry.is_leaf() && is_wide(level), shape.is_leaf());
+                    match shape {
+                        Shape::Dense | Shape::Sparse | Shape::Narrow => {
                             assert_eq!(entry.level(), level);
                         }
+                        Shape::DenseLeaf | Shape::SparseLeaf | Shape::LongLeaf => {
+                            assert_eq!(entry.wide_level(), level);
+                        }
+                        Shape::Short | Shape::Pair | Shape::ShortLeaf | Shape::PairLeaf => {}
+                    }
+                    if is_wide(level) {
+                        assert_eq!(entry.is_dense_at(level), shape == Shape::Dense);
+                    }
+                    for other in SHORT.into_iter().chain([Shape::DenseLeaf]) {
+                        let same = shape == other && level == LEAVES;
+                        assert_eq!(entry.is(other), same, "{shape:?} at {level}");
                     }
                 }
             }

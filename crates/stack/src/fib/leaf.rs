@@ -10,12 +10,29 @@ use corelane_sync::prefetch::prefetch_read;
 use zerocopy::FromZeros;
 
 use super::entry::Entry;
-use super::line::write_ends;
+use super::line::{lasts, run_of_32};
 
 /// The slots of a wide node, one by one. Four lines, of which a lookup reads one.
 #[derive(FromZeros)]
 #[repr(C, align(64))]
 pub(super) struct DenseLeaf(pub(super) [AtomicU8; 256]);
+
+/// Runs there can be in a short leaf.
+pub(super) const SHORT_RUNS: usize = 32;
+
+/// The slots of a wide node as runs of equal ones, if there are not too many. One line.
+#[derive(FromZeros)]
+#[repr(C, align(64))]
+pub(super) struct ShortLeaf {
+    /// In order, the last slot of each run; all ones where there is no run behind it any more.
+    ends: [AtomicU8; SHORT_RUNS],
+    hops: [AtomicU8; SHORT_RUNS],
+}
+
+/// A short leaf for each half of the slots, of which a lookup reads one.
+#[derive(FromZeros)]
+#[repr(C, align(128))]
+pub(super) struct PairLeaf(pub(super) [ShortLeaf; 2]);
 
 /// Runs there can be in a sparse leaf.
 pub(super) const LEAF_RUNS: usize = 21;
@@ -53,6 +70,49 @@ impl DenseLeaf {
         for (slot, number) in self.0.iter().zip(numbers) {
             slot.store(number, Ordering::Relaxed);
         }
+    }
+}
+
+impl ShortLeaf {
+    /// No node's.
+    pub(super) const NOTHING: &Self = {
+        static NOTHING: ShortLeaf = ShortLeaf {
+            ends: [const { AtomicU8::new(u8::MAX) }; SHORT_RUNS],
+            hops: [const { AtomicU8::new(0) }; SHORT_RUNS],
+        };
+        &NOTHING
+    };
+
+    /// The number of the hop of a slot; 0 if nothing is there.
+    #[inline]
+    pub(super) fn hop_number(&self, slot: u8) -> u32 {
+        let run = run_of_32(|run| self.ends[run].load(Ordering::Relaxed) < slot);
+        self.hops[run].load(Ordering::Relaxed).into()
+    }
+
+    /// Begins to bring it into the cache.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch_read(self);
+    }
+
+    /// Writes runs, at most [`SHORT_RUNS`]: the slot that each begins with, and the number of its hop.
+    pub(super) fn write(&self, runs: impl Iterator<Item = (u8, u8)> + Clone) {
+        let starts = runs.clone().map(|(start, _)| start.into());
+        for (end, last) in self.ends.iter().zip(lasts(starts)) {
+            end.store(last as u8, Ordering::Relaxed);
+        }
+        for (hop, (_, number)) in self.hops.iter().zip(runs) {
+            hop.store(number, Ordering::Relaxed);
+        }
+    }
+}
+
+impl PairLeaf {
+    /// The half that a slot is in.
+    #[inline]
+    pub(super) fn half(&self, slot: u8) -> &ShortLeaf {
+        &self.0[usize::from(slot >> 7)]
     }
 }
 
@@ -128,7 +188,10 @@ impl LongLeaf {
 /// Writes runs into the lines of a leaf, as many as they have room for.
 fn write(lines: &[SparseLeaf], runs: impl Iterator<Item = (u16, u8)> + Clone) {
     let ends = lines.iter().flat_map(|line| &line.ends);
-    write_ends(ends, runs.clone().map(|(start, _)| start));
+    let starts = runs.clone().map(|(start, _)| start);
+    for (end, last) in ends.zip(lasts(starts)) {
+        end.store(last, Ordering::Relaxed);
+    }
     let hops = lines.iter().flat_map(|line| &line.hops);
     for (hop, (_, number)) in hops.zip(runs) {
         hop.store(number, Ordering::Relaxed);
@@ -141,8 +204,8 @@ mod tests {
 
     #[test]
     fn leaves_are_lines() {
-        assert_eq!((size_of::<DenseLeaf>(), size_of::<SparseLeaf>()), (256, 64));
-        assert_eq!(size_of::<LongLeaf>(), 128);
+        assert_eq!((size_of::<DenseLeaf>(), size_of::<PairLeaf>()), (256, 128));
+        assert_eq!((size_of::<SparseLeaf>(), size_of::<LongLeaf>()), (64, 128));
     }
 
     #[test]
@@ -169,6 +232,24 @@ mod tests {
         for slot in 0..=u16::MAX {
             let run = starts.iter().filter(|start| **start <= slot).count();
             assert_eq!(hop_number(slot), run as u32, "{slot} of {starts:?}");
+        }
+    }
+
+    #[test]
+    fn each_slot_of_a_short_leaf_is_in_its_run() {
+        for runs in 1..=SHORT_RUNS as u8 {
+            let apart: Vec<u8> = (0..runs).map(|n| n * 7).collect();
+            let first: Vec<u8> = (0..runs).collect();
+            let last = (1..runs).rev().map(|n| 0_u8.wrapping_sub(n));
+            let last: Vec<u8> = std::iter::once(0).chain(last).collect();
+            for starts in [apart, first, last] {
+                let leaf = ShortLeaf::new_zeroed();
+                leaf.write(starts.iter().copied().zip(1..));
+                for slot in 0..=u8::MAX {
+                    let run = starts.iter().filter(|start| **start <= slot).count();
+                    assert_eq!(leaf.hop_number(slot), run as u32, "{slot} of {starts:?}");
+                }
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Nodes and routes as the workers read them: lines of the cache.
 
 use std::hint::select_unpredictable;
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use corelane_sync::prefetch::prefetch_read;
 use zerocopy::FromZeros;
@@ -40,6 +40,33 @@ pub(super) struct Sparse {
 #[repr(C, align(64))]
 pub(super) struct Covers(pub(super) [AtomicU32; RUNS]);
 
+/// Runs there can be in a short node.
+pub(super) const FEW_RUNS: usize = 12;
+
+/// The slots of a wide node with little in it: runs of equal ones. One line.
+#[derive(FromZeros)]
+#[repr(C, align(64))]
+pub(super) struct Short {
+    /// As a [`Sparse`] node's.
+    ends: [AtomicU8; FEW_RUNS],
+    entries: [AtomicU32; FEW_RUNS],
+}
+
+/// A number for each run of a short node: what is rarely asked for.
+#[derive(FromZeros)]
+#[repr(C, align(64))]
+pub(super) struct ShortCovers(pub(super) [AtomicU32; FEW_RUNS]);
+
+/// A short node for each half of the slots, of which a lookup reads one.
+#[derive(FromZeros)]
+#[repr(C, align(128))]
+pub(super) struct Pair(pub(super) [Short; 2]);
+
+/// As [`ShortCovers`], of both halves.
+#[derive(FromZeros)]
+#[repr(C, align(128))]
+pub(super) struct PairCovers(pub(super) [ShortCovers; 2]);
+
 /// A route. All zeros, it is nobody's and covers nothing.
 #[derive(FromZeros)]
 #[repr(C, align(32))]
@@ -67,15 +94,7 @@ impl Sparse {
     /// The run that a slot is in: below [`RUNS`].
     #[inline]
     pub(super) fn run(&self, slot: u16) -> usize {
-        // Out of four, out of four, out of two, without branches, which nobody could predict: as few comparisons as
-        // that take, of which three at a time do not wait for each other. The last end is all ones.
-        let is_behind = |run: usize| {
-            let end = &self.ends[run % RUNS];
-            usize::from(end.load(Ordering::Relaxed) < slot)
-        };
-        let run = 8 * (is_behind(7) + is_behind(15) + is_behind(23));
-        let run = run + 2 * (is_behind(run + 1) + is_behind(run + 3) + is_behind(run + 5));
-        run + is_behind(run)
+        run_of_32(|run| self.ends[run].load(Ordering::Relaxed) < slot)
     }
 
     /// Where what a slot leads to stands.
@@ -84,34 +103,97 @@ impl Sparse {
         &self.entries[self.run(slot) % RUNS]
     }
 
-    /// Begins to bring the line into the cache by which an entry is found; of the two others, the one that
-    /// has it is asked for when it is known.
+    /// Begins to bring it into the cache, all of it: few searches come here, for which nobody would wait twice.
     #[inline]
     pub(super) fn prefetch(&self) {
         prefetch_read(&self.ends);
+        prefetch_read(&self.entries[0]);
+        prefetch_read(&self.entries[RUNS / 2]);
     }
 
     /// Writes runs, at most [`RUNS`]: the slot that each begins with, and what it leads to.
     pub(super) fn write(&self, runs: impl Iterator<Item = (u16, Entry)> + Clone) {
-        write_ends(&self.ends, runs.clone().map(|(start, _)| start));
+        let starts = runs.clone().map(|(start, _)| start);
+        for (end, last) in self.ends.iter().zip(lasts(starts)) {
+            end.store(last, Ordering::Relaxed);
+        }
         for (word, (_, entry)) in self.entries.iter().zip(runs) {
             entry.store(word);
         }
     }
 }
 
-/// Writes the last slot of each run, of which the slots that they begin with are told; all ones behind the last run.
-pub(super) fn write_ends<'a>(
-    ends: impl IntoIterator<Item = &'a AtomicU16>,
-    starts: impl Iterator<Item = u16>,
-) {
-    let lasts = starts.skip(1).map(|start| start.wrapping_sub(1));
-    for (end, last) in ends
-        .into_iter()
-        .zip(lasts.chain(std::iter::repeat(u16::MAX)))
-    {
-        end.store(last, Ordering::Relaxed);
+impl Short {
+    /// No node's.
+    pub(super) const NOTHING: &Self = {
+        static NOTHING: Short = Short {
+            ends: [const { AtomicU8::new(0) }; FEW_RUNS],
+            entries: [const { AtomicU32::new(0) }; FEW_RUNS],
+        };
+        &NOTHING
+    };
+
+    /// The run that a slot is in: below [`FEW_RUNS`].
+    #[inline]
+    pub(super) fn run(&self, slot: u8) -> usize {
+        // Out of three, out of four, as `run_of_32`. No slot is behind the last end.
+        let is_behind = |run: usize| {
+            let end = &self.ends[run % FEW_RUNS];
+            usize::from(end.load(Ordering::Relaxed) < slot)
+        };
+        let run = 4 * (is_behind(3) + is_behind(7));
+        run + is_behind(run) + is_behind(run + 1) + is_behind(run + 2)
     }
+
+    /// Where what a slot leads to stands.
+    #[inline]
+    pub(super) fn entry(&self, slot: u8) -> &AtomicU32 {
+        &self.entries[self.run(slot) % FEW_RUNS]
+    }
+
+    /// Begins to bring it into the cache.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch_read(self);
+    }
+
+    /// Writes runs, at most [`FEW_RUNS`]: the slot that each begins with, and what it leads to.
+    pub(super) fn write(&self, runs: impl Iterator<Item = (u8, Entry)> + Clone) {
+        let starts = runs.clone().map(|(start, _)| start.into());
+        for (end, last) in self.ends.iter().zip(lasts(starts)) {
+            end.store(last as u8, Ordering::Relaxed);
+        }
+        for (word, (_, entry)) in self.entries.iter().zip(runs) {
+            entry.store(word);
+        }
+    }
+}
+
+impl Pair {
+    /// The half that a slot is in.
+    #[inline]
+    pub(super) fn half(&self, slot: u8) -> &Short {
+        &self.0[usize::from(slot >> 7)]
+    }
+}
+
+/// The run out of 32 that a slot is in, whose end it is not behind; it is behind all before that, and never behind the
+/// last.
+#[inline]
+pub(super) fn run_of_32(is_behind: impl Fn(usize) -> bool) -> usize {
+    // Out of four, out of four, out of two, without branches, which nobody could predict: as few comparisons as that
+    // take, of which three at a time do not wait for each other.
+    let is_behind = |run: usize| usize::from(is_behind(run % 32));
+    let run = 8 * (is_behind(7) + is_behind(15) + is_behind(23));
+    let run = run + 2 * (is_behind(run + 1) + is_behind(run + 3) + is_behind(run + 5));
+    run + is_behind(run)
+}
+
+/// The last slot of each run, of which the slots that they begin with are told; all ones, of 16 bits or of 8, behind the
+/// last run.
+pub(super) fn lasts(starts: impl Iterator<Item = u16>) -> impl Iterator<Item = u16> {
+    let lasts = starts.skip(1).map(|start| start.wrapping_sub(1));
+    lasts.chain(std::iter::repeat(u16::MAX))
 }
 
 impl RouteLine {
@@ -183,6 +265,8 @@ mod tests {
         assert_eq!(size_of::<Narrow>(), 64);
         assert_eq!(size_of::<Dense>(), 1024);
         assert_eq!((size_of::<Sparse>(), size_of::<Covers>()), (192, 128));
+        assert_eq!((size_of::<Short>(), size_of::<ShortCovers>()), (64, 64));
+        assert_eq!((size_of::<Pair>(), size_of::<PairCovers>()), (128, 128));
         assert_eq!(size_of::<RouteLine>(), 32);
     }
 

@@ -65,6 +65,18 @@ impl Path {
         (self.from(level) >> 56) as usize
     }
 
+    /// The slot in a leaf at [`LEAVES`].
+    #[inline]
+    pub(super) const fn leaf_slot(self) -> u8 {
+        self.wide_slot(LEAVES) as u8
+    }
+
+    /// The slot in a short node, at [`SHORT_NODES`].
+    #[inline]
+    pub(super) const fn short_slot(self) -> u8 {
+        self.wide_slot(SHORT_NODES) as u8
+    }
+
     /// The slot in a sparse node at `level`, which is a wide one's: of 16 bits.
     #[inline]
     pub(super) const fn sparse_slot(self, level: u8) -> u16 {
@@ -148,14 +160,40 @@ pub(super) const fn may_be_sparse(level: u8) -> bool {
     is_wide(level) && level >= 24
 }
 
-/// Whether a node at `level` may be a dense leaf: there, and hardly anywhere else, IPv4 ends, and its searches ask for
-/// it there alone.
-pub(super) const fn may_be_dense_leaf(trie: usize, level: u8) -> bool {
-    trie == V4 && level == DENSE_LEAVES
+/// Whether a node at `level` may be a dense or a short leaf: there, and hardly anywhere else, IPv4 ends, and its
+/// searches ask for it there alone.
+pub(super) const fn may_be_leaf(trie: usize, level: u8) -> bool {
+    trie == V4 && level == LEAVES
 }
 
-/// The level of dense leaves.
-pub(super) const DENSE_LEAVES: u8 = 16;
+/// The level of dense and short leaves.
+pub(super) const LEAVES: u8 = 16;
+
+/// Whether a node at `level` may be short: there IPv6 has most of its nodes above the last ones, and its searches ask for
+/// them there alone.
+pub(super) const fn may_be_short(trie: usize, level: u8) -> bool {
+    trie == V6 && level == SHORT_NODES
+}
+
+/// Whether a route is longer than leaves go: most searches that end at a route, and not at a hop before, end at such a
+/// one. There are few, and they lie close together.
+pub(super) const fn is_behind_leaves(trie: usize, len: u8) -> bool {
+    let end = if trie == V4 {
+        LEAVES + 8
+    } else {
+        SHORT_NODES + 8 + SPARSE_STRIDE
+    };
+    len > end
+}
+
+/// The level of short nodes.
+pub(super) const SHORT_NODES: u8 = 24;
+
+/// Whether a node at [`SHORT_NODES`] is made between two at these levels, though nothing branches there: it is one line,
+/// and with nothing left out a search ends at a hop below it and not at a route.
+pub(super) const fn keeps_level_between(trie: usize, above: u8, below: u8) -> bool {
+    trie == V6 && above < SHORT_NODES && below == SHORT_NODES + 8
+}
 
 /// The index of IPv4's trie.
 const V4: usize = 0;

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use corelane_frame::BURST;
 use corelane_sync::prefetch::prefetch_read;
 
-use super::entry::Entry;
+use super::entry::{Entry, Shape};
 use super::hop::Hop;
-use super::leaf::{LongLeaf, SparseLeaf};
-use super::line::{RouteLine, Sparse};
-use super::path::{DENSE_LEAVES, Path};
+use super::leaf::{LongLeaf, ShortLeaf, SparseLeaf};
+use super::line::{RouteLine, Short, Sparse};
+use super::path::{Path, SHORT_NODES};
 use super::store::LpmStore;
 use crate::places::Places;
 
@@ -58,7 +58,7 @@ pub(super) fn finish_plain<'s>(
 /// each.
 ///
 /// One step more, and of IPv6 another: of a large table almost all searches take these. Behind them almost all of IPv4
-/// have come to a dense leaf, which is read while IPv6's lines come.
+/// have come to a dense leaf or a short one, which are read while the lines of IPv6's last two steps come.
 #[inline]
 pub(super) fn finish<'s>(
     store: &'s LpmStore,
@@ -69,102 +69,210 @@ pub(super) fn finish<'s>(
 ) -> bool {
     static NO_LEAF: AtomicU8 = AtomicU8::new(0);
     let mut leaf_slots = [&NO_LEAF; BURST];
+    let mut short_leaves = [ShortLeaf::NOTHING; BURST];
+    let mut short_nodes = [Short::NOTHING; BURST];
     let all = Places::first(out.len());
-    let mut leaves = Places::default();
+    let mut at_leaves = Places::default();
+    let (mut at_short_leaves, mut at_pair_leaves) = (Places::default(), Places::default());
     for at in all.without(v6) {
         let entry = Entry::load(slots[at]);
-        leaves.add_if(at, entry.is_dense_leaf_at(DENSE_LEAVES));
+        at_leaves.add_if(at, entry.is(Shape::DenseLeaf));
+        at_short_leaves.add_if(at, entry.is(Shape::ShortLeaf));
+        at_pair_leaves.add_if(at, entry.is(Shape::PairLeaf));
     }
-    let searches = all.without(leaves);
+    let at_halves = at_short_leaves.and(at_pair_leaves);
+    let searches = all.without(at_leaves).without(at_halves);
     for at in searches {
         slots[at] = store.dense_step(slots[at], paths[at], 16);
         prefetch_read(slots[at]);
     }
-    for at in leaves {
+    for at in at_leaves {
         leaf_slots[at] = store.dense_leaf_slot(Entry::load(slots[at]), paths[at]);
         prefetch_read(leaf_slots[at]);
     }
+    for at in at_short_leaves {
+        short_leaves[at] = store.short_leaf(Entry::load(slots[at]));
+        short_leaves[at].prefetch();
+    }
+    for at in at_pair_leaves {
+        short_leaves[at] = store.pair_leaf_half(Entry::load(slots[at]), paths[at]);
+        short_leaves[at].prefetch();
+    }
+    let (mut at_short, mut at_pairs) = (Places::default(), Places::default());
     for at in v6 {
-        slots[at] = store.dense_step(slots[at], paths[at], 24);
+        let entry = Entry::load(slots[at]);
+        at_short.add_if(at, entry.is(Shape::Short));
+        at_pairs.add_if(at, entry.is(Shape::Pair));
+    }
+    for at in at_short {
+        short_nodes[at] = store.short_node(Entry::load(slots[at]));
+        short_nodes[at].prefetch();
+    }
+    for at in at_pairs {
+        short_nodes[at] = store.pair_half(Entry::load(slots[at]), paths[at]);
+        short_nodes[at].prefetch();
+    }
+    let at_short = at_short.and(at_pairs);
+    for at in v6.without(at_short) {
+        slots[at] = store.dense_step(slots[at], paths[at], SHORT_NODES);
         prefetch_read(slots[at]);
     }
     let mut results = Results { out, found: true };
-    for at in leaves {
+    for at in at_leaves {
         let number = leaf_slots[at].load(Ordering::Relaxed);
         results.put(at, store.hop_at(number.into()));
     }
-    finish_others(store, paths, slots, searches, &mut results);
+    for at in at_short {
+        slots[at] = short_nodes[at].entry(paths[at].short_slot());
+    }
+    let mut others = Others::new(store, paths, slots);
+    let mut nodes = others.ask(searches, &mut results);
+    for at in at_halves {
+        let number = short_leaves[at].hop_number(paths[at].leaf_slot());
+        results.put(at, store.hop_at(number));
+    }
+    loop {
+        let searches = others.step(nodes);
+        if searches.is_empty() {
+            break;
+        }
+        let leaves = nodes.leaves;
+        nodes = others.ask(searches, &mut results);
+        others.read_leaves(leaves, &mut results);
+    }
+    others.read_leaves(nodes.leaves, &mut results);
+    others.read_routes(&mut results);
     results.found
 }
 
-/// Finishes those that have not come to a dense leaf, wherever they are.
-#[inline]
-fn finish_others<'s>(
+/// The searches that have not come to a dense or short leaf, wherever they are. What a step asks for is read
+/// behind what the step after it asks for, so that neither waits.
+struct Others<'s, 'a> {
     store: &'s LpmStore,
-    paths: &[Path; BURST],
-    slots: &mut [&'s AtomicU32; BURST],
-    mut searches: Places,
-    results: &mut Results<'_>,
-) {
-    let mut entries = [Entry::EMPTY; BURST];
-    let mut nodes = [Sparse::NOTHING; BURST];
-    let mut leaves = [SparseLeaf::NOTHING; BURST];
-    let mut long_leaves = [LongLeaf::NOTHING; BURST];
-    let mut routes = [RouteLine::NOBODYS; BURST];
-    let mut at_routes = Places::default();
-    while !searches.is_empty() {
+    paths: &'a [Path; BURST],
+    /// Where each search is.
+    slots: &'a mut [&'s AtomicU32; BURST],
+    entries: [Entry; BURST],
+    nodes: [&'s Sparse; BURST],
+    leaves: [&'s SparseLeaf; BURST],
+    long_leaves: [&'s LongLeaf; BURST],
+    routes: [&'s RouteLine; BURST],
+    /// Those that ended at a route.
+    at_routes: Places,
+}
+
+/// Nodes that a step's searches came to, and were asked for.
+#[derive(Clone, Copy)]
+struct AtNodes {
+    /// All that lead further.
+    inner: Places,
+    sparse: Places,
+    leaves: AtLeaves,
+}
+
+/// Leaves that a step's searches came to.
+#[derive(Clone, Copy)]
+struct AtLeaves {
+    all: Places,
+    long: Places,
+}
+
+impl<'s, 'a> Others<'s, 'a> {
+    #[inline]
+    fn new(
+        store: &'s LpmStore,
+        paths: &'a [Path; BURST],
+        slots: &'a mut [&'s AtomicU32; BURST],
+    ) -> Self {
+        Self {
+            store,
+            paths,
+            slots,
+            entries: [Entry::EMPTY; BURST],
+            nodes: [Sparse::NOTHING; BURST],
+            leaves: [SparseLeaf::NOTHING; BURST],
+            long_leaves: [LongLeaf::NOTHING; BURST],
+            routes: [RouteLine::NOBODYS; BURST],
+            at_routes: Places::default(),
+        }
+    }
+
+    /// Reads the slots that searches are at, and asks for what they lead to; hops are results.
+    #[inline]
+    fn ask(&mut self, searches: Places, results: &mut Results<'_>) -> AtNodes {
+        let store = self.store;
         let mut reached = Reached::default();
         for at in searches {
-            let entry = Entry::load(slots[at]);
-            entries[at] = entry;
+            let entry = Entry::load(self.slots[at]);
+            self.entries[at] = entry;
             reached.add(at, entry);
         }
-        let (mut at_leaves, mut long) = (Places::default(), Places::default());
+        let (mut leaves, mut long) = (Places::default(), Places::default());
         for at in reached.sparse() {
-            at_leaves.add_if(at, entries[at].is_leaf());
-            long.add_if(at, entries[at].is_long());
+            leaves.add_if(at, self.entries[at].is_leaf());
+            long.add_if(at, self.entries[at].is_long());
         }
-        let sparse = reached.sparse().without(at_leaves);
-        for at in long {
-            long_leaves[at] = store.long_leaf(entries[at]);
-            long_leaves[at].prefetch();
-        }
-        for at in at_leaves.without(long) {
-            leaves[at] = store.sparse_leaf(entries[at]);
-            leaves[at].prefetch();
-        }
+        let sparse = reached.sparse().without(leaves);
         for at in sparse {
-            nodes[at] = store.sparse_node(entries[at]);
-            nodes[at].prefetch();
+            self.nodes[at] = store.sparse_node(self.entries[at]);
+            self.nodes[at].prefetch();
+        }
+        for at in long {
+            self.long_leaves[at] = store.long_leaf(self.entries[at]);
+            self.long_leaves[at].prefetch();
+        }
+        for at in leaves.without(long) {
+            self.leaves[at] = store.sparse_leaf(self.entries[at]);
+            self.leaves[at].prefetch();
         }
         for at in reached.slots() {
-            slots[at] = store.slot(entries[at], paths[at]);
-            prefetch_read(slots[at]);
+            self.slots[at] = store.slot(self.entries[at], self.paths[at]);
+            prefetch_read(self.slots[at]);
         }
         let ended = reached.others(searches);
         for at in ended {
-            store.ask_for_route(entries[at], &mut routes[at]);
+            store.ask_for_route(self.entries[at], &mut self.routes[at]);
         }
-        at_routes = at_routes.and(ended);
-        // While those lines come.
+        self.at_routes = self.at_routes.and(ended);
         for at in reached.hops() {
-            results.put(at, store.hop(entries[at]));
+            results.put(at, store.hop(self.entries[at]));
         }
-        for at in sparse {
-            slots[at] = nodes[at].entry(paths[at].sparse_slot(entries[at].level()));
-            prefetch_read(slots[at]);
+        AtNodes {
+            inner: reached.nodes.without(leaves),
+            sparse,
+            leaves: AtLeaves { all: leaves, long },
         }
-        for at in long {
-            leaves[at] = long_leaves[at].line(paths[at].sparse_slot(entries[at].wide_level()));
-        }
-        for at in at_leaves {
-            let slot = paths[at].sparse_slot(entries[at].wide_level());
-            results.put(at, store.hop_at(leaves[at].hop_number(slot)));
-        }
-        searches = reached.nodes.without(at_leaves);
     }
-    for at in at_routes {
-        results.put(at, routes[at].hop_of(paths[at]));
+
+    /// Goes on from nodes that were asked for, and returns what did.
+    #[inline]
+    fn step(&mut self, nodes: AtNodes) -> Places {
+        for at in nodes.sparse {
+            let slot = self.paths[at].sparse_slot(self.entries[at].level());
+            self.slots[at] = self.nodes[at].entry(slot);
+        }
+        nodes.inner
+    }
+
+    /// Reads leaves that were asked for: results.
+    #[inline]
+    fn read_leaves(&mut self, leaves: AtLeaves, results: &mut Results<'_>) {
+        let slot = |at: usize| self.paths[at].sparse_slot(self.entries[at].wide_level());
+        for at in leaves.long {
+            self.leaves[at] = self.long_leaves[at].line(slot(at));
+        }
+        for at in leaves.all {
+            let number = self.leaves[at].hop_number(slot(at));
+            results.put(at, self.store.hop_at(number));
+        }
+    }
+
+    /// Compares the routes that searches ended at: results.
+    #[inline]
+    fn read_routes(&self, results: &mut Results<'_>) {
+        for at in self.at_routes {
+            results.put(at, self.routes[at].hop_of(self.paths[at]));
+        }
     }
 }
 

@@ -9,22 +9,33 @@ use zerocopy::FromZeros;
 
 use super::entry::{Entry, Shape};
 use super::hop::Hop;
-use super::leaf::{DenseLeaf, LongLeaf, SparseLeaf};
-use super::line::{Covers, Dense, Narrow, RouteLine, Sparse};
+use super::leaf::{DenseLeaf, LongLeaf, PairLeaf, ShortLeaf, SparseLeaf};
+use super::line::{Covers, Dense, Narrow, Pair, PairCovers, RouteLine, Short, ShortCovers, Sparse};
 use super::path::{Path, is_wide};
 
 /// The nodes, routes and hops of all versions, shared by the editor and the workers.
-#[derive(Default)]
+///
+/// In huge pages: with many routes a lookup goes from one end of them to the other.
 pub struct LpmStore {
     pub(super) dense: Nodes<Dense, Dense>,
+    pub(super) short: Nodes<Short, ShortCovers>,
+    pub(super) pairs: Nodes<Pair, PairCovers>,
     pub(super) sparse: Nodes<Sparse, Covers>,
     pub(super) narrow: Nodes<Narrow, Narrow>,
     pub(super) dense_leaves: Slab<DenseLeaf>,
+    pub(super) short_leaves: Slab<ShortLeaf>,
+    pub(super) pair_leaves: Slab<PairLeaf>,
     pub(super) sparse_leaves: Slab<SparseLeaf>,
     pub(super) long_leaves: Slab<LongLeaf>,
     pub(super) routes: Slab<RouteLine>,
     /// [`Hop`]s, each once.
     pub(super) hops: Slab<AtomicU64>,
+}
+
+impl Default for LpmStore {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// The nodes of one shape: what every lookup reads, and apart from it, so that it lies close, what few do.
@@ -38,8 +49,8 @@ pub(super) struct Nodes<S, C> {
 impl<S: FromZeros + Sync, C: FromZeros + Sync> Default for Nodes<S, C> {
     fn default() -> Self {
         Self {
-            slots: Slab::new(),
-            covers: Slab::new(),
+            slots: Slab::in_huge_pages(),
+            covers: Slab::in_huge_pages(),
         }
     }
 }
@@ -92,7 +103,20 @@ impl LpmStore {
 
     /// An empty store, without memory.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            dense: Nodes::default(),
+            short: Nodes::default(),
+            pairs: Nodes::default(),
+            sparse: Nodes::default(),
+            narrow: Nodes::default(),
+            dense_leaves: Slab::in_huge_pages(),
+            short_leaves: Slab::in_huge_pages(),
+            pair_leaves: Slab::in_huge_pages(),
+            sparse_leaves: Slab::in_huge_pages(),
+            long_leaves: Slab::in_huge_pages(),
+            routes: Slab::in_huge_pages(),
+            hops: Slab::in_huge_pages(),
+        }
     }
 
     /// The nodes of a shape, as what has numbers.
@@ -100,6 +124,10 @@ impl LpmStore {
         match shape {
             Shape::Dense => &self.dense,
             Shape::DenseLeaf => &self.dense_leaves,
+            Shape::Short => &self.short,
+            Shape::Pair => &self.pairs,
+            Shape::ShortLeaf => &self.short_leaves,
+            Shape::PairLeaf => &self.pair_leaves,
             Shape::Sparse => &self.sparse,
             Shape::SparseLeaf => &self.sparse_leaves,
             Shape::LongLeaf => &self.long_leaves,
@@ -133,7 +161,33 @@ impl LpmStore {
     #[inline]
     pub(super) fn dense_leaf_slot(&self, leaf: Entry, path: Path) -> &AtomicU8 {
         let node = self.dense_leaves.get(leaf.number()).expect(MADE);
-        &node.0[path.wide_slot(leaf.wide_level())]
+        &node.0[usize::from(path.leaf_slot())]
+    }
+
+    /// A short node.
+    #[inline]
+    pub(super) fn short_node(&self, node: Entry) -> &Short {
+        self.short.slots.get(node.number()).expect(MADE)
+    }
+
+    /// The half of `path` in a pair.
+    #[inline]
+    pub(super) fn pair_half(&self, node: Entry, path: Path) -> &Short {
+        let pair = self.pairs.slots.get(node.number()).expect(MADE);
+        pair.half(path.short_slot())
+    }
+
+    /// A short leaf.
+    #[inline]
+    pub(super) fn short_leaf(&self, leaf: Entry) -> &ShortLeaf {
+        self.short_leaves.get(leaf.number()).expect(MADE)
+    }
+
+    /// The half of `path` in a pair of leaves.
+    #[inline]
+    pub(super) fn pair_leaf_half(&self, leaf: Entry, path: Path) -> &ShortLeaf {
+        let pair = self.pair_leaves.get(leaf.number()).expect(MADE);
+        pair.half(path.leaf_slot())
     }
 
     /// A sparse leaf.
@@ -161,6 +215,13 @@ impl LpmStore {
                 let slot = path.sparse_slot(node.level());
                 Entry::load(self.sparse_node(node).entry(slot))
             }
+            Shape::Short => Entry::load(self.short_node(node).entry(path.short_slot())),
+            Shape::Pair => Entry::load(self.pair_half(node, path).entry(path.short_slot())),
+            Shape::ShortLeaf => hop(self.short_leaf(node).hop_number(path.leaf_slot())),
+            Shape::PairLeaf => {
+                let half = self.pair_leaf_half(node, path);
+                hop(half.hop_number(path.leaf_slot()))
+            }
             Shape::DenseLeaf => {
                 let number = self.dense_leaf_slot(node, path).load(Ordering::Relaxed);
                 hop(number.into())
@@ -182,7 +243,20 @@ impl LpmStore {
         let (number, level) = (node.number(), node.level());
         let cover = match node.shape() {
             // Where it leads, it ends.
-            Shape::DenseLeaf | Shape::SparseLeaf | Shape::LongLeaf => return 0,
+            Shape::DenseLeaf
+            | Shape::ShortLeaf
+            | Shape::PairLeaf
+            | Shape::SparseLeaf
+            | Shape::LongLeaf => return 0,
+            Shape::Short => {
+                let covers = self.short.covers.get(number).expect(MADE);
+                &covers.0[self.short_node(node).run(path.short_slot())]
+            }
+            Shape::Pair => {
+                let covers = self.pairs.covers.get(number).expect(MADE);
+                let (slot, half) = (path.short_slot(), self.pair_half(node, path));
+                &covers.0[usize::from(slot >> 7)].0[half.run(slot)]
+            }
             Shape::Dense => {
                 let node = self.dense.covers.get(number).expect(MADE);
                 &node.0[path.wide_slot(level)]

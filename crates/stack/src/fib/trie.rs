@@ -3,7 +3,9 @@
 use arrayvec::ArrayVec;
 
 use super::entry::Entry;
-use super::path::{MAX_DEPTH, Path, Span, is_wide, level_of, stride};
+use super::path::{
+    MAX_DEPTH, Path, SHORT_NODES, Span, is_wide, keeps_level_between, level_of, stride,
+};
 
 /// One trie for each family.
 #[derive(Default)]
@@ -279,7 +281,15 @@ impl Tries {
             let branch = self.new_node(level, span.path);
             self.add(branch, beside);
             self.add(branch, (Under::Route(route), span));
-            self.node_mut(at).set_under(slot, Under::Node(branch));
+            let below = if keeps_level_between(trie, self.node(at).level, level) {
+                let between = self.new_node(SHORT_NODES, span.path);
+                let under = Span { len: level, ..span };
+                self.add(between, (Under::Node(branch), under));
+                between
+            } else {
+                branch
+            };
+            self.node_mut(at).set_under(slot, Under::Node(below));
             return None;
         }
     }

@@ -296,8 +296,9 @@ fn networks(routes: u16) -> Vec<Prefix> {
     let above = ["10.0.0.0/8", "2a00::/8", "2a00::/16", "2a00:1200::/24"];
     let mut all: Vec<Prefix> = above.map(prefix).into();
     for n in 1..=routes {
-        all.push(Prefix::new(IpAddr::from([10, 1, n as u8, 0]), 24).unwrap());
-        all.push(Prefix::new(in_provider(2600 * n), 48).unwrap());
+        let apart = (n as u8).wrapping_mul(9);
+        all.push(Prefix::new(IpAddr::from([10, 1, apart, 0]), 24).unwrap());
+        all.push(Prefix::new(in_provider(n.wrapping_mul(2600)), 48).unwrap());
     }
     all
 }
@@ -306,7 +307,7 @@ fn networks(routes: u16) -> Vec<Prefix> {
 fn what_ends_in_a_node_of_few_hops_is_a_leaf() {
     // Hops that are there before have the small numbers.
     for hops_before in [0, 256] {
-        for routes in [5, 15, 25] {
+        for routes in [5, 15, 25, 80] {
             let mut editor = LpmEditor::plain_up_to(0);
             let mut model = Model::new();
             let before = (0..hops_before).map(|n| {
@@ -323,19 +324,61 @@ fn what_ends_in_a_node_of_few_hops_is_a_leaf() {
             let probes: Vec<IpAddr> = model.iter().flat_map(|(it, _)| edges(*it)).collect();
             compare(&editor, version, &model, &probes);
             let used = editor.used();
-            let leaves = (
-                used.nodes(Shape::DenseLeaf),
-                used.nodes(Shape::SparseLeaf),
-                used.nodes(Shape::LongLeaf),
-            );
-            let expected = match (hops_before, routes) {
-                (0, 5) => (1, 1, 0),
-                (0, 15) => (1, 0, 1),
-                (0, _) => (1, 0, 0),
-                _ => (0, 0, 0),
+            let leaves: Vec<Shape> = Shape::ALL
+                .into_iter()
+                .filter(|shape| shape.is_leaf() && used.nodes(*shape) > 0)
+                .collect();
+            let expected: &[Shape] = match (hops_before, routes) {
+                (0, 5) => &[Shape::ShortLeaf, Shape::SparseLeaf],
+                (0, 15) => &[Shape::ShortLeaf, Shape::LongLeaf],
+                (0, 25) => &[Shape::PairLeaf],
+                (0, _) => &[Shape::DenseLeaf],
+                _ => &[],
             };
             assert_eq!(leaves, expected, "{routes} beside {hops_before} hops");
         }
+    }
+}
+
+/// Providers of one /24 of IPv6, each with a network apart in it, and routes over some of them.
+#[test]
+fn a_node_of_few_providers_is_short() {
+    for (providers, shape) in [(4, Shape::Short), (9, Shape::Pair), (60, Shape::Dense)] {
+        let mut editor = LpmEditor::plain_up_to(0);
+        let mut model = Model::new();
+        let mut all = ["2a00::/8", "2a00::/16", "2a00:1280::/25"]
+            .map(prefix)
+            .to_vec();
+        for n in 0..providers {
+            let provider = 0x2a00_1200_u128 + (n * 27) % 256;
+            let inside = [(provider << 96, 32), (provider << 96 | 7 << 80, 48)];
+            let longer = (provider << 96 | 7 << 80 | 5 << 64, 64);
+            all.extend(inside.into_iter().chain([longer]).map(|(bits, len)| {
+                Prefix::new(std::net::Ipv6Addr::from_bits(bits).into(), len).unwrap()
+            }));
+        }
+        let probes: Vec<IpAddr> = all.iter().flat_map(|it| edges(*it)).collect();
+        for (n, prefix) in all.iter().enumerate() {
+            insert(&mut editor, *prefix, n as u32);
+            model.push((*prefix, hop(n as u32)));
+            let version = publish(&mut editor);
+            compare(&editor, version, &model, &probes);
+        }
+        let used = editor.used();
+        // The root and the nodes at levels 8 and 16 are dense.
+        let at_level = [Shape::Dense, Shape::Short, Shape::Pair].map(|it| used.nodes(it));
+        let expected = match shape {
+            Shape::Short => [3, 1, 0],
+            Shape::Pair => [3, 0, 1],
+            _ => [4, 0, 0],
+        };
+        assert_eq!(at_level, expected, "{providers} providers: {used:?}");
+        while let Some((prefix, hop)) = model.pop() {
+            assert_eq!(editor.remove(prefix).unwrap(), Some(hop));
+            let version = publish(&mut editor);
+            compare(&editor, version, &model, &probes);
+        }
+        assert_eq!(editor.used(), Used::default());
     }
 }
 
