@@ -771,7 +771,7 @@ fn a_search_by_its_options() {
     let args = search("search");
     assert!(args.frame_size.is_empty() && args.goal.is_empty() && args.duration.is_none());
     assert_eq!((args.repeat, args.warmup), (1, Duration::from_millis(500)));
-    assert_eq!(args.engine.ring, 16_384);
+    assert_eq!(args.engine.ring, 65_536);
     let args = search(
         "search --frame-size 64,imix --frame-size 1518 --goal ndr --goal pdr,loss=0.1%,name=P --repeat 3 \
          --max-rate 10g --endpoints 10k --latency",

@@ -71,7 +71,7 @@ pub struct SizeReport {
     pub frame_size: String,
     /// The mean size of the frames sent, in bytes, with the check sequence: IPv6 frames are 66 at least.
     pub mean_bytes: f64,
-    /// The largest load that was tried: what was asked for, or the most that the generator sends.
+    /// The largest load that was tried: what was asked for, or more than the generator sends.
     pub max_load_pps: Load,
     /// What the tester found out about itself before, and the share of its ceiling that that is.
     pub self_check: SelfCheck,

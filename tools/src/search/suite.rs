@@ -99,6 +99,10 @@ impl Suite {
 const CEILING: Duration = Duration::from_millis(100);
 const ATTEMPTS: usize = 3;
 
+/// How much more than to an engine whose rings are full, and out of the caches, a generator may send to one that keeps up:
+/// 25 Mpps for 18 to 20, measured with rings of 65,536. What it does not send after all is found to be its limit.
+const BESIDE_FULL_RINGS: f64 = 1.5;
+
 /// How long a burst may be: RFC 2544, section 26.4, has the duration of a trial be 2 seconds at least.
 const LONGEST_BURST: Duration = Duration::from_secs(2);
 
@@ -236,6 +240,7 @@ impl Run<'_> {
             let max_load = match asked {
                 Some(pps) => pps as Load,
                 None => match ceiling(bed)? {
+                    Some(pps) if bed.bed.knows_room() => (pps * BESIDE_FULL_RINGS) as Load,
                     Some(pps) => pps as Load,
                     None => return Ok(None),
                 },

@@ -50,18 +50,19 @@
 //! A sparse node or leaf has all nodes within its 16 bits in it, which then have no line of their own: most of
 //! the networks that a registry gives out, 32 bits long with a dozen routes of up to 48 bits in them, are one.
 //!
-//! Leaves and short nodes are for what caches hold, of lines and of the places of pages: with a million routes, what
-//! lookups read is 10 MB of these instead of 45 MB of slots. Of more than 255 hops, nodes with one of a larger number are
-//! no leaves. Level 24 of IPv6 is not left out above a node: that takes one line, and searches end at hops. Routes that
+//! Leaves and short nodes are for what caches hold, of lines and of the places of pages: with a million routes, the
+//! nodes that lookups read are 10 MB instead of 30. Of more than 255 hops, nodes with one of a larger number are no
+//! leaves. Level 24 of IPv6 is not left out above a node: that takes one line, and searches end at hops. Routes that
 //! are longer than leaves go, at which most of the other searches end, lie together.
 //!
-//! What a lookup costs with a million routes is instructions and lines, about as much of both. So the first
-//! steps of a search, which almost all searches take, three of IPv4 and four of IPv6, are made without asking
-//! whether, each for the whole burst, while the lines of the next are on their way; where IPv4 ends and IPv6 goes on,
-//! the one is finished while the other's lines come, and what a step ends with behind what the next one asks for; what only few lookups need, the routes that cover a slot, lies
-//! apart; and where no level is left out from the root on, and so all bits of a route were looked at, the
-//! slot leads to the hop and not to the route. That is 99 % of IPv4 addresses in a table like the Internet's, and nine
-//! in ten of IPv6's. A node is not sparse where that would end at a route and nodes below it would end at a hop.
+//! What a lookup costs with a million routes is instructions and lines, about as much of both. So the first steps of a
+//! search, which almost all searches take, three of IPv4 and four of IPv6, are made without asking whether, each for
+//! the whole burst, while the lines of the next are on their way; where IPv4 ends and IPv6 goes on, the one is
+//! finished while the other's lines come, and what a step ends with is read behind what the next one asks for; what
+//! only few lookups need, the routes that cover a slot, lies apart; and where no level is left out from the root on,
+//! and so all bits of a route were looked at, the slot leads to the hop and not to the route. That is 99 % of IPv4
+//! addresses in a table like the Internet's, and nine in ten of IPv6's. A node is not sparse where that would end at a
+//! route and nodes below it would end at a hop.
 //!
 //! Small tables are *plain*: only dense and narrow nodes, and routes. They fit the cache, and a lookup
 //! in them takes fewer instructions.

@@ -49,8 +49,8 @@ pub(super) enum Command {
         mut_arg("hgrm", |arg| arg.hide(true)),
         mut_arg("hlog", |arg| arg.hide(true)),
         mut_arg("slo", |arg| arg.value_parser(Slo::of_search).help(super::usage::SEARCH_SLO)),
-        // A millisecond, which a hypervisor takes at once, of more than the engine takes.
-        mut_arg("ring", |arg| arg.default_value("16384"))
+        // Two milliseconds and a half, which a hypervisor takes at once, of as much as a generator sends.
+        mut_arg("ring", |arg| arg.default_value("65536"))
     )]
     Search(SearchArgs),
     /// Captures as the traffic

@@ -58,7 +58,7 @@ pub struct SearchArgs {
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = warmup)]
     pub warmup: Duration,
 
-    /// The largest load, in frames or bits per second [default: what the generator can send]
+    /// The largest load, in frames or bits per second [default: more than the generator can send]
     #[arg(long, value_name = "RATE")]
     pub max_rate: Option<Rate>,
 
