@@ -90,6 +90,16 @@ pub(crate) fn has_no_xdp(device: &str) -> bool {
     }
 }
 
+/// Whether a tool is not here that cases of AF_XDP take, which is said; where the cases are required, that fails.
+pub(crate) fn has_no_ethtool() -> bool {
+    let tried = Command::new("ethtool").arg("--version").output();
+    tried.is_err_and(|error| {
+        let why = format!("ethtool: {error}");
+        assert!(!harness::cannot_run("A CASE OF AF_XDP", &why));
+        true
+    })
+}
+
 /// Stops whoever watches it.
 pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
 

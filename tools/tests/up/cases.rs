@@ -8,7 +8,9 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::again;
-use super::bed::{Client, ECHO, frames_of, has_no_xdp, ip, kernel_end, mode, nic, users};
+use super::bed::{
+    Client, ECHO, frames_of, has_no_ethtool, has_no_xdp, ip, kernel_end, mode, nic, users,
+};
 use super::common::Scratch;
 use super::common::up::{Up, eventually, refused};
 use super::idle::{idle, wakes};
@@ -731,7 +733,8 @@ fn af_xdp() {
     ip("link set cl33 up");
     ip("link set cl33p up");
     kernel_end("cl33p", 33);
-    if has_no_xdp("cl33") {
+    if has_no_xdp("cl33") || has_no_ethtool() {
+        ip("link del cl33");
         return;
     }
     set_receive_queues("cl33", 1);

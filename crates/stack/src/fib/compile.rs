@@ -7,8 +7,8 @@ use arrayvec::ArrayVec;
 
 use super::editor::{Garbage, LpmEditor};
 use super::entry::{Entry, Shape};
-use super::leaf::{self, SHORT_RUNS};
-use super::line::{FEW_RUNS, Short, ShortCovers};
+use super::leaf::{self, SHORT_LEAF_RUNS};
+use super::line::{SHORT_RUNS, Short, ShortCovers};
 use super::path::{is_wide, may_be_leaf, may_be_short, may_be_sparse};
 use super::trie::{Node, Under, covered_by};
 
@@ -183,12 +183,16 @@ impl LpmEditor {
     /// Writes slots into a leaf, as short as it can be, that nobody reads yet; not if they cannot be one.
     fn write_leaf(&mut self, trie: usize, slots: &Slots, level: u8) -> Option<Entry> {
         let numbers = slots.entries().iter().map(|entry| leaf::number(*entry));
-        if !may_be_leaf(trie, level) || numbers.clone().any(|number| number.is_none()) {
+        if !may_be_leaf(trie, level) || self.plain || numbers.clone().any(|number| number.is_none())
+        {
             return None;
         }
-        let shape = if slots.are_few(&WHOLE, SHORT_RUNS) {
+        let shape = if slots.are_few(&WHOLE, SHORT_LEAF_RUNS) {
             Shape::ShortLeaf
-        } else if HALVES.iter().all(|half| slots.are_few(half, SHORT_RUNS)) {
+        } else if HALVES
+            .iter()
+            .all(|half| slots.are_few(half, SHORT_LEAF_RUNS))
+        {
             Shape::PairLeaf
         } else {
             Shape::DenseLeaf
@@ -219,13 +223,13 @@ impl LpmEditor {
         if !may_be_short(trie, level) || self.plain {
             return None;
         }
-        if slots.are_few(&WHOLE, FEW_RUNS) {
+        if slots.are_few(&WHOLE, SHORT_RUNS) {
             let number = self.numbers_mut(Shape::Short).allocate();
             let (line, covers) = self.store.short.lines(number).expect("reserved before");
             slots.write_runs(WHOLE, line, covers);
             return Some(Entry::node(number, level, Shape::Short));
         }
-        if !HALVES.iter().all(|half| slots.are_few(half, FEW_RUNS)) {
+        if !HALVES.iter().all(|half| slots.are_few(half, SHORT_RUNS)) {
             return None;
         }
         let number = self.numbers_mut(Shape::Pair).allocate();

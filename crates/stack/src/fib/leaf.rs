@@ -18,15 +18,15 @@ use super::line::{lasts, run_of_32};
 pub(super) struct DenseLeaf(pub(super) [AtomicU8; 256]);
 
 /// Runs there can be in a short leaf.
-pub(super) const SHORT_RUNS: usize = 32;
+pub(super) const SHORT_LEAF_RUNS: usize = 32;
 
 /// The slots of a wide node as runs of equal ones, if there are not too many. One line.
 #[derive(FromZeros)]
 #[repr(C, align(64))]
 pub(super) struct ShortLeaf {
     /// In order, the last slot of each run; all ones where there is no run behind it any more.
-    ends: [AtomicU8; SHORT_RUNS],
-    hops: [AtomicU8; SHORT_RUNS],
+    ends: [AtomicU8; SHORT_LEAF_RUNS],
+    hops: [AtomicU8; SHORT_LEAF_RUNS],
 }
 
 /// A short leaf for each half of the slots, of which a lookup reads one.
@@ -77,8 +77,8 @@ impl ShortLeaf {
     /// No node's.
     pub(super) const NOTHING: &Self = {
         static NOTHING: ShortLeaf = ShortLeaf {
-            ends: [const { AtomicU8::new(u8::MAX) }; SHORT_RUNS],
-            hops: [const { AtomicU8::new(0) }; SHORT_RUNS],
+            ends: [const { AtomicU8::new(u8::MAX) }; SHORT_LEAF_RUNS],
+            hops: [const { AtomicU8::new(0) }; SHORT_LEAF_RUNS],
         };
         &NOTHING
     };
@@ -96,7 +96,7 @@ impl ShortLeaf {
         prefetch_read(self);
     }
 
-    /// Writes runs, at most [`SHORT_RUNS`]: the slot that each begins with, and the number of its hop.
+    /// Writes runs, at most [`SHORT_LEAF_RUNS`]: the slot that each begins with, and the number of its hop.
     pub(super) fn write(&self, runs: impl Iterator<Item = (u8, u8)> + Clone) {
         let starts = runs.clone().map(|(start, _)| start.into());
         for (end, last) in self.ends.iter().zip(lasts(starts)) {
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn each_slot_of_a_short_leaf_is_in_its_run() {
-        for runs in 1..=SHORT_RUNS as u8 {
+        for runs in 1..=SHORT_LEAF_RUNS as u8 {
             let apart: Vec<u8> = (0..runs).map(|n| n * 7).collect();
             let first: Vec<u8> = (0..runs).collect();
             let last = (1..runs).rev().map(|n| 0_u8.wrapping_sub(n));

@@ -41,21 +41,21 @@ pub(super) struct Sparse {
 pub(super) struct Covers(pub(super) [AtomicU32; RUNS]);
 
 /// Runs there can be in a short node.
-pub(super) const FEW_RUNS: usize = 12;
+pub(super) const SHORT_RUNS: usize = 12;
 
 /// The slots of a wide node with little in it: runs of equal ones. One line.
 #[derive(FromZeros)]
 #[repr(C, align(64))]
 pub(super) struct Short {
     /// As a [`Sparse`] node's.
-    ends: [AtomicU8; FEW_RUNS],
-    entries: [AtomicU32; FEW_RUNS],
+    ends: [AtomicU8; SHORT_RUNS],
+    entries: [AtomicU32; SHORT_RUNS],
 }
 
 /// A number for each run of a short node: what is rarely asked for.
 #[derive(FromZeros)]
 #[repr(C, align(64))]
-pub(super) struct ShortCovers(pub(super) [AtomicU32; FEW_RUNS]);
+pub(super) struct ShortCovers(pub(super) [AtomicU32; SHORT_RUNS]);
 
 /// A short node for each half of the slots, of which a lookup reads one.
 #[derive(FromZeros)]
@@ -127,18 +127,18 @@ impl Short {
     /// No node's.
     pub(super) const NOTHING: &Self = {
         static NOTHING: Short = Short {
-            ends: [const { AtomicU8::new(0) }; FEW_RUNS],
-            entries: [const { AtomicU32::new(0) }; FEW_RUNS],
+            ends: [const { AtomicU8::new(0) }; SHORT_RUNS],
+            entries: [const { AtomicU32::new(0) }; SHORT_RUNS],
         };
         &NOTHING
     };
 
-    /// The run that a slot is in: below [`FEW_RUNS`].
+    /// The run that a slot is in: below [`SHORT_RUNS`].
     #[inline]
     pub(super) fn run(&self, slot: u8) -> usize {
         // Out of three, out of four, as `run_of_32`. No slot is behind the last end.
         let is_behind = |run: usize| {
-            let end = &self.ends[run % FEW_RUNS];
+            let end = &self.ends[run % SHORT_RUNS];
             usize::from(end.load(Ordering::Relaxed) < slot)
         };
         let run = 4 * (is_behind(3) + is_behind(7));
@@ -148,7 +148,7 @@ impl Short {
     /// Where what a slot leads to stands.
     #[inline]
     pub(super) fn entry(&self, slot: u8) -> &AtomicU32 {
-        &self.entries[self.run(slot) % FEW_RUNS]
+        &self.entries[self.run(slot) % SHORT_RUNS]
     }
 
     /// Begins to bring it into the cache.
@@ -157,7 +157,7 @@ impl Short {
         prefetch_read(self);
     }
 
-    /// Writes runs, at most [`FEW_RUNS`]: the slot that each begins with, and what it leads to.
+    /// Writes runs, at most [`SHORT_RUNS`]: the slot that each begins with, and what it leads to.
     pub(super) fn write(&self, runs: impl Iterator<Item = (u8, Entry)> + Clone) {
         let starts = runs.clone().map(|(start, _)| start.into());
         for (end, last) in self.ends.iter().zip(lasts(starts)) {
