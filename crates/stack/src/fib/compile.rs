@@ -123,13 +123,8 @@ impl LpmEditor {
         }
         let mut slots = std::mem::take(&mut self.slots);
         self.paint(&mut slots, id, found && !self.plain);
-        if !self.plain && (may_be_leaf(trie, level) || may_be_short(trie, level)) {
-            slots.find_starts();
-        }
-        let line = self
-            .write_leaf(trie, &slots, level)
-            .or_else(|| self.write_short(trie, &slots, level))
-            .unwrap_or_else(|| self.write(&slots, level));
+        let line = self.write_by_runs(trie, &mut slots, level);
+        let line = line.unwrap_or_else(|| self.write(&slots, level));
         self.slots = slots;
         let before = self.tries.written(id, line, &[]);
         self.garbage.extend(before.map(Garbage::line));
@@ -180,11 +175,26 @@ impl LpmEditor {
         }
     }
 
+    /// Writes slots as runs, or as a leaf, where nodes may be these and they can be.
+    fn write_by_runs(&mut self, trie: usize, slots: &mut Slots, level: u8) -> Option<Entry> {
+        if self.plain {
+            return None;
+        }
+        if may_be_leaf(trie, level) {
+            slots.find_starts();
+            self.write_leaf(slots, level)
+        } else if may_be_short(trie, level) {
+            slots.find_starts();
+            self.write_short(slots, level)
+        } else {
+            None
+        }
+    }
+
     /// Writes slots into a leaf, as short as it can be, that nobody reads yet; not if they cannot be one.
-    fn write_leaf(&mut self, trie: usize, slots: &Slots, level: u8) -> Option<Entry> {
+    fn write_leaf(&mut self, slots: &Slots, level: u8) -> Option<Entry> {
         let numbers = slots.entries().iter().map(|entry| leaf::number(*entry));
-        if !may_be_leaf(trie, level) || self.plain || numbers.clone().any(|number| number.is_none())
-        {
+        if numbers.clone().any(|number| number.is_none()) {
             return None;
         }
         let shape = if slots.are_few(&WHOLE, SHORT_LEAF_RUNS) {
@@ -219,10 +229,7 @@ impl LpmEditor {
     }
 
     /// Writes slots into a short node or a pair, if they can be one, that nobody reads yet.
-    fn write_short(&mut self, trie: usize, slots: &Slots, level: u8) -> Option<Entry> {
-        if !may_be_short(trie, level) || self.plain {
-            return None;
-        }
+    fn write_short(&mut self, slots: &Slots, level: u8) -> Option<Entry> {
         if slots.are_few(&WHOLE, SHORT_RUNS) {
             let number = self.numbers_mut(Shape::Short).allocate();
             let (line, covers) = self.store.short.lines(number).expect("reserved before");

@@ -10,7 +10,7 @@ use corelane_sync::prefetch::prefetch_read;
 use zerocopy::FromZeros;
 
 use super::entry::Entry;
-use super::line::{lasts, run_of_32};
+use super::line::{half_of, lasts, run_of_32};
 
 /// The slots of a wide node, one by one. Four lines, of which a lookup reads one.
 #[derive(FromZeros)]
@@ -112,7 +112,7 @@ impl PairLeaf {
     /// The half that a slot is in.
     #[inline]
     pub(super) fn half(&self, slot: u8) -> &ShortLeaf {
-        &self.0[usize::from(slot >> 7)]
+        &self.0[half_of(slot)]
     }
 }
 

@@ -173,8 +173,14 @@ impl Pair {
     /// The half that a slot is in.
     #[inline]
     pub(super) fn half(&self, slot: u8) -> &Short {
-        &self.0[usize::from(slot >> 7)]
+        &self.0[half_of(slot)]
     }
+}
+
+/// The half of a wide node's slots that a slot is in: 0 or 1.
+#[inline]
+pub(super) const fn half_of(slot: u8) -> usize {
+    (slot >> 7) as usize
 }
 
 /// The run out of 32 that a slot is in, whose end it is not behind; it is behind all before that, and never behind the

@@ -10,7 +10,9 @@ use zerocopy::FromZeros;
 use super::entry::{Entry, Shape};
 use super::hop::Hop;
 use super::leaf::{DenseLeaf, LongLeaf, PairLeaf, ShortLeaf, SparseLeaf};
-use super::line::{Covers, Dense, Narrow, Pair, PairCovers, RouteLine, Short, ShortCovers, Sparse};
+use super::line::{
+    Covers, Dense, Narrow, Pair, PairCovers, RouteLine, Short, ShortCovers, Sparse, half_of,
+};
 use super::path::{Path, is_wide};
 
 /// The nodes, routes and hops of all versions, shared by the editor and the workers.
@@ -255,7 +257,7 @@ impl LpmStore {
             Shape::Pair => {
                 let covers = self.pairs.covers.get(number).expect(MADE);
                 let (slot, half) = (path.short_slot(), self.pair_half(node, path));
-                &covers.0[usize::from(slot >> 7)].0[half.run(slot)]
+                &covers.0[half_of(slot)].0[half.run(slot)]
             }
             Shape::Dense => {
                 let node = self.dense.covers.get(number).expect(MADE);
