@@ -6,6 +6,7 @@ use std::fs;
 use serde::Serialize;
 
 use super::cores;
+use super::probe::Taken;
 
 /// The machine as far as it matters to a result.
 #[derive(Clone, Debug, Serialize)]
@@ -23,13 +24,19 @@ pub struct Machine {
     pub load_before: Option<f64>,
     /// Nanoseconds for a cache line to the other core and back, at the start; None on one core.
     pub round_trip_ns: Option<f64>,
+    /// What was taken of the core at the start; None if that was not looked at.
+    pub taken: Option<Taken>,
     /// Whether the build is optimised.
     pub optimised: bool,
 }
 
 impl Machine {
     /// This one.
-    pub(super) fn here(pinned_to: Option<usize>, round_trip_ns: Option<f64>) -> Self {
+    pub(super) fn here(
+        pinned_to: Option<usize>,
+        round_trip_ns: Option<f64>,
+        taken: Option<Taken>,
+    ) -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let cpu = read("/proc/cpuinfo")
             .lines()
@@ -48,6 +55,7 @@ impl Machine {
             transparent_huge_pages: thp.to_owned(),
             load_before: load(),
             round_trip_ns,
+            taken,
             optimised: !cfg!(debug_assertions),
         }
     }
@@ -74,6 +82,9 @@ impl fmt::Display for Machine {
         write!(f, ", THP {}", if thp.is_empty() { "unknown" } else { thp })?;
         if let Some(ns) = self.round_trip_ns {
             write!(f, ", core to core and back {ns:.0} ns")?;
+        }
+        if let Some(taken) = self.taken {
+            write!(f, ", {taken}")?;
         }
         if let Some(load) = self.load_before {
             write!(f, ", load {load:.2} before")?;

@@ -10,7 +10,7 @@
 //! | `suite` | [`Bench`], [`Group`]: what is measured |
 //! | `sample` | [`Budget`], [`Sample`]: one turn of one case |
 //! | `cores` | pinning, a second thread beside the measured one |
-//! | `probe` | how far apart the two cores are at the moment |
+//! | `probe` | what a hypervisor does to the cores at the moment |
 //! | `stats` | medians and spreads |
 //! | `machine` | where this was measured |
 //! | `report` | the table and the JSON |
@@ -27,7 +27,7 @@ mod suite;
 pub use cores::{Scheduled, Stop, beside, have_two_cores, of_this_thread};
 pub use machine::Machine;
 pub use options::Options;
-pub use probe::Distance;
+pub use probe::{Distance, Taken};
 pub use sample::{Average, Budget, Sample, Size, in_rounds, in_windows};
 pub use stats::{Spread, median, quantile};
 pub use suite::{Bench, Bound, Group, Measured};

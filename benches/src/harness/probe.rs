@@ -1,7 +1,8 @@
-//! How far apart the two cores are at the moment: a hypervisor moves them.
+//! What a hypervisor does to the cores at the moment: how far apart the two are, and what it takes of one.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
 use serde::Serialize;
@@ -82,6 +83,56 @@ pub(super) fn round_trip() -> f64 {
     ns
 }
 
+/// What was taken of a core, by whatever is above this thread.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Taken {
+    /// Times per second.
+    pub per_second: f64,
+    /// How long it was gone each time: the median, in nanoseconds; 0 if it never was.
+    pub median_ns: f64,
+}
+
+/// From here on a core was gone: the clock is read in less.
+const GONE: Duration = Duration::from_nanos(500);
+
+/// Watches the clock on this core for some 50 ms.
+pub(super) fn taken() -> Taken {
+    const WATCH: Duration = Duration::from_millis(50);
+    let mut gaps = Vec::new();
+    let start = Instant::now();
+    let mut last = start;
+    while last - start < WATCH {
+        let now = Instant::now();
+        let gap = now - last;
+        if gap >= GONE {
+            gaps.push(gap.as_nanos() as f64);
+        }
+        last = now;
+    }
+    Taken {
+        per_second: gaps.len() as f64 / (last - start).as_secs_f64(),
+        median_ns: if gaps.is_empty() {
+            0.0
+        } else {
+            median(&mut gaps)
+        },
+    }
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            per_second,
+            median_ns,
+        } = self;
+        write!(
+            f,
+            "core taken away {per_second:.0} times a second for {:.1} µs",
+            median_ns / 1e3
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +149,15 @@ mod tests {
     #[test]
     fn a_line_goes_there_and_back() {
         assert!(round_trip() > 0.0);
+    }
+
+    #[test]
+    fn what_is_taken_is_counted() {
+        let Taken {
+            per_second,
+            median_ns,
+        } = taken();
+        assert!((0.0..=2e6).contains(&per_second));
+        assert_eq!(per_second > 0.0, median_ns >= GONE.as_nanos() as f64);
     }
 }

@@ -111,13 +111,14 @@ impl Bench {
         let list = options.list;
         let pinned_to = if list { None } else { cores::pin_main() };
         let round_trip = if list { None } else { machine::distance() };
+        let taken = (!list).then(probe::taken);
         let mut bench = Self {
             report: Report {
                 bench: name,
                 quick: options.quick,
                 rounds: options.rounds,
                 sample_ms: options.sample.as_secs_f64() * 1e3,
-                machine: Machine::here(pinned_to, round_trip),
+                machine: Machine::here(pinned_to, round_trip, taken),
                 load_after: None,
                 groups: Vec::new(),
                 values: Vec::new(),
@@ -295,7 +296,7 @@ impl<'c> Group<'_, 'c> {
             .collect();
         let budget = Budget {
             measure: bench.options.sample,
-            average: Average::Median,
+            average: Average::Undisturbed,
         };
         // Two cores are far apart or near, and that changes: told before and after each round.
         let distance =
@@ -476,7 +477,7 @@ mod tests {
             quick: true,
             rounds: 3,
             sample_ms: 0.0,
-            machine: Machine::here(None, None),
+            machine: Machine::here(None, None, None),
             load_after: None,
             groups: Vec::new(),
             values: Vec::new(),

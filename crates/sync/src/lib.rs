@@ -15,6 +15,7 @@
 //! | [`slab`] | storage that grows while it is read | addresses are stable, elements begin as zeros: `src/slab/tests.rs` |
 //! | [`seat`] | values that belong to one thread each | a reference to a cell is the only one, by type: `src/seat.rs` |
 //! | [`prefetch`] | asking for a line before it is needed | sound for any reference: `src/prefetch.rs` |
+//! | [`isa`] | loops with the processor's newer instructions | the same results with and without: `src/isa.rs` |
 //! | [`alloc_count`] | an allocator that counts, for binaries and tests | thread by thread, without allocating itself: `src/alloc_count.rs` |
 //! | [`primitive`] | atomics, cells and threads: the standard ones or loom's | the code that loom explores is the code that runs |
 //!
@@ -33,6 +34,7 @@ pub mod clmul;
 pub mod counters;
 pub mod depot;
 pub mod doorbell;
+pub mod isa;
 pub mod prefetch;
 pub mod primitive;
 pub mod refs;

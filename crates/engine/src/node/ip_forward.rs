@@ -20,8 +20,8 @@ use super::observer::Observer;
 use super::tally::Tally;
 use crate::port::Others;
 use crate::trace::{self, Outcome};
-use odd::{Odd, send_odd};
-use prepare::prepare;
+use odd::send_odd;
+use prepare::prepare_plain;
 
 pub(super) use odd::fits_in_segments;
 pub(super) use prepare::stays_on_link;
@@ -194,21 +194,21 @@ fn send_on<O: Observer>(
     let mut ready = 0_u64;
     let mut from = 0;
     while let Some(odd) = address_all(burst, group, &links, from, &egress, &mut ready) {
-        from = odd.at + 1;
-        let (Some(packet), Some(key)) = (group.inbound().get(odd.at), keys.get(odd.at)) else {
+        from = odd + 1;
+        let (Some(packet), Some(key)) = (group.inbound().get(odd), keys.get(odd)) else {
             continue;
         };
-        let hop = hops[odd.at % BURST];
+        let hop = hops[odd % BURST];
         // Packets leave in the order they came.
         hand_over(context, burst, std::mem::take(&mut ready), &mut egress);
-        if send_odd(context, burst, packet, odd.obstacle, hop, *key, &mut egress) {
+        if send_odd(context, burst, packet, hop, *key, &mut egress) {
             ready |= 1 << (packet.frame % 64);
         }
     }
     hand_over(context, burst, ready, &mut egress);
 }
 
-/// Makes packets ready to leave and notes the places of their frames, until one of them is odd.
+/// Makes packets ready to leave and notes the places of their frames, until one of them is odd: returns its number.
 // On its own: what the odd ones need would take the registers from this loop.
 #[inline(never)]
 fn address_all(
@@ -218,35 +218,26 @@ fn address_all(
     from: usize,
     egress: &Egress<'_>,
     ready: &mut u64,
-) -> Option<Odd> {
-    let (mtu, source) = (egress.mtu, egress.mac);
+) -> Option<usize> {
+    let (mtu, source) = (egress.mtu, Source::of(egress.mac));
     let mut done = *ready;
-    let mut odd = None;
     let packets = group.inbound().get(from..).unwrap_or_default();
     let keys = group.destinations().get(from..).unwrap_or_default();
     let links = links.get(from..).unwrap_or_default();
-    let packets = packets.iter().zip(keys).zip(links);
-    for (at, ((packet, key), link)) in (from..).zip(packets) {
-        let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
-            break;
+    let mut packets = packets.iter().zip(keys).zip(links);
+    let odd = packets.position(|((packet, key), link)| {
+        let frame = frames.get_mut(usize::from(packet.frame));
+        let Some((frame, mac)) = frame.zip(link.usable()) else {
+            return true;
         };
-        let Some(mac) = link.usable() else {
-            let obstacle = None;
-            odd = Some(Odd { at, obstacle });
-            break;
-        };
-        match prepare(frame, packet, *key, mtu) {
-            Ok(ethernet) => address(ethernet, mac, source),
-            Err(obstacle) => {
-                let obstacle = Some(obstacle);
-                odd = Some(Odd { at, obstacle });
-                break;
-            }
-        }
-        done |= 1 << (packet.frame % 64);
-    }
+        let is_plain = prepare_plain(frame, packet, *key, mtu, |ethernet| {
+            source.address(ethernet, mac);
+        });
+        done |= u64::from(is_plain) << (packet.frame % 64);
+        !is_plain
+    });
     *ready = done;
-    odd
+    odd.map(|odd| from + odd)
 }
 
 /// Puts the frames at these places in line on the way out.
@@ -293,9 +284,31 @@ fn hand_over<O: Observer>(
     }
 }
 
-/// Addresses a frame to the next hop.
-#[inline]
-fn address(ethernet: &mut [u8; NETWORK], destination: MacAddr, source: MacAddr) {
-    ethernet[..6].copy_from_slice(&destination.octets());
-    ethernet[6..12].copy_from_slice(&source.octets());
+/// The link address that frames leave from, as it is written behind the next hop's: two stores for both.
+#[derive(Clone, Copy)]
+struct Source {
+    /// Its first two bytes, behind six others.
+    front: u64,
+    /// The others.
+    back: [u8; 4],
+}
+
+impl Source {
+    #[inline]
+    fn of(mac: MacAddr) -> Self {
+        let [a, b, back @ ..] = mac.octets();
+        Self {
+            front: u64::from_le_bytes([0, 0, 0, 0, 0, 0, a, b]),
+            back,
+        }
+    }
+
+    /// Addresses a frame to the next hop.
+    #[inline]
+    fn address(self, ethernet: &mut [u8; NETWORK], destination: MacAddr) {
+        let [a, b, c, d, e, f] = destination.octets();
+        let front = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]) | self.front;
+        ethernet[..8].copy_from_slice(&front.to_le_bytes());
+        ethernet[8..12].copy_from_slice(&self.back);
+    }
 }

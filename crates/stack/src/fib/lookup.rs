@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 use corelane_frame::BURST;
+use corelane_sync::isa::{self, Work};
 use corelane_sync::prefetch::prefetch_read;
 
 use super::entry::Entry;
@@ -68,44 +69,14 @@ impl Lpm {
         for (keys, out) in keys.chunks(BURST).zip(out.chunks_mut(BURST)) {
             let len = keys.len().min(out.len());
             let (keys, out) = (&keys[..len], &mut out[..len]);
-            all &= if self.plain {
-                self.lookup_chunk::<true>(store, keys, out)
+            let found = if self.plain {
+                isa::run(Chunk::<true>::of(self, store, keys, out))
             } else {
-                self.lookup_chunk::<false>(store, keys, out)
+                isa::run(Chunk::<false>::of(self, store, keys, out))
             };
+            all &= found || self.lookup_covers(store, keys, out);
         }
         all
-    }
-
-    #[inline(never)]
-    fn lookup_chunk<const PLAIN: bool>(
-        &self,
-        store: &LpmStore,
-        keys: &[Key],
-        out: &mut [Hop],
-    ) -> bool {
-        let roots = self.roots.map(|root| store.root(root));
-        let mut paths = [Path::ZERO; BURST];
-        let mut slots = [LpmStore::NO_SLOT; BURST];
-        let mut v6 = Places::default();
-        let len = keys.len().min(out.len()).min(BURST);
-        for at in 0..len {
-            let (path, trie) = (Path::of(keys[at]), trie(keys[at].family()));
-            let slot = store.dense_step(&roots[trie][path.wide_slot(0)], path, 8);
-            prefetch_read(slot);
-            (paths[at], slots[at]) = (path, slot);
-            if !PLAIN {
-                v6.add_if(at, trie == V6);
-            }
-        }
-        let (paths, slots) = (&paths, &mut slots);
-        let out = &mut out[..len];
-        let found = if PLAIN {
-            search::finish_plain(store, paths, slots, out)
-        } else {
-            search::finish(store, paths, slots, v6, out)
-        };
-        found || self.lookup_covers(store, keys, out)
     }
 
     /// The searches that ended at nothing, or at a route of another path: the deepest own route on
@@ -154,5 +125,61 @@ impl Lpm {
             entry = next;
         }
         covered.map(|node| store.cover(node, path))
+    }
+}
+
+/// A burst's searches, at most.
+struct Chunk<'a, const PLAIN: bool> {
+    lpm: &'a Lpm,
+    store: &'a LpmStore,
+    keys: &'a [Key],
+    out: &'a mut [Hop],
+}
+
+impl<'a, const PLAIN: bool> Chunk<'a, PLAIN> {
+    #[inline]
+    fn of(lpm: &'a Lpm, store: &'a LpmStore, keys: &'a [Key], out: &'a mut [Hop]) -> Self {
+        Self {
+            lpm,
+            store,
+            keys,
+            out,
+        }
+    }
+}
+
+impl<const PLAIN: bool> Work for Chunk<'_, PLAIN> {
+    /// Whether each search found a route, so that no cover is asked for.
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self {
+            lpm,
+            store,
+            keys,
+            out,
+        } = self;
+        let roots = lpm.roots.map(|root| store.root(root));
+        let mut paths = [Path::ZERO; BURST];
+        let mut slots = [LpmStore::NO_SLOT; BURST];
+        let mut v6 = Places::default();
+        let len = keys.len().min(out.len()).min(BURST);
+        for at in 0..len {
+            let (path, trie) = (Path::of(keys[at]), trie(keys[at].family()));
+            let slot = store.dense_step(&roots[trie][path.wide_slot(0)], path, 8);
+            prefetch_read(slot);
+            (paths[at], slots[at]) = (path, slot);
+            if !PLAIN {
+                v6.add_if(at, trie == V6);
+            }
+        }
+        let (paths, slots) = (&paths, &mut slots);
+        let out = &mut out[..len];
+        if PLAIN {
+            search::finish_plain(store, paths, slots, out)
+        } else {
+            search::finish(store, paths, slots, v6, out)
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::places::Places;
 
 /// Finishes the searches that came as far as these slots, at level 8 or above, where there are no sparse nodes, no
 /// leaves and no hops in slots. Returns whether there is a route for each.
-#[inline]
+#[inline(always)]
 pub(super) fn finish_plain<'s>(
     store: &'s LpmStore,
     paths: &[Path; BURST],
@@ -59,7 +59,7 @@ pub(super) fn finish_plain<'s>(
 ///
 /// One step more, and of IPv6 another: of a large table almost all searches take these. Behind them almost all of IPv4
 /// have come to a dense leaf or a short one, which are read while the lines of IPv6's last two steps come.
-#[inline]
+#[inline(always)]
 pub(super) fn finish<'s>(
     store: &'s LpmStore,
     paths: &[Path; BURST],
@@ -198,7 +198,7 @@ impl<'s, 'a> Others<'s, 'a> {
     }
 
     /// Reads the slots that searches are at, and asks for what they lead to; hops are results.
-    #[inline]
+    #[inline(always)]
     fn ask(&mut self, searches: Places, results: &mut Results<'_>) -> AtNodes {
         let store = self.store;
         let mut reached = Reached::default();
@@ -245,7 +245,7 @@ impl<'s, 'a> Others<'s, 'a> {
     }
 
     /// Goes on from nodes that were asked for, and returns what did.
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, nodes: AtNodes) -> Places {
         for at in nodes.sparse {
             let slot = self.paths[at].sparse_slot(self.entries[at].level());
@@ -255,7 +255,7 @@ impl<'s, 'a> Others<'s, 'a> {
     }
 
     /// Reads leaves that were asked for: results.
-    #[inline]
+    #[inline(always)]
     fn read_leaves(&mut self, leaves: AtLeaves, results: &mut Results<'_>) {
         let slot = |at: usize| self.paths[at].sparse_slot(self.entries[at].wide_level());
         for at in leaves.long {
@@ -268,7 +268,7 @@ impl<'s, 'a> Others<'s, 'a> {
     }
 
     /// Compares the routes that searches ended at: results.
-    #[inline]
+    #[inline(always)]
     fn read_routes(&self, results: &mut Results<'_>) {
         for at in self.at_routes {
             results.put(at, self.routes[at].hop_of(self.paths[at]));

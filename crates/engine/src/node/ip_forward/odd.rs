@@ -10,17 +10,9 @@ use super::super::ip_lookup::NETWORK;
 use super::super::observer::Observer;
 use super::cut::cut;
 use super::prepare::{Obstacle, count_hop, prepare};
-use super::{Egress, address};
+use super::{Egress, Source};
 use crate::punt::NeighborPunt;
 use crate::trace::{self, Outcome};
-
-/// A packet that is not simply sent on.
-pub(super) struct Odd {
-    /// Its number in its group.
-    pub(super) at: usize,
-    /// None if it is its next hop that is odd: the packet itself has not been looked at yet.
-    pub(super) obstacle: Option<Obstacle>,
-}
 
 /// What is not simply sent on. True if it is after all: the neighbor is known, and the control plane is
 /// told that it was used.
@@ -28,17 +20,16 @@ pub(super) fn send_odd<O: Observer>(
     context: &mut Context<'_, O>,
     frames: &mut [Frame],
     packet: &Inbound,
-    obstacle: Option<Obstacle>,
     hop: Hop,
     destination: Key,
     egress: &mut Egress<'_>,
 ) -> bool {
     let adjacency = context.stack.fib.adjacency(hop, destination);
-    let prepared = match obstacle {
-        Some(obstacle) => Err(obstacle),
-        None => prepare_odd(frames, packet, destination, egress.mtu),
+    let Some(frame) = frames.get_mut(usize::from(packet.frame)) else {
+        return false;
     };
-    let prepared = prepared.or_else(|obstacle| pass_whole(frames, packet, egress.mtu, obstacle));
+    let prepared = prepare(frame, packet, egress.mtu)
+        .or_else(|obstacle| pass_whole(frame, packet, egress.mtu, obstacle));
     let mac = match (prepared, adjacency) {
         (Ok(()), Adjacency::Usable(mac)) => mac,
         (Ok(()), Adjacency::Stale(mac, neighbor)) => {
@@ -56,27 +47,14 @@ pub(super) fn send_odd<O: Observer>(
     let frame = frames.get_mut(usize::from(packet.frame));
     let ethernet = frame.and_then(|frame| frame.data_mut().first_chunk_mut());
     if let Some(ethernet) = ethernet {
-        address(ethernet, mac, egress.mac);
+        Source::of(egress.mac).address(ethernet, mac);
     }
     true
 }
 
-/// As [`prepare`], of a packet whose next hop is odd.
-#[inline(never)]
-fn prepare_odd(
-    frames: &mut [Frame],
-    packet: &Inbound,
-    destination: Key,
-    mtu: usize,
-) -> Result<(), Obstacle> {
-    let frame = frames.get_mut(usize::from(packet.frame));
-    let frame = frame.ok_or(Obstacle::NotForwarded)?;
-    prepare(frame, packet, destination, mtu).map(|_| ())
-}
-
 /// A super-frame is not too big if its segments are not: makes it ready to leave.
 fn pass_whole(
-    frames: &mut [Frame],
+    frame: &mut Frame,
     packet: &Inbound,
     mtu: usize,
     obstacle: Obstacle,
@@ -84,10 +62,9 @@ fn pass_whole(
     if !matches!(obstacle, Obstacle::TooBig | Obstacle::Fragment) {
         return Err(obstacle);
     }
-    let frame = frames.get_mut(usize::from(packet.frame));
-    let frame = frame
-        .filter(|frame| fits_in_segments(frame, mtu))
-        .ok_or(obstacle)?;
+    if !fits_in_segments(frame, mtu) {
+        return Err(obstacle);
+    }
     count_hop(frame, packet);
     Ok(())
 }

@@ -7,7 +7,9 @@ use corelane_stack::{Inbound, Key, PacketFlags};
 use corelane_wire::ipv4::ipv4_header_mut;
 use corelane_wire::ipv4_options::{self, Ipv4OptionPolicy};
 use corelane_wire::ipv6::ipv6_header_mut;
-use corelane_wire::{Ipv4Header, Ipv6Header, parse_ipv4};
+use corelane_wire::{
+    IPV4_HEADER_LEN, IPV6_HEADER_LEN, Ipv4Header, Ipv6Header, parse_ipv4,
+};
 
 use super::super::ip_lookup::NETWORK;
 
@@ -30,51 +32,69 @@ pub(super) enum Obstacle {
     Fragment,
 }
 
-/// Checks that a packet may be sent on, counts this hop, and cuts the padding of the link it came from.
-/// Returns the Ethernet header.
-///
-/// One test tells that nothing is in a packet's way, as nearly always; what it cannot tell is looked into
-/// elsewhere.
+/// Makes a packet ready to leave if nothing is in its way, as nearly always: counts this hop, cuts the padding of the
+/// link it came from, and has `address` write the Ethernet header. False if something may be, which one test tells:
+/// [`prepare`] looks into it.
 // In the loop over the packets of a burst, which is most of what a hop costs.
 #[inline(always)]
-pub(super) fn prepare<'f>(
-    frame: &'f mut Frame,
+pub(super) fn prepare_plain(
+    frame: &mut Frame,
     packet: &Inbound,
     destination: Key,
     mtu: usize,
-) -> Result<&'f mut [u8; NETWORK], Obstacle> {
-    let len = packet.end as usize - NETWORK;
+    address: impl FnOnce(&mut [u8; NETWORK]),
+) -> bool {
+    let too_big = packet.end as usize - NETWORK > mtu;
     frame.truncate(packet.end as usize);
-    let data = frame.data_mut().split_first_chunk_mut::<NETWORK>();
-    let (ethernet, data) = data.ok_or(Obstacle::NotForwarded)?;
-    if packet.flags.has(PacketFlags::V4) {
-        let header = ipv4_header_mut(data).ok_or(Obstacle::NotForwarded)?;
-        let doubtful = stays_v4(header.source().to_bits())
-            | stays_v4(destination.low as u32)
-            | packet.flags.has(PacketFlags::EXTENDED)
-            | (len > mtu);
-        if doubtful || !header.decrement_ttl() {
-            prepare_doubtful_v4(data, packet.flags.has(PacketFlags::EXTENDED), mtu, len)?;
-        }
+    let ethernet = if packet.flags.has(PacketFlags::V4) {
+        headers_v4(frame.data_mut()).and_then(|(ethernet, header)| {
+            let doubtful = may_stay_v4(header.source().octets()[0])
+                | may_stay_v4((destination.low as u32 >> 24) as u8)
+                | packet.flags.has(PacketFlags::EXTENDED)
+                | too_big;
+            (!doubtful && header.decrement_ttl()).then_some(ethernet)
+        })
     } else {
-        let header = ipv6_header_mut(data).ok_or(Obstacle::NotForwarded)?;
-        let doubtful = may_stay_v6(Key::v6(header.source().to_bits()))
-            | may_stay_v6(destination)
-            | (len > mtu);
-        if doubtful || !header.decrement_hop_limit() {
-            prepare_doubtful_v6(data, mtu, len)?;
-        }
-    }
-    Ok(ethernet)
+        headers_v6(frame.data_mut()).and_then(|(ethernet, header)| {
+            let doubtful = may_stay_v6(header.source().octets()[0])
+                | may_stay_v6((destination.high >> 56) as u8)
+                | too_big;
+            (!doubtful && header.decrement_hop_limit()).then_some(ethernet)
+        })
+    };
+    ethernet.map(address).is_some()
 }
 
-#[cold]
-fn prepare_doubtful_v4(
-    data: &mut [u8],
-    extended: bool,
-    mtu: usize,
-    len: usize,
-) -> Result<(), Obstacle> {
+/// Checks that a packet may be sent on, counts this hop, and cuts the padding of the link it came from.
+pub(super) fn prepare(frame: &mut Frame, packet: &Inbound, mtu: usize) -> Result<(), Obstacle> {
+    let end = packet.end as usize;
+    frame.truncate(end);
+    let data = frame.data_mut().get_mut(NETWORK..).unwrap_or_default();
+    let too_big = end - NETWORK > mtu;
+    if packet.flags.has(PacketFlags::V4) {
+        prepare_v4(data, packet.flags.has(PacketFlags::EXTENDED), too_big)
+    } else {
+        prepare_v6(data, too_big)
+    }
+}
+
+/// The Ethernet and the IPv4 header of a frame.
+#[inline]
+fn headers_v4(data: &mut [u8]) -> Option<(&mut [u8; NETWORK], &mut Ipv4Header)> {
+    let headers = data.first_chunk_mut::<{ NETWORK + IPV4_HEADER_LEN }>()?;
+    let (ethernet, header) = headers.split_first_chunk_mut()?;
+    Some((ethernet, ipv4_header_mut(header)?))
+}
+
+/// The Ethernet and the IPv6 header of a frame.
+#[inline]
+fn headers_v6(data: &mut [u8]) -> Option<(&mut [u8; NETWORK], &mut Ipv6Header)> {
+    let headers = data.first_chunk_mut::<{ NETWORK + IPV6_HEADER_LEN }>()?;
+    let (ethernet, header) = headers.split_first_chunk_mut()?;
+    Some((ethernet, ipv6_header_mut(header)?))
+}
+
+fn prepare_v4(data: &mut [u8], extended: bool, too_big: bool) -> Result<(), Obstacle> {
     let header = ipv4_header_mut(data).ok_or(Obstacle::NotForwarded)?;
     if stays_v4(header.source().to_bits()) || stays_v4(header.destination().to_bits()) {
         return Err(Obstacle::NotForwarded);
@@ -89,7 +109,7 @@ fn prepare_doubtful_v4(
         }
     }
     let header = ipv4_header_mut(data).ok_or(Obstacle::NotForwarded)?;
-    if header.ttl > 1 && len > mtu {
+    if header.ttl > 1 && too_big {
         return Err(if header.dont_fragment() {
             Obstacle::TooBig
         } else {
@@ -103,8 +123,7 @@ fn prepare_doubtful_v4(
     }
 }
 
-#[cold]
-fn prepare_doubtful_v6(data: &mut [u8], mtu: usize, len: usize) -> Result<(), Obstacle> {
+fn prepare_v6(data: &mut [u8], too_big: bool) -> Result<(), Obstacle> {
     let header = ipv6_header_mut(data).ok_or(Obstacle::NotForwarded)?;
     if stays_v6(header.destination()) {
         return Err(Obstacle::NotForwarded);
@@ -115,7 +134,7 @@ fn prepare_doubtful_v6(data: &mut [u8], mtu: usize, len: usize) -> Result<(), Ob
     if stays_v6(header.source()) {
         return Err(Obstacle::NotForwarded);
     }
-    if header.hop_limit > 1 && len > mtu {
+    if header.hop_limit > 1 && too_big {
         return Err(Obstacle::TooBig);
     }
     if header.decrement_hop_limit() {
@@ -137,18 +156,34 @@ pub(super) fn count_hop(frame: &mut Frame, packet: &Inbound) {
 
 /// Whether an IPv4 address, in host order, is of no other link's concern: this host's network, a loopback, a
 /// link-local one (RFC 3927 section 7) or one that nobody has (RFC 6890).
-#[inline]
 const fn stays_v4(bits: u32) -> bool {
     // Below 1.0.0.0 or from 224.0.0.0 on, in one comparison.
     let is_unicast = bits.wrapping_sub(0x0100_0000) < 0xdf00_0000;
     !is_unicast | (bits >> 24 == 127) | (bits >> 16 == 0xa9fe)
 }
 
-/// Whether an IPv6 address may be: hardly any other begins with as many zeros or ones.
+/// Whether an IPv4 address that begins with this byte may be: few do.
 #[inline]
-const fn may_stay_v6(address: Key) -> bool {
+fn may_stay_v4(first: u8) -> bool {
+    static MAY_STAY: [bool; 256] = {
+        let mut may_stay = [false; 256];
+        let mut first = 0;
+        while first < 256 {
+            // What no address of a /8 but link-local ones tells, its link-local ones do.
+            let network = (first as u32) << 24;
+            may_stay[first] = stays_v4(network) | stays_v4(network | 254 << 16);
+            first += 1;
+        }
+        may_stay
+    };
+    MAY_STAY[usize::from(first)]
+}
+
+/// Whether an IPv6 address that begins with this byte may be of no other link's concern: few do.
+#[inline]
+const fn may_stay_v6(first: u8) -> bool {
     // Zero, or from the link-local ones on, in one comparison.
-    address.high.wrapping_sub(1) >= (LINK_LOCAL << 54) - 1
+    first.wrapping_sub(1) >= 0xfd
 }
 
 /// Whether an IPv6 address is: unspecified, loopback, link-local (RFC 4291 section 2.5.6) or a group.
