@@ -333,7 +333,8 @@ fn beside_a_worker(bench: &mut Bench, name: &str, full: u32, tiny: u32) {
         move |_: Size| {
             bed.borrow_mut().get_or_insert_with(|| Bed::new(config));
             move |budget: Budget| {
-                let budget = by_mean(budget);
+                // A change hits few rounds, and those count in full.
+                let budget = budget.by(Average::Mean);
                 let mut bed = bed.borrow_mut();
                 let bed = bed.as_mut().expect("made by the set-up");
                 let nic = bed.nic.clone();
@@ -369,7 +370,8 @@ fn beside_a_worker(bench: &mut Bench, name: &str, full: u32, tiny: u32) {
                 Naive::new(Frames::lay_out(draw, laid_out), population, 1024)
             });
             move |budget: Budget| {
-                let budget = by_mean(budget);
+                // A change hits few rounds, and those count in full.
+                let budget = budget.by(Average::Mean);
                 let mut naive = naive.borrow_mut();
                 let naive = naive.as_mut().expect("made by the set-up");
                 let nic = naive.nic();
@@ -419,14 +421,6 @@ fn beside_a_worker(bench: &mut Bench, name: &str, full: u32, tiny: u32) {
             Bound::AtLeast(90.0),
         )],
     );
-}
-
-/// A change hits few rounds, and those count in full.
-fn by_mean(budget: Budget) -> Budget {
-    Budget {
-        average: Average::Mean,
-        ..budget
-    }
 }
 
 /// Adds and removes addresses that get no traffic, at a steady rate.

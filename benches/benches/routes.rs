@@ -16,7 +16,7 @@ use corelane::frame::BURST;
 use corelane::stack::fib::{Garbage, Hop, Lpm, LpmEditor};
 use corelane::stack::{Family, Key, NicId, Prefix};
 use corelane::sync::snapshot::Publisher;
-use corelane_benches::harness::{Bench, Bound, Budget, Sample, in_rounds, median};
+use corelane_benches::harness::{Average, Bench, Bound, Budget, Sample, in_rounds, median};
 use corelane_benches::random::Random;
 use corelane_tools::generator::RoutePlan;
 use corelane_tools::unit::Family as TrafficFamily;
@@ -190,7 +190,7 @@ impl Published {
     }
 
     fn measure(&mut self, budget: Budget, mut draw: impl FnMut() -> Prefix) -> Sample {
-        in_rounds(budget, || {
+        in_rounds(budget.by(Average::Median), || {
             let prefixes: Vec<Prefix> = (0..CHANGES).map(|_| draw()).collect();
             let start = Instant::now();
             prefixes.iter().for_each(|prefix| self.toggle(*prefix));

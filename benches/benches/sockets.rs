@@ -12,7 +12,7 @@ use corelane::frame::BURST;
 use corelane::stack::{Flow, Key, Nic, NicId, SocketQueue, SocketWriter, Stack, UdpSocket};
 use corelane_benches::bare::Return;
 use corelane_benches::bed::{self, Bed, BedConfig, Receiver};
-use corelane_benches::harness::{Bench, Bound, Budget, Sample, Size, in_rounds};
+use corelane_benches::harness::{Average, Bench, Bound, Budget, Sample, Size, in_rounds};
 use corelane_benches::naive_sockets::NaiveSockets;
 use corelane_benches::random::Random;
 use corelane_benches::traffic::{Frames, Mix, PORT, Population};
@@ -216,7 +216,7 @@ impl Sockets {
 
     fn sample(&mut self, budget: Budget, random: &mut Random, change: Change) -> Sample {
         let len = self.bound.len();
-        in_rounds(budget, || {
+        in_rounds(budget.by(Average::Median), || {
             let closed: Vec<_> = (0..CHANGES)
                 .map(|_| {
                     let at = random.below(self.bound.len() as u32);

@@ -4,6 +4,10 @@
 //! later, so cases measured one after the other cannot be compared. Here each *round* takes one
 //! short sample of every case of a group, and a ratio is that of two samples of the same round.
 //!
+//! And why not a median of what a sample measured: a hypervisor takes the core for some 2 µs, here 8,000 to 20,000 times
+//! a second (each bench prints how often it was at its start), and what is measured at a time is about as long as lies
+//! between. A sample stands for what the code takes where nothing was taken from it: see [`Average`].
+//!
 //! | module | holds |
 //! |---|---|
 //! | `options` | the command line |

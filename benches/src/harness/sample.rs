@@ -21,6 +21,8 @@ pub enum Average {
     /// 16 µs and in half of those of 25 µs, so that of their medians one is undisturbed and the other not,
     /// and the ratio of the two is nobody's.
     Undisturbed,
+    /// The median round, for where rounds differ by what they do, and not by what was taken from them.
+    Median,
     /// All of them together, for where some rounds cost more and that is the question; but for
     /// those of ten times the median, in which the core was taken away.
     Mean,
@@ -31,6 +33,11 @@ impl Budget {
     /// after the other cases had their turns.
     pub fn warm_up(self) -> Duration {
         self.measure / 3
+    }
+
+    /// The same with another average.
+    pub fn by(self, average: Average) -> Self {
+        Self { average, ..self }
     }
 }
 
@@ -84,6 +91,7 @@ pub fn in_rounds(budget: Budget, mut round: impl FnMut() -> (u64, Duration)) -> 
     }
     let ns_per_op = match budget.average {
         Average::Undisturbed => quantile(&mut rounds, 0.1),
+        Average::Median => median(&mut rounds),
         Average::Mean => {
             let most = 10.0 * median(&mut rounds);
             rounds.retain(|ns| *ns <= most);

@@ -1071,6 +1071,51 @@ fn j10_bug16_what_is_of_one_link_stays_there() {
     net.assert_no_leak();
 }
 
+/// What is looked at twice, as it may stay and does not, goes on as all else, and in its turn.
+#[test]
+fn j6_j10_addresses_beside_those_that_stay_go_on() {
+    let mut net = Net::router(2);
+    net.route("0.0.0.0/0", Some("10.0.1.254"), 1);
+    net.route("::/0", Some("2001:db8:1::fe"), 1);
+    let v4 = [
+        "1.0.0.1",
+        "126.9.9.9",
+        "128.0.0.1",
+        "169.1.2.3",
+        "169.253.1.1",
+        "169.255.0.1",
+    ];
+    let v6 = ["64:ff9b::1", "100::7", "fdff::1", "fec0::1"];
+    let of = |all: &[&str], from: &str, to: &str| {
+        let ways = all.iter().flat_map(|it| [(*it, to), (from, *it)]);
+        let frame = |(source, destination)| udp(source, destination, (1, 7), b"payload");
+        ways.map(frame).collect::<Vec<_>>()
+    };
+    let v4 = of(&v4, "10.0.0.9", "10.0.1.9");
+    let v6 = of(&v6, "2001:db8:0::9", "2001:db8:1::9");
+    let frames = [v4, v6].concat();
+    let frames = frames.into_iter().map(|it| net.host_sends(0, it));
+    let frames: Vec<_> = frames
+        .flat_map(|it| [it, net.udp(0, "10.0.1.9"), net.udp(0, "2001:db8:1::9")])
+        .collect();
+    let ran = net.run(0, &frames);
+    assert_forwarded(&ran, 0, 1, frames.len());
+    // The families of a burst one after the other, each in order.
+    for is_v4 in [true, false] {
+        let told = |frame: &Vec<u8>| {
+            let sent = read(frame);
+            (sent.source, sent.destination)
+        };
+        let of_family = |frames: &[Vec<u8>]| -> Vec<_> {
+            let all = frames.iter().map(told);
+            all.filter(|(source, _)| source.is_ipv4() == is_v4)
+                .collect()
+        };
+        assert_eq!(of_family(&ran.out[1]), of_family(&frames));
+    }
+    net.assert_no_leak();
+}
+
 #[test]
 fn j10_who_sends_beyond_the_scope_of_his_address_is_told() {
     let mut net = Net::router(2);

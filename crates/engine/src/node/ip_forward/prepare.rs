@@ -7,9 +7,7 @@ use corelane_stack::{Inbound, Key, PacketFlags};
 use corelane_wire::ipv4::ipv4_header_mut;
 use corelane_wire::ipv4_options::{self, Ipv4OptionPolicy};
 use corelane_wire::ipv6::ipv6_header_mut;
-use corelane_wire::{
-    IPV4_HEADER_LEN, IPV6_HEADER_LEN, Ipv4Header, Ipv6Header, parse_ipv4,
-};
+use corelane_wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, Ipv4Header, Ipv6Header, parse_ipv4};
 
 use super::super::ip_lookup::NETWORK;
 
@@ -207,4 +205,25 @@ pub(in crate::node) fn stays_on_link(frame: &Frame, packet: &Inbound) -> bool {
         packet.destination(frame.data()),
     ];
     addresses.into_iter().any(|it| it.is_none_or(stays))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_tells_of_all_that_stay() {
+        for network in 0..=u16::MAX {
+            let bits = u32::from(network) << 16;
+            if stays_v4(bits) {
+                assert!(may_stay_v4((network >> 8) as u8), "{network:#06x}");
+            }
+            let address = Ipv6Addr::from_bits(u128::from(network) << 112 | 1);
+            if stays_v6(address) {
+                assert!(may_stay_v6((network >> 8) as u8), "{network:#06x}");
+            }
+        }
+        assert!((0..=u8::MAX).filter(|first| may_stay_v4(*first)).count() == 3 + 32);
+        assert!((0..=u8::MAX).filter(|first| may_stay_v6(*first)).count() == 3);
+    }
 }
