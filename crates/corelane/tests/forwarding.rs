@@ -1085,7 +1085,7 @@ fn j6_j10_addresses_beside_those_that_stay_go_on() {
         "169.253.1.1",
         "169.255.0.1",
     ];
-    let v6 = ["64:ff9b::1", "100::7", "fdff::1", "fec0::1"];
+    let v6 = ["::9:9", "0:1::1", "64:ff9b::1", "fdff::1", "fec0::1"];
     let of = |all: &[&str], from: &str, to: &str| {
         let ways = all.iter().flat_map(|it| [(*it, to), (from, *it)]);
         let frame = |(source, destination)| udp(source, destination, (1, 7), b"payload");

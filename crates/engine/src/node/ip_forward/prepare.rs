@@ -46,17 +46,17 @@ pub(super) fn prepare_plain(
     frame.truncate(packet.end as usize);
     let ethernet = if packet.flags.has(PacketFlags::V4) {
         headers_v4(frame.data_mut()).and_then(|(ethernet, header)| {
-            let doubtful = may_stay_v4(header.source().octets()[0])
-                | may_stay_v4((destination.low as u32 >> 24) as u8)
-                | packet.flags.has(PacketFlags::EXTENDED)
-                | too_big;
+            let doubtful = stays_v4(header.source().to_bits())
+                || stays_v4(destination.low as u32)
+                || packet.flags.has(PacketFlags::EXTENDED)
+                || too_big;
             (!doubtful && header.decrement_ttl()).then_some(ethernet)
         })
     } else {
         headers_v6(frame.data_mut()).and_then(|(ethernet, header)| {
-            let doubtful = may_stay_v6(header.source().octets()[0])
-                | may_stay_v6((destination.high >> 56) as u8)
-                | too_big;
+            let doubtful = may_stay_v6((header.source().to_bits() >> 96) as u32)
+                || may_stay_v6((destination.high >> 32) as u32)
+                || too_big;
             (!doubtful && header.decrement_hop_limit()).then_some(ethernet)
         })
     };
@@ -152,36 +152,28 @@ pub(super) fn count_hop(frame: &mut Frame, packet: &Inbound) {
     }
 }
 
-/// Whether an IPv4 address, in host order, is of no other link's concern: this host's network, a loopback, a
-/// link-local one (RFC 3927 section 7) or one that nobody has (RFC 6890).
-const fn stays_v4(bits: u32) -> bool {
-    // Below 1.0.0.0 or from 224.0.0.0 on, in one comparison.
-    let is_unicast = bits.wrapping_sub(0x0100_0000) < 0xdf00_0000;
-    !is_unicast | (bits >> 24 == 127) | (bits >> 16 == 0xa9fe)
-}
-
-/// Whether an IPv4 address that begins with this byte may be: few do.
+/// Whether an IPv4 address, in host order, is of no other link's concern: this host's network, a loopback, a link-local
+/// one (RFC 3927 section 7) or one that nobody has (RFC 6890).
 #[inline]
-fn may_stay_v4(first: u8) -> bool {
+fn stays_v4(bits: u32) -> bool {
+    /// By the first byte: with what is not link-local of 169.0.0.0/8.
     static MAY_STAY: [bool; 256] = {
         let mut may_stay = [false; 256];
         let mut first = 0;
         while first < 256 {
-            // What no address of a /8 but link-local ones tells, its link-local ones do.
-            let network = (first as u32) << 24;
-            may_stay[first] = stays_v4(network) | stays_v4(network | 254 << 16);
+            may_stay[first] = matches!(first, 0 | 127 | 169 | 224..);
             first += 1;
         }
         may_stay
     };
-    MAY_STAY[usize::from(first)]
+    MAY_STAY[(bits >> 24) as usize] && (bits >> 24 != 169 || bits >> 16 == 0xa9fe)
 }
 
-/// Whether an IPv6 address that begins with this byte may be of no other link's concern: few do.
+/// Whether an IPv6 address with these first 32 bits may be of no other link's concern: few do.
 #[inline]
-const fn may_stay_v6(first: u8) -> bool {
+const fn may_stay_v6(first: u32) -> bool {
     // Zero, or from the link-local ones on, in one comparison.
-    first.wrapping_sub(1) >= 0xfd
+    first.wrapping_sub(1) >= 0xfe7f_ffff
 }
 
 /// Whether an IPv6 address is: unspecified, loopback, link-local (RFC 4291 section 2.5.6) or a group.
@@ -209,21 +201,27 @@ pub(in crate::node) fn stays_on_link(frame: &Frame, packet: &Inbound) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
-    fn the_first_byte_tells_of_all_that_stay() {
+    fn what_stays_is_told_by_the_first_bytes() {
         for network in 0..=u16::MAX {
-            let bits = u32::from(network) << 16;
-            if stays_v4(bits) {
-                assert!(may_stay_v4((network >> 8) as u8), "{network:#06x}");
-            }
+            let address = Ipv4Addr::from_bits(u32::from(network) << 16 | 1);
+            let [first, ..] = address.octets();
+            let stays = address.is_loopback() | address.is_link_local() | (first == 0);
+            let nobodys = first >= 224;
+            assert_eq!(stays_v4(address.to_bits()), stays | nobodys, "{address}");
             let address = Ipv6Addr::from_bits(u128::from(network) << 112 | 1);
-            if stays_v6(address) {
-                assert!(may_stay_v6((network >> 8) as u8), "{network:#06x}");
-            }
+            let stays =
+                address.is_loopback() | address.is_unicast_link_local() | address.is_multicast();
+            assert_eq!(stays_v6(address), stays, "{address}");
+            let may_stay = may_stay_v6((address.to_bits() >> 96) as u32);
+            // Of what does not, only what begins with zeros and what is next to the link-local ones is looked at twice.
+            assert_eq!(may_stay, (network == 0) | (network >= 0xfe80), "{address}");
+            assert!(may_stay | !stays, "{address}");
         }
-        assert!((0..=u8::MAX).filter(|first| may_stay_v4(*first)).count() == 3 + 32);
-        assert!((0..=u8::MAX).filter(|first| may_stay_v6(*first)).count() == 3);
+        assert!(may_stay_v6(0) && stays_v6(Ipv6Addr::UNSPECIFIED));
     }
 }
