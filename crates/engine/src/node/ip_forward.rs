@@ -219,7 +219,7 @@ fn address_all(
     egress: &Egress<'_>,
     ready: &mut u64,
 ) -> Option<usize> {
-    let (mtu, source) = (egress.mtu, Source::of(egress.mac));
+    let (mtu, source) = (egress.mtu, egress.mac);
     let mut done = *ready;
     let packets = group.inbound().get(from..).unwrap_or_default();
     let keys = group.destinations().get(from..).unwrap_or_default();
@@ -231,7 +231,7 @@ fn address_all(
             return true;
         };
         let is_plain = prepare_plain(frame, packet, *key, mtu, |ethernet| {
-            source.address(ethernet, mac);
+            address(ethernet, mac, source);
         });
         done |= u64::from(is_plain) << (packet.frame % 64);
         !is_plain
@@ -284,31 +284,15 @@ fn hand_over<O: Observer>(
     }
 }
 
-/// The link address that frames leave from, as it is written behind the next hop's: two stores for both.
-#[derive(Clone, Copy)]
-struct Source {
-    /// Its first two bytes, behind six others.
-    front: u64,
-    /// The others.
-    back: [u8; 4],
-}
-
-impl Source {
-    #[inline]
-    fn of(mac: MacAddr) -> Self {
-        let [a, b, back @ ..] = mac.octets();
-        Self {
-            front: u64::from_le_bytes([0, 0, 0, 0, 0, 0, a, b]),
-            back,
-        }
-    }
-
-    /// Addresses a frame to the next hop.
-    #[inline]
-    fn address(self, ethernet: &mut [u8; NETWORK], destination: MacAddr) {
-        let [a, b, c, d, e, f] = destination.octets();
-        let front = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]) | self.front;
-        ethernet[..8].copy_from_slice(&front.to_le_bytes());
-        ethernet[8..12].copy_from_slice(&self.back);
-    }
+/// Addresses a frame to the next hop. Both addresses in two stores, of which the part that is the same for all frames is
+/// made once for a loop.
+#[inline(always)]
+fn address(ethernet: &mut [u8; NETWORK], destination: MacAddr, source: MacAddr) {
+    let [a, b, c, d, e, f] = destination.octets();
+    let [g, h, back @ ..] = source.octets();
+    // As words: put together byte by byte they would be moved byte by byte.
+    let front =
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0]) | u64::from_le_bytes([0, 0, 0, 0, 0, 0, g, h]);
+    ethernet[..8].copy_from_slice(&front.to_le_bytes());
+    ethernet[8..12].copy_from_slice(&back);
 }

@@ -9,7 +9,7 @@ use super::super::context::Context;
 use super::super::observer::Observer;
 use super::super::{fragment, segment};
 use super::prepare::count_hop;
-use super::{Egress, Source};
+use super::{Egress, address};
 use crate::trace::{self, Outcome};
 
 /// Cuts a packet into fragments that the link takes (RFC 791 section 3.2), and sends them on. The
@@ -101,7 +101,7 @@ fn send_in_fragments<O: Observer>(
     }
     for mut piece in pieces {
         if let Some(ethernet) = piece.data_mut().first_chunk_mut() {
-            Source::of(egress.mac).address(ethernet, mac);
+            address(ethernet, mac, egress.mac);
         }
         forward(context, egress, piece);
     }

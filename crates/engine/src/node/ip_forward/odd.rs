@@ -10,7 +10,7 @@ use super::super::ip_lookup::NETWORK;
 use super::super::observer::Observer;
 use super::cut::cut;
 use super::prepare::{Obstacle, count_hop, prepare};
-use super::{Egress, Source};
+use super::{Egress, address};
 use crate::punt::NeighborPunt;
 use crate::trace::{self, Outcome};
 
@@ -47,7 +47,7 @@ pub(super) fn send_odd<O: Observer>(
     let frame = frames.get_mut(usize::from(packet.frame));
     let ethernet = frame.and_then(|frame| frame.data_mut().first_chunk_mut());
     if let Some(ethernet) = ethernet {
-        Source::of(egress.mac).address(ethernet, mac);
+        address(ethernet, mac, egress.mac);
     }
     true
 }
@@ -59,10 +59,8 @@ fn pass_whole(
     mtu: usize,
     obstacle: Obstacle,
 ) -> Result<(), Obstacle> {
-    if !matches!(obstacle, Obstacle::TooBig | Obstacle::Fragment) {
-        return Err(obstacle);
-    }
-    if !fits_in_segments(frame, mtu) {
+    let is_too_big = matches!(obstacle, Obstacle::TooBig | Obstacle::Fragment);
+    if !is_too_big || !fits_in_segments(frame, mtu) {
         return Err(obstacle);
     }
     count_hop(frame, packet);
